@@ -1,0 +1,1 @@
+//! The language: text, schemas, checking, plans, evaluation. Synchronous, a function of its arguments.

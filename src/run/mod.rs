@@ -1,0 +1,3 @@
+//! What moves records: connectors, the workspace, the engine, and the twins they are tested against.
+
+pub mod twin;
