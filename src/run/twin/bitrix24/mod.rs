@@ -1,0 +1,5 @@
+//! The Bitrix24 twin: a portal and the classic REST API over it.
+
+pub mod portal;
+
+pub use portal::{Entity, Portal};

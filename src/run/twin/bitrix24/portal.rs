@@ -1,0 +1,77 @@
+//! A portal's data, as plain as it can be: what the server serves and the generator makes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+/// The record types that the twin keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entity {
+    /// `entityTypeId` 1.
+    Lead,
+    /// `entityTypeId` 2.
+    Deal,
+    /// `entityTypeId` 3.
+    Contact,
+    /// `entityTypeId` 4.
+    Company,
+}
+
+impl Entity {
+    /// Every entity, by `entityTypeId`.
+    pub const ALL: [Entity; 4] = [Entity::Lead, Entity::Deal, Entity::Contact, Entity::Company];
+}
+
+/// A deal pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Category {
+    /// 0 is the default pipeline.
+    pub id: i64,
+    /// Its title.
+    pub name: String,
+    /// Its place.
+    pub sort: i64,
+}
+
+/// One row of a many-to-many link table, in the order of `SORT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The other record's id.
+    pub id: i64,
+    /// `SORT`.
+    pub sort: i64,
+    /// `IS_PRIMARY`.
+    pub primary: bool,
+}
+
+/// A record in classic form: upper-case keys, scalars as strings, multifields as arrays of objects.
+///
+/// Sparse: a key that is missing here is *blank*, and the server chooses the spelling of the blank (`null`, `""`,
+/// `[]`, `false`, `"0"`, or no key at all) from the field's type and the record's id, so that every spelling occurs
+/// and the same record always answers alike. A key that is present is served as it stands, blanks included.
+pub type Record = Map<String, Value>;
+
+/// Everything that a portal holds.
+#[derive(Clone, Debug, Default)]
+pub struct Portal {
+    /// Rows of `user.get`, by id.
+    pub users: BTreeMap<i64, Record>,
+    /// Rows of `department.get`.
+    pub departments: Vec<Record>,
+    /// Deal pipelines; the default one has id 0.
+    pub categories: Vec<Category>,
+    /// Rows of `crm.status.list`, in the order of (`ENTITY_ID`, `SORT`).
+    pub statuses: Vec<Record>,
+    /// Rows of `crm.currency.list`.
+    pub currencies: Vec<Record>,
+    /// The answer of `crm.<entity>.fields`: code to description, custom fields included.
+    pub fields: BTreeMap<Entity, BTreeMap<String, Record>>,
+    /// Rows of `crm.<entity>.userfield.list`, labels included.
+    pub userfields: BTreeMap<Entity, Vec<Record>>,
+    /// Records by id.
+    pub records: BTreeMap<Entity, BTreeMap<i64, Record>>,
+    /// Contact id to its companies.
+    pub contact_companies: BTreeMap<i64, Vec<Link>>,
+    /// Deal id to its contacts.
+    pub deal_contacts: BTreeMap<i64, Vec<Link>>,
+}

@@ -1,0 +1,1 @@
+//! The Nutshell twin: JSON-RPC and REST over one store.
