@@ -1,1 +1,11 @@
-//! The language: text, schemas, checking, plans, evaluation. Synchronous, a function of its arguments.
+//! The language: text, schemas, checking, plans, evaluation.
+//!
+//! Synchronous, and a function of its arguments: no clock, randomness, environment or files in here.
+
+pub mod finding;
+pub mod plan;
+pub mod schema;
+pub mod syntax;
+pub mod text;
+pub mod types;
+pub mod value;

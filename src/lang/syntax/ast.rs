@@ -1,0 +1,565 @@
+//! What a spec says, as a tree with the place of everything. Says nothing of whether it makes sense.
+//!
+//! Parsing never fails: a bad row or item leaves a finding and is missing here.
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use crate::lang::text::{Span, Spanned};
+use crate::lang::types::Fidelity;
+use crate::lang::value::OutcomeKind;
+
+/// A name as it was written, without backticks or quotes.
+pub type Name = Spanned<String>;
+
+/// A whole spec.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spec {
+    /// Items in the order of the file.
+    pub items: Vec<Item>,
+}
+
+/// A top-level item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// `edition 2026`
+    Edition(Spanned<u32>),
+    /// `source bitrix24 "schema/bitrix24.yaml"`
+    Source(System),
+    /// `target nutshell "schema/nutshell.yaml"`
+    Target(System),
+    /// `zone "Europe/Moscow"`
+    Zone(Name),
+    /// `owners { … }`
+    Owners(Owners),
+    /// `table … { … }`
+    Table(Table),
+    /// `pipeline … { … }`
+    Pipeline(Pipeline),
+    /// `map … { … }`
+    Map(Map),
+    /// `order { … }`
+    Order(Order),
+}
+
+/// A connector and its snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct System {
+    /// The connector's name.
+    pub connector: Name,
+    /// The snapshot's path, relative to the spec.
+    pub snapshot: Name,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// Who owns what in the destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owners {
+    /// `match by email`
+    pub match_by_email: Option<Span>,
+    /// Named users, in order.
+    pub rows: Vec<OwnerRow>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One row of `owners`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnerRow {
+    /// Who it is for.
+    pub who: Spanned<OwnerWho>,
+    /// The destination user's e-mail address.
+    pub to: Name,
+    /// `flag "why"`
+    pub flag: Option<Name>,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// Whom a row of `owners` is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnerWho {
+    /// The source user with this e-mail address.
+    Email(String),
+    /// `dismissed`: users who no longer work there.
+    Dismissed,
+    /// `otherwise`: everybody else.
+    Otherwise,
+}
+
+/// A code with the title that may follow it in backticks, or a title alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coded {
+    /// The code; `None` when only a title stands there.
+    pub code: Option<Name>,
+    /// The title.
+    pub title: Option<Name>,
+    /// Both.
+    pub span: Span,
+}
+
+/// A typed value table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Its name.
+    pub name: Name,
+    /// What is looked up.
+    pub from: TypeRef,
+    /// What comes out: a destination field (`Lead.sources`) or a type.
+    pub to: TableTarget,
+    /// Rows.
+    pub rows: Vec<TableRow>,
+    /// `_ unseen => …`
+    pub unseen: Option<UnseenRow>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// What a table's rows give.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableTarget {
+    /// A destination field: its type and its values.
+    Field {
+        /// The destination object.
+        object: Name,
+        /// Its field.
+        field: Name,
+    },
+    /// A plain type.
+    Type(TypeRef),
+}
+
+/// One row of a table. Several codes before `=>` are merged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableRow {
+    /// The values it is for.
+    pub codes: Vec<Coded>,
+    /// What comes out.
+    pub arm: Arm,
+    /// `merged because "…"` and the like.
+    pub fidelity: Option<FidelityClause>,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// `_ unseen => …`, for values born after the snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnseenRow {
+    /// What happens with them.
+    pub arm: Arm,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// How the stages of a source pipeline become those of a destination pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: Name,
+    /// The source object: `deal`, `lead`.
+    pub object: Name,
+    /// `category 0` with its title; `None` for objects with one pipeline.
+    pub category: Option<Coded>,
+    /// The destination pipeline's name.
+    pub to: Name,
+    /// Rows.
+    pub rows: Vec<StageRow>,
+    /// `_ unseen => …`
+    pub unseen: Option<UnseenRow>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One row of a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageRow {
+    /// The source stages it is for.
+    pub codes: Vec<Coded>,
+    /// Where they go.
+    pub to: StageTarget,
+    /// `merged because "…"`
+    pub fidelity: Option<FidelityClause>,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// Where a source stage goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StageTarget {
+    /// `stage "Qualify"`
+    Stage(Name),
+    /// `won "Signed"`, `lost "No budget"`, `cancelled "Duplicate"`
+    Outcome(OutcomeKind, Name),
+    /// `quarantine` and other arms without a value.
+    Arm(Arm),
+}
+
+/// A type as a spec writes it: `text?`, `[phone]`, `enum(SOURCE)`, `enum("A", "B")`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeRef {
+    /// The type's word: `text`, `enum`, …
+    pub name: Name,
+    /// What stands in parentheses.
+    pub args: Vec<TypeArg>,
+    /// `[T]`
+    pub many: bool,
+    /// `T?`
+    pub optional: bool,
+    /// The whole type.
+    pub span: Span,
+}
+
+/// An argument of a type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TypeArg {
+    /// A bare name: `SOURCE`, `company`; a dotted one keeps its dot: `deal.SOURCE_ID`.
+    Name(Name),
+    /// A choice in quotes.
+    Text(Name),
+    /// A bound.
+    Number(Spanned<u32>),
+}
+
+/// One source object to one destination object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// The source object.
+    pub source: Name,
+    /// The destination object.
+    pub target: Name,
+    /// `as NAME`
+    pub alias: Option<Name>,
+    /// The lines of its body, in order.
+    pub body: Vec<MapLine>,
+    /// `map … -> …`, without the body.
+    pub head: Span,
+    /// The whole item.
+    pub span: Span,
+}
+
+impl Map {
+    /// The name that `ref` and `order` use.
+    pub fn name(&self) -> &Name {
+        self.alias.as_ref().unwrap_or(&self.source)
+    }
+}
+
+/// A line of a map's body.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MapLine {
+    /// `key ID`
+    Key(Spanned<FieldRef>),
+    /// `match existing by url or name`
+    MatchExisting {
+        /// Destination fields, in the order of trial.
+        by: Vec<Name>,
+        /// The whole line.
+        span: Span,
+    },
+    /// `on existing fill`
+    OnExisting(Spanned<OnExisting>),
+    /// `on delete list`
+    OnDelete(Spanned<OnDelete>),
+    /// `where … else skip "why"`
+    Where {
+        /// Which records take part.
+        condition: Expr,
+        /// What happens with the others; `None` leaves them out with the line itself as the reason.
+        otherwise: Option<Arm>,
+        /// The whole line.
+        span: Span,
+    },
+    /// `name <- TITLE …`
+    Rule(Box<Rule>),
+    /// `drop LOGO declined "…"`
+    Drop(Drop),
+    /// `todo UF_… "ask the customer"`
+    Todo {
+        /// The fields that wait for a decision.
+        fields: Vec<FieldPattern>,
+        /// What is to be found out.
+        why: Name,
+        /// The whole line.
+        span: Span,
+    },
+}
+
+/// What happens to fields of a record that the destination already had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Only empty fields are written.
+    #[default]
+    Fill,
+    /// Every field is written.
+    Overwrite,
+    /// Nothing is written.
+    Keep,
+}
+
+/// What happens when the source record is deleted later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDelete {
+    /// It is listed.
+    #[default]
+    List,
+    /// The destination record is deleted.
+    Delete,
+}
+
+/// A source field: `TITLE`, ``UF_CRM_… `Объём` ``, a title alone, or `deal.CURRENCY_ID`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldRef {
+    /// `deal` of `deal.CURRENCY_ID`.
+    pub object: Option<Name>,
+    /// The code and the title.
+    pub field: Coded,
+}
+
+/// A field or, in `drop … empty`, a glob such as `UF_CRM_OLD_*`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldPattern {
+    /// The field; a glob stands in `code`.
+    pub field: Coded,
+    /// Whether `code` holds a `*`.
+    pub glob: bool,
+}
+
+/// A rule that writes one destination field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// What it writes.
+    pub target: RuleTarget,
+    /// The value.
+    pub value: Expr,
+    /// The clauses that follow.
+    pub clauses: Clauses,
+    /// The whole rule.
+    pub span: Span,
+}
+
+/// What a rule writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RuleTarget {
+    /// A field of the destination object.
+    Field(Name),
+    /// `custom "Label" TYPE`: created where it is missing.
+    Custom {
+        /// The field's name in the destination.
+        label: Name,
+        /// Its destination type.
+        ty: TypeRef,
+    },
+}
+
+/// The trailing clauses of a rule, in the language's order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Clauses {
+    /// `when CONDITION`
+    pub when: Option<Expr>,
+    /// `labelled EXPR when CONDITION`
+    pub labelled: Option<Labelled>,
+    /// `else …`, several times where an alternative may itself be absent.
+    pub else_: Vec<Arm>,
+    /// `on fail …`
+    pub on_fail: Option<Arm>,
+    /// `on unmigrated …`
+    pub on_unmigrated: Option<Arm>,
+    /// `narrowed because "…"`
+    pub fidelity: Option<FidelityClause>,
+    /// `in a second pass`
+    pub second_pass: Option<Span>,
+}
+
+/// `labelled POST when IS_PRIMARY`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labelled {
+    /// The label.
+    pub value: Expr,
+    /// Which elements get it.
+    pub when: Option<Expr>,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// A fidelity word with its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FidelityClause {
+    /// The word.
+    pub fidelity: Spanned<Fidelity>,
+    /// `because "…"`
+    pub because: Option<Name>,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// Where a clause or row ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// What happens.
+    pub kind: ArmKind,
+    /// The whole arm.
+    pub span: Span,
+}
+
+/// What an arm does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArmKind {
+    /// A value, possibly listed for a person.
+    Value {
+        /// The value.
+        value: Expr,
+        /// `flag "why"`
+        flag: Option<Name>,
+    },
+    /// `flag "why"` alone: unset, and listed for a person.
+    Flag(Name),
+    /// `unset`
+    Unset,
+    /// `skip "why"`: an element in `each`, a record in `where`.
+    Skip(Name),
+    /// `wait`: patched when the other record arrives.
+    Wait,
+    /// `quarantine`: the record is held back for a person.
+    Quarantine,
+    /// `stop`: the run ends here.
+    Stop,
+}
+
+/// Fields that are not migrated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drop {
+    /// Which.
+    pub fields: Vec<FieldPattern>,
+    /// Why.
+    pub reason: DropReason,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// Why fields are dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DropReason {
+    /// `empty`: no record has a value; checked against the statistics.
+    Empty,
+    /// `derived from A, B`: nothing in it that is not in those.
+    DerivedFrom(Vec<FieldRef>),
+    /// `declined "why"`: the customer does not want it.
+    Declined(Name),
+}
+
+/// `order { company, contact before deal }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Rows.
+    pub rows: Vec<OrderRow>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One row of `order`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderRow {
+    /// These maps …
+    pub before: Vec<Name>,
+    /// … before these.
+    pub after: Vec<Name>,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an expression is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprKind {
+    /// A field of the record at hand, or of a named outer one.
+    Field(FieldRef),
+    /// Text, with `{…}` in it.
+    Text(Vec<TextPart>),
+    /// `100`, `0.75`
+    Number(Decimal),
+    /// `0.5%`, as the fraction 0.005.
+    Percent(Decimal),
+    /// `1500.00 USD`
+    Money(Decimal, Name),
+    /// `2027-01-31`
+    Date(Date),
+    /// `true`, `false`
+    Bool(bool),
+    /// `[a, b]`
+    List(Vec<Expr>),
+    /// `f(a, b)` and `a.f(b)`, where the receiver is the first argument; a bare word such as `url` inside
+    /// `EMAIL.each(url)` is a call without arguments, `applied` false.
+    Call {
+        /// The function.
+        function: Name,
+        /// Its arguments, the receiver first.
+        args: Vec<Expr>,
+        /// Whether the first argument stood before a dot.
+        method: bool,
+    },
+    /// `industries[INDUSTRY]`
+    Lookup {
+        /// The table.
+        table: Name,
+        /// What is looked up.
+        key: Box<Expr>,
+    },
+    /// `ref company(COMPANY_ID)`, `refs company(COMPANY_IDS)`, `ref deal|inbound(…)`, `.name` of it
+    Ref {
+        /// `refs` rather than `ref`.
+        many: bool,
+        /// The maps that may carry the other record.
+        maps: Vec<Name>,
+        /// The link fields.
+        args: Vec<Expr>,
+        /// A destination field of the other record.
+        field: Option<Name>,
+    },
+    /// `pipeline by CATEGORY_ID, STAGE_ID`
+    PipelineBy(Vec<Expr>),
+    /// `has X`
+    Has(FieldRef),
+    /// `not a`
+    Not(Box<Expr>),
+    /// `a and b`
+    And(Box<Expr>, Box<Expr>),
+    /// `a or b`
+    Or(Box<Expr>, Box<Expr>),
+    /// `a == b`
+    Compare(Comparison, Box<Expr>, Box<Expr>),
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+}
+
+/// A piece of an interpolated text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextPart {
+    /// Characters as they are; `{{` has become `{`.
+    Literal(String),
+    /// `{EXPR}`
+    Expr(Expr),
+}

@@ -1,0 +1,326 @@
+//! How the engine sees a system: the traits [`Source`] and [`Target`], and what they pass around.
+//!
+//! A folder per system holds its wire types; nothing above this room knows a vendor. Reads are retried in here,
+//! writes never: whether a write may be sent again is the engine's decision, since only its journal knows.
+
+pub mod outside;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::{Map, Value as Json};
+
+use crate::lang::plan;
+use crate::lang::schema::Schema;
+use crate::lang::value::{Record, Value};
+
+/// A future that stays on its thread: the engine runs on one.
+pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// An account as both systems' owners would recognise it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// What tells it from every other one: a portal's host, an instance's id. Pinned by the workspace.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// Why a system could not be used. Says nothing of single writes; those fail with a [`SendError`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nobody answered, or only with server faults, after every retry.
+    #[error("{system} does not answer: {why}")]
+    Unreachable {
+        /// The system.
+        system: &'static str,
+        /// The last thing that went wrong.
+        why: String,
+    },
+    /// The credentials are wrong, expired, or lack a right.
+    #[error("{system} refuses the credentials: {why}")]
+    Denied {
+        /// The system.
+        system: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// The system understood the request and refused it.
+    #[error("{system} refuses `{request}`: {why}")]
+    Refused {
+        /// The system.
+        system: &'static str,
+        /// The method or path.
+        request: String,
+        /// What it said.
+        why: String,
+    },
+    /// An answer that is not what the system's documentation says.
+    #[error("{system} answers `{request}` with something unexpected: {why}")]
+    Malformed {
+        /// The system.
+        system: &'static str,
+        /// The method or path.
+        request: String,
+        /// What was wrong with it.
+        why: String,
+    },
+    /// A paged list contradicts itself: repeated, missing or unordered ids.
+    #[error("{system} lists `{object}` inconsistently: {why}")]
+    Inconsistent {
+        /// The system.
+        system: &'static str,
+        /// The object.
+        object: String,
+        /// Both numbers.
+        why: String,
+    },
+    /// The account that answered is not the one asked for.
+    #[error("{system} answers as `{found}`, not as `{expected}`")]
+    WrongAccount {
+        /// The system.
+        system: &'static str,
+        /// The account that is pinned.
+        expected: String,
+        /// The account that answered.
+        found: String,
+    },
+}
+
+/// Why a write did not answer with its record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It surely never reached the system (connection refused): may be sent again.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The system said that it is too busy and did nothing: may be sent again, later.
+    #[error("busy: {why}")]
+    Busy {
+        /// How long it asked to be left alone, in milliseconds.
+        after_ms: Option<u64>,
+        /// What it said.
+        why: String,
+    },
+    /// The system refused the record: sending it again changes nothing.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The record changed since it was read: read again and decide anew.
+    #[error("the record changed meanwhile")]
+    Stale,
+    /// The record is not there.
+    #[error("the record is gone")]
+    Gone,
+    /// The credentials are wrong or lack a right: the run ends.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It may or may not have happened: timeout, reset, server fault, cut or foreign body.
+    #[error("no usable answer: {0}")]
+    Unknown(String),
+}
+
+/// A record as it is staged: its id and what the system said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// The record's key.
+    pub id: String,
+    /// JSON as the source's [`Decode`] reads it.
+    pub json: Vec<u8>,
+}
+
+/// A run of records, and where to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Records in rising order of id, none twice.
+    pub records: Vec<Raw>,
+    /// Hand this back for the next run; opaque, and valid across restarts.
+    pub cursor: String,
+    /// No records follow.
+    pub done: bool,
+}
+
+/// A system that records come from.
+pub trait Source {
+    /// The system's name for people, such as `Bitrix24`; the marker field in the destination is `{label} key`.
+    fn label(&self) -> &'static str;
+    /// Who answers.
+    fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// What its objects look like now, without statistics; user e-mails hashed with `salt`.
+    fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
+    /// E-mail addresses of its users by id. Never logged, never in a snapshot.
+    fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
+    /// How many records of an object there are.
+    fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>>;
+    /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
+    fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
+}
+
+/// From a staged record to slots. Pure; built once per object.
+pub trait Decode: Send + Sync {
+    /// Reads one staged record into the slots of its object's schema.
+    ///
+    /// # Errors
+    /// JSON that is not a record of this object, with the field and what is wrong.
+    fn decode(&self, json: &[u8]) -> Result<Record, String>;
+}
+
+/// What is sent in one write: the record in the destination's own form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Payload {
+    /// Fields as the destination's API takes them.
+    pub fields: Map<String, Json>,
+}
+
+impl Payload {
+    /// BLAKE3 over the serialised payload, 32 hex digits: what the journal keeps of it.
+    pub fn hash(&self) -> String {
+        let bytes = serde_json::to_vec(&self.fields).unwrap_or_default();
+        blake3::hash(&bytes).to_hex()[..32].to_owned()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+/// The writes of one record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Writes {
+    /// Creates it.
+    pub create: Payload,
+    /// Edits that must follow the create, in order, such as closing a deal. Each is safe to repeat.
+    pub then: Vec<Payload>,
+}
+
+/// From destination slots to payloads. Pure; built once per map, with the destination's ids for names resolved.
+pub trait Encode {
+    /// Turns the values of [`plan::Map::targets`] into writes. Links are texts holding destination ids by now.
+    ///
+    /// # Errors
+    /// The field that cannot be written as it is, and why: the record goes to quarantine.
+    fn encode(&self, marker: &str, values: &[Value]) -> Result<Writes, FieldError>;
+    /// What to write into a record that was there before: the fields of `values` that are empty in `stored`, or
+    /// all of them when `overwrite`. Always carries the marker. Lists are joined, never shortened.
+    ///
+    /// # Errors
+    /// As for `encode`.
+    fn adopt(
+        &self,
+        marker: &str,
+        values: &[Value],
+        stored: &Stored,
+        overwrite: bool,
+    ) -> Result<Vec<Payload>, FieldError>;
+}
+
+/// A value that the destination would not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {why}")]
+pub struct FieldError {
+    /// The destination field.
+    pub field: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// A record as the destination holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// What an edit must carry; opaque.
+    pub rev: String,
+    /// The marker it carries, if any.
+    pub marker: Option<String>,
+    /// The whole record in the destination's own form.
+    pub body: Json,
+}
+
+/// A page of the destination's records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// Records, markers included.
+    pub records: Vec<Stored>,
+    /// Hand this back for the next page; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// Something to make in the destination before records arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provision {
+    /// A custom field.
+    Field(plan::CustomField),
+    /// A value of an open enumeration, such as a source or a tag.
+    Choice {
+        /// The enumeration, as the schema names it: `Lead.sources`.
+        domain: String,
+        /// The value.
+        name: String,
+    },
+}
+
+/// What became of a [`Provision`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provisioned {
+    /// It was made.
+    Created,
+    /// It was there, as it should be.
+    Existed,
+}
+
+/// A system that records go to.
+pub trait Target {
+    /// The system's name for people.
+    fn label(&self) -> &'static str;
+    /// Who answers.
+    fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// What its objects look like now; user e-mails hashed with `salt`.
+    fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
+    /// E-mail addresses of its users by id. Never logged, never in a snapshot.
+    fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
+    /// Makes a custom field or a choice; safe to repeat.
+    fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>>;
+    /// The encoder of one map, from the schema as it is now. `marker_field` is the custom field for markers.
+    ///
+    /// # Errors
+    /// A field or choice that is not there.
+    fn encoder(
+        &self,
+        live: &Schema,
+        map: &plan::Map,
+        marker_field: &str,
+    ) -> Result<Box<dyn Encode>, FieldError>;
+    /// Sends one create, once.
+    fn create<'a>(&'a self, object: &'a str, payload: &'a Payload) -> Local<'a, Result<Stored, SendError>>;
+    /// Sends one edit, once.
+    fn edit<'a>(
+        &'a self,
+        object: &'a str,
+        id: &'a str,
+        rev: &'a str,
+        payload: &'a Payload,
+    ) -> Local<'a, Result<Stored, SendError>>;
+    /// Reads one record; `None` when it is deleted or unknown.
+    fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>>;
+    /// Finds records by marker; every hit is checked for equality.
+    fn find_marker<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        marker: &'a str,
+    ) -> Local<'a, Result<Vec<Stored>, Error>>;
+    /// Finds records by a field of [`crate::lang::schema::Object::matchable`]; every hit is checked for equality.
+    fn find_existing<'a>(
+        &'a self,
+        object: &'a str,
+        field: &'a str,
+        value: &'a Value,
+    ) -> Local<'a, Result<Vec<Stored>, Error>>;
+    /// Lists every live record of an object with its marker, in order of id.
+    fn list<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        cursor: Option<&'a str>,
+    ) -> Local<'a, Result<Page, Error>>;
+}
