@@ -69,8 +69,6 @@ pub struct Field {
     pub write: Write,
     /// Whether the customer made it.
     pub custom: bool,
-    /// Kept by the system and not by people (ids, counters, flags); accounting for it needs no decision.
-    pub system: bool,
     /// What the elements of a list carry besides their value, in the order of [`super::value::Item::attrs`].
     pub attributes: Vec<Attribute>,
     /// What is in it.
