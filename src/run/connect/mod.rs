@@ -211,6 +211,11 @@ pub trait Encode {
         stored: &Stored,
         overwrite: bool,
     ) -> Result<Vec<Payload>, FieldError>;
+    /// One field alone, by its index in [`plan::Map::targets`]: a link that could not be written earlier.
+    ///
+    /// # Errors
+    /// As for `encode`.
+    fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError>;
 }
 
 /// A value that the destination would not take.
@@ -300,6 +305,8 @@ pub trait Target {
         rev: &'a str,
         payload: &'a Payload,
     ) -> Local<'a, Result<Stored, SendError>>;
+    /// Deletes one record, once; [`SendError::Gone`] when it is not there.
+    fn delete<'a>(&'a self, object: &'a str, id: &'a str, rev: &'a str) -> Local<'a, Result<(), SendError>>;
     /// Reads one record; `None` when it is deleted or unknown.
     fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>>;
     /// Finds records by marker; every hit is checked for equality.
