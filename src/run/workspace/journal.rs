@@ -1,0 +1,299 @@
+//! Every write that was sent, noted durably before it is sent.
+//!
+//! INVARIANT: [`Workspace::intend`] returns only after a commit with `synchronous = FULL`, so a process that dies
+//! after sending finds the intent when it comes back.
+
+use rusqlite::OptionalExtension;
+
+use super::{Result, Workspace};
+
+/// What kind of write it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// Makes a record.
+    Create,
+    /// Changes one that this run made.
+    Edit,
+    /// Changes one that was there before.
+    Adopt,
+    /// Takes a double away.
+    Delete,
+}
+
+impl Operation {
+    const ALL: [Operation; 4] = [Operation::Create, Operation::Edit, Operation::Adopt, Operation::Delete];
+
+    /// Its word in the audit log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Operation::Create => "create",
+            Operation::Edit => "edit",
+            Operation::Adopt => "adopt",
+            Operation::Delete => "delete",
+        }
+    }
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JournalState {
+    /// It may have been sent.
+    Intent,
+    /// The destination answered with the record.
+    Done,
+    /// The destination surely did not do it.
+    Failed,
+    /// No usable answer came; what happened was found out otherwise, or is still to be.
+    Unknown,
+}
+
+impl JournalState {
+    const ALL: [JournalState; 4] =
+        [JournalState::Intent, JournalState::Done, JournalState::Failed, JournalState::Unknown];
+
+    /// Its word in the audit log.
+    pub fn word(self) -> &'static str {
+        match self {
+            JournalState::Intent => "intent",
+            JournalState::Done => "done",
+            JournalState::Failed => "failed",
+            JournalState::Unknown => "unknown",
+        }
+    }
+}
+
+/// A write that is about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The map's name.
+    pub map: String,
+    /// The record's key.
+    pub key: String,
+    /// What kind of write.
+    pub operation: Operation,
+    /// Which of the record's writes: 0 for the create.
+    pub step: u16,
+    /// Hash of what is sent.
+    pub payload: String,
+    /// The destination's id, for writes to a record that is there.
+    pub target: Option<String>,
+}
+
+/// A line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: i64,
+    /// What was to be sent.
+    pub intent: Intent,
+    /// How it ended.
+    pub state: JournalState,
+    /// When it was noted, Unix milliseconds.
+    pub sent_ms: i64,
+    /// When it ended, Unix milliseconds.
+    pub ended_ms: Option<i64>,
+    /// What the destination said.
+    pub note: Option<String>,
+}
+
+impl Workspace {
+    /// Notes writes that are about to be sent, durably, and gives their numbers. Call it inside the transaction
+    /// that also keeps what earlier writes came to, or alone; it is durable once the transaction has committed.
+    ///
+    /// # Errors
+    /// Those of the database: nothing may be sent then.
+    pub fn intend(&self, intents: &[Intent], now_ms: i64) -> Result<Vec<i64>> {
+        let mut numbers = Vec::with_capacity(intents.len());
+        for intent in intents {
+            let map = self.intern(&intent.map)?;
+            numbers.push(self.store(|db| {
+                db.prepare_cached(
+                    "INSERT INTO journal(map, key, operation, step, payload, state, target, sent_ms)
+                     VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+                )?
+                .execute((
+                    map,
+                    &intent.key,
+                    place(&Operation::ALL, intent.operation),
+                    intent.step,
+                    &intent.payload,
+                    &intent.target,
+                    now_ms,
+                ))?;
+                Ok(db.last_insert_rowid())
+            })?);
+        }
+        Ok(numbers)
+    }
+
+    /// Notes how a write ended.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn ended(
+        &self,
+        seq: i64,
+        state: JournalState,
+        target: Option<&str>,
+        note: Option<&str>,
+        now_ms: i64,
+    ) -> Result<()> {
+        self.store(|db| {
+            db.prepare_cached(
+                "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = ?4, ended_ms = ?5 WHERE seq = ?1",
+            )?
+            .execute((seq, place(&JournalState::ALL, state), target, note, now_ms))
+            .map(|_| ())
+        })
+    }
+
+    /// The latest create of a record that may have happened without our knowing; the caller looks for its marker.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn open_create(&self, map: &str, key: &str) -> Result<Option<Entry>> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(&format!(
+                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.state IN (0, 3) AND j.operation = 0 ORDER BY j.seq DESC LIMIT 1"
+            ))?
+            .query_row((id, key), entry)
+            .optional()
+        })
+    }
+
+    /// The writes of a record, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn writes_of(&self, map: &str, key: &str) -> Result<Vec<Entry>> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(&format!("{SELECT} WHERE j.map = ?1 AND j.key = ?2 ORDER BY j.seq"))?
+                .query_map((id, key), entry)?
+                .collect()
+        })
+    }
+
+    /// How many writes were noted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn writes(&self) -> Result<u64> {
+        self.store(|db| {
+            db.query_row("SELECT count(*) FROM journal", [], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        })
+    }
+
+    /// How many writes still wait to be settled.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn unsettled(&self) -> Result<u64> {
+        self.store(|db| {
+            db.query_row("SELECT count(*) FROM journal WHERE state = 0", [], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        })
+    }
+
+    /// When the latest write without a usable answer was sent, Unix milliseconds.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn last_uncertain_ms(&self, map: &str) -> Result<Option<i64>> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.query_row("SELECT max(sent_ms) FROM journal WHERE map = ?1 AND state IN (0, 3)", [id], |row| {
+                row.get(0)
+            })
+        })
+    }
+}
+
+const SELECT: &str = "SELECT j.seq, n.name, j.key, j.operation, j.step, j.payload, j.state, j.target, j.sent_ms, \
+                      j.ended_ms, j.note FROM journal j JOIN name n ON n.id = j.map";
+
+fn place<T: PartialEq>(all: &[T], one: T) -> i64 {
+    // INVARIANT: `all` lists every variant of its enum.
+    all.iter().position(|other| *other == one).map_or(0, |at| at as i64)
+}
+
+fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
+    let pick = |column: usize| -> rusqlite::Result<usize> {
+        let number: i64 = row.get(column)?;
+        usize::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+    };
+    let out_of_range =
+        |column: usize, number: usize| rusqlite::Error::IntegralValueOutOfRange(column, number as i64);
+    let (operation, state) = (pick(3)?, pick(6)?);
+    Ok(Entry {
+        seq: row.get(0)?,
+        intent: Intent {
+            map: row.get(1)?,
+            key: row.get(2)?,
+            operation: *Operation::ALL.get(operation).ok_or_else(|| out_of_range(3, operation))?,
+            step: row.get(4)?,
+            payload: row.get(5)?,
+            target: row.get(7)?,
+        },
+        state: *JournalState::ALL.get(state).ok_or_else(|| out_of_range(6, state))?,
+        sent_ms: row.get(8)?,
+        ended_ms: row.get(9)?,
+        note: row.get(10)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(key: &str, operation: Operation, step: u16) -> Intent {
+        Intent {
+            map: "deal".to_owned(),
+            key: key.to_owned(),
+            operation,
+            step,
+            payload: "00".to_owned(),
+            target: None,
+        }
+    }
+
+    #[test]
+    fn an_intent_survives_the_process() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("acme.b2nw");
+        let ws = Workspace::open(&path).expect("opens");
+        ws.intend(&[intent("7", Operation::Create, 0)], 5).expect("notes");
+        drop(ws);
+        let ws = Workspace::open(&path).expect("opens again");
+        assert_eq!(ws.open_create("deal", "7").expect("reads").map(|e| e.sent_ms), Some(5));
+        assert_eq!(ws.open_create("deal", "8").expect("reads"), None);
+    }
+
+    #[test]
+    fn a_write_that_ended_is_no_longer_open() {
+        let ws = Workspace::in_memory().expect("opens");
+        let numbers = ws
+            .intend(&[intent("7", Operation::Create, 0), intent("7", Operation::Edit, 1)], 5)
+            .expect("notes");
+        ws.ended(numbers[0], JournalState::Done, Some("17"), None, 9).expect("ends");
+        assert_eq!(ws.open_create("deal", "7").expect("reads"), None);
+        let writes = ws.writes_of("deal", "7").expect("reads");
+        assert_eq!(writes.len(), 2);
+        assert_eq!((writes[0].state, writes[0].intent.target.as_deref()), (JournalState::Done, Some("17")));
+        assert_eq!((writes[1].state, writes[1].intent.operation), (JournalState::Intent, Operation::Edit));
+        assert_eq!(ws.last_uncertain_ms("deal").expect("reads"), Some(5));
+    }
+
+    #[test]
+    fn a_transaction_that_fails_leaves_nothing() {
+        let ws = Workspace::in_memory().expect("opens");
+        let failed: Result<()> = ws.transaction(|ws| {
+            ws.intend(&[intent("7", Operation::Create, 0)], 5)?;
+            Err(super::super::Error::Foreign { path: String::new(), why: String::new() })
+        });
+        assert!(failed.is_err());
+        assert_eq!(ws.writes().expect("counts"), 0);
+    }
+}

@@ -1,0 +1,322 @@
+//! What became of each record of each map, the id map, flags, and links that wait.
+
+use rusqlite::OptionalExtension;
+
+use super::{Result, Workspace};
+
+/// Where a record ended. Every pair of record and map ends in exactly one of these, or is pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// A record was made for it.
+    Created,
+    /// A record that was there before was taken for it.
+    Adopted,
+    /// The spec leaves it out.
+    LeftOut,
+    /// Held back for a person.
+    Quarantined,
+    /// The destination refused it.
+    Failed,
+}
+
+impl Status {
+    /// Every status, in the order of the equation.
+    pub const ALL: [Status; 5] =
+        [Status::Created, Status::Adopted, Status::LeftOut, Status::Quarantined, Status::Failed];
+
+    /// Its word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Adopted => "adopted",
+            Status::LeftOut => "left out",
+            Status::Quarantined => "quarantined",
+            Status::Failed => "failed",
+        }
+    }
+
+    fn number(self) -> i64 {
+        match self {
+            Status::Created => 1,
+            Status::Adopted => 2,
+            Status::LeftOut => 3,
+            Status::Quarantined => 4,
+            Status::Failed => 5,
+        }
+    }
+
+    fn from_number(number: i64) -> rusqlite::Result<Status> {
+        Status::ALL
+            .into_iter()
+            .find(|status| status.number() == number)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(0, number))
+    }
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where it ended.
+    pub status: Status,
+    /// The destination's id, for created and adopted records.
+    pub target: Option<String>,
+    /// Why, for the others.
+    pub reason: Option<String>,
+}
+
+/// Something about a record that a person should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The rule's stable id.
+    pub rule: String,
+    /// Why it is listed.
+    pub why: String,
+}
+
+/// A link that is written once the other record is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The record's key.
+    pub key: String,
+    /// The index of the destination field in its map.
+    pub field: u16,
+}
+
+/// How many records of a map ended where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records made.
+    pub created: u64,
+    /// Records that were there before.
+    pub adopted: u64,
+    /// Records that the spec leaves out.
+    pub left_out: u64,
+    /// Records held back.
+    pub quarantined: u64,
+    /// Records refused.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.created + self.adopted + self.left_out + self.quarantined + self.failed
+    }
+
+    /// Records that stand in the destination.
+    pub fn arrived(&self) -> u64 {
+        self.created + self.adopted
+    }
+
+    /// The count of one status.
+    pub fn get(&self, status: Status) -> u64 {
+        match status {
+            Status::Created => self.created,
+            Status::Adopted => self.adopted,
+            Status::LeftOut => self.left_out,
+            Status::Quarantined => self.quarantined,
+            Status::Failed => self.failed,
+        }
+    }
+
+    fn add(&mut self, status: Status, records: u64) {
+        *match status {
+            Status::Created => &mut self.created,
+            Status::Adopted => &mut self.adopted,
+            Status::LeftOut => &mut self.left_out,
+            Status::Quarantined => &mut self.quarantined,
+            Status::Failed => &mut self.failed,
+        } += records;
+    }
+}
+
+impl Workspace {
+    /// Keeps what became of a record, with its flags. Decides once: a record that ended stays where it ended.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn settle(&self, map: &str, key: &str, outcome: &Outcome, flags: &[Flag]) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("INSERT OR REPLACE INTO outcome(map, key, status, target, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute((map, key, outcome.status.number(), &outcome.target, &outcome.reason))?;
+            let mut insert = db.prepare_cached("INSERT OR IGNORE INTO flag(map, key, rule, why) VALUES (?1, ?2, ?3, ?4)")?;
+            for flag in flags {
+                insert.execute((map, key, &flag.rule, &flag.why))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What became of a record; `None` while it is pending.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn outcome(&self, map: &str, key: &str) -> Result<Option<Outcome>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("SELECT status, target, reason FROM outcome WHERE map = ?1 AND key = ?2")?
+                .query_row((map, key), |row| {
+                    Ok(Outcome {
+                        status: Status::from_number(row.get(0)?)?,
+                        target: row.get(1)?,
+                        reason: row.get(2)?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// The source key that a destination record stands for.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn key_of(&self, map: &str, target: &str) -> Result<Option<String>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("SELECT key FROM outcome WHERE map = ?1 AND target = ?2")?
+                .query_row((map, target), |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// How many records of a map ended where.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn tally(&self, map: &str) -> Result<Tally> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            let mut tally = Tally::default();
+            let mut query =
+                db.prepare_cached("SELECT status, count(*) FROM outcome WHERE map = ?1 GROUP BY status")?;
+            let mut rows = query.query([map])?;
+            while let Some(row) = rows.next()? {
+                tally.add(Status::from_number(row.get(0)?)?, row.get::<_, i64>(1)?.cast_unsigned());
+            }
+            Ok(tally)
+        })
+    }
+
+    /// How many records of a map ended in a status, by reason, the most frequent first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn reasons(&self, map: &str, status: Status) -> Result<Vec<(String, u64)>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT coalesce(reason, ''), count(*) FROM outcome WHERE map = ?1 AND status = ?2
+                 GROUP BY 1 ORDER BY 2 DESC, 1",
+            )?
+            .query_map((map, status.number()), |row| {
+                Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            })?
+            .collect()
+        })
+    }
+
+    /// Up to `limit` records of a map that ended in a status, in order of key, after the key `after`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn listed(
+        &self,
+        map: &str,
+        status: Status,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, Outcome)>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT key, target, reason FROM outcome WHERE map = ?1 AND status = ?2 AND key > ?3 ORDER BY key LIMIT ?4",
+            )?
+            .query_map((map, status.number(), after, limit), |row| {
+                Ok((row.get(0)?, Outcome { status, target: row.get(1)?, reason: row.get(2)? }))
+            })?
+            .collect()
+        })
+    }
+
+    /// How many records of a map carry each flag, by rule and reason, the most frequent first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn flags(&self, map: &str) -> Result<Vec<(Flag, u64)>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT rule, why, count(*) FROM flag WHERE map = ?1 GROUP BY rule, why ORDER BY 3 DESC, 1, 2",
+            )?
+            .query_map([map], |row| {
+                Ok((Flag { rule: row.get(0)?, why: row.get(1)? }, row.get::<_, i64>(2)?.cast_unsigned()))
+            })?
+            .collect()
+        })
+    }
+
+    /// Notes that a link waits for the other record.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn wait_for(&self, map: &str, key: &str, field: u16) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("INSERT OR IGNORE INTO waiting(map, key, field) VALUES (?1, ?2, ?3)")?
+                .execute((map, key, field))
+                .map(|_| ())
+        })
+    }
+
+    /// A link waits no longer.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn waits_no_more(&self, map: &str, key: &str, field: u16) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("DELETE FROM waiting WHERE map = ?1 AND key = ?2 AND field = ?3")?
+                .execute((map, key, field))
+                .map(|_| ())
+        })
+    }
+
+    /// The links of a map that wait, in order of key.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn waiting(&self, map: &str) -> Result<Vec<Waiting>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("SELECT key, field FROM waiting WHERE map = ?1 ORDER BY key, field")?
+                .query_map([map], |row| Ok(Waiting { key: row.get(0)?, field: row.get(1)? }))?
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tallies_reasons_and_the_id_map_agree_with_what_was_settled() {
+        let ws = Workspace::in_memory().expect("opens");
+        let left =
+            |why: &str| Outcome { status: Status::LeftOut, target: None, reason: Some(why.to_owned()) };
+        let made = Outcome { status: Status::Created, target: Some("17".to_owned()), reason: None };
+        let flag = Flag { rule: "deal.phone".to_owned(), why: "not a phone number".to_owned() };
+        ws.settle("deal", "1", &made, std::slice::from_ref(&flag)).expect("settles");
+        ws.settle("deal", "2", &left("template"), &[]).expect("settles");
+        ws.settle("deal", "3", &left("template"), &[]).expect("settles");
+        ws.settle("lead", "1", &left("other map"), &[]).expect("settles");
+        assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, left_out: 2, ..Tally::default() });
+        assert_eq!(ws.reasons("deal", Status::LeftOut).expect("lists"), [("template".to_owned(), 2)]);
+        assert_eq!(ws.outcome("deal", "1").expect("reads"), Some(made));
+        assert_eq!(ws.outcome("deal", "9").expect("reads"), None);
+        assert_eq!(ws.key_of("deal", "17").expect("reads").as_deref(), Some("1"));
+        assert_eq!(ws.flags("deal").expect("lists"), [(flag, 1)]);
+        assert_eq!(ws.listed("deal", Status::LeftOut, "2", 10).expect("lists").len(), 1);
+    }
+}
