@@ -1,0 +1,170 @@
+//! Takes records that the destination already had for source records that they match.
+
+use crate::lang::plan::OnExisting;
+use crate::lang::value::Value;
+use crate::run::connect::{Encode, Stored};
+use crate::run::workspace::{Operation, Outcome, Status};
+
+use super::once::{Sent, Write};
+use super::prepare::Writing;
+use super::{Engine, Result};
+
+/// Whether records of a map can be adopted at all.
+pub(super) struct Adoption {
+    /// Fields to search by, with their index in the map's targets.
+    by: Vec<(String, usize)>,
+}
+
+impl Adoption {
+    pub(super) fn possible(&self) -> bool {
+        !self.by.is_empty()
+    }
+}
+
+impl Engine<'_> {
+    /// Looks once whether the destination holds records that no run made; without any, nobody searches for each.
+    pub(super) async fn adoption(&self, map: usize) -> Result<Adoption> {
+        let plan = &self.plan.maps[map];
+        let by: Vec<(String, usize)> = plan
+            .match_existing
+            .iter()
+            .filter_map(|field| {
+                plan.targets.iter().position(|t| !t.custom && t.name == *field).map(|at| (field.clone(), at))
+            })
+            .collect();
+        if by.is_empty() {
+            return Ok(Adoption { by });
+        }
+        let field = self.marker_field();
+        let mut cursor = None;
+        loop {
+            let page = self.target.list(&plan.target, &field, cursor.as_deref()).await?;
+            if page.records.iter().any(|stored| stored.marker.is_none()) {
+                return Ok(Adoption { by });
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(Adoption { by: Vec::new() });
+            }
+        }
+    }
+
+    /// Adopts the one record that matches; `None` when none does. Ties are quarantined.
+    pub(super) async fn adopt(
+        &self,
+        map: usize,
+        writing: &Writing,
+        encode: &dyn Encode,
+        adoption: &Adoption,
+    ) -> Result<Option<Outcome>> {
+        let plan = &self.plan.maps[map];
+        for (field, at) in &adoption.by {
+            let value = &writing.values[*at];
+            if value.is_absent() {
+                continue;
+            }
+            let mut found = self.matches(&plan.target, field, value).await?;
+            found.retain(|stored| stored.marker.as_deref().is_none_or(|marker| marker == writing.marker));
+            found.retain(|stored| {
+                !self.claimed.borrow().contains(&claim(&plan.target, &stored.id)) || stored.marker.is_some()
+            });
+            match found.len() {
+                0 => {}
+                1 => {
+                    let stored = found.remove(0);
+                    self.claimed.borrow_mut().insert(claim(&plan.target, &stored.id));
+                    return self.adopt_one(map, writing, encode, stored).await.map(Some);
+                }
+                several => {
+                    let ids: Vec<&str> = found.iter().take(5).map(|stored| stored.id.as_str()).collect();
+                    let why = format!(
+                        "{several} records of the destination match by `{field}` ({}); merge them there, or remove \
+                         `{field}` from `match existing`",
+                        ids.join(", ")
+                    );
+                    return Ok(Some(Outcome {
+                        status: Status::Quarantined,
+                        target: None,
+                        reason: Some(why),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Records that match any of the values of a field.
+    async fn matches(&self, object: &str, field: &str, value: &Value) -> Result<Vec<Stored>> {
+        let mut found: Vec<Stored> = Vec::new();
+        let values = match value {
+            Value::List(values) => values.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        for value in values {
+            let value = match value {
+                Value::Item(item) => &item.value,
+                plain => plain,
+            };
+            for stored in self.target.find_existing(object, field, value).await? {
+                if !found.iter().any(|other| other.id == stored.id) {
+                    found.push(stored);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn adopt_one(
+        &self,
+        map: usize,
+        writing: &Writing,
+        encode: &dyn Encode,
+        stored: Stored,
+    ) -> Result<Outcome> {
+        let overwrite = self.plan.maps[map].on_existing == OnExisting::Overwrite;
+        let keep = self.plan.maps[map].on_existing == OnExisting::Keep;
+        let absent;
+        let values = if keep {
+            absent = vec![Value::Absent; writing.values.len()];
+            &absent
+        } else {
+            &writing.values
+        };
+        let id = stored.id.clone();
+        let payloads = match encode.adopt(&writing.marker, values, &stored, overwrite) {
+            Ok(payloads) => payloads,
+            Err(error) => {
+                return Ok(Outcome {
+                    status: Status::Quarantined,
+                    target: None,
+                    reason: Some(error.to_string()),
+                });
+            }
+        };
+        let mut now = stored;
+        for (index, payload) in payloads.iter().enumerate() {
+            let step = u16::try_from(index).unwrap_or(u16::MAX);
+            let write = Write { map, key: &writing.key, marker: &writing.marker, payload, step };
+            let before = now.body.to_string();
+            match self.edit(&write, Operation::Adopt, now, Some(before)).await? {
+                Sent::Done(edited) => now = edited,
+                Sent::Refused(why) | Sent::Uncertain(why) => {
+                    return Ok(Outcome {
+                        status: Status::Failed,
+                        target: None,
+                        reason: Some(format!("could not be adopted: {why}")),
+                    });
+                }
+                Sent::Gone => {
+                    let why = "the record to adopt is gone; run again".to_owned();
+                    return Ok(Outcome { status: Status::Failed, target: None, reason: Some(why) });
+                }
+            }
+        }
+        Ok(Outcome { status: Status::Adopted, target: Some(id), reason: None })
+    }
+}
+
+fn claim(object: &str, id: &str) -> String {
+    format!("{object}/{id}")
+}

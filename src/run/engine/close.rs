@@ -1,0 +1,179 @@
+//! Closes a phase: lists the destination independently of the journal, takes doubles away, and compares the books.
+
+use crate::run::connect::{Encode, Payload, SendError};
+use crate::run::workspace::{JournalState, Operation};
+
+use super::once::Write;
+use super::{Engine, Error, MapReport, Result};
+
+impl Engine<'_> {
+    /// Sweeps the maps of a phase and demands that every equation closes.
+    pub(super) async fn close(
+        &self,
+        index: usize,
+        phase: &[u16],
+        encoders: &[Box<dyn Encode>],
+    ) -> Result<Vec<MapReport>> {
+        let mut reports = Vec::new();
+        for map in phase {
+            let map = *map as usize;
+            #[cfg(debug_assertions)]
+            if self.settings.planted.no_sweep {
+                reports.push(self.books(map, false, 0)?);
+                continue;
+            }
+            self.wait_until_dead(map).await?;
+            let mut doubles = self.sweep(map, true).await?;
+            let mut report = self.books(map, true, doubles)?;
+            for _ in 0..2 {
+                if report.closes() {
+                    break;
+                }
+                // Records whose answer never came are taken in; a list may lag: read again before declaring.
+                self.take_in_strangers(map, encoders[map].as_ref()).await?;
+                self.outside.clock.sleep(self.settings.dead_ms).await;
+                doubles += self.sweep(map, true).await?;
+                report = self.books(map, true, doubles)?;
+            }
+            reports.push(report);
+        }
+        let lines: Vec<String> = reports.iter().filter(|r| !r.closes()).map(MapReport::equation).collect();
+        if lines.is_empty() { Ok(reports) } else { Err(Error::NotClosed { phase: index + 1, lines }) }
+    }
+
+    /// Records that stand in the destination though the books say that they do not: decided anew, so that the load
+    /// finds them by their marker and goes on with what must follow.
+    async fn take_in_strangers(&self, map: usize, encode: &dyn Encode) -> Result<()> {
+        let name = &self.plan.maps[map].name;
+        let strangers = self.workspace.strangers(name)?;
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        self.workspace
+            .transaction(|ws| strangers.iter().try_for_each(|stranger| ws.unsettle(name, &stranger.key)))?;
+        self.load(map, encode).await
+    }
+
+    /// Compares workspace and destination without writing to either side.
+    ///
+    /// # Errors
+    /// A destination that does not answer; a mismatch is a report that does not close.
+    pub async fn reconcile(&self) -> Result<Vec<MapReport>> {
+        self.bind().await?;
+        let mut reports = Vec::new();
+        for phase in &self.plan.phases {
+            for map in phase {
+                let map = *map as usize;
+                self.sweep(map, false).await?;
+                reports.push(self.books(map, true, 0)?);
+            }
+        }
+        Ok(reports)
+    }
+
+    /// The books of every map, without asking the destination.
+    ///
+    /// # Errors
+    /// Those of the workspace.
+    pub fn standing(&self) -> Result<Vec<MapReport>> {
+        self.plan.phases.iter().flatten().map(|map| self.books(*map as usize, false, 0)).collect()
+    }
+
+    fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
+        let plan = &self.plan.maps[map];
+        let listed = if swept { Some(self.workspace.listed_there(&plan.name)?) } else { None };
+        Ok(MapReport {
+            map: plan.name.clone(),
+            target: plan.target.clone(),
+            source: self.workspace.staged(&plan.source)?,
+            tally: self.workspace.tally(&plan.name)?,
+            listed,
+            expected: self.workspace.with_target(&plan.name)?,
+            doubles,
+        })
+    }
+
+    /// Nothing that was sent without an answer may still take effect while the destination is listed.
+    async fn wait_until_dead(&self, map: usize) -> Result<()> {
+        if let Some(sent) = self.workspace.last_uncertain_ms(&self.plan.maps[map].name)? {
+            let passed = self.outside.clock.now_ms().abs_diff(sent);
+            self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
+        }
+        Ok(())
+    }
+
+    /// Lists every record with a marker of this map. With `mend`, takes doubles away and
+    /// gives how many.
+    async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
+        let plan = &self.plan.maps[map];
+        let (field, prefix) = (self.marker_field(), self.marker_prefix(map)?);
+        self.workspace.begin_sweep(&plan.name)?;
+        self.outside.progress.begin(&format!("reconcile {} with {}", plan.name, plan.target), None);
+        let mut cursor = None;
+        let mut listed = 0u64;
+        loop {
+            let page = self.target.list(&plan.target, &field, cursor.as_deref()).await?;
+            self.outside.points.reach("sweep.page")?;
+            listed += page.records.len() as u64;
+            self.outside.progress.at(listed);
+            let ours = page.records.iter().filter_map(|stored| {
+                let key = stored.marker.as_deref()?.strip_prefix(&prefix)?;
+                Some((key, stored.id.as_str(), stored.rev.as_str()))
+            });
+            self.workspace.saw(&plan.name, ours)?;
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        self.outside.progress.end();
+        if !mend {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        for double in self.workspace.doubles(&plan.name)? {
+            if self.take_away(map, &double.key, &double.target, &double.rev).await? {
+                self.workspace.unsee(&plan.name, &double.key, &double.target)?;
+                taken += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Deletes a double, once it is sure that it carries the marker still.
+    async fn take_away(&self, map: usize, key: &str, id: &str, rev: &str) -> Result<bool> {
+        let object = self.plan.maps[map].target.as_str();
+        let payload = Payload::default();
+        let write = Write { map, key, marker: "", payload: &payload, step: 0 };
+        let mut rev = rev.to_owned();
+        for _ in 0..self.settings.sends {
+            let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
+            let answer = self.target.delete(object, id, &rev).await;
+            self.outside.points.reach("sweep.delete")?;
+            let now = self.outside.clock.now_ms();
+            match answer {
+                // Absent is what was wanted.
+                Ok(()) | Err(SendError::Gone) => {
+                    self.workspace.ended(seq, JournalState::Done, None, None, now)?;
+                    return Ok(true);
+                }
+                Err(SendError::Denied(why)) => {
+                    self.workspace.ended(seq, JournalState::Failed, None, Some(&why), now)?;
+                    return Err(Error::Denied(why));
+                }
+                Err(error) => {
+                    self.workspace.ended(seq, JournalState::Failed, None, Some(&error.to_string()), now)?;
+                    self.outside.clock.sleep(self.settings.first_look_ms).await;
+                    match self.target.read(object, id).await? {
+                        None => return Ok(true),
+                        Some(stored) => rev = stored.rev,
+                    }
+                }
+            }
+        }
+        self.outside.progress.notice(&format!(
+            "`{object}` {id} is a double of {key} and could not be deleted; delete it in the destination by hand, then run again"
+        ));
+        Ok(false)
+    }
+}

@@ -1,0 +1,258 @@
+//! Loads one map: records in the order of arrival, a bounded number of them in flight, each made once.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::run::connect::{Encode, Stored};
+use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord, Status};
+
+use super::adopt::Adoption;
+use super::once::{Sent, Write};
+use super::prepare::{Prepared, Writing};
+use super::{Engine, Result};
+
+/// Staged records that are read at once.
+const PAGE: u32 = 500;
+
+/// Outcomes that are kept in one transaction at most.
+const KEPT_AT_ONCE: usize = 500;
+
+/// A record whose writing has ended.
+struct Landed {
+    writing: Box<Writing>,
+    outcome: Outcome,
+}
+
+type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
+
+/// Staged records of one object, page by page.
+struct Feed {
+    object: String,
+    after: i64,
+    page: VecDeque<StagedRecord>,
+    exhausted: bool,
+}
+
+impl Engine<'_> {
+    /// Loads what of a map has not ended yet.
+    ///
+    /// # Errors
+    /// Whatever ends the run; a record that cannot be written ends as quarantined or failed instead.
+    pub(super) async fn load(&self, map: usize, encode: &dyn Encode) -> Result<()> {
+        let plan = &self.plan.maps[map];
+        let total = self.workspace.staged(&plan.source)?;
+        let mut done = self.workspace.tally(&plan.name)?.sum();
+        if done == total {
+            return Ok(());
+        }
+        let adoption = self.adoption(map).await?;
+        let resumed = self.workspace.writes()? > 0;
+        self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), Some(total));
+        self.outside.progress.at(done);
+        let mut feed =
+            Feed { object: plan.source.clone(), after: 0, page: VecDeque::new(), exhausted: false };
+        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        let mut landed: Vec<Landed> = Vec::new();
+        loop {
+            let mut settled: Vec<(String, Outcome, Vec<Flag>)> = Vec::new();
+            let mut launches: Vec<Box<Writing>> = Vec::new();
+            while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
+                let Some(record) = self.next_record(&plan.name, &mut feed)? else { break };
+                match self.prepare(map, &record, encode)? {
+                    Prepared::Decided(outcome, flags) => settled.push((record.key, outcome, flags)),
+                    Prepared::Write(writing) => launches.push(writing),
+                }
+            }
+            self.outside.points.reach("load.prepared")?;
+            done += (landed.len() + settled.len()) as u64;
+            let numbers = self.keep(map, &mut landed, &settled, &launches, &adoption, resumed)?;
+            self.outside.points.reach("load.intent")?;
+            self.outside.progress.at(done);
+            for (writing, seq) in launches.into_iter().zip(numbers) {
+                flights.push(Box::pin(self.fly(map, writing, seq, encode, &adoption, resumed)));
+            }
+            if flights.is_empty() {
+                if feed.exhausted && feed.page.is_empty() {
+                    break;
+                }
+                continue;
+            }
+            if let Some(first) = flights.next().await {
+                landed.push(first?);
+            }
+            // What has landed meanwhile shares the next commit.
+            while let Some(Some(next)) = flights.next().now_or_never() {
+                landed.push(next?);
+            }
+            self.outside.points.reach("load.landed")?;
+        }
+        self.outside.progress.end();
+        Ok(())
+    }
+
+    /// The next staged record that has not ended.
+    fn next_record(&self, map: &str, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+        loop {
+            if feed.page.is_empty() {
+                if feed.exhausted {
+                    return Ok(None);
+                }
+                feed.page = self.workspace.staged_page(&feed.object, feed.after, PAGE)?.into();
+                feed.exhausted = feed.page.len() < PAGE as usize;
+            }
+            let Some(record) = feed.page.pop_front() else { return Ok(None) };
+            feed.after = record.seq;
+            if self.workspace.outcome(map, &record.key)?.is_none() {
+                return Ok(Some(record));
+            }
+        }
+    }
+
+    /// Keeps what has ended and the intents of what is about to be sent, in one durable step. A record that may be
+    /// there already (resumed, or to be adopted) notes its own intent later.
+    fn keep(
+        &self,
+        map: usize,
+        landed: &mut Vec<Landed>,
+        settled: &[(String, Outcome, Vec<Flag>)],
+        launches: &[Box<Writing>],
+        adoption: &Adoption,
+        resumed: bool,
+    ) -> Result<Vec<Option<i64>>> {
+        let name = &self.plan.maps[map].name;
+        let now = self.outside.clock.now_ms();
+        let numbers = self.workspace.transaction(|ws| {
+            for Landed { writing, outcome } in landed.iter() {
+                ws.settle(name, &writing.key, outcome, &writing.flags)?;
+                if outcome.target.is_some() {
+                    for field in &writing.waiting {
+                        ws.wait_for(name, &writing.key, *field)?;
+                    }
+                }
+            }
+            for (key, outcome, flags) in settled {
+                ws.settle(name, key, outcome, flags)?;
+            }
+            let mut numbers = Vec::with_capacity(launches.len());
+            for writing in launches {
+                if adoption.possible() || (resumed && ws.last_create(name, &writing.key)?.is_some()) {
+                    numbers.push(None);
+                } else {
+                    let write = first_write(map, writing);
+                    numbers
+                        .push(ws.intend(&[self.intent(&write, Operation::Create, None, None)], now)?.pop());
+                }
+            }
+            Ok(numbers)
+        })?;
+        landed.clear();
+        Ok(numbers)
+    }
+
+    /// Writes one record, whatever it takes.
+    async fn fly(
+        &self,
+        map: usize,
+        mut writing: Box<Writing>,
+        seq: Option<i64>,
+        encode: &dyn Encode,
+        adoption: &Adoption,
+        resumed: bool,
+    ) -> Result<Landed> {
+        let outcome = self.write_record(map, &mut writing, seq, encode, adoption, resumed).await?;
+        Ok(Landed { writing, outcome })
+    }
+
+    async fn write_record(
+        &self,
+        map: usize,
+        writing: &mut Writing,
+        seq: Option<i64>,
+        encode: &dyn Encode,
+        adoption: &Adoption,
+        resumed: bool,
+    ) -> Result<Outcome> {
+        let mut there = None;
+        if seq.is_none() {
+            if resumed {
+                there = self.earlier(map, writing).await?;
+            }
+            if there.is_none()
+                && adoption.possible()
+                && let Some(outcome) = self.adopt(map, writing, encode, adoption).await?
+            {
+                return Ok(outcome);
+            }
+        }
+        let stored = match there {
+            Some(stored) => stored,
+            None => {
+                let write = first_write(map, writing);
+                let seq = match seq {
+                    Some(seq) => seq,
+                    None => self.intend(self.intent(&write, Operation::Create, None, None))?,
+                };
+                match self.create(&write, seq).await? {
+                    Sent::Done(stored) => stored,
+                    Sent::Refused(why) => return Ok(ended(Status::Failed, None, why)),
+                    Sent::Uncertain(why) => return Ok(ended(Status::Quarantined, None, why)),
+                    Sent::Gone => return Ok(ended(Status::Failed, None, "the record is gone".to_owned())),
+                }
+            }
+        };
+        self.follow_up(map, writing, stored).await
+    }
+
+    /// What an earlier process may have made of this record: continues there instead of making it again.
+    async fn earlier(&self, map: usize, writing: &Writing) -> Result<Option<Stored>> {
+        let plan = &self.plan.maps[map];
+        let Some(entry) = self.workspace.last_create(&plan.name, &writing.key)? else { return Ok(None) };
+        match (entry.state, entry.intent.target) {
+            (JournalState::Failed, _) => Ok(None),
+            (JournalState::Done, Some(id)) => Ok(self.target.read(&plan.target, &id).await?),
+            _ => {
+                let found = self.look_for(map, &writing.marker, entry.sent_ms).await?;
+                let now = self.outside.clock.now_ms();
+                let (state, id, note) = match &found {
+                    Some(stored) => (JournalState::Done, Some(stored.id.as_str()), "found by its marker"),
+                    None => (JournalState::Failed, None, "looked for twice and not found"),
+                };
+                self.workspace.ended(entry.seq, state, id, Some(note), now)?;
+                Ok(found)
+            }
+        }
+    }
+
+    /// The edits that must follow a create.
+    async fn follow_up(&self, map: usize, writing: &mut Writing, mut stored: Stored) -> Result<Outcome> {
+        let id = stored.id.clone();
+        for (index, payload) in writing.writes.then.iter().enumerate() {
+            let step = u16::try_from(index + 1).unwrap_or(u16::MAX);
+            let write = Write { map, key: &writing.key, marker: &writing.marker, payload, step };
+            match self.edit(&write, Operation::Edit, stored, None).await? {
+                Sent::Done(edited) => stored = edited,
+                Sent::Refused(why) | Sent::Uncertain(why) => {
+                    let why = format!("created, but the edit that must follow was refused: {why}");
+                    return Ok(ended(Status::Failed, Some(id), why));
+                }
+                Sent::Gone => {
+                    let why = "created, and gone before its last edit".to_owned();
+                    return Ok(ended(Status::Failed, None, why));
+                }
+            }
+        }
+        Ok(Outcome { status: Status::Created, target: Some(id), reason: None })
+    }
+}
+
+fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
+    Outcome { status, target, reason: Some(why) }
+}
+
+fn first_write(map: usize, writing: &Writing) -> Write<'_> {
+    Write { map, key: &writing.key, marker: &writing.marker, payload: &writing.writes.create, step: 0 }
+}

@@ -1,0 +1,272 @@
+//! Moves records by a plan: extract, provision, load, sweep, reconcile.
+//!
+//! Sees systems through the connector traits only, and the spec through its plan only. Clock, storage, transport
+//! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.
+
+mod adopt;
+mod close;
+mod extract;
+mod forecast;
+mod load;
+mod once;
+mod preflight;
+mod prepare;
+mod report;
+mod waiting;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::lang::eval::Program;
+use crate::lang::plan::Plan;
+use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
+use crate::run::workspace::{self, Side, Workspace};
+
+pub use forecast::{Floor, Limits, Volume, floor};
+pub use preflight::{Problem, Ready};
+pub use report::{MapReport, RunReport};
+
+/// Where a run can end: people press Ctrl-C there, and simulations let the process die there.
+pub trait Points {
+    /// Called at each named point.
+    ///
+    /// # Errors
+    /// The run is to end here; everything that is durable stays.
+    fn reach(&self, point: &'static str) -> std::result::Result<(), Interrupted>;
+}
+
+/// The run was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+/// Every point that [`Points::reach`] is called with.
+pub const POINTS: [&str; 12] = [
+    "extract.request",
+    "extract.staged",
+    "provision.send",
+    "provision.done",
+    "load.prepared",
+    "load.intent",
+    "load.answered",
+    "load.edit",
+    "load.landed",
+    "sweep.page",
+    "sweep.delete",
+    "phase.closed",
+];
+
+/// Tells people how far a run is.
+pub trait Progress {
+    /// Work on `what` begins; `total` records where that is known.
+    fn begin(&self, what: &str, total: Option<u64>);
+    /// So many records of the current work are through, in all.
+    fn at(&self, done: u64);
+    /// The current work is through.
+    fn end(&self);
+    /// Something that a person should know while waiting.
+    fn notice(&self, text: &str);
+}
+
+/// How the engine behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Writes in flight within a phase.
+    pub in_flight: usize,
+    /// After a write without an answer: how long until the first look for its marker, in milliseconds.
+    pub first_look_ms: u64,
+    /// After which time an abandoned request can no longer take effect and what it wrote can be found, in
+    /// milliseconds. The promise of no lasting double rests on it.
+    pub dead_ms: u64,
+    /// How often a write is sent at most.
+    pub sends: u32,
+    /// Bugs that tests switch on to see that they are caught; not there in release builds.
+    #[cfg(debug_assertions)]
+    pub planted: Planted,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            in_flight: 4,
+            first_look_ms: 3_000,
+            dead_ms: 90_000,
+            sends: 6,
+            #[cfg(debug_assertions)]
+            planted: Planted::default(),
+        }
+    }
+}
+
+/// Bugs that tests switch on.
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Planted {
+    /// A create without an answer is sent again at once.
+    pub resend_on_timeout: bool,
+    /// The destination is not listed after a phase.
+    pub no_sweep: bool,
+}
+
+/// Why a run ended early. What is done is kept; the same command goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody asked for it.
+    #[error("stopped as asked; everything up to here is kept, and the same command goes on from here")]
+    Interrupted,
+    /// A system could not be used.
+    #[error(transparent)]
+    Connect(#[from] connect::Error),
+    /// The workspace could not be used.
+    #[error(transparent)]
+    Workspace(#[from] workspace::Error),
+    /// The plan does not fit its accounts as they are now.
+    #[error("the plan does not fit the accounts as they are now")]
+    Preflight(Vec<Problem>),
+    /// The plan cannot be run by this version.
+    #[error("the plan cannot be run: {0}")]
+    Plan(String),
+    /// An extraction does not hold what the source counts.
+    #[error(
+        "`{object}`: {staged} records arrived, the source counts {counted}; run `b2n extract` again, and when the numbers still differ, compare the webhook's rights with an administrator's"
+    )]
+    Count {
+        /// The object.
+        object: String,
+        /// What the source counts.
+        counted: u64,
+        /// What is staged.
+        staged: u64,
+    },
+    /// Records are not staged yet.
+    #[error("`{object}` is not staged; run `b2n extract` first")]
+    NotStaged {
+        /// The object.
+        object: String,
+    },
+    /// A `stop` of the spec was reached.
+    #[error("`{map}` {key}: line {line} of the spec says stop: {reason}")]
+    Stopped {
+        /// The map.
+        map: String,
+        /// The record's key.
+        key: String,
+        /// The line.
+        line: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The destination takes no more writes with these credentials.
+    #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
+    Denied(String),
+    /// The books of a phase do not close.
+    #[error("phase {phase} does not close: {}", lines.join("; "))]
+    NotClosed {
+        /// From 1.
+        phase: usize,
+        /// One line for each map that does not close.
+        lines: Vec<String>,
+    },
+}
+
+impl From<Interrupted> for Error {
+    fn from(_: Interrupted) -> Self {
+        Error::Interrupted
+    }
+}
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// What enters a run from outside.
+pub struct Outside<'a> {
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Where the run can end.
+    pub points: &'a dyn Points,
+    /// Who is told how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// A run of a plan on a workspace.
+pub struct Engine<'a> {
+    plan: &'a Plan,
+    program: Program,
+    workspace: &'a Workspace,
+    source: &'a dyn Source,
+    target: &'a dyn Target,
+    /// By map.
+    decoders: Vec<Box<dyn Decode>>,
+    outside: Outside<'a>,
+    settings: Settings,
+    /// Destination records that an adoption in flight has its eye on.
+    claimed: RefCell<HashSet<String>>,
+}
+
+impl<'a> Engine<'a> {
+    /// Makes a run ready. `decoders` are one per map, in the plan's order.
+    ///
+    /// # Errors
+    /// A plan that names what this version does not have.
+    pub fn new(
+        plan: &'a Plan,
+        workspace: &'a Workspace,
+        source: &'a dyn Source,
+        target: &'a dyn Target,
+        decoders: Vec<Box<dyn Decode>>,
+        outside: Outside<'a>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let program = Program::compile(plan).map_err(Error::Plan)?;
+        if decoders.len() != plan.maps.len() {
+            return Err(Error::Plan("one decoder per map is needed".to_owned()));
+        }
+        let claimed = RefCell::new(HashSet::new());
+        Ok(Engine { plan, program, workspace, source, target, decoders, outside, settings, claimed })
+    }
+
+    /// Asks both accounts who they are and binds the workspace to them.
+    ///
+    /// # Errors
+    /// An account that does not answer, or is not the one that the workspace is bound to.
+    pub async fn bind(&self) -> Result<(connect::Account, connect::Account)> {
+        let source = self.source.account().await?;
+        self.workspace.pin(Side::Source, &source.id)?;
+        let target = self.target.account().await?;
+        self.workspace.pin(Side::Target, &target.id)?;
+        Ok((source, target))
+    }
+
+    /// The whole way of a migration: preflight, extract, provision, load, close each phase.
+    ///
+    /// # Errors
+    /// Whatever ended it early; the same call goes on from there.
+    pub async fn migrate(&self) -> Result<RunReport> {
+        let started = self.outside.clock.now_ms();
+        self.bind().await?;
+        let ready = self.preflight().await?;
+        self.extract().await?;
+        self.workspace.pin_plan(&self.plan.hash())?;
+        self.provision(&ready).await?;
+        let encoders = self.encoders().await?;
+        let mut maps = Vec::new();
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            for map in phase {
+                self.load(*map as usize, encoders[*map as usize].as_ref()).await?;
+            }
+            maps.extend(self.close(index, phase, &encoders).await?);
+            self.outside.points.reach("phase.closed")?;
+        }
+        self.patch_waiting(&encoders).await?;
+        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+    }
+
+    /// The custom field that carries markers.
+    pub fn marker_field(&self) -> String {
+        format!("{} key", self.source.label())
+    }
+
+    /// What all markers of a map begin with: the account that the workspace is bound to, and the object.
+    fn marker_prefix(&self, map: usize) -> Result<String> {
+        let account = self.workspace.pinned(Side::Source)?.unwrap_or_default();
+        Ok(format!("{account}/{}/", self.plan.maps[map].source))
+    }
+}

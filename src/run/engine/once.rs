@@ -1,0 +1,190 @@
+//! One write, made exactly once: the protocol for a destination without idempotency keys.
+//!
+//! The payload carries the marker, the intent is durable before anything is sent, and it is sent once. An answer
+//! settles it. Without one it is never sent again first: wait, look for the marker, wait until the abandoned request
+//! is surely dead, look again, and only then send again.
+
+use crate::run::connect::{Payload, SendError, Stored};
+use crate::run::workspace::{Intent, JournalState, Operation};
+
+use super::{Engine, Error, Result};
+
+/// How a write ended.
+pub(super) enum Sent {
+    /// The destination has it.
+    Done(Stored),
+    /// The destination will not have it.
+    Refused(String),
+    /// Nobody can tell whether the destination has it.
+    Uncertain(String),
+    /// The record is not there (any more).
+    Gone,
+}
+
+/// A write and where it goes.
+pub(super) struct Write<'w> {
+    pub map: usize,
+    pub key: &'w str,
+    pub marker: &'w str,
+    pub payload: &'w Payload,
+    pub step: u16,
+}
+
+impl Engine<'_> {
+    pub(super) fn intent(
+        &self,
+        write: &Write<'_>,
+        operation: Operation,
+        target: Option<&str>,
+        before: Option<String>,
+    ) -> Intent {
+        Intent {
+            map: self.plan.maps[write.map].name.clone(),
+            key: write.key.to_owned(),
+            operation,
+            step: write.step,
+            payload: write.payload.hash(),
+            target: target.map(str::to_owned),
+            before,
+        }
+    }
+
+    /// Notes one intent durably.
+    pub(super) fn intend(&self, intent: Intent) -> Result<i64> {
+        let now = self.outside.clock.now_ms();
+        let numbers = self.workspace.transaction(|ws| ws.intend(&[intent], now))?;
+        self.outside.points.reach("load.intent")?;
+        Ok(numbers[0])
+    }
+
+    fn ended(&self, seq: i64, state: JournalState, target: Option<&str>, note: Option<&str>) -> Result<()> {
+        Ok(self.workspace.ended(seq, state, target, note, self.outside.clock.now_ms())?)
+    }
+
+    /// Sends a create whose intent `seq` is durable.
+    pub(super) async fn create(&self, write: &Write<'_>, mut seq: i64) -> Result<Sent> {
+        let object = self.plan.maps[write.map].target.as_str();
+        let mut why = String::new();
+        for attempt in 1..=self.settings.sends {
+            let sent_ms = self.outside.clock.now_ms();
+            let answer = self.target.create(object, write.payload).await;
+            self.outside.points.reach("load.answered")?;
+            match answer {
+                Ok(stored) => {
+                    self.ended(seq, JournalState::Done, Some(&stored.id), None)?;
+                    return Ok(Sent::Done(stored));
+                }
+                Err(SendError::Denied(why)) => {
+                    self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                    return Err(Error::Denied(why));
+                }
+                Err(error @ (SendError::Refused(_) | SendError::Stale | SendError::Gone)) => {
+                    let why = error.to_string();
+                    self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                    return Ok(Sent::Refused(why));
+                }
+                Err(error @ (SendError::NotSent(_) | SendError::Busy { .. })) => {
+                    // Surely not done: the same intent stands for the next try.
+                    why = error.to_string();
+                    self.outside.clock.sleep(self.pause(attempt, &error)).await;
+                }
+                Err(SendError::Unknown(unknown)) => {
+                    why = unknown;
+                    self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+                    #[cfg(debug_assertions)]
+                    if self.settings.planted.resend_on_timeout {
+                        continue;
+                    }
+                    if let Some(stored) = self.look_for(write.map, write.marker, sent_ms).await? {
+                        self.ended(seq, JournalState::Done, Some(&stored.id), Some("found by its marker"))?;
+                        return Ok(Sent::Done(stored));
+                    }
+                    if attempt < self.settings.sends {
+                        self.ended(seq, JournalState::Failed, None, Some("looked for twice and not found"))?;
+                        seq = self.intend(self.intent(write, Operation::Create, None, None))?;
+                    }
+                }
+            }
+        }
+        // Whatever was sent last is looked for by the sweep, which settles it by its marker.
+        Ok(Sent::Uncertain(format!("no usable answer after {} tries: {why}", self.settings.sends)))
+    }
+
+    /// Looks for a record by its marker until a request sent at `sent_ms` is surely dead. Several hits are doubles:
+    /// the first is kept, the sweep takes the others away.
+    pub(super) async fn look_for(&self, map: usize, marker: &str, sent_ms: i64) -> Result<Option<Stored>> {
+        for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
+            let passed = self.outside.clock.now_ms().abs_diff(sent_ms);
+            self.outside.clock.sleep(wait.saturating_sub(passed)).await;
+            let object = self.plan.maps[map].target.as_str();
+            let found = self.target.find_marker(object, &self.marker_field(), marker).await?;
+            if let Some(first) = found.into_iter().next() {
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends an edit until it is there. Edits carry the revision they were made for, so a repeated one is harmless.
+    pub(super) async fn edit(
+        &self,
+        write: &Write<'_>,
+        operation: Operation,
+        mut stored: Stored,
+        before: Option<String>,
+    ) -> Result<Sent> {
+        let object = self.plan.maps[write.map].target.as_str();
+        let mut seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
+        let mut why = String::new();
+        for attempt in 1..=self.settings.sends {
+            let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
+            self.outside.points.reach("load.edit")?;
+            match answer {
+                Ok(edited) => {
+                    self.ended(seq, JournalState::Done, None, None)?;
+                    return Ok(Sent::Done(edited));
+                }
+                Err(SendError::Denied(why)) => {
+                    self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                    return Err(Error::Denied(why));
+                }
+                Err(SendError::Refused(why)) => {
+                    self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                    return Ok(Sent::Refused(why));
+                }
+                Err(SendError::Gone) => {
+                    self.ended(seq, JournalState::Failed, None, Some("the record is gone"))?;
+                    return Ok(Sent::Gone);
+                }
+                Err(error @ (SendError::NotSent(_) | SendError::Busy { .. })) => {
+                    why = error.to_string();
+                    self.outside.clock.sleep(self.pause(attempt, &error)).await;
+                }
+                Err(error @ (SendError::Stale | SendError::Unknown(_))) => {
+                    why = error.to_string();
+                    self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+                    if matches!(error, SendError::Unknown(_)) {
+                        self.outside.clock.sleep(self.settings.first_look_ms).await;
+                    }
+                    match self.target.read(object, &stored.id).await? {
+                        Some(now) => stored = now,
+                        None => return Ok(Sent::Gone),
+                    }
+                    if attempt < self.settings.sends {
+                        seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
+                    }
+                }
+            }
+        }
+        Ok(Sent::Refused(format!("no usable answer after {} tries: {why}", self.settings.sends)))
+    }
+
+    /// How long to wait after a refusal for load: as long as asked, else doubling from one second to a minute.
+    fn pause(&self, attempt: u32, error: &SendError) -> u64 {
+        let growing = 1_000u64 << attempt.min(6).saturating_sub(1);
+        match error {
+            SendError::Busy { after_ms: Some(asked), .. } => (*asked).max(growing),
+            _ => growing,
+        }
+    }
+}

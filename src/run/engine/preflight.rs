@@ -1,0 +1,226 @@
+//! Before any record moves: do both accounts still look as the plan was checked against, is everything there that
+//! only a person can make; then the custom fields and choices that the API can make.
+
+use std::collections::BTreeSet;
+
+use crate::lang::plan::{CustomField, Requirement};
+use crate::lang::schema::Schema;
+use crate::run::connect::{Encode, Provision, Provisioned};
+use crate::run::workspace::Side;
+
+use super::{Engine, Error, Result};
+
+/// Something that keeps a plan from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub next: String,
+}
+
+/// What preflight found to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Custom fields and choices, in a fixed order.
+    pub provisions: Vec<Provision>,
+}
+
+/// Salt of hashes that are compared with nothing: preflight needs ids and activity of users only.
+const NO_SALT: &str = "preflight";
+
+impl Engine<'_> {
+    /// Compares the plan with both accounts as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Preflight`] with everything that a person must do first.
+    pub async fn preflight(&self) -> Result<Ready> {
+        self.outside.progress.begin("preflight", None);
+        let source = self.source.schema(NO_SALT).await?;
+        let target = self.target.schema(NO_SALT).await?;
+        self.outside.progress.end();
+        let mut problems = self.source_drift(&source);
+        let mut provisions = self.fields_to_make();
+        for requirement in &self.plan.requires {
+            self.require(requirement, &target, &mut problems, &mut provisions);
+        }
+        for provision in &provisions {
+            if let Provision::Field(field) = provision {
+                clash(field, &target, &mut problems);
+            }
+        }
+        if problems.is_empty() { Ok(Ready { provisions }) } else { Err(Error::Preflight(problems)) }
+    }
+
+    /// Fields that the plan knows nothing of, and fields that it reads and that are gone.
+    fn source_drift(&self, live: &Schema) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for map in &self.plan.maps {
+            let Some(object) = live.object(&map.source) else {
+                problems.push(Problem {
+                    what: format!("the source has no `{}` any more", map.source),
+                    next: "take a new snapshot with `b2n snapshot` and check the spec".to_owned(),
+                });
+                continue;
+            };
+            for field in map.reads.values().filter(|field| object.field(field).is_none()) {
+                problems.push(Problem {
+                    what: format!("`{}.{field}` is read by the spec and is no longer there", map.source),
+                    next: "take a new snapshot with `b2n snapshot` and check the spec".to_owned(),
+                });
+            }
+            let known: BTreeSet<&str> = map
+                .reads
+                .values()
+                .map(String::as_str)
+                .chain(map.dropped.iter().map(|dropped| dropped.field.as_str()))
+                .collect();
+            for field in object.fields.iter().filter(|field| !known.contains(field.name.as_str())) {
+                problems.push(Problem {
+                    what: format!("`{}.{}` was added after the snapshot was taken", map.source, field.name),
+                    next: "take a new snapshot with `b2n snapshot`, then read or drop the field in the spec"
+                        .to_owned(),
+                });
+            }
+        }
+        problems
+    }
+
+    /// The plan's custom fields, and one for the marker on every object that records go to.
+    fn fields_to_make(&self) -> Vec<Provision> {
+        let objects: BTreeSet<&str> = self.plan.maps.iter().map(|map| map.target.as_str()).collect();
+        let markers = objects.into_iter().map(|object| CustomField {
+            object: object.to_owned(),
+            label: self.marker_field(),
+            kind: "text".to_owned(),
+            choices: Vec::new(),
+            many: false,
+        });
+        markers.chain(self.plan.provision.iter().cloned()).map(Provision::Field).collect()
+    }
+
+    fn require(
+        &self,
+        requirement: &Requirement,
+        live: &Schema,
+        problems: &mut Vec<Problem>,
+        provisions: &mut Vec<Provision>,
+    ) {
+        let Requirement { kind, of, name } = requirement;
+        let pipeline = |name: &str| live.pipelines.iter().find(|pipeline| pipeline.name == name);
+        let there = match kind.as_str() {
+            "pipeline" => pipeline(name).is_some(),
+            "stage" => pipeline(of).is_some_and(|p| p.stages.iter().any(|stage| stage.name == *name)),
+            "outcome" => {
+                live.pipelines.iter().any(|p| p.outcomes.iter().any(|outcome| outcome.name == *name))
+            }
+            "user" => live.users.iter().any(|user| user.id == *name && user.active),
+            "choice" => match live.domains.get(of) {
+                Some(domain) if domain.choices.iter().any(|choice| choice.code == *name) => true,
+                Some(domain) if domain.open => {
+                    provisions.push(Provision::Choice { domain: of.clone(), name: name.clone() });
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if !there {
+            let place = if of.is_empty() { String::new() } else { format!(" of `{of}`") };
+            let next = match kind.as_str() {
+                "user" => format!("make user {name} active in the destination, or name another in `owners`"),
+                _ => format!("make the {kind} `{name}`{place} in the destination's settings: its API cannot"),
+            };
+            problems.push(Problem { what: format!("the destination has no {kind} `{name}`{place}"), next });
+        }
+    }
+
+    /// Makes custom fields and choices. Safe to repeat; the first write into an account.
+    ///
+    /// # Errors
+    /// A field or choice that cannot be made.
+    pub async fn provision(&self, ready: &Ready) -> Result<()> {
+        let total = ready.provisions.len() as u64;
+        self.outside.progress.begin("provision", Some(total));
+        for (done, provision) in ready.provisions.iter().enumerate() {
+            self.outside.points.reach("provision.send")?;
+            let made = self.target.provision(provision).await?;
+            if made == Provisioned::Created {
+                // What was found is not ours to take away later; what was made is.
+                self.workspace.set_note(&format!("provisioned {}", describe(provision)), "created")?;
+            }
+            self.outside.points.reach("provision.done")?;
+            self.outside.progress.at(done as u64 + 1);
+        }
+        self.outside.progress.end();
+        Ok(())
+    }
+
+    /// One encoder per map, from the destination as it is after provisioning.
+    pub(super) async fn encoders(&self) -> Result<Vec<Box<dyn Encode>>> {
+        let live = self.target.schema(NO_SALT).await?;
+        let field = self.marker_field();
+        let mut problems = Vec::new();
+        let mut encoders = Vec::new();
+        for map in &self.plan.maps {
+            match self.target.encoder(&live, map, &field) {
+                Ok(encoder) => encoders.push(encoder),
+                Err(error) => problems.push(Problem {
+                    what: format!("`{}` cannot be written: {error}", map.target),
+                    next: "take a new snapshot of the destination and check the spec".to_owned(),
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(encoders) } else { Err(Error::Preflight(problems)) }
+    }
+
+    /// The account that the workspace writes into, where it has met one.
+    ///
+    /// # Errors
+    /// Those of the workspace.
+    pub fn bound_target(&self) -> Result<Option<String>> {
+        Ok(self.workspace.pinned(Side::Target)?)
+    }
+}
+
+/// A field of the same name and another type cannot be used and cannot be made.
+fn clash(wanted: &CustomField, live: &Schema, problems: &mut Vec<Problem>) {
+    let there = live.object(&wanted.object).and_then(|object| object.field(&wanted.label));
+    let Some(field) = there.filter(|field| field.custom) else { return };
+    let Some(kind) = custom_kind(&field.ty.base) else { return };
+    if kind != wanted.kind
+        && !(kind == "text" && wanted.kind == "long_text")
+        && !(kind == "long_text" && wanted.kind == "text")
+    {
+        problems.push(Problem {
+            what: format!(
+                "`{}` has a custom field `{}` of type {kind}, the plan needs {}",
+                wanted.object, wanted.label, wanted.kind
+            ),
+            next: "rename one of them: the API can neither change nor delete a custom field".to_owned(),
+        });
+    }
+}
+
+/// The word for a custom field's type in specs; `None` where several types look alike.
+fn custom_kind(base: &crate::lang::types::Base) -> Option<&'static str> {
+    use crate::lang::types::Base;
+    Some(match base {
+        Base::Text { .. } => "text",
+        Base::Money => "currency",
+        Base::Date => "date",
+        Base::Enum(_) => "enum",
+        Base::Decimal | Base::Integer => "number",
+        Base::Email => "email",
+        Base::Phone => "phone",
+        Base::Url => "url",
+        _ => return None,
+    })
+}
+
+fn describe(provision: &Provision) -> String {
+    match provision {
+        Provision::Field(field) => format!("{} field {}", field.object, field.label),
+        Provision::Choice { domain, name } => format!("{domain} {name}"),
+    }
+}

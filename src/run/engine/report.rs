@@ -1,0 +1,70 @@
+//! What a run came to, in numbers.
+
+use crate::run::workspace::{Listed, Tally};
+
+/// One map's equation: source = created + adopted + left out + quarantined + failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapReport {
+    /// The map.
+    pub map: String,
+    /// The destination object.
+    pub target: String,
+    /// Staged records of its source object.
+    pub source: u64,
+    /// Where they ended.
+    pub tally: Tally,
+    /// What the destination lists; `None` before it was asked.
+    pub listed: Option<Listed>,
+    /// Records that should carry a marker there.
+    pub expected: u64,
+    /// Doubles that were taken away.
+    pub doubles: u64,
+}
+
+impl MapReport {
+    /// Whether every record is accounted for and the destination agrees.
+    pub fn closes(&self) -> bool {
+        self.source == self.tally.sum()
+            && self.listed.is_none_or(|listed| listed.found == self.expected && listed.strange == 0)
+    }
+
+    /// Records without an end yet.
+    pub fn pending(&self) -> u64 {
+        self.source.saturating_sub(self.tally.sum())
+    }
+
+    /// The equation in words.
+    pub fn equation(&self) -> String {
+        let t = &self.tally;
+        let mut text = format!(
+            "{}: {} = {} created + {} adopted + {} left out + {} quarantined + {} failed",
+            self.map, self.source, t.created, t.adopted, t.left_out, t.quarantined, t.failed
+        );
+        if self.pending() > 0 {
+            text.push_str(&format!(" + {} pending", self.pending()));
+        }
+        if let Some(listed) = self.listed {
+            text.push_str(&format!("; the destination lists {} of {}", listed.found, self.expected));
+            if listed.strange > 0 {
+                text.push_str(&format!(" and {} that the books do not know", listed.strange));
+            }
+        }
+        text
+    }
+}
+
+/// What a whole run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunReport {
+    /// Every map, in the order of loading.
+    pub maps: Vec<MapReport>,
+    /// How long it took by the run's own clock, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl RunReport {
+    /// Whether every map's equation closes.
+    pub fn closes(&self) -> bool {
+        self.maps.iter().all(MapReport::closes)
+    }
+}
