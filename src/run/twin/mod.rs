@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod nutshell;
+pub mod serve;
 
 /// One HTTP request as a twin sees it, whatever carried it.
 #[derive(Clone, Debug)]

@@ -77,6 +77,8 @@ pub struct Intent {
     pub payload: String,
     /// The destination's id, for writes to a record that is there.
     pub target: Option<String>,
+    /// The record as it was before, for writes to one that was there before this run.
+    pub before: Option<String>,
 }
 
 /// A line of the journal.
@@ -108,8 +110,8 @@ impl Workspace {
             let map = self.intern(&intent.map)?;
             numbers.push(self.store(|db| {
                 db.prepare_cached(
-                    "INSERT INTO journal(map, key, operation, step, payload, state, target, sent_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+                    "INSERT INTO journal(map, key, operation, step, payload, state, target, before, sent_ms)
+                     VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)",
                 )?
                 .execute((
                     map,
@@ -118,6 +120,7 @@ impl Workspace {
                     intent.step,
                     &intent.payload,
                     &intent.target,
+                    &intent.before,
                     now_ms,
                 ))?;
                 Ok(db.last_insert_rowid())
@@ -147,15 +150,16 @@ impl Workspace {
         })
     }
 
-    /// The latest create of a record that may have happened without our knowing; the caller looks for its marker.
+    /// The latest create of a record, however it ended. One that is not [`JournalState::Failed`] may have happened:
+    /// the caller looks for its marker before it sends anything.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn open_create(&self, map: &str, key: &str) -> Result<Option<Entry>> {
+    pub fn last_create(&self, map: &str, key: &str) -> Result<Option<Entry>> {
         let id = self.intern(map)?;
         self.store(|db| {
             db.prepare_cached(&format!(
-                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.state IN (0, 3) AND j.operation = 0 ORDER BY j.seq DESC LIMIT 1"
+                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.operation = 0 ORDER BY j.seq DESC LIMIT 1"
             ))?
             .query_row((id, key), entry)
             .optional()
@@ -212,7 +216,7 @@ impl Workspace {
 }
 
 const SELECT: &str = "SELECT j.seq, n.name, j.key, j.operation, j.step, j.payload, j.state, j.target, j.sent_ms, \
-                      j.ended_ms, j.note FROM journal j JOIN name n ON n.id = j.map";
+                      j.ended_ms, j.note, j.before FROM journal j JOIN name n ON n.id = j.map";
 
 fn place<T: PartialEq>(all: &[T], one: T) -> i64 {
     // INVARIANT: `all` lists every variant of its enum.
@@ -236,6 +240,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
             step: row.get(4)?,
             payload: row.get(5)?,
             target: row.get(7)?,
+            before: row.get(11)?,
         },
         state: *JournalState::ALL.get(state).ok_or_else(|| out_of_range(6, state))?,
         sent_ms: row.get(8)?,
@@ -256,6 +261,7 @@ mod tests {
             step,
             payload: "00".to_owned(),
             target: None,
+            before: None,
         }
     }
 
@@ -267,18 +273,19 @@ mod tests {
         ws.intend(&[intent("7", Operation::Create, 0)], 5).expect("notes");
         drop(ws);
         let ws = Workspace::open(&path).expect("opens again");
-        assert_eq!(ws.open_create("deal", "7").expect("reads").map(|e| e.sent_ms), Some(5));
-        assert_eq!(ws.open_create("deal", "8").expect("reads"), None);
+        assert_eq!(ws.last_create("deal", "7").expect("reads").map(|e| e.sent_ms), Some(5));
+        assert_eq!(ws.last_create("deal", "8").expect("reads"), None);
     }
 
     #[test]
-    fn a_write_that_ended_is_no_longer_open() {
+    fn a_write_is_read_back_as_it_ended() {
         let ws = Workspace::in_memory().expect("opens");
         let numbers = ws
             .intend(&[intent("7", Operation::Create, 0), intent("7", Operation::Edit, 1)], 5)
             .expect("notes");
         ws.ended(numbers[0], JournalState::Done, Some("17"), None, 9).expect("ends");
-        assert_eq!(ws.open_create("deal", "7").expect("reads"), None);
+        let last = ws.last_create("deal", "7").expect("reads").expect("is there");
+        assert_eq!(last.state, JournalState::Done);
         let writes = ws.writes_of("deal", "7").expect("reads");
         assert_eq!(writes.len(), 2);
         assert_eq!((writes[0].state, writes[0].intent.target.as_deref()), (JournalState::Done, Some("17")));

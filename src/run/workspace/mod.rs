@@ -6,6 +6,7 @@
 mod journal;
 mod outcomes;
 mod staged;
+mod sweep;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use staged::{Manifest, StagedRecord};
+pub use sweep::{Listed, Seen};
 
 /// The layout that this version reads and writes.
 const FORMAT: i64 = 1;
@@ -376,7 +378,7 @@ CREATE TABLE waiting (map INTEGER NOT NULL, key TEXT NOT NULL, field INTEGER NOT
 -- One row per write that was sent, made before it is sent.
 CREATE TABLE journal (
     seq INTEGER PRIMARY KEY, map INTEGER NOT NULL, key TEXT NOT NULL, operation INTEGER NOT NULL,
-    step INTEGER NOT NULL, payload TEXT NOT NULL, state INTEGER NOT NULL, target TEXT,
+    step INTEGER NOT NULL, payload TEXT NOT NULL, state INTEGER NOT NULL, target TEXT, before TEXT,
     sent_ms INTEGER NOT NULL, ended_ms INTEGER, note TEXT
 );
 CREATE INDEX journal_key ON journal (map, key);

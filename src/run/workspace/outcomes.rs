@@ -148,6 +148,20 @@ impl Workspace {
         })
     }
 
+    /// Makes a record pending again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn unsettle(&self, map: &str, key: &str) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("DELETE FROM flag WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
+            db.prepare_cached("DELETE FROM outcome WHERE map = ?1 AND key = ?2")?
+                .execute((map, key))
+                .map(|_| ())
+        })
+    }
+
     /// What became of a record; `None` while it is pending.
     ///
     /// # Errors

@@ -59,6 +59,20 @@ impl Workspace {
         })
     }
 
+    /// Takes an object's staged records away, to sweep its source from the start.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn unstage(&self, object: &str) -> Result<()> {
+        let id = self.intern(object)?;
+        self.transaction(|ws| {
+            ws.store(|db| {
+                db.prepare_cached("DELETE FROM staged WHERE object = ?1")?.execute([id])?;
+                db.prepare_cached("DELETE FROM manifest WHERE object = ?1")?.execute([id]).map(|_| ())
+            })
+        })
+    }
+
     /// How far an object's extraction is; `None` before its first record.
     ///
     /// # Errors

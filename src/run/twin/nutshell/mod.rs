@@ -22,7 +22,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Request, Response};
-pub use company::Company;
+pub use company::{
+    Company, Field, FieldType, Market, Milestone, Named, Outcome, Source, Stageset, Tag, User,
+};
 pub use record::{Actor, Kind, Record};
 pub use settings::{Dialect, Settings};
 

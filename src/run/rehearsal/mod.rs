@@ -1,0 +1,12 @@
+//! The whole way in one process: both twins set up from snapshots, a virtual clock, and the wires between.
+//!
+//! The one room under `run` that knows connectors' wires and twins together; it hands the twins plain data and lets
+//! neither side see the other.
+
+mod clock;
+mod setup;
+mod wire;
+
+pub use clock::{Idle, VirtualClock};
+pub use setup::{company, portal_shape};
+pub use wire::{SplitMix, Wire};
