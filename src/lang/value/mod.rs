@@ -1,5 +1,11 @@
 //! Values and records: slots, decimals, money, dates. Pure conversions; knows no schema and no vendor.
 
+pub mod contact;
+mod html;
+pub mod parse;
+pub mod rich;
+mod show;
+
 use compact_str::CompactString;
 use jiff::Timestamp;
 use jiff::civil::Date;
