@@ -1,1 +1,3 @@
-//! What people and programs see: the command line, reports, the editor.
+//! What people and programs see: the command line.
+
+pub mod cli;

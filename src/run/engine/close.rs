@@ -1,7 +1,8 @@
 //! Closes a phase: lists the destination independently of the journal, takes doubles away, and compares the books.
 
 use crate::run::connect::{Encode, Payload, SendError};
-use crate::run::workspace::{JournalState, Operation};
+use crate::lang::plan::Plan;
+use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::once::Write;
 use super::{Engine, Error, MapReport, Result};
@@ -71,26 +72,8 @@ impl Engine<'_> {
         Ok(reports)
     }
 
-    /// The books of every map, without asking the destination.
-    ///
-    /// # Errors
-    /// Those of the workspace.
-    pub fn standing(&self) -> Result<Vec<MapReport>> {
-        self.plan.phases.iter().flatten().map(|map| self.books(*map as usize, false, 0)).collect()
-    }
-
     fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
-        let plan = &self.plan.maps[map];
-        let listed = if swept { Some(self.workspace.listed_there(&plan.name)?) } else { None };
-        Ok(MapReport {
-            map: plan.name.clone(),
-            target: plan.target.clone(),
-            source: self.workspace.staged(&plan.source)?,
-            tally: self.workspace.tally(&plan.name)?,
-            listed,
-            expected: self.workspace.with_target(&plan.name)?,
-            doubles,
-        })
+        Ok(books(self.plan, self.workspace, map, swept, doubles)?)
     }
 
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
@@ -176,4 +159,31 @@ impl Engine<'_> {
         ));
         Ok(false)
     }
+}
+
+/// The books of every map in the order of loading, without asking the destination.
+///
+/// # Errors
+/// Those of the workspace.
+pub fn standing(plan: &Plan, workspace: &Workspace) -> std::result::Result<Vec<MapReport>, workspace::Error> {
+    plan.phases.iter().flatten().map(|map| books(plan, workspace, *map as usize, false, 0)).collect()
+}
+
+fn books(
+    plan: &Plan,
+    workspace: &Workspace,
+    map: usize,
+    swept: bool,
+    doubles: u64,
+) -> std::result::Result<MapReport, workspace::Error> {
+    let map = &plan.maps[map];
+    Ok(MapReport {
+        map: map.name.clone(),
+        target: map.target.clone(),
+        source: workspace.staged(&map.source)?,
+        tally: workspace.tally(&map.name)?,
+        listed: if swept { Some(workspace.listed_there(&map.name)?) } else { None },
+        expected: workspace.with_target(&map.name)?,
+        doubles,
+    })
 }

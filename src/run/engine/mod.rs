@@ -22,6 +22,7 @@ use crate::lang::plan::Plan;
 use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
+pub use close::standing;
 pub use forecast::{Floor, Limits, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use report::{MapReport, RunReport};
@@ -228,11 +229,20 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// An account that does not answer, or is not the one that the workspace is bound to.
     pub async fn bind(&self) -> Result<(connect::Account, connect::Account)> {
-        let source = self.source.account().await?;
-        self.workspace.pin(Side::Source, &source.id)?;
+        let source = self.bind_source().await?;
         let target = self.target.account().await?;
         self.workspace.pin(Side::Target, &target.id)?;
         Ok((source, target))
+    }
+
+    /// Asks the source who it is and binds the workspace to it.
+    ///
+    /// # Errors
+    /// As for [`Engine::bind`].
+    pub async fn bind_source(&self) -> Result<connect::Account> {
+        let source = self.source.account().await?;
+        self.workspace.pin(Side::Source, &source.id)?;
+        Ok(source)
     }
 
     /// The whole way of a migration: preflight, extract, provision, load, close each phase.

@@ -13,7 +13,8 @@ use crate::run::twin::bitrix24::generate::{
 use crate::run::twin::bitrix24::portal::{Category, Entity};
 use crate::run::twin::nutshell::{self, Company};
 
-const ENTITIES: [(&str, Entity); 4] = [
+/// What the plan calls an object, and what the twin calls it.
+pub const ENTITIES: [(&str, Entity); 4] = [
     ("company", Entity::Company),
     ("contact", Entity::Contact),
     ("deal", Entity::Deal),

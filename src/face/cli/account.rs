@@ -1,0 +1,152 @@
+//! The live accounts of a command: credentials, clients, and the engine over them.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::rc::Rc;
+
+use crate::run::connect::http::{HttpTransport, SystemClock, SystemRandom};
+use crate::run::connect::outside::{Clock, Random, Transport};
+use crate::run::connect::secret::Credentials;
+use crate::run::connect::{self, Account, Decode, Source, Target};
+use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
+use crate::run::workspace::{self, Workspace};
+
+use super::failure::Failure;
+use super::progress::Shown;
+use super::project::Ready;
+use super::terminal::Terminal;
+
+/// Clients of both accounts.
+pub struct Live {
+    pub source: Box<dyn Source>,
+    pub target: Box<dyn Target>,
+    pub clock: Rc<dyn Clock>,
+}
+
+/// What clients need from the process.
+pub struct Process {
+    pub transport: Rc<dyn Transport>,
+    pub clock: Rc<dyn Clock>,
+    pub random: Rc<dyn Random>,
+    pub credentials: Credentials,
+}
+
+impl Process {
+    /// From this process's environment.
+    pub fn new() -> Result<Self, Failure> {
+        let transport = HttpTransport::new().map_err(|why| Failure::outside(format!("no HTTPS client can be made: {why}")))?;
+        Ok(Process {
+            transport: Rc::new(transport),
+            clock: Rc::new(SystemClock),
+            random: Rc::new(SystemRandom::new()),
+            credentials: Credentials::from_values(|name| std::env::var(name).ok()),
+        })
+    }
+
+    /// The client of a source system.
+    pub fn source(&self, connector: &str) -> Result<Box<dyn Source>, Failure> {
+        connect::source(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+    }
+
+    /// The client of a destination system.
+    pub fn target(&self, connector: &str) -> Result<Box<dyn Target>, Failure> {
+        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+    }
+}
+
+impl Live {
+    /// Clients for the systems of a plan, with this process's credentials.
+    pub fn from_environment(ready: &Ready) -> Result<Self, Failure> {
+        let process = Process::new()?;
+        Ok(Live {
+            source: process.source(&ready.plan.source.connector)?,
+            target: process.target(&ready.plan.target.connector)?,
+            clock: Rc::clone(&process.clock),
+        })
+    }
+}
+
+/// One decoder per map of a plan.
+pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
+    let plan = &ready.plan;
+    plan.maps
+        .iter()
+        .map(|map| connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage))
+        .collect()
+}
+
+/// A runtime for real sockets and real time, on this thread.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::outside(format!("no runtime can be started: {error}")))
+}
+
+/// Ends the run at the next point after Ctrl-C.
+#[derive(Default)]
+struct UntilCtrlC {
+    asked: Cell<bool>,
+}
+
+impl Points for UntilCtrlC {
+    fn reach(&self, _: &'static str) -> Result<(), Interrupted> {
+        if self.asked.get() { Err(Interrupted) } else { Ok(()) }
+    }
+}
+
+/// Runs engine work over live accounts. The first Ctrl-C ends it at the next safe point, the second at once; both
+/// leave everything that is durable in place.
+pub fn block_on<T>(
+    live: &Live,
+    ready: &Ready,
+    workspace: &Workspace,
+    terminal: &Terminal,
+    work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, engine::Error>,
+) -> Result<T, Failure> {
+    let points = UntilCtrlC::default();
+    let progress = Shown::new(*terminal);
+    let outside = Outside { clock: live.clock.as_ref(), points: &points, progress: &progress };
+    let decoders = decoders(ready)?;
+    let engine = Engine::new(
+        &ready.plan,
+        workspace,
+        live.source.as_ref(),
+        live.target.as_ref(),
+        decoders,
+        outside,
+        Settings::default(),
+    )?;
+    let presses = RefCell::new(0u32);
+    let ended = runtime()?.block_on(async {
+        let pressed = async {
+            loop {
+                if tokio::signal::ctrl_c().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                *presses.borrow_mut() += 1;
+                if *presses.borrow() > 1 {
+                    return;
+                }
+                points.asked.set(true);
+                eprintln!("\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)");
+            }
+        };
+        tokio::select! {
+            ended = work(&engine) => ended,
+            () = pressed => Err(engine::Error::Interrupted),
+        }
+    });
+    workspace.abandon();
+    Ok(ended?)
+}
+
+/// One writer per destination on this machine.
+pub fn lock_destination(account: &Account) -> Result<File, Failure> {
+    let safe: String = account.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let path = std::env::temp_dir().join(format!("b2n-destination-{safe}.lock"));
+    workspace::lock_file(&path).map_err(|error| Failure::file(&path, &error))?.ok_or_else(|| {
+        Failure::usage(format!("another b2n on this machine writes into account `{}`", account.id))
+            .hint("wait until it has ended, or stop it with Ctrl-C")
+    })
+}

@@ -1,0 +1,150 @@
+//! How a command ends when it cannot do what was asked.
+
+use std::process::ExitCode;
+
+use crate::run::{connect, engine, workspace};
+
+use super::Format;
+use super::terminal::Terminal;
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Findings were printed, or books do not close.
+    Findings,
+    /// The command was used wrongly: a file that is not there, a flag that does not fit.
+    Usage,
+    /// The outside world failed: network, credentials, disk. Run again later.
+    Outside,
+}
+
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Kind::Findings => 1,
+            Kind::Usage => 2,
+            Kind::Outside => 3,
+        }
+    }
+}
+
+/// A failure with what to do next.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Failure { kind, message: message.into(), hints: Vec::new() }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure::new(Kind::Usage, message)
+    }
+
+    pub fn outside(message: impl Into<String>) -> Self {
+        Failure::new(Kind::Outside, message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// A file that could not be read or written.
+    pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::AlreadyExists => {
+                Kind::Usage
+            }
+            _ => Kind::Outside,
+        };
+        Failure::new(kind, format!("`{}`: {error}", path.display()))
+    }
+
+    /// Prints it and gives the exit code.
+    pub fn show(&self, terminal: &Terminal) -> ExitCode {
+        match terminal.format {
+            Format::Json => {
+                let json = serde_json::json!({
+                    "format": "b2n-error/1", "error": self.message, "help": self.hints, "exit": self.kind.code(),
+                });
+                println!("{json}");
+            }
+            Format::Human => {
+                eprintln!("{} {}", terminal.red("error:"), self.message);
+                for hint in &self.hints {
+                    eprintln!("  {} {hint}", terminal.cyan("help:"));
+                }
+            }
+        }
+        ExitCode::from(self.kind.code())
+    }
+}
+
+impl From<workspace::Error> for Failure {
+    fn from(error: workspace::Error) -> Self {
+        let kind = match &error {
+            workspace::Error::Storage { .. } | workspace::Error::File { .. } => Kind::Outside,
+            _ => Kind::Usage,
+        };
+        let failure = Failure::new(kind, error.to_string());
+        match error {
+            workspace::Error::Storage { .. } => {
+                failure.hint("free space and check the file's rights, then run the same command again: it goes on from there")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<connect::Error> for Failure {
+    fn from(error: connect::Error) -> Self {
+        let failure = Failure::outside(error.to_string());
+        match error {
+            connect::Error::Unreachable { .. } => {
+                failure.hint("check the address and the network, then run the same command again: it goes on from there")
+            }
+            connect::Error::Denied { .. } => {
+                failure.hint("check B2N_BITRIX24_WEBHOOK, or B2N_NUTSHELL_USER and B2N_NUTSHELL_KEY, and what their owner may do")
+            }
+            connect::Error::WrongAccount { .. } => {
+                failure.hint("set the credentials of the account that the workspace is bound to, or name another --workspace")
+            }
+            connect::Error::Malformed { .. } | connect::Error::Inconsistent { .. } | connect::Error::Refused { .. } => {
+                failure.hint("run the same command again; when it fails in the same way, report it with this message")
+            }
+        }
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Self {
+        match error {
+            engine::Error::Connect(error) => error.into(),
+            engine::Error::Workspace(error) => error.into(),
+            engine::Error::Preflight(problems) => {
+                let mut failure =
+                    Failure::new(Kind::Findings, "the plan does not fit the accounts as they are now; nothing was written");
+                for problem in problems {
+                    failure = failure.hint(format!("{}: {}", problem.what, problem.next));
+                }
+                failure
+            }
+            engine::Error::NotClosed { phase, lines } => {
+                let mut failure = Failure::new(Kind::Findings, format!("phase {phase} does not close; the run ends here"));
+                for line in lines {
+                    failure = failure.hint(line);
+                }
+                failure.hint("look at the records with `b2n status`, then run the same command again")
+            }
+            engine::Error::Count { .. } | engine::Error::Stopped { .. } => Failure::new(Kind::Findings, error.to_string()),
+            engine::Error::NotStaged { .. } | engine::Error::Plan(_) => Failure::usage(error.to_string()),
+            engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `b2n migrate`
+
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::run::connect::Account;
+use crate::run::engine::RunReport;
+use crate::run::workspace::Workspace;
+
+use super::account::{self, Live};
+use super::failure::{Failure, Kind};
+use super::project::Project;
+use super::terminal::{Terminal, duration};
+use super::{Format, SpecArgs, WorkspaceArgs, report};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    spec: SpecArgs,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+    /// Write into the account with this id without asking.
+    #[arg(long, value_name = "ID")]
+    yes_into: Option<String>,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let live = Live::from_environment(&ready)?;
+    let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
+    let (_, target) = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
+    if target.id != ready.plan.target.account {
+        return Err(Failure::usage(format!(
+            "the snapshot was taken of account `{}`, but `{}` ({}) answers",
+            ready.plan.target.account, target.id, target.name
+        ))
+        .hint("set the credentials of the snapshot's account, or take a new snapshot of this one and check the spec against it"));
+    }
+    if workspace.writes()? == 0 {
+        confirm(args, &target, terminal)?;
+    }
+    let _destination = account::lock_destination(&target)?;
+    let run = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.migrate().await)?;
+    show(&run, &workspace, terminal)?;
+    Ok(ExitCode::from(u8::from(!run.closes() || run.maps.iter().any(|map| map.tally.failed > 0))))
+}
+
+/// The first write into an account wants a person's word.
+fn confirm(args: &Args, target: &Account, terminal: &Terminal) -> Result<(), Failure> {
+    let hint = format!("add `--yes-into {}` when this is the account to write into", target.id);
+    match &args.yes_into {
+        Some(id) if *id == target.id => return Ok(()),
+        Some(id) => {
+            return Err(Failure::usage(format!("--yes-into names `{id}`, but `{}` ({}) answers; nothing was written", target.id, target.name)).hint(hint));
+        }
+        None => {}
+    }
+    if !terminal.attended {
+        return Err(Failure::usage(format!("the first write into `{}` ({}) wants to be confirmed; nothing was written", target.name, target.id)).hint(hint));
+    }
+    eprint!("records will be written into {} (account {}); type the account's id to go on: ", terminal.bold(&target.name), target.id);
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::outside(format!("standard input: {error}")))?;
+    if answer.trim() == target.id {
+        Ok(())
+    } else {
+        Err(Failure::new(Kind::Usage, "that is not the account's id; nothing was written").hint(hint))
+    }
+}
+
+/// Prints what a run came to.
+pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
+    match terminal.format {
+        Format::Human => {
+            print!("{}", report::books(&run.maps, terminal));
+            print!("{}", report::reasons(&run.maps, workspace, terminal)?);
+            let verdict = if run.closes() { terminal.green("every record is accounted for") } else { terminal.red("the books do not close") };
+            println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
+        }
+        Format::Json => println!(
+            "{}",
+            json!({
+                "format": "b2n-run/1", "closes": run.closes(), "took_ms": run.took_ms,
+                "maps": report::books_json(&run.maps, workspace)?,
+            })
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The command line: one file per command, exit codes, progress, what the terminal can show.
+//!
+//! Exit codes: 0 fine, 1 findings or a failed reconciliation, 2 wrong use, 3 the outside world failed.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod account;
+mod check;
+mod completions;
+mod explain;
+mod extract;
+mod failure;
+mod fmt;
+mod init;
+mod migrate;
+mod plan;
+mod progress;
+mod project;
+mod reconcile;
+mod rehearse;
+mod report;
+mod snapshot;
+mod status;
+mod terminal;
+mod transform;
+mod twin;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use failure::Failure;
+use terminal::Terminal;
+
+/// Moves a company's CRM from Bitrix24 to Nutshell.
+///
+/// A `.b2n` spec says what becomes of every field; b2n checks it against snapshots of both systems, rehearses the
+/// move, carries it out, and proves what arrived.
+#[derive(Debug, Parser)]
+#[command(name = "b2n", version, max_term_width = 100, after_help = "Exit codes: 0 fine, 1 findings or a failed reconciliation, 2 wrong use, 3 the outside world failed (run again later).")]
+struct Cli {
+    /// How findings and counts are printed.
+    #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
+    format: Format,
+    /// When colours are used.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How findings and counts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// For programs: versioned, stable.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a folder to start in: a spec with everything to fill in, and where snapshots go.
+    #[command(after_help = "Example:\n  b2n init customers/acme")]
+    Init(init::Args),
+    /// Check a spec against both snapshots. Needs no network.
+    #[command(after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --format json")]
+    Check(check::Args),
+    /// Lay a spec out the one way. Keeps comments and never changes what it means.
+    #[command(after_help = "Examples:\n  b2n fmt acme.b2n\n  b2n fmt --check acme.b2n\n  b2n fmt --stdin < acme.b2n")]
+    Fmt(fmt::Args),
+    /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
+    #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
+    Plan(plan::Args),
+    /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
+    #[command(after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL.")]
+    Snapshot(snapshot::Args),
+    /// Bring the source's records into the workspace. Goes on where an earlier call ended.
+    #[command(after_help = "Example:\n  b2n extract acme.b2n")]
+    Extract(extract::Args),
+    /// Rehearse the whole move against twins on a virtual clock, and forecast how long it takes.
+    #[command(after_help = "Examples:\n  b2n rehearse examples/acme/acme.b2n\n  b2n rehearse acme.b2n --workspace acme.b2nw\n  b2n rehearse acme.b2n --seed 7 --format json")]
+    Rehearse(rehearse::Args),
+    /// Carry the move out: extract what is missing, provision, load in order, close each phase.
+    #[command(after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n\nStop with Ctrl-C at any time; the same command goes on from there.")]
+    Migrate(migrate::Args),
+    /// Compare source, workspace and destination, writing to neither.
+    #[command(after_help = "Example:\n  b2n reconcile acme.b2n")]
+    Reconcile(reconcile::Args),
+    /// Tell how far a workspace is. Needs no network.
+    #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
+    Status(status::Args),
+    /// Run records through one map: NDJSON in, NDJSON out, no network.
+    #[command(after_help = "Example:\n  b2n transform acme.b2n --map deal < deals.ndjson > leads.ndjson")]
+    Transform(transform::Args),
+    /// Serve both systems' APIs on loopback, with state, for tests and other clients.
+    #[command(after_help = "Example:\n  b2n twin --bitrix24-port 8024 --nutshell-port 8025 --scale 1 --seed 1")]
+    Twin(twin::Args),
+    /// Explain a finding's code, with a bad and a good example.
+    #[command(after_help = "Examples:\n  b2n explain B2N-E0301\n  b2n explain --list")]
+    Explain(explain::Args),
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n")]
+    Completions(completions::Args),
+    /// Print the manual page, in roff.
+    #[command(after_help = "Example:\n  b2n man > b2n.1")]
+    Man,
+}
+
+/// A spec and the workspace that belongs to it.
+#[derive(Debug, clap::Args)]
+struct SpecArgs {
+    /// The spec.
+    #[arg(value_name = "SPEC")]
+    spec: PathBuf,
+}
+
+/// Where a run keeps what it does.
+#[derive(Debug, clap::Args)]
+struct WorkspaceArgs {
+    /// The workspace; by default beside the spec, with the ending `.b2nw`.
+    #[arg(long, value_name = "FILE")]
+    workspace: Option<PathBuf>,
+}
+
+impl WorkspaceArgs {
+    fn path(&self, spec: &std::path::Path) -> PathBuf {
+        self.workspace.clone().unwrap_or_else(|| spec.with_extension("b2nw"))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::detect(cli.format, cli.color);
+    match run(cli.command, &terminal) {
+        Ok(code) => code,
+        Err(failure) => failure.show(&terminal),
+    }
+}
+
+fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, terminal),
+        Command::Check(args) => check::run(&args, terminal),
+        Command::Fmt(args) => fmt::run(&args, terminal),
+        Command::Plan(args) => plan::run(&args, terminal),
+        Command::Snapshot(args) => snapshot::run(&args, terminal),
+        Command::Extract(args) => extract::run(&args, terminal),
+        Command::Rehearse(args) => rehearse::run(&args, terminal),
+        Command::Migrate(args) => migrate::run(&args, terminal),
+        Command::Reconcile(args) => reconcile::run(&args, terminal),
+        Command::Status(args) => status::run(&args, terminal),
+        Command::Transform(args) => transform::run(&args),
+        Command::Twin(args) => twin::run(&args, terminal),
+        Command::Explain(args) => explain::run(&args, terminal),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => completions::man(),
+    }
+}
+
+/// The whole command line, for completions, the manual page and tests that freeze every `--help`.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

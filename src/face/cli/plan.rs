@@ -1,0 +1,111 @@
+//! `b2n plan`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::lang::plan::Plan;
+use crate::run::engine::{Floor, Limits, Volume, floor};
+
+use super::failure::Failure;
+use super::project::Project;
+use super::terminal::{Terminal, count, duration};
+use super::{Format, SpecArgs};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let limits = crate::run::connect::limits(&ready.plan.source.connector, &ready.plan.target.connector);
+    let floor = floor(&ready.plan, &volume(&ready.plan), &limits);
+    match terminal.format {
+        Format::Human => show(&ready.plan, &floor, &limits, terminal),
+        Format::Json => println!(
+            "{}",
+            json!({
+                "format": "b2n-plan/1", "hash": ready.plan.hash(), "floor": floor_json(&floor), "plan": ready.plan,
+            })
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Records per map, as the snapshot's statistics have them.
+pub fn volume(plan: &Plan) -> Volume {
+    Volume { records: plan.maps.iter().map(|map| map.records.unwrap_or(0)).collect() }
+}
+
+fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
+    println!("{} {} ({}) -> {} ({})", terminal.bold("plan"), plan.source.connector, plan.source.account, plan.target.connector, plan.target.account);
+    println!("  hash {}", plan.hash());
+    println!();
+    println!("{}", terminal.bold("records, by the snapshot's statistics"));
+    let rows: Vec<Vec<String>> = plan
+        .maps
+        .iter()
+        .map(|map| {
+            let custom = map.targets.iter().filter(|target| target.custom).count();
+            vec![
+                format!("{} -> {}", map.name, map.target),
+                map.records.map_or_else(|| "unknown".to_owned(), count),
+                map.rules.len().to_string(),
+                custom.to_string(),
+                map.dropped.len().to_string(),
+            ]
+        })
+        .collect();
+    print!("{}", terminal.table(&["map", "records", "rules", "custom fields", "fields dropped"], &rows));
+    println!();
+    println!("{}", terminal.bold("custom fields to create where they are missing"));
+    if plan.provision.is_empty() {
+        println!("  none but the marker's");
+    }
+    for field in &plan.provision {
+        let choices = if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
+        println!("  {} `{}` {}{choices}", field.object, field.label, field.kind);
+    }
+    println!();
+    println!("{}", terminal.bold("work by hand: must be there before any record moves"));
+    for requirement in &plan.requires {
+        let of = if requirement.of.is_empty() { String::new() } else { format!(" of {}", requirement.of) };
+        println!("  {} `{}`{of}", requirement.kind, requirement.name);
+    }
+    println!();
+    println!("{}", terminal.bold("phases"));
+    for (index, phase) in plan.phases.iter().enumerate() {
+        let names: Vec<&str> = phase.iter().map(|map| plan.maps[*map as usize].name.as_str()).collect();
+        let calls = floor.phases.get(index).map_or(0, |phase| phase.calls);
+        println!("  {}. {}: {} calls", index + 1, names.join(", "), count(calls));
+    }
+    println!();
+    show_floor(floor, limits, terminal);
+}
+
+/// The floor with every term.
+pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
+    println!("{} {}", terminal.bold("floor of time"), duration(floor.total_s()));
+    println!(
+        "  extraction {}: {} requests; bucket {} ({} at once, then {} a second), operating budget {} ({} s of work per method in 10 min), server {} ({} s a page)",
+        duration(floor.extraction_s()), count(floor.requests), duration(floor.rate_s), limits.burst, limits.drain_per_s,
+        duration(floor.operating_s), limits.operating_s, duration(floor.server_s), limits.page_s
+    );
+    for (index, phase) in floor.phases.iter().enumerate() {
+        println!(
+            "  phase {} {}: {} calls at {} a second, or {} in flight with {} s each",
+            index + 1, duration(phase.seconds), count(phase.calls), limits.rate_per_s, limits.in_flight, limits.latency_s
+        );
+    }
+}
+
+/// The floor for programs.
+pub fn floor_json(floor: &Floor) -> serde_json::Value {
+    json!({
+        "total_s": floor.total_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
+        "operating_s": floor.operating_s, "server_s": floor.server_s,
+        "phases": floor.phases.iter().map(|phase| json!({"calls": phase.calls, "seconds": phase.seconds})).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,182 @@
+//! A spec with its snapshots, read and checked: what every command begins with.
+
+use std::path::{Path, PathBuf};
+
+use crate::lang::check::{self, Input};
+use crate::lang::finding::{Finding, Severity, registry};
+use crate::lang::plan::Plan;
+use crate::lang::schema::{Schema, snapshot};
+use crate::lang::syntax::{self, ast};
+use crate::lang::text::{SourceText, TextError};
+
+use super::failure::{Failure, Kind};
+use super::terminal::Terminal;
+use super::{Format, report};
+
+/// A checked spec.
+pub struct Project {
+    pub text: SourceText,
+    pub source: Option<Schema>,
+    pub target: Option<Schema>,
+    pub plan: Option<Plan>,
+    /// Each file with its findings, the spec first.
+    pub findings: Vec<(SourceText, Vec<Finding>)>,
+}
+
+/// A project that may run.
+pub struct Ready {
+    pub plan: Plan,
+    pub source: Schema,
+    pub target: Schema,
+}
+
+/// Reads a file as text; what is wrong with its bytes is a finding.
+pub fn read_text(path: &Path) -> Result<Result<SourceText, Finding>, Failure> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::file(path, &error).hint("name a `.b2n` file that is there; `b2n init FOLDER` makes one to start with")
+    })?;
+    Ok(SourceText::from_bytes(shown.clone(), &bytes).map_err(|error| text_finding(&shown, &error)))
+}
+
+fn text_finding(shown: &str, error: &TextError) -> Finding {
+    match error {
+        TextError::NotUtf8 { at, line } => {
+            Finding::new(registry::NOT_UTF8, format!("`{shown}` is not UTF-8: byte {at}, on line {line}"))
+                .help("save the file as UTF-8 in the editor, then run the command again")
+        }
+        TextError::TooLarge { bytes } => {
+            Finding::new(registry::FILE_TOO_LARGE, format!("`{shown}` has {bytes} bytes; 4 MiB are read at most"))
+                .help("split what belongs to other customers off, or check that this is the right file")
+        }
+    }
+}
+
+impl Project {
+    /// Reads a spec and its snapshots and checks them. What is wrong is a finding; only a spec that cannot be read
+    /// at all is a failure.
+    pub fn load(path: &Path) -> Result<Project, Failure> {
+        let text = match read_text(path)? {
+            Ok(text) => text,
+            Err(finding) => {
+                let text = SourceText::new(path.display().to_string(), "");
+                let findings = vec![(text.clone(), vec![finding])];
+                return Ok(Project { text, source: None, target: None, plan: None, findings });
+            }
+        };
+        let (spec, mut findings) = syntax::parse(&text);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut others = Vec::new();
+        let source = system(&spec, folder, true, &mut findings, &mut others);
+        let target = system(&spec, folder, false, &mut findings, &mut others);
+        let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
+        let checked = check::check(&Input {
+            spec: &spec,
+            source: source.as_ref(),
+            target: target.as_ref(),
+            source_hash: &hash(&source),
+            target_hash: &hash(&target),
+            source_name: &snapshot_name(&spec, true),
+            target_name: &snapshot_name(&spec, false),
+            today: jiff::Zoned::now().date(),
+        });
+        findings.extend(checked.findings);
+        findings.sort_by_key(|finding| finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end)));
+        let broken = syntax_errors || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
+        let plan = checked.plan.filter(|_| !broken);
+        let mut all = vec![(text.clone(), findings)];
+        all.extend(others);
+        Ok(Project { text, source, target, plan, findings: all })
+    }
+
+    /// Errors and warnings over all files.
+    pub fn counts(&self) -> (usize, usize) {
+        let all = self.findings.iter().flat_map(|(_, findings)| findings);
+        let errors = all.clone().filter(|finding| finding.severity == Severity::Error).count();
+        (errors, all.count() - errors)
+    }
+
+    /// The plan, or every finding printed and the failure that says so.
+    pub fn ready(self, terminal: &Terminal) -> Result<Ready, Failure> {
+        match (self.plan, self.source, self.target) {
+            (Some(plan), Some(source), Some(target)) => Ok(Ready { plan, source, target }),
+            _ => {
+                if terminal.format == Format::Human {
+                    eprint!("{}", report::findings(&self.findings, terminal));
+                }
+                Err(Failure::new(Kind::Findings, format!("`{}` does not check", self.text.name()))
+                    .hint(format!("see every finding with `b2n check {}`", self.text.name())))
+            }
+        }
+    }
+}
+
+fn declared(spec: &ast::Spec, source: bool) -> Option<&ast::System> {
+    spec.items.iter().find_map(|item| match item {
+        ast::Item::Source(system) if source => Some(system),
+        ast::Item::Target(system) if !source => Some(system),
+        _ => None,
+    })
+}
+
+fn snapshot_name(spec: &ast::Spec, source: bool) -> String {
+    declared(spec, source).map(|system| system.snapshot.value.clone()).unwrap_or_default()
+}
+
+/// Reads one side's snapshot.
+fn system(
+    spec: &ast::Spec,
+    folder: &Path,
+    source: bool,
+    findings: &mut Vec<Finding>,
+    others: &mut Vec<(SourceText, Vec<Finding>)>,
+) -> Option<Schema> {
+    let system = declared(spec, source)?;
+    let name = &system.snapshot.value;
+    let path: PathBuf = folder.join(name);
+    let missing = |why: String| {
+        Finding::new(registry::SNAPSHOT_MISSING, format!("snapshot `{name}` cannot be read: {why}"))
+            .at(system.snapshot.span, "looked for beside the spec")
+            .help(format!("take one with `b2n snapshot {} -o {}`", system.connector.value, path.display()))
+    };
+    if Path::new(name).is_absolute() || Path::new(name).components().any(|c| c == std::path::Component::ParentDir) {
+        findings.push(
+            missing("it lies outside the spec's folder".to_owned()).help("keep snapshots in the spec's folder, so that CI finds them"),
+        );
+        return None;
+    }
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            findings.push(missing(error.to_string()));
+            return None;
+        }
+    };
+    let shown = path.display().to_string();
+    let text = match SourceText::from_bytes(shown.clone(), &bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            findings.push(text_finding(&shown, &error));
+            return None;
+        }
+    };
+    match snapshot::read(&text) {
+        Ok(schema) if schema.connector != system.connector.value => {
+            findings.push(
+                Finding::new(
+                    registry::SNAPSHOT_INVALID,
+                    format!("`{name}` is a snapshot of `{}`, not of `{}`", schema.connector, system.connector.value),
+                )
+                .at(system.snapshot.span, "this file")
+                .help("name the snapshot of this system, or the connector that made it"),
+            );
+            None
+        }
+        Ok(schema) => Some(schema),
+        Err(problems) => {
+            others.push((text, problems));
+            None
+        }
+    }
+}

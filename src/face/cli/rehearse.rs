@@ -1,0 +1,236 @@
+//! `b2n rehearse`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::lang::schema::Schema;
+use crate::run::connect;
+use crate::run::connect::outside::{Clock, Random, Transport};
+use crate::run::connect::secret::Credentials;
+use crate::run::engine::{Engine, Floor, Interrupted, Limits, Outside, Points, RunReport, Settings, Volume, floor};
+use crate::run::rehearsal::{self, SplitMix, VirtualClock, Wire};
+use crate::run::twin::{bitrix24, nutshell};
+use crate::run::workspace::Workspace;
+
+use super::account::decoders;
+use super::failure::Failure;
+use super::progress::Silent;
+use super::project::{Project, Ready};
+use super::terminal::{Terminal, count, duration};
+use super::{Format, SpecArgs, plan, report};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Rehearse with the records that this workspace has staged, instead of generated ones. It stays as it is.
+    #[arg(long, value_name = "FILE")]
+    workspace: Option<PathBuf>,
+    /// What generated records are made from: the same seed, the same rehearsal.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// Generate this share of the snapshot's records: 0.1 is a tenth.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    share: f64,
+}
+
+/// Noon of a fixed day: a rehearsal depends on nothing but its inputs.
+const START_MS: i64 = 1_795_262_400_000;
+
+/// Nothing ends a rehearsal early; its process may be killed at any time.
+struct Always;
+
+impl Points for Always {
+    fn reach(&self, _: &'static str) -> Result<(), Interrupted> {
+        Ok(())
+    }
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if !(args.share > 0.0 && args.share <= 100.0) {
+        return Err(Failure::usage(format!("a share of {} makes no records", args.share)).hint("name one above 0, such as 0.1"));
+    }
+    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let limits = connect::limits(&ready.plan.source.connector, &ready.plan.target.connector);
+    let portal = portal(args, &ready)?;
+    let volume = Volume {
+        records: ready.plan.maps.iter().map(|map| portal_count(&portal, &map.source)).collect(),
+    };
+    let floor = floor(&ready.plan, &volume, &limits);
+    if terminal.format == Format::Human {
+        let origin = match &args.workspace {
+            Some(path) => format!("the records staged in {}", path.display()),
+            None => format!("records generated from the snapshot, seed {}", args.seed),
+        };
+        println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
+        println!("  plan {}", &ready.plan.hash()[..16]);
+        for (index, phase) in ready.plan.phases.iter().enumerate() {
+            let names: Vec<String> = phase
+                .iter()
+                .map(|map| {
+                    let map = *map as usize;
+                    format!("{} ({} records)", ready.plan.maps[map].name, count(volume.records[map]))
+                })
+                .collect();
+            println!("  phase {}: {}", index + 1, names.join(", "));
+        }
+        println!();
+    }
+    let workspace = Workspace::in_memory()?;
+    let rehearsed = rehearse(&ready, portal, &workspace, args.seed)?;
+    show(&rehearsed, &floor, &limits, &ready, &workspace, terminal)?;
+    Ok(ExitCode::from(u8::from(!rehearsed.run.closes())))
+}
+
+/// What a rehearsal came to.
+struct Rehearsed {
+    run: RunReport,
+    source_log: bitrix24::LogSummary,
+    target_log: nutshell::Log,
+    wall_s: f64,
+}
+
+fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
+    let schema: &Schema = &ready.source;
+    match &args.workspace {
+        None => {
+            let share = |object: &str| {
+                let records = schema.object(object).and_then(|object| object.records)?;
+                Some((records as f64 * args.share).ceil() as u64)
+            };
+            Ok(bitrix24::Portal::generate(&rehearsal::portal_shape(schema, share), args.seed))
+        }
+        Some(path) => {
+            let staged = Workspace::open_existing(path)?;
+            let mut records = Vec::new();
+            for (object, entity) in rehearsal::ENTITIES {
+                let mut after = 0;
+                loop {
+                    let page = staged.staged_page(object, after, 1_000)?;
+                    let Some(last) = page.last() else { break };
+                    after = last.seq;
+                    for record in page {
+                        let json = serde_json::from_slice(&record.json).map_err(|error| {
+                            Failure::usage(format!("staged `{object}` {} cannot be read: {error}", record.key))
+                                .hint("run `b2n extract` into a new workspace")
+                        })?;
+                        records.push((entity, json));
+                    }
+                }
+            }
+            if records.is_empty() {
+                return Err(Failure::usage(format!("`{}` has no staged records", path.display()))
+                    .hint("run `b2n extract` first, or leave --workspace out to rehearse with generated records"));
+            }
+            let shape = rehearsal::portal_shape(schema, |_| Some(0));
+            bitrix24::Portal::from_records(&shape, records)
+                .map_err(|error| Failure::usage(format!("a staged record cannot be served: {error}")).hint("run `b2n extract` into a new workspace"))
+        }
+    }
+}
+
+fn portal_count(portal: &bitrix24::Portal, object: &str) -> u64 {
+    rehearsal::ENTITIES
+        .iter()
+        .find(|(name, _)| *name == object)
+        .map_or(0, |(_, entity)| portal.records.get(entity).map_or(0, |records| records.len() as u64))
+}
+
+fn rehearse(ready: &Ready, portal: bitrix24::Portal, workspace: &Workspace, seed: u64) -> Result<Rehearsed, Failure> {
+    let started = std::time::Instant::now();
+    let settings = bitrix24::Settings { host: ready.plan.source.account.clone(), ..bitrix24::Settings::default() };
+    let source_twin = Rc::new(bitrix24::Twin::new(portal, settings));
+    let mut target_settings = nutshell::Settings::default();
+    target_settings.instance_id.clone_from(&ready.plan.target.account);
+    let target_twin = Rc::new(nutshell::Twin::new(rehearsal::company(&ready.target), target_settings));
+    let virtual_clock = Rc::new(VirtualClock::at(START_MS));
+    let clock: Rc<dyn Clock> = virtual_clock.clone();
+    let random: Rc<dyn Random> = Rc::new(SplitMix::new(seed));
+    let wire = |serve: Rc<rehearsal::Serve>| -> Rc<dyn Transport> { Rc::new(Wire::new(serve, Rc::clone(&clock))) };
+    let source_wire = wire({
+        let twin = Rc::clone(&source_twin);
+        Rc::new(move |request, now| twin.handle(request, now))
+    });
+    let target_wire = wire({
+        let twin = Rc::clone(&target_twin);
+        Rc::new(move |request, now| twin.handle(request, now))
+    });
+    let credentials = Credentials::from_values(|name| {
+        Some(match name {
+            "B2N_BITRIX24_WEBHOOK" => format!("https://{}/rest/1/secret/", ready.plan.source.account),
+            "B2N_NUTSHELL_USER" => "admin@acme.example".to_owned(),
+            "B2N_NUTSHELL_KEY" => "key".to_owned(),
+            _ => return None,
+        })
+    });
+    let usage = |why: connect::OpenError| Failure::usage(why.to_string());
+    let source = connect::source(&ready.plan.source.connector, &credentials, &source_wire, &clock, &random).map_err(usage)?;
+    let target = connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random).map_err(usage)?;
+    let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent };
+    let engine = Engine::new(
+        &ready.plan,
+        workspace,
+        source.as_ref(),
+        target.as_ref(),
+        decoders(ready)?,
+        outside,
+        Settings::default(),
+    )?;
+    let run = virtual_clock.run(engine.migrate()).map_err(|idle| Failure::outside(idle.to_string()))??;
+    Ok(Rehearsed {
+        run,
+        source_log: source_twin.log(),
+        target_log: target_twin.log(),
+        wall_s: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn show(
+    rehearsed: &Rehearsed,
+    floor: &Floor,
+    limits: &Limits,
+    ready: &Ready,
+    workspace: &Workspace,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let run = &rehearsed.run;
+    let forecast_s = run.took_ms as f64 / 1000.0;
+    match terminal.format {
+        Format::Human => {
+            print!("{}", report::books(&run.maps, terminal));
+            println!();
+            print!("{}", report::reasons(&run.maps, workspace, terminal)?);
+            println!();
+            plan::show_floor(floor, limits, terminal);
+            println!(
+                "{} {} for the real run, {:.2} of the floor ({} source requests, {} destination requests; {} refused for load)",
+                terminal.bold("forecast"),
+                duration(forecast_s),
+                forecast_s / floor.total_s().max(0.001),
+                count(rehearsed.source_log.requests),
+                count(rehearsed.target_log.total()),
+                count(rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating),
+            );
+            let verdict = if run.closes() {
+                terminal.green("every record is accounted for")
+            } else {
+                terminal.red("the books do not close")
+            };
+            println!("{verdict}; rehearsed in {}; neither account was touched", duration(rehearsed.wall_s));
+        }
+        Format::Json => println!(
+            "{}",
+            json!({
+                "format": "b2n-rehearsal/1", "plan": ready.plan.hash(), "closes": run.closes(),
+                "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
+                "forecast_s": forecast_s, "source_requests": rehearsed.source_log.requests,
+                "target_requests": rehearsed.target_log.total(),
+                "refused_for_load": rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating,
+            })
+        ),
+    }
+    Ok(())
+}

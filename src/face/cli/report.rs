@@ -1,0 +1,104 @@
+//! Findings and books, printed for people and programs.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::lang::finding::{Finding, human};
+use crate::lang::text::SourceText;
+use crate::run::engine::MapReport;
+use crate::run::workspace::{Status, Workspace};
+
+use super::failure::Failure;
+use super::terminal::{Terminal, count};
+
+/// Every finding of every file, for people.
+pub fn findings(files: &[(SourceText, Vec<Finding>)], terminal: &Terminal) -> String {
+    files
+        .iter()
+        .filter(|(_, findings)| !findings.is_empty())
+        .map(|(text, findings)| human::render(findings, text, terminal.style()))
+        .collect()
+}
+
+/// The equation of every map as a table.
+pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
+    let rows: Vec<Vec<String>> = maps
+        .iter()
+        .map(|map| {
+            let t = &map.tally;
+            let mut row = vec![
+                format!("{} -> {}", map.map, map.target),
+                count(map.source),
+                count(t.created),
+                count(t.adopted),
+                count(t.left_out),
+                count(t.quarantined),
+                count(t.failed),
+                count(map.pending()),
+            ];
+            row.push(match map.listed {
+                Some(listed) => count(listed.found + listed.strange),
+                None => "-".to_owned(),
+            });
+            row.push(if map.closes() && map.pending() == 0 { "closes" } else { "open" }.to_owned());
+            row
+        })
+        .collect();
+    let head =
+        ["map", "source", "created", "adopted", "left out", "quarantined", "failed", "pending", "listed there", "books"];
+    terminal.table(&head, &rows)
+}
+
+/// Why records were left out, held back or refused, and what is flagged, per map.
+pub fn reasons(maps: &[MapReport], workspace: &Workspace, terminal: &Terminal) -> Result<String, Failure> {
+    let mut text = String::new();
+    for map in maps {
+        for status in [Status::LeftOut, Status::Quarantined, Status::Failed] {
+            for (reason, records) in workspace.reasons(&map.map, status)?.into_iter().take(8) {
+                let _ = writeln!(text, "  {} {} {}: {reason}", map.map, count(records), status.word());
+            }
+        }
+        for (flag, records) in workspace.flags(&map.map)?.into_iter().take(8) {
+            let _ = writeln!(text, "  {} {} flagged: {}", flag.rule, count(records), flag.why);
+        }
+        let waiting = workspace.waiting(&map.map)?.len() as u64;
+        if waiting > 0 {
+            let _ = writeln!(text, "  {} {} links wait for a record that did not arrive", map.map, count(waiting));
+        }
+    }
+    if !text.is_empty() {
+        text.insert_str(0, &format!("{}\n", terminal.bold("what a person should look at")));
+    }
+    Ok(text)
+}
+
+/// The books as JSON.
+pub fn books_json(maps: &[MapReport], workspace: &Workspace) -> Result<Value, Failure> {
+    let mut rows = Vec::new();
+    for map in maps {
+        let t = &map.tally;
+        let listed = |status| -> Result<Value, Failure> {
+            let reasons = workspace.reasons(&map.map, status)?;
+            Ok(reasons.into_iter().map(|(reason, records)| json!({"reason": reason, "records": records})).collect())
+        };
+        let flags: Vec<Value> = workspace
+            .flags(&map.map)?
+            .into_iter()
+            .map(|(flag, records)| json!({"rule": flag.rule, "why": flag.why, "records": records}))
+            .collect();
+        rows.push(json!({
+            "map": map.map, "target": map.target, "source": map.source,
+            "created": t.created, "adopted": t.adopted, "left_out": t.left_out, "quarantined": t.quarantined,
+            "failed": t.failed, "pending": map.pending(),
+            "listed": map.listed.map(|listed| json!({"found": listed.found, "strange": listed.strange, "expected": map.expected})),
+            "doubles_removed": map.doubles, "closes": map.closes() && map.pending() == 0,
+            "reasons": {
+                "left_out": listed(Status::LeftOut)?, "quarantined": listed(Status::Quarantined)?,
+                "failed": listed(Status::Failed)?,
+            },
+            "flags": flags, "links_waiting": workspace.waiting(&map.map)?.len(),
+        }));
+    }
+    Ok(Value::Array(rows))
+}

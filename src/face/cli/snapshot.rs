@@ -1,0 +1,175 @@
+//! `b2n snapshot`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::lang::schema::stats::{Collector, StageCollector};
+use crate::lang::schema::{Schema, snapshot, users};
+use crate::lang::text::SourceText;
+use crate::run::connect::{self, Source};
+use crate::run::engine::Progress;
+
+use super::account::{Process, runtime};
+use super::failure::Failure;
+use super::progress::Shown;
+use super::terminal::{Terminal, count};
+use super::Format;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which system.
+    #[arg(value_enum)]
+    system: System,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Leave the statistics out: no record is read, and counts in findings stay unknown.
+    #[arg(long)]
+    no_statistics: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum System {
+    Bitrix24,
+    Nutshell,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let process = Process::new()?;
+    let progress = Shown::new(*terminal);
+    let salt = salt(&args.output)?;
+    let (mut schema, emails) = runtime()?.block_on(async {
+        match args.system {
+            System::Bitrix24 => {
+                let source = process.source("bitrix24")?;
+                let mut schema = source.schema(&salt).await?;
+                if !args.no_statistics {
+                    statistics(source.as_ref(), &mut schema, &progress).await?;
+                }
+                Ok::<_, Failure>((schema, source.user_emails().await?))
+            }
+            System::Nutshell => {
+                let target = process.target("nutshell")?;
+                let schema = target.schema(&salt).await?;
+                Ok((schema, target.user_emails().await?))
+            }
+        }
+    })?;
+    schema.taken = Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
+    let text = snapshot::write(&schema);
+    write_beside(&args.output, &text)?;
+    let emails: BTreeMap<String, String> = emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
+    let users_path = users_path(&args.output);
+    write_beside(&users_path, &users::write_users(&emails))?;
+    match terminal.format {
+        Format::Human => {
+            println!("{} {}: {} ({})", terminal.green("took"), args.output.display(), schema.account_name, schema.account);
+            for object in &schema.objects {
+                let records = object.records.map_or_else(|| "not counted".to_owned(), |n| format!("{} records", count(n)));
+                println!("  {}: {} fields, {records}", object.name, object.fields.len());
+            }
+            println!("  {} holds the users' e-mail addresses: keep it out of version control", users_path.display());
+        }
+        Format::Json => println!(
+            "{}",
+            json!({
+                "format": "b2n-snapshot-taken/1", "file": args.output.display().to_string(), "account": schema.account,
+                "schema": schema.hash(),
+                "objects": schema.objects.iter().map(|o| json!({"name": o.name, "fields": o.fields.len(), "records": o.records})).collect::<Vec<_>>(),
+            })
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Both snapshots of a project share one salt, so that their users can be matched: taken from a snapshot beside this
+/// one, or made anew.
+fn salt(output: &Path) -> Result<String, Failure> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.extension().is_none_or(|e| e != "yaml") || path.to_string_lossy().ends_with("users.yaml") {
+                continue;
+            }
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            let Ok(text) = SourceText::from_bytes(path.display().to_string(), &bytes) else { continue };
+            if let Ok(schema) = snapshot::read(&text)
+                && !schema.salt.is_empty()
+            {
+                found.push((path, schema.salt));
+            }
+        }
+    }
+    found.sort();
+    found.dedup_by(|a, b| a.1 == b.1);
+    match found.as_slice() {
+        [] => {
+            let random = connect::http::SystemRandom::new();
+            use connect::outside::Random;
+            Ok(format!("{:016x}", random.next_u64()))
+        }
+        [(_, salt)] => Ok(salt.clone()),
+        [(a, _), (b, _), ..] => Err(Failure::usage(format!(
+            "`{}` and `{}` carry different salts, so their users cannot be matched",
+            a.display(),
+            b.display()
+        ))
+        .hint("delete the older one and take both snapshots again, into this folder")),
+    }
+}
+
+fn users_path(output: &Path) -> PathBuf {
+    output.with_extension("users.yaml")
+}
+
+fn write_beside(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
+    }
+    let beside = path.with_extension("yaml.tmp");
+    std::fs::write(&beside, text).map_err(|error| Failure::file(&beside, &error))?;
+    std::fs::rename(&beside, path).map_err(|error| Failure::file(path, &error))
+}
+
+/// One scan over every object: counts, fill rates, histograms of enumerated fields.
+async fn statistics(source: &dyn Source, schema: &mut Schema, progress: &dyn Progress) -> Result<(), Failure> {
+    for at in 0..schema.objects.len() {
+        let object = schema.objects[at].clone();
+        let Ok(decoder) = connect::decoder(&schema.connector, schema, &object.name) else { continue };
+        progress.begin(&format!("scan {}", object.name), Some(source.count(&object.name).await?));
+        let mut collector = Collector::new(&object);
+        let mut stages = StageCollector::for_object(&object);
+        let mut cursor = String::new();
+        let mut seen = 0;
+        loop {
+            let batch = source.extract(&object.name, &cursor).await?;
+            for raw in &batch.records {
+                let record = decoder.decode(&raw.json).map_err(|why| {
+                    Failure::outside(format!("`{}` {} cannot be read: {why}", object.name, raw.id))
+                        .hint("report it with this message; `--no-statistics` takes a snapshot without reading records")
+                })?;
+                collector.add(&record);
+                if let Some(stages) = &mut stages {
+                    stages.add(&record);
+                }
+            }
+            seen += batch.records.len() as u64;
+            progress.at(seen);
+            cursor = batch.cursor;
+            if batch.done {
+                break;
+            }
+        }
+        progress.end();
+        collector.store(&mut schema.objects[at]);
+        if let Some(stages) = stages {
+            stages.store(&object.name, &mut schema.pipelines);
+        }
+    }
+    Ok(())
+}

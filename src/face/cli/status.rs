@@ -1,0 +1,63 @@
+//! `b2n status`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::run::engine::MapReport;
+use crate::run::workspace::{Side, Workspace};
+
+use super::failure::Failure;
+use super::project::Project;
+use super::terminal::{Terminal, count};
+use super::{Format, SpecArgs, WorkspaceArgs, report};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    spec: SpecArgs,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+}
+
+pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
+    let maps: Vec<MapReport> = crate::run::engine::standing(&ready.plan, &workspace)?;
+    let source = workspace.pinned(Side::Source)?;
+    let target = workspace.pinned(Side::Target)?;
+    let unsettled = workspace.unsettled()?;
+    let mut staged = Vec::new();
+    for map in &ready.plan.maps {
+        let manifest = workspace.manifest(&map.source)?;
+        staged.push((map.source.clone(), workspace.staged(&map.source)?, manifest.is_some_and(|manifest| manifest.done)));
+    }
+    match terminal.format {
+        Format::Human => {
+            println!("{} {}", terminal.bold("workspace"), workspace.path().display());
+            println!("  source      {}", source.as_deref().unwrap_or("not met yet"));
+            println!("  destination {}", target.as_deref().unwrap_or("not met yet"));
+            for (object, records, done) in &staged {
+                let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
+                println!("  staged      {object}: {} records, {state}", count(*records));
+            }
+            print!("{}", report::books(&maps, terminal));
+            print!("{}", report::reasons(&maps, &workspace, terminal)?);
+            if unsettled > 0 {
+                println!("{} writes were under way when the last run ended; the next run settles them by their markers", count(unsettled));
+            }
+        }
+        Format::Json => {
+            let staged: Vec<_> = staged.iter().map(|(object, records, whole)| json!({"object": object, "records": records, "whole": whole})).collect();
+            println!(
+                "{}",
+                json!({
+                    "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source,
+                    "target": target, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
+                    "writes_unsettled": unsettled,
+                })
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

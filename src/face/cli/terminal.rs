@@ -1,0 +1,127 @@
+//! What the terminal can show: colours, width, Unicode.
+
+use std::io::IsTerminal;
+
+use super::{Colour, Format};
+
+/// What output should look like.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    pub format: Format,
+    pub colour: bool,
+    /// In columns.
+    pub width: usize,
+    pub unicode: bool,
+    /// Whether somebody watches: progress is drawn in place then, and questions can be asked.
+    pub attended: bool,
+}
+
+impl Terminal {
+    /// Looks at the process's environment.
+    pub fn detect(format: Format, colour: Colour) -> Self {
+        let shown = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => shown && !plain,
+        };
+        let width = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok())
+            .or_else(|| comfy_table::Table::new().width().map(usize::from))
+            .unwrap_or(100);
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let unicode = locale.is_none_or(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        Terminal { format, colour, width: width.clamp(40, 200), unicode, attended: shown && std::io::stdin().is_terminal() }
+    }
+
+    /// The style of findings.
+    pub fn style(&self) -> crate::lang::finding::human::Style {
+        crate::lang::finding::human::Style { width: self.width, colour: self.colour, unicode: self.unicode }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    pub fn red(&self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    pub fn green(&self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub fn cyan(&self, text: &str) -> String {
+        self.paint("36", text)
+    }
+
+    pub fn bold(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// A table without frames whose number columns (all but the first) stand to the right.
+    pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> String {
+        use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(head.iter().map(|cell| self.bold(cell)));
+        for row in rows {
+            table.add_row(row.clone());
+        }
+        for index in 1..head.len() {
+            if rows.iter().all(|row| row.get(index).is_none_or(|cell| is_number(cell))) {
+                if let Some(column) = table.column_mut(index) {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    }
+}
+
+fn is_number(cell: &str) -> bool {
+    !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || " .,%-".contains(c))
+}
+
+/// A count with thin groups of three: `48 210`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A duration in the two largest units: `2 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0 if seconds > 0.0 => format!("{:.0} ms", seconds * 1000.0),
+        0..60 => format!("{whole} s"),
+        60..3_600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        3_600..86_400 => format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60),
+        _ => format!("{} d {:02} h", whole / 86_400, whole % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_durations_read_well() {
+        assert_eq!([count(0), count(999), count(48_210), count(1_000_000)], ["0", "999", "48 210", "1 000 000"]);
+        assert_eq!([duration(0.02), duration(5.0), duration(65.0)], ["20 ms", "5 s", "1 min 05 s"]);
+        assert_eq!([duration(7_500.0), duration(90_000.0)], ["2 h 05 min", "1 d 01 h"]);
+    }
+}
