@@ -55,7 +55,10 @@ impl Selection {
             match name.as_str() {
                 "*" => out.system = true,
                 "UF_*" => out.custom = true,
-                name if portal.field(entity, name).is_some() || name.starts_with("PARENT_ID_") => {
+                name if portal.field(entity, name).is_some()
+                    || name.starts_with("PARENT_ID_")
+                    || name.starts_with("UF_") =>
+                {
                     // Naming a multifield adds the id by itself.
                     if MULTIFIELDS.contains(&name) {
                         out.named.push("ID".into());
