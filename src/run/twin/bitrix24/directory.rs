@@ -21,7 +21,8 @@ fn passes(row: &Record, filter: Option<&Php>, known: &[&str]) -> bool {
         .iter()
         .all(|(key, value)| {
             let (op, code) = split_key(key);
-            if !known.contains(&code) {
+            // A null cannot be asked for (sheet 10.10).
+            if !known.contains(&code) || *value == Php::Null {
                 return true;
             }
             let held = match row.get(code) {

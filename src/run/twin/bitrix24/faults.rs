@@ -52,8 +52,10 @@ pub enum FaultKind {
     OperatingLimit,
     /// One call, in a batch or not, fails with this status and code.
     Command(u16, String),
-    /// A list's page lacks its last row although more exist.
+    /// A list's full page lacks its last row.
     ShortPage,
+    /// A list answers with the page that it served before.
+    RepeatPage,
     /// A list's `total` is off by this much.
     WrongTotal(i64),
 }
@@ -61,10 +63,10 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the fault strikes single calls (inside batches too) rather than whole requests.
     pub(super) fn strikes_calls(&self) -> bool {
-        use FaultKind::{Command, OperatingLimit, ShortPage, WrongTotal};
+        use FaultKind::{Command, OperatingLimit, RepeatPage, ShortPage, WrongTotal};
         matches!(
             self,
-            OperatingLimit | Command(..) | ShortPage | WrongTotal(_)
+            OperatingLimit | Command(..) | ShortPage | RepeatPage | WrongTotal(_)
         )
     }
 }

@@ -112,7 +112,13 @@ impl Target {
 /// One stored value with its universal type; blanks come as `None`.
 fn typed(field: Field<'_>, value: &Value, host: &str) -> Option<Value> {
     if is_blank(field, value) {
-        return None;
+        // A stored blank text is served as it stands; other blanks have one universal spelling each.
+        let text = !field.multiple
+            && matches!(
+                field.kind,
+                "string" | "text" | "crm_status" | "url" | "money" | "address"
+            );
+        return (text && !matches!(value, Value::Bool(_) | Value::Array(_))).then(|| value.clone());
     }
     if let (true, Value::Array(items)) = (field.multiple, value) {
         return Some(
@@ -215,23 +221,15 @@ fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &S
         .map(|(c, d)| Field::new(c, d))
         .chain(undescribed)
     {
-        if field.is_multifield() {
+        if field.is_multifield() || (entity == Entity::Company && field.code == "CONTACT_ID") {
             continue;
         }
         let name = target.name(field.code);
         if selection.covers(&name) {
-            let links = match field.code {
-                "COMPANY_IDS" => Some(portal.companies_of(id)),
-                "CONTACT_IDS" => Some(portal.contacts_of(id)),
-                _ => None,
-            };
-            let value = match links {
-                Some(links) => json!(links.iter().map(|l| l.id).collect::<Vec<_>>()),
-                None => portal
-                    .value(entity, id, record, field.code)
-                    .and_then(|v| typed(field, &v, host))
-                    .unwrap_or_else(|| blank_universal(field, id, seed)),
-            };
+            let value = portal
+                .value(entity, id, record, field.code)
+                .and_then(|v| typed(field, &v, host))
+                .unwrap_or_else(|| blank_universal(field, id, seed));
             out.insert(name, value);
         }
     }
@@ -252,15 +250,7 @@ fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &S
     }
     for (name, _, multiple, entities) in EXTRA {
         if entities.contains(&entity) && selection.covers(name) && !out.contains_key(name) {
-            let links = if name == "contactIds" {
-                portal.contacts_of(id).iter().map(|l| l.id).collect()
-            } else {
-                Vec::new()
-            };
-            out.insert(
-                name.into(),
-                if multiple { json!(links) } else { Value::Null },
-            );
+            out.insert(name.into(), if multiple { json!([]) } else { Value::Null });
         }
     }
     Value::Object(out)

@@ -25,6 +25,7 @@ mod settings;
 mod tests;
 mod writes;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
@@ -67,6 +68,8 @@ struct State {
     limits: limits::Limits,
     faults: faults::Counters,
     reverse: Option<methods::Reverse>,
+    /// The last page of each list, kept only where a fault may repeat it.
+    pages: BTreeMap<String, Value>,
     log: LogSummary,
 }
 
@@ -79,6 +82,7 @@ impl Twin {
             limits: limits::Limits::default(),
             faults: faults::Counters::default(),
             reverse: None,
+            pages: BTreeMap::new(),
             log: LogSummary::default(),
         };
         Twin {
@@ -362,7 +366,20 @@ impl State {
         log.operating_s += worked / 1000.0;
         log.rows += rows as u64;
         match &mut outcome {
-            Ok(answer) => struck.iter().for_each(|fault| falsify(fault, answer)),
+            Ok(answer) if method.ends_with(".list") => {
+                struck
+                    .iter()
+                    .for_each(|fault| falsify(fault, answer, self.pages.get(method)));
+                if self
+                    .settings
+                    .faults
+                    .iter()
+                    .any(|f| matches!(f.kind, FaultKind::RepeatPage))
+                {
+                    self.pages.insert(method.to_owned(), answer.result.clone());
+                }
+            }
+            Ok(_) => {}
             Err(_) => log_error(&mut self.log, method),
         }
         (outcome, timing)
@@ -370,7 +387,7 @@ impl State {
 }
 
 /// Lets a list lie about its page or its count.
-fn falsify(fault: &FaultKind, answer: &mut Answer) {
+fn falsify(fault: &FaultKind, answer: &mut Answer, before: Option<&Value>) {
     match fault {
         FaultKind::ShortPage => {
             let items = match &mut answer.result {
@@ -378,8 +395,9 @@ fn falsify(fault: &FaultKind, answer: &mut Answer) {
                 Value::Object(o) => o.get_mut("items").and_then(Value::as_array_mut),
                 _ => None,
             };
-            items.map(Vec::pop);
+            items.filter(|rows| rows.len() == list::PAGE).map(Vec::pop);
         }
+        FaultKind::RepeatPage => answer.result = before.unwrap_or(&answer.result).clone(),
         FaultKind::WrongTotal(by) => {
             answer.total = answer.total.map(|t| t.saturating_add(*by).max(0))
         }
@@ -415,7 +433,7 @@ fn weight(method: &str) -> f64 {
 /// A portal's data as JSON, in a stable order.
 fn dump(portal: &Portal) -> Value {
     let rows = |rows: &[Record]| rows.iter().cloned().map(Value::Object).collect::<Vec<_>>();
-    let links = |table: &std::collections::BTreeMap<i64, Vec<Link>>| {
+    let links = |table: &BTreeMap<i64, Vec<Link>>| {
         let of = |links: &[Link]| {
             links
                 .iter()
@@ -427,7 +445,7 @@ fn dump(portal: &Portal) -> Value {
             .map(|(id, l)| (id.to_string(), of(l)))
             .collect::<Map<_, _>>()
     };
-    let keyed = |table: &std::collections::BTreeMap<i64, Record>| {
+    let keyed = |table: &BTreeMap<i64, Record>| {
         table
             .iter()
             .map(|(id, r)| (id.to_string(), Value::Object(r.clone())))

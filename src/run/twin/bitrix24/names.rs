@@ -63,7 +63,6 @@ pub(super) fn universal_name(entity: Entity, code: &str, original: bool) -> Stri
         (Entity::Lead, "STATUS_ID") => "stageId",
         (Entity::Lead, "STATUS_SEMANTIC_ID") => "stageSemanticId",
         (Entity::Company, "COMPANY_TYPE") => "typeId",
-        (Entity::Company, "CONTACT_ID") => "contactIds",
         _ => return camel(code),
     };
     debug_assert!(!UNRETURNED.contains(&code));

@@ -225,6 +225,8 @@ impl Portal {
             (Entity::Deal, "CONTACT_ID") => {
                 primary(&self.contacts_of(id)).and_then(|l| text(l.id.to_string()))
             }
+            (Entity::Contact, "COMPANY_IDS") => Some(Cow::Owned(ids(&self.companies_of(id)))),
+            (Entity::Deal, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.contacts_of(id)))),
             (_, "HAS_PHONE" | "HAS_EMAIL") if entity.has_multifields() => {
                 let filled = row
                     .get(&code[4..])
@@ -240,6 +242,11 @@ impl Portal {
 /// The primary link: the one marked so, else the first.
 fn primary(links: &[Link]) -> Option<&Link> {
     links.iter().find(|l| l.primary).or_else(|| links.first())
+}
+
+/// The ids of links, in their order.
+fn ids(links: &[Link]) -> Value {
+    links.iter().map(|l| Value::from(l.id)).collect()
 }
 
 /// The integer in a stored scalar.

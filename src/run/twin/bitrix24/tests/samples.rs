@@ -109,7 +109,7 @@ fn documented_lists_come_back_equal() {
                 .as_array()
                 .unwrap()
                 .iter()
-                .find(|r| r["ID"] == id.to_string())
+                .find(|r| r["ID"].as_str() == Some(id.to_string().as_str()))
                 .unwrap();
             for (key, value) in row.as_object().unwrap() {
                 assert_eq!(served.get(key), Some(value), "{name} {id} {key}");
