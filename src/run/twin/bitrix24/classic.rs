@@ -83,6 +83,15 @@ impl Selection {
         }
     }
 
+    /// The described fields that are served, looked up once per call.
+    fn columns<'a>(&self, portal: &'a Portal, entity: Entity) -> Vec<Field<'a>> {
+        let described = portal.fields.get(&entity).into_iter().flatten();
+        described
+            .map(|(code, d)| Field::new(code, d))
+            .filter(|f| self.covers(*f))
+            .collect()
+    }
+
     fn covers(&self, field: Field<'_>) -> bool {
         if UNRETURNED.contains(&field.code) {
             return false;
@@ -103,26 +112,22 @@ fn row(
     entity: Entity,
     id: i64,
     record: &Record,
-    selection: &Selection,
+    (selection, columns): (&Selection, &[Field<'_>]),
     seed: u64,
 ) -> Value {
     let mut out = Map::new();
-    let described = portal.fields.get(&entity);
-    for (code, description) in described.into_iter().flatten() {
-        let field = Field::new(code, description);
-        if !selection.covers(field) {
-            continue;
-        }
-        let value = match portal.value(entity, id, record, code) {
+    for &field in columns {
+        let value = match portal.value(entity, id, record, field.code) {
             // A multifield without values has no key at all.
             Some(v) if field.is_multifield() && v.as_array().is_none_or(Vec::is_empty) => None,
             Some(v) => Some(v.into_owned()),
             None => blank_classic(field, id, seed),
         };
         if let Some(value) = value {
-            out.insert(code.clone(), value);
+            out.insert(field.code.to_owned(), value);
         }
     }
+    let described = portal.fields.get(&entity);
     for (code, value) in record {
         let known = described.is_some_and(|d| d.contains_key(code));
         if !known && selection.covers(Field::undescribed(code)) {
@@ -233,6 +238,7 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
         page = query.run(&scene);
     }
     let (total, next) = counts(&page, query.offset, call.settings, true);
+    let columns = selection.columns(call.portal, entity);
     let rows: Vec<Value> = page
         .rows
         .iter()
@@ -242,7 +248,7 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
                 entity,
                 *id,
                 record,
-                &selection,
+                (&selection, &columns),
                 call.settings.seed,
             )
         })
@@ -268,12 +274,14 @@ pub(super) fn get(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let record = table
         .and_then(|t| t.get(&id))
         .ok_or_else(|| Failure::classic("Not found"))?;
+    let selection = Selection::whole();
+    let columns = selection.columns(call.portal, entity);
     let result = row(
         call.portal,
         entity,
         id,
         record,
-        &Selection::whole(),
+        (&selection, &columns),
         call.settings.seed,
     );
     Ok(Answer {

@@ -197,6 +197,19 @@ impl Selection {
         }
     }
 
+    /// The described fields that are served, with their names, looked up once per call.
+    fn columns<'a>(&self, portal: &'a Portal, target: &Target) -> Vec<(Field<'a>, String)> {
+        let described = portal.fields.get(&target.entity).into_iter().flatten();
+        let fields = described.map(|(code, d)| Field::new(code, d)).filter(|f| {
+            // The contacts of a company are a classic field that no universal item carries.
+            !(f.is_multifield() || target.entity == Entity::Company && f.code == "CONTACT_ID")
+        });
+        fields
+            .map(|f| (f, target.name(f.code)))
+            .filter(|(_, name)| self.covers(name))
+            .collect()
+    }
+
     fn covers(&self, name: &str) -> bool {
         match self {
             Selection::All { .. } => true,
@@ -206,31 +219,34 @@ impl Selection {
 }
 
 /// One record as a universal answer shows it.
-fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &Selection) -> Value {
+fn row(
+    call: &Call<'_>,
+    target: &Target,
+    (id, record): (i64, &Record),
+    (selection, columns): (&Selection, &[(Field<'_>, String)]),
+) -> Value {
     let (portal, entity, seed) = (&*call.portal, target.entity, call.settings.seed);
     let host = call.settings.host.as_str();
     let mut out = Map::new();
+    let mut put = |field: Field<'_>, name: &str| {
+        let value = portal
+            .value(entity, id, record, field.code)
+            .and_then(|v| typed(field, &v, host))
+            .unwrap_or_else(|| blank_universal(field, id, seed));
+        out.insert(name.to_owned(), value);
+    };
+    for (field, name) in columns {
+        put(*field, name);
+    }
     let described = portal.fields.get(&entity);
-    let undescribed = record
+    for code in record
         .keys()
         .filter(|k| described.is_none_or(|d| !d.contains_key(*k)))
-        .map(|k| Field::undescribed(k));
-    for field in described
-        .into_iter()
-        .flatten()
-        .map(|(c, d)| Field::new(c, d))
-        .chain(undescribed)
     {
-        if field.is_multifield() || (entity == Entity::Company && field.code == "CONTACT_ID") {
-            continue;
-        }
-        let name = target.name(field.code);
-        if selection.covers(&name) {
-            let value = portal
-                .value(entity, id, record, field.code)
-                .and_then(|v| typed(field, &v, host))
-                .unwrap_or_else(|| blank_universal(field, id, seed));
-            out.insert(name, value);
+        let field = Field::undescribed(code);
+        let name = target.name(code);
+        if !field.is_multifield() && selection.covers(&name) {
+            put(field, &name);
         }
     }
     if let Selection::All { multifields } = selection {
@@ -409,6 +425,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let (total, next) = counts(&page, offset, call.settings, false);
     let select = args.get("select");
     let selection = Selection::read(select);
+    let columns = selection.columns(call.portal, &target);
     let camel = select
         .map(Php::texts)
         .unwrap_or_default()
@@ -419,7 +436,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         if empty {
             json!([])
         } else {
-            row(call, &target, *id, record, &selection)
+            row(call, &target, (*id, record), (&selection, &columns))
         }
     };
     let items: Vec<Value> = page.rows.iter().map(show).collect();
@@ -451,13 +468,9 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
         .get(&target.entity)
         .and_then(|t| t.get(&id));
     let record = record.ok_or_else(|| Failure::thrown("NOT_FOUND", "Element not found"))?;
-    let item = row(
-        call,
-        &target,
-        id,
-        record,
-        &Selection::All { multifields: true },
-    );
+    let selection = Selection::All { multifields: true };
+    let columns = selection.columns(call.portal, &target);
+    let item = row(call, &target, (id, record), (&selection, &columns));
     Ok(Answer {
         rows: 1,
         ..Answer::of(json!({ "item": item }))
