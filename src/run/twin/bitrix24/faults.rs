@@ -52,8 +52,10 @@ pub enum FaultKind {
     OperatingLimit,
     /// One call, in a batch or not, fails with this status and code.
     Command(u16, String),
-    /// A list's page lacks its last row although more exist.
+    /// A list's full page lacks its last row.
     ShortPage,
+    /// A list answers with the page that it served before.
+    RepeatPage,
     /// A list's `total` is off by this much.
     WrongTotal(i64),
 }
@@ -61,8 +63,11 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the fault strikes single calls (inside batches too) rather than whole requests.
     pub(super) fn strikes_calls(&self) -> bool {
-        use FaultKind::{Command, OperatingLimit, ShortPage, WrongTotal};
-        matches!(self, OperatingLimit | Command(..) | ShortPage | WrongTotal(_))
+        use FaultKind::{Command, OperatingLimit, RepeatPage, ShortPage, WrongTotal};
+        matches!(
+            self,
+            OperatingLimit | Command(..) | ShortPage | RepeatPage | WrongTotal(_)
+        )
     }
 }
 
@@ -80,7 +85,11 @@ pub struct Fault {
 impl Fault {
     /// A fault for every method.
     pub fn new(when: Trigger, kind: FaultKind) -> Self {
-        Fault { when, kind, method: None }
+        Fault {
+            when,
+            kind,
+            method: None,
+        }
     }
 
     /// The same fault for one method only.
@@ -96,7 +105,13 @@ pub(super) struct Counters(Vec<u64>);
 
 impl Counters {
     /// The faults that strike now: `calls` tells whether a call or a request is asked about.
-    pub(super) fn strike(&mut self, plan: &[Fault], seed: u64, method: &str, calls: bool) -> Vec<FaultKind> {
+    pub(super) fn strike(
+        &mut self,
+        plan: &[Fault],
+        seed: u64,
+        method: &str,
+        calls: bool,
+    ) -> Vec<FaultKind> {
         self.0.resize(plan.len(), 0);
         let mut out = Vec::new();
         for (at, (fault, seen)) in plan.iter().zip(&mut self.0).enumerate() {
@@ -125,9 +140,15 @@ impl Counters {
 /// Adds a bare record with the next free id, as a person would.
 pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
     let table = portal.records.entry(entity).or_default();
-    let id = table.last_key_value().map_or(1, |(id, _)| id.saturating_add(1));
+    let id = table
+        .last_key_value()
+        .map_or(1, |(id, _)| id.saturating_add(1));
     let mut row = Record::new();
-    let name = if entity == Entity::Contact { "LAST_NAME" } else { "TITLE" };
+    let name = if entity == Entity::Contact {
+        "LAST_NAME"
+    } else {
+        "TITLE"
+    };
     for (key, value) in [("ID", id.to_string()), (name, format!("Added {id}"))] {
         row.insert(key.into(), Value::String(value));
     }
@@ -139,7 +160,10 @@ pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
 
 /// Deletes the record with the smallest id, and its links.
 pub(super) fn delete_row(portal: &mut Portal, entity: Entity) {
-    let first = portal.records.get(&entity).and_then(|t| t.keys().next().copied());
+    let first = portal
+        .records
+        .get(&entity)
+        .and_then(|t| t.keys().next().copied());
     if let Some(id) = first {
         portal.remove_record(entity, id);
     }
@@ -169,7 +193,9 @@ mod tests {
         let plan = vec![Fault::new(Trigger::Probability(0.25), FaultKind::RateLimit)];
         let run = |seed| {
             let mut c = Counters::default();
-            (0..4000).map(|_| c.strike(&plan, seed, "x", false).len()).collect::<Vec<_>>()
+            (0..4000)
+                .map(|_| c.strike(&plan, seed, "x", false).len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));

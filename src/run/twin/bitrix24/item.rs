@@ -19,7 +19,12 @@ const MAX_GROUPS: usize = 16;
 const EXTRA: [(&str, &str, bool, &[Entity]); 3] = [
     ("observers", "user", true, &Entity::ALL),
     ("webformId", "integer", false, &Entity::ALL),
-    ("contactIds", "crm_contact", true, &[Entity::Lead, Entity::Deal]),
+    (
+        "contactIds",
+        "crm_contact",
+        true,
+        &[Entity::Lead, Entity::Deal],
+    ),
 ];
 
 /// Legacy fields that are switched off: always null, described nowhere (seen in the documented answers).
@@ -42,8 +47,15 @@ const LEGACY_DEAL: [&str; 17] = [
     "lostAmount",
     "hasProducts",
 ];
-const LEGACY_LEAD: [&str; 7] =
-    ["dateCreateShort", "dateModifyShort", "isConvert", "productId", "shortName", "login", "searchContent"];
+const LEGACY_LEAD: [&str; 7] = [
+    "dateCreateShort",
+    "dateModifyShort",
+    "isConvert",
+    "productId",
+    "shortName",
+    "login",
+    "searchContent",
+];
 
 /// The parameters that every universal method shares.
 struct Target {
@@ -58,20 +70,34 @@ fn target(call: &Call<'_>) -> Result<Target, Failure> {
     };
     let kind = kind.int();
     if kind == 5 {
-        return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported"));
+        return Err(Failure::thrown(
+            "ENTITY_TYPE_NOT_SUPPORTED",
+            "Entity type is not supported",
+        ));
     }
-    let entity =
-        Entity::of_type_id(kind).ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
+    let entity = Entity::of_type_id(kind)
+        .ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
     let original = call.args.get("useOriginalUfNames").is_some_and(Php::flag);
-    let codes = call.portal.fields.get(&entity).into_iter().flatten().map(|(code, _)| code.as_str());
-    Ok(Target { entity, original, names: Names::new(entity, codes, original) })
+    let codes = call
+        .portal
+        .fields
+        .get(&entity)
+        .into_iter()
+        .flatten()
+        .map(|(code, _)| code.as_str());
+    Ok(Target {
+        entity,
+        original,
+        names: Names::new(entity, codes, original),
+    })
 }
 
 impl Target {
     fn name(&self, code: &str) -> String {
-        self.names
-            .universal(code)
-            .map_or_else(|| universal_name(self.entity, code, self.original), str::to_owned)
+        self.names.universal(code).map_or_else(
+            || universal_name(self.entity, code, self.original),
+            str::to_owned,
+        )
     }
 
     /// The classic code behind a name that filters and orders may use.
@@ -86,13 +112,29 @@ impl Target {
 /// One stored value with its universal type; blanks come as `None`.
 fn typed(field: Field<'_>, value: &Value, host: &str) -> Option<Value> {
     if is_blank(field, value) {
-        return None;
+        // A stored blank text is served as it stands; other blanks have one universal spelling each.
+        let text = !field.multiple
+            && matches!(
+                field.kind,
+                "string" | "text" | "crm_status" | "url" | "money" | "address"
+            );
+        return (text && !matches!(value, Value::Bool(_) | Value::Array(_))).then(|| value.clone());
     }
     if let (true, Value::Array(items)) = (field.multiple, value) {
         return Some(
             items
                 .iter()
-                .map(|v| typed(Field { multiple: false, ..field }, v, host).unwrap_or(Value::Null))
+                .map(|v| {
+                    typed(
+                        Field {
+                            multiple: false,
+                            ..field
+                        },
+                        v,
+                        host,
+                    )
+                    .unwrap_or(Value::Null)
+                })
                 .collect(),
         );
     }
@@ -155,6 +197,19 @@ impl Selection {
         }
     }
 
+    /// The described fields that are served, with their names, looked up once per call.
+    fn columns<'a>(&self, portal: &'a Portal, target: &Target) -> Vec<(Field<'a>, String)> {
+        let described = portal.fields.get(&target.entity).into_iter().flatten();
+        let fields = described.map(|(code, d)| Field::new(code, d)).filter(|f| {
+            // The contacts of a company are a classic field that no universal item carries.
+            !(f.is_multifield() || target.entity == Entity::Company && f.code == "CONTACT_ID")
+        });
+        fields
+            .map(|f| (f, target.name(f.code)))
+            .filter(|(_, name)| self.covers(name))
+            .collect()
+    }
+
     fn covers(&self, name: &str) -> bool {
         match self {
             Selection::All { .. } => true,
@@ -164,34 +219,34 @@ impl Selection {
 }
 
 /// One record as a universal answer shows it.
-fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &Selection) -> Value {
+fn row(
+    call: &Call<'_>,
+    target: &Target,
+    (id, record): (i64, &Record),
+    (selection, columns): (&Selection, &[(Field<'_>, String)]),
+) -> Value {
     let (portal, entity, seed) = (&*call.portal, target.entity, call.settings.seed);
     let host = call.settings.host.as_str();
     let mut out = Map::new();
+    let mut put = |field: Field<'_>, name: &str| {
+        let value = portal
+            .value(entity, id, record, field.code)
+            .and_then(|v| typed(field, &v, host))
+            .unwrap_or_else(|| blank_universal(field, id, seed));
+        out.insert(name.to_owned(), value);
+    };
+    for (field, name) in columns {
+        put(*field, name);
+    }
     let described = portal.fields.get(&entity);
-    let undescribed = record
+    for code in record
         .keys()
         .filter(|k| described.is_none_or(|d| !d.contains_key(*k)))
-        .map(|k| Field::undescribed(k));
-    for field in described.into_iter().flatten().map(|(c, d)| Field::new(c, d)).chain(undescribed) {
-        if field.is_multifield() {
-            continue;
-        }
-        let name = target.name(field.code);
-        if selection.covers(&name) {
-            let links = match field.code {
-                "COMPANY_IDS" => Some(portal.companies_of(id)),
-                "CONTACT_IDS" => Some(portal.contacts_of(id)),
-                _ => None,
-            };
-            let value = match links {
-                Some(links) => json!(links.iter().map(|l| l.id).collect::<Vec<_>>()),
-                None => portal
-                    .value(entity, id, record, field.code)
-                    .and_then(|v| typed(field, &v, host))
-                    .unwrap_or_else(|| blank_universal(field, id, seed)),
-            };
-            out.insert(name, value);
+    {
+        let field = Field::undescribed(code);
+        let name = target.name(code);
+        if !field.is_multifield() && selection.covers(&name) {
+            put(field, &name);
         }
     }
     if let Selection::All { multifields } = selection {
@@ -211,12 +266,7 @@ fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &S
     }
     for (name, _, multiple, entities) in EXTRA {
         if entities.contains(&entity) && selection.covers(name) && !out.contains_key(name) {
-            let links = if name == "contactIds" {
-                portal.contacts_of(id).iter().map(|l| l.id).collect()
-            } else {
-                Vec::new()
-            };
-            out.insert(name.into(), if multiple { json!(links) } else { Value::Null });
+            out.insert(name.into(), if multiple { json!([]) } else { Value::Null });
         }
     }
     Value::Object(out)
@@ -226,13 +276,15 @@ fn row(call: &Call<'_>, target: &Target, id: i64, record: &Record, selection: &S
 fn multifield_rows(record: &Record) -> Value {
     let mut rows: Vec<(i64, Value)> = Vec::new();
     for code in MULTIFIELDS {
-        for value in record.get(code).and_then(Value::as_array).into_iter().flatten() {
+        for value in record
+            .get(code)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let id = value.get("ID").and_then(int_of).unwrap_or(0);
             let part = |key: &str| value.get(key).cloned().unwrap_or(Value::Null);
-            rows.push((
-                id,
-                json!({ "id": id, "valueType": part("VALUE_TYPE"), "value": part("VALUE"), "typeId": code }),
-            ));
+            rows.push((id, json!({ "id": id, "valueType": part("VALUE_TYPE"), "value": part("VALUE"), "typeId": code })));
         }
     }
     rows.sort_by_key(|(id, _)| *id);
@@ -242,10 +294,20 @@ fn multifield_rows(record: &Record) -> Value {
 /// The flat read-only copies: `phone`, `phoneWork`, `email` …
 fn flat_multifields(record: &Record, out: &mut Map<String, Value>) {
     let first = |code: &str, kind: Option<&str>| {
-        let all = record.get(code).and_then(Value::as_array).into_iter().flatten();
-        let mut of_kind =
-            all.filter(|v| kind.is_none_or(|k| v.get("VALUE_TYPE").and_then(Value::as_str) == Some(k)));
-        of_kind.next().and_then(|v| v.get("VALUE")).and_then(Value::as_str).unwrap_or("").to_owned()
+        let all = record
+            .get(code)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let mut of_kind = all.filter(|v| {
+            kind.is_none_or(|k| v.get("VALUE_TYPE").and_then(Value::as_str) == Some(k))
+        });
+        of_kind
+            .next()
+            .and_then(|v| v.get("VALUE"))
+            .and_then(Value::as_str)
+            .unwrap_or("")
+            .to_owned()
     };
     for (name, code, kind) in [
         ("phone", "PHONE", None),
@@ -277,34 +339,51 @@ fn filter(portal: &Portal, target: &Target, args: &Php, depth: usize) -> Result<
         }
         if key.bytes().all(|b| b.is_ascii_digit()) && value.is_array() {
             if depth >= MAX_GROUPS {
-                return Err(refused(format!("Invalid filter: field '{key}' has invalid value")));
+                return Err(refused(format!(
+                    "Invalid filter: field '{key}' has invalid value"
+                )));
             }
             nodes.push(filter(portal, target, value, depth + 1)?);
             continue;
         }
         let (op, name) = split_key(key);
-        let code = target.code(name).filter(|c| !MULTIFIELDS.contains(&c.as_str()));
+        let code = target
+            .code(name)
+            .filter(|c| !MULTIFIELDS.contains(&c.as_str()));
         let Some(code) = code else {
-            return Err(refused(format!("Invalid filter: field '{name}' is not allowed in filter")));
+            return Err(refused(format!(
+                "Invalid filter: field '{name}' is not allowed in filter"
+            )));
         };
-        let field = portal.field(target.entity, &code).unwrap_or_else(|| Field::undescribed(&code));
+        let field = portal
+            .field(target.entity, &code)
+            .unwrap_or_else(|| Field::undescribed(&code));
         let list = matches!(op, Op::Eq | Op::Ne | Op::In | Op::NotIn);
         let number = |t: &str| t.is_empty() || t.trim().parse::<rust_decimal::Decimal>().is_ok();
         let flat = !value.entries().iter().any(|(_, v)| v.is_array());
-        let numeric = !(field.is_number() || code == "ID") || value.texts().iter().all(|t| number(t));
+        let numeric =
+            !(field.is_number() || code == "ID") || value.texts().iter().all(|t| number(t));
         if !flat || (value.is_array() && !list) || !numeric {
-            return Err(refused(format!("Invalid filter: field '{name}' has invalid value")));
+            return Err(refused(format!(
+                "Invalid filter: field '{name}' has invalid value"
+            )));
         }
         nodes.push(Node::Is(Condition::new(op, &code, value)));
     }
-    Ok(if any { Node::Any(nodes) } else { Node::All(nodes) })
+    Ok(if any {
+        Node::Any(nodes)
+    } else {
+        Node::All(nodes)
+    })
 }
 
 /// Refuses orders on unknown fields and odd directions.
 fn check_order(target: &Target, args: &Php) -> Result<(), Failure> {
     for (name, direction) in args.entries() {
         if target.code(name).is_none() {
-            return Err(refused(format!("Invalid order: field '{name}' is not allowed in order")));
+            return Err(refused(format!(
+                "Invalid order: field '{name}' is not allowed in order"
+            )));
         }
         let direction = direction.text().unwrap_or_default();
         if !direction.eq_ignore_ascii_case("ASC") && !direction.eq_ignore_ascii_case("DESC") {
@@ -332,24 +411,48 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let offset = usize::try_from(start.max(0)).unwrap_or(0);
     let query = Query {
         filter: wanted,
-        order: order(by, |name| target.code(name)).unwrap_or_else(|| unordered(call.settings, args)),
+        order: order(by, |name| target.code(name))
+            .unwrap_or_else(|| unordered(call.settings, args)),
         offset,
         count: start >= 0,
     };
-    let scene = Scene { portal: call.portal, entity: target.entity, offset: call.offset() };
+    let scene = Scene {
+        portal: call.portal,
+        entity: target.entity,
+        offset: call.offset(),
+    };
     let page = query.run(&scene);
     let (total, next) = counts(&page, offset, call.settings, false);
     let select = args.get("select");
     let selection = Selection::read(select);
-    let camel = select.map(Php::texts).unwrap_or_default().iter().any(|n| n.starts_with("ufCrm"));
+    let columns = selection.columns(call.portal, &target);
+    let camel = select
+        .map(Php::texts)
+        .unwrap_or_default()
+        .iter()
+        .any(|n| n.starts_with("ufCrm"));
     let empty = call.settings.dialects.empty_items_on_camel_names && target.original && camel;
     let show = |(id, record): &(i64, &Record)| {
-        if empty { json!([]) } else { row(call, &target, *id, record, &selection) }
+        if empty {
+            json!([])
+        } else {
+            row(call, &target, (*id, record), (&selection, &columns))
+        }
     };
     let items: Vec<Value> = page.rows.iter().map(show).collect();
     debug_assert!(items.len() <= PAGE);
-    let counted = if query.count { call.portal.count(target.entity) } else { 0 };
-    Ok(Answer { rows: items.len(), result: json!({ "items": items }), total, next, counted })
+    let counted = if query.count {
+        call.portal.count(target.entity)
+    } else {
+        0
+    };
+    Ok(Answer {
+        rows: items.len(),
+        result: json!({ "items": items }),
+        total,
+        next,
+        counted,
+    })
 }
 
 /// `crm.item.get`.
@@ -359,10 +462,19 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::missing("id"));
     };
     let id = id.int();
-    let record = call.portal.records.get(&target.entity).and_then(|t| t.get(&id));
+    let record = call
+        .portal
+        .records
+        .get(&target.entity)
+        .and_then(|t| t.get(&id));
     let record = record.ok_or_else(|| Failure::thrown("NOT_FOUND", "Element not found"))?;
-    let item = row(call, &target, id, record, &Selection::All { multifields: true });
-    Ok(Answer { rows: 1, ..Answer::of(json!({ "item": item })) })
+    let selection = Selection::All { multifields: true };
+    let columns = selection.columns(call.portal, &target);
+    let item = row(call, &target, (id, record), (&selection, &columns));
+    Ok(Answer {
+        rows: 1,
+        ..Answer::of(json!({ "item": item }))
+    })
 }
 
 /// The universal type of a classic one.
