@@ -6,14 +6,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape};
+use super::shape::{
+    CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
+};
 use super::standard;
 use crate::run::twin::bitrix24::{Entity, Portal, portal::Record};
 
 /// The portal without its records.
 pub(super) fn bare(shape: &Shape) -> Portal {
     let mut portal = Portal {
-        users: shape.users.iter().map(|user| (user.id, user_row(user))).collect(),
+        users: shape
+            .users
+            .iter()
+            .map(|user| (user.id, user_row(user)))
+            .collect(),
         departments: departments(shape),
         categories: shape.categories.clone(),
         statuses: statuses(&shape.statuses),
@@ -31,8 +37,11 @@ pub(super) fn bare(shape: &Shape) -> Portal {
                 &standard
             }
         };
-        let fields: BTreeMap<_, _> =
-            shape.fields.iter().map(|field| (field.code.clone(), field_row(entity, field))).collect();
+        let fields: BTreeMap<_, _> = shape
+            .fields
+            .iter()
+            .map(|field| (field.code.clone(), field_row(entity, field)))
+            .collect();
         let userfields = shape
             .fields
             .iter()
@@ -64,7 +73,11 @@ fn yes(is: bool) -> &'static str {
 /// One entry of `crm.<entity>.fields`.
 fn field_row(entity: Entity, field: &FieldShape) -> Record {
     let custom = field.is_custom();
-    let standard = if custom { None } else { standard::row(entity, &field.code) };
+    let standard = if custom {
+        None
+    } else {
+        standard::row(entity, &field.code)
+    };
     let flags = standard.map_or("", |row| row.2);
     let mut out = row(json!({
         "type": field.kind,
@@ -87,8 +100,11 @@ fn field_row(entity: Entity, field: &FieldShape) -> Record {
             out.insert(label.into(), json!(field.title));
         }
         if field.kind == "enumeration" {
-            let items: Vec<_> =
-                field.choices.iter().map(|choice| json!({"ID": choice.id, "VALUE": choice.title})).collect();
+            let items: Vec<_> = field
+                .choices
+                .iter()
+                .map(|choice| json!({"ID": choice.id, "VALUE": choice.title}))
+                .collect();
             out.insert("items".into(), json!(items));
         }
         out.insert("settings".into(), settings(field));
@@ -220,7 +236,11 @@ fn statuses(shapes: &[StatusShape]) -> Vec<Record> {
     for (number, status) in shapes.iter().enumerate() {
         let place = places.entry(status.directory.as_str()).or_default();
         *place += 1;
-        rows.push((status.directory.as_str(), *place, status_row(status, number, *place)));
+        rows.push((
+            status.directory.as_str(),
+            *place,
+            status_row(status, number, *place),
+        ));
     }
     rows.sort_by_key(|&(directory, place, _)| (directory, place));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -228,7 +248,8 @@ fn statuses(shapes: &[StatusShape]) -> Vec<Record> {
 
 fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     let bare = status.code.rsplit(':').next().unwrap_or("");
-    let stage = status.category().is_some() || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
+    let stage = status.category().is_some()
+        || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
     // The first stage and the final ones cannot be deleted; entries that people made are `UC_`.
     let system = if stage {
         matches!(bare, "NEW" | "WON" | "LOSE" | "CONVERTED" | "JUNK")
@@ -237,14 +258,19 @@ fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     };
     let (semantics, extra, color) = match (stage, status.semantics) {
         (false, _) => (None, None, ""),
-        (true, Semantics::Process) => {
-            (None, Some("process"), ["#39A8EF", "#2FC6F6", "#55D0E0", "#47E4C2"][place % 4])
-        }
+        (true, Semantics::Process) => (
+            None,
+            Some("process"),
+            ["#39A8EF", "#2FC6F6", "#55D0E0", "#47E4C2"][place % 4],
+        ),
         (true, Semantics::Success) => (Some("S"), Some("success"), "#7BD500"),
         (true, Semantics::Failure) => (Some("F"), Some("failure"), "#FF5752"),
         (true, Semantics::Apology) => (Some("F"), Some("apology"), "#FF5752"),
     };
-    let category = status.category().filter(|&id| id != 0).map(|id| id.to_string());
+    let category = status
+        .category()
+        .filter(|&id| id != 0)
+        .map(|id| id.to_string());
     let mut out = row(json!({
         "ID": (number * 2 + 1).to_string(),
         "ENTITY_ID": status.directory,
@@ -286,7 +312,8 @@ fn currencies(shapes: &[CurrencyShape]) -> Vec<Record> {
 
 fn departments(shape: &Shape) -> Vec<Record> {
     let rows = shape.departments.iter().map(|department| {
-        let mut out = row(json!({"ID": department.id.to_string(), "NAME": department.name, "SORT": 500}));
+        let mut out =
+            row(json!({"ID": department.id.to_string(), "NAME": department.name, "SORT": 500}));
         if let Some(parent) = department.parent {
             out.insert("PARENT".into(), json!(parent.to_string()));
         }
@@ -304,7 +331,10 @@ fn user_row(user: &UserShape) -> Record {
     let (stamp, last) = if user.id % 3 == 0 {
         (json!({}), json!({}))
     } else {
-        (json!(format!("{day:02}.08.2023 13:19:39")), json!(format!("2026-10-{day:02} 10:30:11")))
+        (
+            json!(format!("{day:02}.08.2023 13:19:39")),
+            json!(format!("2026-10-{day:02} 10:30:11")),
+        )
     };
     row(json!({
         "ID": user.id.to_string(),
