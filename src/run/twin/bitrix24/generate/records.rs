@@ -179,13 +179,14 @@ impl Maker<'_> {
                     }
                     _ => None,
                 };
-                let value = value.or_else(|| {
-                    if context.explicit {
-                        plan.blank(&mut rng)
-                    } else {
-                        None
+                let value = match value {
+                    None if context.explicit => {
+                        // Not the stream above: it is known to have said "blank".
+                        let place = [salt("blank"), plan.salt, entity as u64, id as u64];
+                        plan.blank(&mut Rng::at(self.seed, &place))
                     }
-                });
+                    value => value,
+                };
                 if let Some(value) = value {
                     record.insert(plan.shape.code.clone(), value);
                 }
@@ -215,15 +216,20 @@ impl Maker<'_> {
 
     /// When a record was made and last changed: ids rise with time, but for a few that were imported later.
     fn moments(&self, rng: &mut Rng, place: usize, count: usize) -> (i64, i64) {
-        let span = (self.shape.until - self.shape.since).max(1);
+        // Within what can be printed, whatever the shape says.
+        let (since, until) = (
+            self.shape.since.clamp(-FAR, FAR),
+            self.shape.until.clamp(-FAR, FAR),
+        );
+        let span = (until - since).max(1);
         let step = span / (count.max(1) as i64);
         let at = if rng.chance(0.02) {
             rng.below(span as u64) as i64
         } else {
             step * place as i64 + rng.below(step.max(1) as u64) as i64
         };
-        let created = self.shape.since + at;
-        let left = (self.shape.until - created).clamp(1, 400 * DAY);
+        let created = since + at;
+        let left = (until - created).clamp(1, 400 * DAY);
         (created, created + rng.below(left as u64) as i64)
     }
 
@@ -247,7 +253,11 @@ impl Maker<'_> {
         if !rng.chance(plan.shape.fill) {
             return out;
         }
-        while let Some(id) = self.other(other, &mut rng) {
+        // At most five tries: a small portal may not have five others, and chances may be 1.
+        for _ in 0..5 {
+            let Some(id) = self.other(other, &mut rng) else {
+                break;
+            };
             if out.iter().all(|link| link.id != id) {
                 out.push(Link {
                     id,
@@ -255,7 +265,7 @@ impl Maker<'_> {
                     primary: out.is_empty(),
                 });
             }
-            if out.len() >= 5 || !rng.chance(more) {
+            if !rng.chance(more) {
                 break;
             }
         }
@@ -528,6 +538,9 @@ impl Maker<'_> {
 }
 
 const DAY: i64 = 86_400;
+
+/// Some 6,000 years in seconds.
+const FAR: i64 = 200_000_000_000;
 
 fn flag(yes: bool) -> &'static str {
     if yes { "Y" } else { "N" }
