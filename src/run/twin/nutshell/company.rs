@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of requests, formats or permissions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::Index;
 use super::record::{Actor, Custom, Deal, Kind, Link, Note, Record};
@@ -28,7 +28,8 @@ pub struct Company {
     pub products: Vec<Product>,
     pub fields: Vec<Field>,
     pub deletions: Vec<Deletion>,
-    records: [BTreeMap<i64, Record>; 3],
+    /// Boxed: the nodes of a tree that grows at its end stay half empty.
+    records: [BTreeMap<i64, Box<Record>>; 3],
     notes: BTreeMap<i64, Note>,
     pub(super) index: Index,
     counters: BTreeMap<&'static str, i64>,
@@ -93,7 +94,7 @@ impl Company {
     }
 
     pub fn record(&self, kind: Kind, id: i64) -> Option<&Record> {
-        self.records[kind as usize].get(&id)
+        self.records[kind as usize].get(&id).map(|record| &**record)
     }
 
     /// A record that is not deleted.
@@ -104,7 +105,7 @@ impl Company {
 
     /// All records of a type by id, deleted ones included.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Record> {
-        self.records[kind as usize].values()
+        self.records[kind as usize].values().map(|record| &**record)
     }
 
     pub fn note(&self, id: i64) -> Option<&Note> {
@@ -289,11 +290,11 @@ impl Company {
                 deal.number = number;
             }
         }
-        tidy_links(&mut record);
+        tidy(&mut record);
         self.mirror(None, &record);
         self.index.change(None, &record, now_ms);
         self.open_leads += usize::from(is_open(&record));
-        self.records[kind as usize].insert(id, record);
+        self.records[kind as usize].insert(id, Box::new(record));
         id
     }
 
@@ -304,12 +305,12 @@ impl Company {
         };
         record.rev = before.rev + 1;
         record.modified = now_ms.div_euclid(1000);
-        tidy_links(&mut record);
+        tidy(&mut record);
         self.mirror(Some(&before), &record);
         self.index.change(Some(&before), &record, now_ms);
         self.open_leads += usize::from(is_open(&record));
         self.open_leads -= usize::from(is_open(&before));
-        self.records[record.kind as usize].insert(record.id, record);
+        self.records[record.kind as usize].insert(record.id, Box::new(record));
     }
 
     /// Edits a record as a person would in the web application; false when there is none.
@@ -528,15 +529,23 @@ impl Company {
     }
 }
 
-/// Keeps the first of several links to one record, and no link to a record of the same type.
-fn tidy_links(record: &mut Record) {
+/// Keeps the first of several links to one record and no link to a record of the same type, in as little memory as
+/// it takes: accounts of many records are held whole.
+fn tidy(record: &mut Record) {
     let kind = record.kind;
     for to in Kind::ALL {
         let links = record.links_mut(to);
         if to == kind {
             links.clear();
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         links.retain(|link| seen.insert(link.id));
+        links.shrink_to_fit();
     }
+    record.phone.shrink_to_fit();
+    record.email.shrink_to_fit();
+    record.url.shrink_to_fit();
+    record.address.shrink_to_fit();
+    record.custom.shrink_to_fit();
+    record.tags.shrink_to_fit();
 }
