@@ -1,6 +1,7 @@
 //! What the twin must answer, rule by rule of the reference sheet.
 
 mod dialects;
+mod finds;
 mod rest;
 mod robust;
 mod rpc;
