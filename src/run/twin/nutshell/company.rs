@@ -2,170 +2,11 @@
 //!
 //! Knows nothing of requests, formats or permissions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::Index;
 use super::record::{Actor, Custom, Deal, Kind, Link, Note, Record};
-
-/// A user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    pub id: i64,
-    pub name: String,
-    pub email: String,
-    pub enabled: bool,
-    pub admin: bool,
-}
-
-/// A row of a list that people keep in the settings: an industry, a team, an activity type and the like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    pub id: i64,
-    pub name: String,
-}
-
-/// A source of leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    pub id: i64,
-    pub name: String,
-    /// 0 none … 8 direct (sheet §5).
-    pub channel: i64,
-    pub deleted: Option<i64>,
-}
-
-/// A tag, which belongs to one entity type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
-    pub id: i64,
-    pub kind: Kind,
-    pub name: String,
-    /// 1 to 14.
-    pub color: i64,
-    pub deleted: Option<i64>,
-}
-
-/// A pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stageset {
-    pub id: i64,
-    pub name: String,
-    pub default: bool,
-    pub position: i64,
-}
-
-/// A stage of one pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Milestone {
-    pub id: i64,
-    pub name: String,
-    pub position: i64,
-    pub stageset: i64,
-}
-
-/// A reason for closing a lead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub id: i64,
-    pub description: String,
-    /// 10 won, 11 lost, 12 cancelled.
-    pub status: i64,
-}
-
-/// A market, which decides the currency of its leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Market {
-    pub id: i64,
-    pub name: String,
-    pub currency: String,
-    pub default: bool,
-}
-
-/// A product of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Product {
-    pub id: i64,
-    pub name: String,
-    pub sku: Option<String>,
-    /// "0" product, "1" service.
-    pub kind: String,
-    pub unit: String,
-}
-
-/// The types of custom fields (sheet §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldType {
-    Text,
-    LongText,
-    Currency,
-    Date,
-    Decision,
-    Email,
-    Location,
-    Phone,
-    Url,
-    Number,
-}
-
-impl FieldType {
-    pub const ALL: [(FieldType, &'static str); 10] = [
-        (FieldType::Text, "Text"),
-        (FieldType::LongText, "LongText"),
-        (FieldType::Currency, "Currency"),
-        (FieldType::Date, "Date"),
-        (FieldType::Decision, "Decision"),
-        (FieldType::Email, "Email"),
-        (FieldType::Location, "Location"),
-        (FieldType::Phone, "Phone"),
-        (FieldType::Url, "Url"),
-        (FieldType::Number, "Number"),
-    ];
-
-    /// Reads the spelling, capitals included.
-    pub fn parse(name: &str) -> Option<FieldType> {
-        FieldType::ALL
-            .into_iter()
-            .find(|(_, known)| *known == name)
-            .map(|(kind, _)| kind)
-    }
-
-    pub fn name(self) -> &'static str {
-        FieldType::ALL
-            .into_iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("Text", |(_, name)| name)
-    }
-
-    /// Whether only leads may have it.
-    pub fn leads_only(self) -> bool {
-        matches!(
-            self,
-            FieldType::Email | FieldType::Location | FieldType::Phone | FieldType::Url
-        )
-    }
-}
-
-/// A custom field's definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    pub id: i64,
-    pub kind: Kind,
-    pub name: String,
-    pub field_type: FieldType,
-    pub choices: Vec<String>,
-    pub multiple: bool,
-}
-
-/// A deletion, for `/events/deleted`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
-    pub id: i64,
-    pub time: i64,
-    /// The REST resource.
-    pub resource: String,
-    pub record: i64,
-    pub actor: (bool, i64),
-}
+pub use super::tables::*;
 
 /// Everything that one Nutshell account holds.
 #[derive(Clone, Debug)]
@@ -187,7 +28,8 @@ pub struct Company {
     pub products: Vec<Product>,
     pub fields: Vec<Field>,
     pub deletions: Vec<Deletion>,
-    records: [BTreeMap<i64, Record>; 3],
+    /// Boxed: the nodes of a tree that grows at its end stay half empty.
+    records: [BTreeMap<i64, Box<Record>>; 3],
     notes: BTreeMap<i64, Note>,
     pub(super) index: Index,
     counters: BTreeMap<&'static str, i64>,
@@ -252,7 +94,7 @@ impl Company {
     }
 
     pub fn record(&self, kind: Kind, id: i64) -> Option<&Record> {
-        self.records[kind as usize].get(&id)
+        self.records[kind as usize].get(&id).map(|record| &**record)
     }
 
     /// A record that is not deleted.
@@ -263,7 +105,7 @@ impl Company {
 
     /// All records of a type by id, deleted ones included.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Record> {
-        self.records[kind as usize].values()
+        self.records[kind as usize].values().map(|record| &**record)
     }
 
     pub fn note(&self, id: i64) -> Option<&Note> {
@@ -448,11 +290,11 @@ impl Company {
                 deal.number = number;
             }
         }
-        tidy_links(&mut record);
+        tidy(&mut record);
         self.mirror(None, &record);
         self.index.change(None, &record, now_ms);
         self.open_leads += usize::from(is_open(&record));
-        self.records[kind as usize].insert(id, record);
+        self.records[kind as usize].insert(id, Box::new(record));
         id
     }
 
@@ -463,12 +305,12 @@ impl Company {
         };
         record.rev = before.rev + 1;
         record.modified = now_ms.div_euclid(1000);
-        tidy_links(&mut record);
+        tidy(&mut record);
         self.mirror(Some(&before), &record);
         self.index.change(Some(&before), &record, now_ms);
         self.open_leads += usize::from(is_open(&record));
         self.open_leads -= usize::from(is_open(&before));
-        self.records[record.kind as usize].insert(record.id, record);
+        self.records[record.kind as usize].insert(record.id, Box::new(record));
     }
 
     /// Edits a record as a person would in the web application; false when there is none.
@@ -687,15 +529,23 @@ impl Company {
     }
 }
 
-/// Keeps the first of several links to one record, and no link to a record of the same type.
-fn tidy_links(record: &mut Record) {
+/// Keeps the first of several links to one record and no link to a record of the same type, in as little memory as
+/// it takes: accounts of many records are held whole.
+fn tidy(record: &mut Record) {
     let kind = record.kind;
     for to in Kind::ALL {
         let links = record.links_mut(to);
         if to == kind {
             links.clear();
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         links.retain(|link| seen.insert(link.id));
+        links.shrink_to_fit();
     }
+    record.phone.shrink_to_fit();
+    record.email.shrink_to_fit();
+    record.url.shrink_to_fit();
+    record.address.shrink_to_fit();
+    record.custom.shrink_to_fit();
+    record.tags.shrink_to_fit();
 }

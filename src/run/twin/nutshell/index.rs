@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: a record that is deleted now is in no list, whatever is still waiting to be indexed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::record::{Kind, Record};
@@ -158,7 +158,8 @@ struct Pending {
 struct Part {
     listed: IdSet,
     exact: BTreeSet<(u64, i64)>,
-    words: BTreeSet<(Box<str>, i64)>,
+    /// Ascending ids by word: frequent words are shared by many records.
+    words: BTreeMap<Box<str>, Vec<i64>>,
     generation: u64,
 }
 
@@ -206,7 +207,15 @@ impl Index {
             part.exact.remove(&(key, change.id));
         }
         for word in change.remove.words {
-            part.words.remove(&(word, change.id));
+            let Some(ids) = part.words.get_mut(&word) else {
+                continue;
+            };
+            if let Ok(at) = ids.binary_search(&change.id) {
+                ids.remove(at);
+            }
+            if ids.is_empty() {
+                part.words.remove(&word);
+            }
         }
         if !live {
             part.listed.remove(change.id);
@@ -215,8 +224,12 @@ impl Index {
         part.listed.insert(change.id);
         part.exact
             .extend(change.add.exact.into_iter().map(|key| (key, change.id)));
-        part.words
-            .extend(change.add.words.into_iter().map(|word| (word, change.id)));
+        for word in change.add.words {
+            let ids = part.words.entry(word).or_default();
+            if let Err(at) = ids.binary_search(&change.id) {
+                ids.insert(at, change.id);
+            }
+        }
     }
 
     /// Makes searchable what has waited long enough; `live` tells whether a record still exists.
@@ -262,21 +275,23 @@ impl Index {
     /// Records that have a word beginning with each word of the text.
     pub fn fuzzy(&self, kind: Kind, text: &str) -> Vec<i64> {
         let part = self.part(kind);
-        let mut found: Option<BTreeSet<i64>> = None;
+        let mut found: Option<Vec<i64>> = None;
         for word in words(text) {
-            let from: (Box<str>, i64) = (word.as_str().into(), i64::MIN);
-            let matching = part
+            let from: Box<str> = word.as_str().into();
+            let known = part
                 .words
                 .range(from..)
-                .take_while(|(known, _)| known.starts_with(&word))
-                .map(|(_, id)| *id);
-            let matching: BTreeSet<i64> = match &found {
-                None => matching.filter(|id| part.listed.contains(*id)).collect(),
-                Some(before) => matching.filter(|id| before.contains(id)).collect(),
-            };
-            found = Some(matching);
+                .take_while(|(known, _)| known.starts_with(&word));
+            let mut ids: Vec<i64> = known.flat_map(|(_, ids)| ids.iter().copied()).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            match &found {
+                None => ids.retain(|id| part.listed.contains(*id)),
+                Some(before) => ids.retain(|id| before.binary_search(id).is_ok()),
+            }
+            found = Some(ids);
         }
-        found.unwrap_or_default().into_iter().collect()
+        found.unwrap_or_default()
     }
 }
 

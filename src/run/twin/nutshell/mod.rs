@@ -14,6 +14,7 @@ mod rest;
 mod rpc;
 mod seed;
 pub mod settings;
+pub mod tables;
 mod time;
 mod values;
 
@@ -223,4 +224,4 @@ fn html(status: u16, reason: &str) -> Response {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -365,15 +365,17 @@ fn in_range(number: i64, text: &str, read: impl Fn(&str) -> Option<i64>) -> bool
         return read(from).is_some_and(|from| number >= from)
             && read(to).is_some_and(|to| number <= to);
     }
-    let tests: [(&str, fn(i64, i64) -> bool); 4] = [
-        (">=", |a, b| a >= b),
-        ("<=", |a, b| a <= b),
-        (">", |a, b| a > b),
-        ("<", |a, b| a < b),
-    ];
-    for (mark, test) in tests {
+    for mark in [">=", "<=", ">", "<"] {
         if let Some(bound) = text.strip_prefix(mark) {
-            return read(bound.trim()).is_some_and(|bound| test(number, bound));
+            let Some(bound) = read(bound.trim()) else {
+                return false;
+            };
+            return match mark {
+                ">=" => number >= bound,
+                "<=" => number <= bound,
+                ">" => number > bound,
+                _ => number < bound,
+            };
         }
     }
     read(text) == Some(number)

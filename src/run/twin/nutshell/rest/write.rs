@@ -4,8 +4,7 @@ use rust_decimal::Decimal;
 
 use super::super::company::Company;
 use super::super::json::Json;
-use super::super::record::{Address, Item, Kind, Link, Owner, Person, ProductLine, Record};
-use super::super::settings::OnBad;
+use super::super::record::{Item, Kind, Link, Owner, Person, ProductLine, Record};
 use super::super::time;
 use super::super::values::{
     Context, Refusal, address, check_open_leads, lead_title, phone, set_customs,
@@ -126,10 +125,6 @@ fn multi<T>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> Vec<Item<T>> {
     items.into_iter().map(|(_, item)| item).collect()
 }
 
-fn rest_address(input: &Json) -> Option<Address> {
-    address(input)
-}
-
 /// Writes one field of the body; false when there is no such writable field.
 fn set_field(
     context: Context,
@@ -159,9 +154,7 @@ fn set_field(
         (Kind::Accounts | Kind::Contacts, "emails") => record.email = multi(value, Json::filled),
         (Kind::Accounts | Kind::Contacts, "phones") => record.phone = multi(value, phone),
         (Kind::Accounts | Kind::Contacts, "urls") => record.url = multi(value, Json::filled),
-        (Kind::Accounts | Kind::Contacts, "addresses") => {
-            record.address = multi(value, rest_address)
-        }
+        (Kind::Accounts | Kind::Contacts, "addresses") => record.address = multi(value, address),
         (Kind::Leads, _) => return set_lead_field(record, field, value),
         _ => return Ok(false),
     }
@@ -455,10 +448,8 @@ fn set_custom(
     name: &str,
     value: &Json,
 ) -> Result<(), Refusal> {
-    // An unknown path is refused even where unknown custom fields of a create are dropped.
-    if company.field(record.kind, name).is_none()
-        && context.settings.dialect.unknown_custom_field != OnBad::Drop
-    {
+    // A path names the field: it is refused even where unknown custom fields of a create are dropped.
+    if company.field(record.kind, name).is_none() {
         return Err(Refusal::bad(format!("Field {name} is not a custom field")));
     }
     set_customs(

@@ -123,9 +123,10 @@ fn envelope(state: &State, id: &Value, result: Result<Value, Refusal>) -> Reply 
             // Bad credentials are 401 in either form (sheet §3.1).
             let status = match (dialect.rpc_status, refusal.code) {
                 (_, 401) => 401,
-                (RpcStatus::Always200, _) => 200,
-                (RpcStatus::FollowsError, -32601) => 404,
-                (RpcStatus::FollowsError, code) => u16::try_from(code)
+                // What fails before the call is looked at has its own status in either form.
+                (RpcStatus::Always200, code) if !matches!(code, 429 | 500 | 503) => 200,
+                (_, -32601) => 404,
+                (_, code) => u16::try_from(code)
                     .ok()
                     .filter(|code| (400..600).contains(code))
                     .unwrap_or(400),

@@ -105,9 +105,6 @@ fn apply(
             text.filled()
         };
     }
-    if let Some(sent) = input.get("tags") {
-        record.tags = tags(company, context.settings, kind, sent)?;
-    }
     match kind {
         Kind::Leads => lead(company, context, record, input, new)?,
         _ => {
@@ -196,6 +193,10 @@ fn apply(
             record.custom.clear();
         }
         set_customs(company, context.settings, record, sent)?;
+    }
+    // Last, since a tag may be created here: nothing may be refused after that.
+    if let Some(sent) = input.get("tags") {
+        record.tags = tags(company, context.settings, kind, sent)?;
     }
     let sent = input.at("note");
     let notes = match sent {
