@@ -143,6 +143,7 @@ enum Refused {
     Alias,
     Tag,
     BlockText,
+    LongText,
     LineSeparator,
 }
 
@@ -153,6 +154,7 @@ impl Refused {
             Refused::Alias => "anchors and aliases are not read".to_owned(),
             Refused::Tag => "YAML tags are not read".to_owned(),
             Refused::BlockText => "texts in block form are not read".to_owned(),
+            Refused::LongText => "a text that does not end on its line is not read".to_owned(),
             Refused::LineSeparator => "a bare Unicode line separator is not read".to_owned(),
         }
     }
@@ -162,7 +164,9 @@ impl Refused {
             Refused::TooDeep => "take the snapshot again",
             Refused::Alias => "write the value out; a text that begins with `&` or `*` needs double quotes",
             Refused::Tag => "remove the tag; a text that begins with `!` needs double quotes",
-            Refused::BlockText => "write the text on one line in double quotes, with `\\n` between its lines",
+            Refused::BlockText | Refused::LongText => {
+                "write the text on one line in double quotes, with `\\n` between its lines"
+            }
             Refused::LineSeparator => "write it in double quotes as `\\u2028`, `\\u2029` or `\\x85`",
         }
     }
@@ -212,16 +216,22 @@ fn scan(text: &str) -> Result<(), (usize, Refused)> {
             return Err((at, Refused::TooDeep));
         }
         match byte {
-            b'"' => {
+            b'"' | b'\'' => {
+                let opened = at;
                 at += 1;
-                while let Some(&byte) = bytes.get(at) {
-                    at += if byte == b'\\' { 2 } else { 1 };
-                    if byte == b'"' {
-                        break;
+                loop {
+                    match bytes.get(at) {
+                        None | Some(b'\n' | b'\r') => return Err((opened, Refused::LongText)),
+                        Some(b'\\') if byte == b'"' => at += 2,
+                        Some(other) => {
+                            at += 1;
+                            if *other == byte {
+                                break;
+                            }
+                        }
                     }
                 }
             }
-            b'\'' => at += 1 + bytes[at + 1..].iter().take_while(|b| **b != b'\'').count() + 1,
             b'[' | b'{' => {
                 flow += 1;
                 at += 1;
@@ -230,8 +240,9 @@ fn scan(text: &str) -> Result<(), (usize, Refused)> {
                 flow = flow.saturating_sub(1);
                 at += 1;
             }
-            b',' | b':' => at += 1,
-            b'-' | b'?' if blank(at + 1) => at += 1,
+            b',' => at += 1,
+            b':' | b'?' if flow > 0 || blank(at + 1) => at += 1,
+            b'-' if blank(at + 1) => at += 1,
             b'-' | b'.' if column == 0 && bytes[at..].starts_with(&[byte; 3]) && blank(at + 3) => at += 3,
             b'&' | b'*' => return Err((at, Refused::Alias)),
             b'!' => return Err((at, Refused::Tag)),
@@ -240,7 +251,7 @@ fn scan(text: &str) -> Result<(), (usize, Refused)> {
                 while let Some(&byte) = bytes.get(at) {
                     let ends = match byte {
                         b'\n' | b'\r' => true,
-                        b':' => blank(at + 1) || flow > 0,
+                        b':' => blank(at + 1),
                         b'#' => matches!(bytes.get(at.wrapping_sub(1)), Some(b' ' | b'\t')),
                         b',' | b'[' | b']' | b'{' | b'}' => flow > 0,
                         _ => false,
@@ -249,6 +260,13 @@ fn scan(text: &str) -> Result<(), (usize, Refused)> {
                         break;
                     }
                     at += 1;
+                }
+                // Inside brackets a bare text that goes on below could hide anything behind a quote that is none.
+                if flow > 0 && matches!(bytes.get(at), Some(b'\n' | b'\r')) {
+                    let next = bytes[at..].iter().find(|b| !b.is_ascii_whitespace());
+                    if next.is_some_and(|next| !b",]}:#".contains(next)) {
+                        return Err((at, Refused::LongText));
+                    }
                 }
             }
         }

@@ -17,10 +17,21 @@ fn a_billion_laughs_are_not_heard() {
         bomb.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{last}"); 9].join(", ")));
     }
     assert_eq!(message(&bomb), "anchors and aliases are not read");
-    for hidden in
-        ["--- &a b\n", "? &a b\n", "- - *a\n", "{\"a\":*b}", "a: 'x''y' &b\n", "a: [b, *c]\n", "a:\r  *b\n"]
-    {
+    for hidden in [
+        "--- &a b\n",
+        "? &a b\n",
+        "- - *a\n",
+        "{\"a\":*b}",
+        "a: 'x''y' &b\n",
+        "a: [b, *c]\n",
+        "a:\r  *b\n",
+        ":': *a: ",
+        "{?*a : b}",
+    ] {
         assert_eq!(message(hidden), "anchors and aliases are not read", "{hidden}");
+    }
+    for hidden in ["[a\n 'b, *x ,']\n", "a: 'b\n  c'\n"] {
+        assert_eq!(message(hidden), "a text that does not end on its line is not read", "{hidden}");
     }
     // What the look-over does not see, the bound on nodes stops.
     let tree = Build::new(&text(&bomb), None).run(&text(&bomb));
@@ -64,8 +75,8 @@ fn doubled_keys_are_told_with_both_lines() {
 #[test]
 fn broken_yaml_is_told_with_its_place() {
     assert_eq!(
-        message("a: 1\nb: [1\nc: 2\n"),
-        "broken YAML on line 3, column 2: did not find expected ',' or ']'"
+        message("a: 1\n b: 2\n"),
+        "broken YAML on line 2, column 3: mapping values are not allowed in this context"
     );
     assert!(message("a: 1\n---\nb: 1\n").contains("more than one document"));
     assert_eq!(message("a: |\n  b\n"), "texts in block form are not read");
