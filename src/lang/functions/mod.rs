@@ -3,6 +3,39 @@
 //! Pure: nothing here sees a plan, a record or a clock. `each`, `ref`, `user` and `pipeline by` are not functions
 //! but forms of the language.
 
+mod at;
+mod capitalise;
+mod contains;
+mod count;
+mod cut;
+mod date;
+mod digits;
+mod email;
+mod first;
+mod join;
+mod last;
+mod length;
+mod lower;
+mod money;
+mod number;
+mod person_name;
+mod phone;
+mod plain_text;
+mod replace;
+mod round;
+mod split;
+mod starts_with;
+mod support;
+mod text;
+mod trim;
+mod unique;
+mod upper;
+mod url;
+mod year;
+
+#[cfg(test)]
+mod tests;
+
 use jiff::tz::TimeZone;
 
 use crate::lang::types::{Fidelity, Type};
@@ -87,4 +120,47 @@ pub struct Failure {
 pub struct Context {
     /// The spec's zone.
     pub zone: Option<TimeZone>,
+}
+
+/// All functions, by name.
+static ALL: [&Function; 28] = [
+    &at::FUNCTION,
+    &capitalise::FUNCTION,
+    &contains::FUNCTION,
+    &count::FUNCTION,
+    &cut::FUNCTION,
+    &date::FUNCTION,
+    &digits::FUNCTION,
+    &email::FUNCTION,
+    &first::FUNCTION,
+    &join::FUNCTION,
+    &last::FUNCTION,
+    &length::FUNCTION,
+    &lower::FUNCTION,
+    &money::FUNCTION,
+    &number::FUNCTION,
+    &person_name::FUNCTION,
+    &phone::FUNCTION,
+    &plain_text::FUNCTION,
+    &replace::FUNCTION,
+    &round::FUNCTION,
+    &split::FUNCTION,
+    &starts_with::FUNCTION,
+    &text::FUNCTION,
+    &trim::FUNCTION,
+    &unique::FUNCTION,
+    &upper::FUNCTION,
+    &url::FUNCTION,
+    &year::FUNCTION,
+];
+
+/// All functions, sorted by name.
+pub fn all() -> &'static [&'static Function] {
+    &ALL
+}
+
+/// The function of this name.
+pub fn find(name: &str) -> Option<&'static Function> {
+    // INVARIANT: `ALL` is sorted by name; a test holds it.
+    ALL.binary_search_by(|function| function.name.cmp(name)).ok().map(|index| ALL[index])
 }

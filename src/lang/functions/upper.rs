@@ -1,0 +1,30 @@
+//! `upper`: makes upper case.
+
+use super::support::{give, one_text, text};
+use super::{Absence, Arg, Context, Example, Failure, Function, Inferred, WrongArguments};
+use crate::lang::types::{Fidelity, Type};
+use crate::lang::value::Value;
+
+/// `upper`
+pub static FUNCTION: Function = Function {
+    name: "upper",
+    signature: "upper(text) -> text",
+    doc: "Makes every letter upper case.",
+    examples: &[
+        Example { call: r#"upper("ann ё")"#, gives: r#""ANN Ё""# },
+        Example { call: r#"upper("straße")"#, gives: r#""STRASSE""# },
+    ],
+    absence: Absence::Propagates,
+    infer,
+    eval,
+};
+
+fn infer(args: &[Arg<'_>]) -> Result<Inferred, WrongArguments> {
+    one_text(args)?;
+    // A letter may become two, so that a bound on the length is lost.
+    give(Type::text(), Fidelity::Reformatted)
+}
+
+fn eval(args: &[Value], _: &Context) -> Result<Value, Failure> {
+    Ok(Value::text_or_absent(text(args, 0)?.to_uppercase()))
+}
