@@ -3,7 +3,10 @@
 //! A folder per system holds its wire types; nothing above this room knows a vendor. Reads are retried in here,
 //! writes never: whether a write may be sent again is the engine's decision, since only its journal knows.
 
+pub mod bitrix24;
+pub mod http;
 pub mod outside;
+pub mod secret;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -144,6 +147,11 @@ pub trait Source {
     fn label(&self) -> &'static str;
     /// Who answers.
     fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// Other ids under which the account has proven itself, such as a renamed portal's new host. The account's id
+    /// stays the first one.
+    fn aliases(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What its objects look like now, without statistics; user e-mails hashed with `salt`.
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
     /// E-mail addresses of its users by id. Never logged, never in a snapshot.
@@ -161,6 +169,18 @@ pub trait Decode: Send + Sync {
     /// # Errors
     /// JSON that is not a record of this object, with the field and what is wrong.
     fn decode(&self, json: &[u8]) -> Result<Record, String>;
+}
+
+/// The decoder of an object's staged records.
+///
+/// # Errors
+/// A connector that is not a source, or an object that the schema does not have.
+pub fn decoder(connector: &str, schema: &Schema, object: &str) -> Result<Box<dyn Decode>, String> {
+    let found = schema.object(object).ok_or_else(|| format!("the schema has no object `{object}`"))?;
+    match connector {
+        "bitrix24" => Ok(Box::new(bitrix24::decode::Decoder::new(schema, found))),
+        _ => Err(format!("`{connector}` is not a source: `bitrix24` is")),
+    }
 }
 
 /// What is sent in one write: the record in the destination's own form.

@@ -1,0 +1,3 @@
+//! What the portal says of itself: objects, directories, pipelines, currencies, users.
+
+pub(super) mod build;
