@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::lang::schema::stats::{Collector, StageCollector};
+use crate::lang::schema::stats::{Collector, StageCounts};
 use crate::lang::schema::{Schema, snapshot, users};
 use crate::lang::text::SourceText;
+use crate::lang::types::Base;
 use crate::run::connect::{self, Source};
 use crate::run::engine::Progress;
 
@@ -143,7 +144,7 @@ async fn statistics(source: &dyn Source, schema: &mut Schema, progress: &dyn Pro
         let Ok(decoder) = connect::decoder(&schema.connector, schema, &object.name) else { continue };
         progress.begin(&format!("scan {}", object.name), Some(source.count(&object.name).await?));
         let mut collector = Collector::new(&object);
-        let mut stages = StageCollector::for_object(&object);
+        let mut stages = stage_counts(&object);
         let mut cursor = String::new();
         let mut seen = 0;
         loop {
@@ -172,4 +173,13 @@ async fn statistics(source: &dyn Source, schema: &mut Schema, progress: &dyn Pro
         }
     }
     Ok(())
+}
+
+/// Counts per pipeline and stage, for objects that run through pipelines.
+fn stage_counts(object: &crate::lang::schema::Object) -> Option<StageCounts> {
+    let stage = object.fields.iter().position(|field| field.ty.base == Base::Stage)?;
+    let category = object.fields.iter().position(
+        |field| matches!(&field.ty.base, Base::Enum(domain) if *domain == format!("{}.CATEGORY_ID", object.name)),
+    );
+    Some(StageCounts::new(category, stage))
 }

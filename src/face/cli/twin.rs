@@ -39,7 +39,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if args.unthrottled {
         settings.rate_limited = false;
         settings.operating_limit_s = f64::INFINITY;
-        settings.latency = bitrix24::Latency::none();
+        settings.latency = bitrix24::Latency { request_ms: 0.0, base_ms: 0.0, row_ms: 0.0, count_us: 0.0 };
         other.latency_ms = 0;
     }
     let portal = Arc::new(bitrix24::Twin::new(bitrix24::Portal::acme(args.scale, args.seed), settings));
