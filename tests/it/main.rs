@@ -1,5 +1,6 @@
 //! The one integration binary: every test that needs more than one room.
 
 mod architecture;
+mod cli;
 mod sim;
 mod world;
