@@ -258,9 +258,8 @@ impl Cleaner {
                 self.text(text.unwrap_or(""));
             }
             ("td" | "th", false) => {
-                if std::mem::replace(&mut self.in_row, true) {
-                    self.out.push_str(" | ");
-                }
+                self.out.push_str(if self.in_row { " | " } else { "" });
+                self.in_row = true;
             }
             ("td" | "th" | "tbody" | "thead", _) => {}
             (name, false) if tag.is_block() => {
