@@ -1,18 +1,18 @@
 //! Running a program over one record. Values are borrowed from the record and the program until they are stored.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
+use super::compare::compare;
 use super::compile::{
     Act, LabelProgram, LinkedMap, MapProgram, Op, OwnerProgram, Program, RuleProgram, TargetProgram,
 };
 use super::{Flag, Outcome, Output, reason};
 use crate::lang::functions::{Absence, Function};
-use crate::lang::plan::{Comparison, OwnerHow};
+use crate::lang::plan::OwnerHow;
 use crate::lang::value::{Item, RefValue, Value};
 
 /// Why there is no value.
@@ -497,7 +497,7 @@ impl<'p> Machine<'p> {
 }
 
 /// An empty list is absent too.
-fn is_absent(value: &Value) -> bool {
+pub(super) fn is_absent(value: &Value) -> bool {
     match value {
         Value::Absent => true,
         Value::List(values) => values.is_empty(),
@@ -562,43 +562,4 @@ fn linked(maps: &[LinkedMap], link: &Value) -> Run<Value> {
         Some(map) => Value::Ref(Box::new(RefValue { map: map.map, key: key.into() })),
         None => Value::Absent,
     })
-}
-
-fn compare(how: Comparison, a: &Value, b: &Value) -> bool {
-    if is_absent(a) || is_absent(b) {
-        return how == Comparison::NotEqual;
-    }
-    match how {
-        Comparison::Equal => equal(a, b),
-        Comparison::NotEqual => !equal(a, b),
-        Comparison::Less => order(a, b) == Some(Ordering::Less),
-        Comparison::AtMost => matches!(order(a, b), Some(Ordering::Less | Ordering::Equal)),
-        Comparison::Greater => order(a, b) == Some(Ordering::Greater),
-        Comparison::AtLeast => matches!(order(a, b), Some(Ordering::Greater | Ordering::Equal)),
-    }
-}
-
-fn equal(a: &Value, b: &Value) -> bool {
-    match order(a, b) {
-        Some(ordering) => ordering == Ordering::Equal,
-        None => a == b,
-    }
-}
-
-/// Which is greater; `None` for values that have no order between them.
-fn order(a: &Value, b: &Value) -> Option<Ordering> {
-    match (a, b) {
-        (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
-        (Value::Int(_) | Value::Decimal(_), Value::Int(_) | Value::Decimal(_)) => {
-            Some(a.as_decimal()?.cmp(&b.as_decimal()?))
-        }
-        (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
-        (Value::Instant(a), Value::Instant(b)) => Some(a.at.cmp(&b.at)),
-        // Against a date an instant counts by the date that it prints.
-        (Value::Instant(a), Value::Date(b)) => Some(a.date().cmp(b)),
-        (Value::Date(a), Value::Instant(b)) => Some(a.cmp(&b.date())),
-        (Value::Money(a), Value::Money(b)) if a.currency == b.currency => Some(a.amount.cmp(&b.amount)),
-        _ => None,
-    }
 }

@@ -12,6 +12,7 @@
 //! - Attributes of elements are seen by `each`, `labelled` and by links; everything else sees plain values.
 //! - Flags and owners that a `where` meets are not reported.
 
+mod compare;
 mod compile;
 mod machine;
 mod reason;

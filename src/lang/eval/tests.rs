@@ -599,7 +599,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// The fast program is the reference interpreter, whatever the plan, well typed or not, and the record.
     #[test]
