@@ -1,0 +1,226 @@
+//! The table of methods, and what passes between it and the handlers.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::Offset;
+use serde_json::{Value, json};
+
+use super::php::Php;
+use super::portal::{Entity, Link, Portal};
+use super::settings::Settings;
+use super::{account, classic, directory, item, links, writes};
+
+/// What a method gives back before `total` and `next` are hoisted out of it.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) result: Value,
+    pub(super) total: Option<i64>,
+    pub(super) next: Option<i64>,
+    /// Rows served, for time and bookkeeping.
+    pub(super) rows: usize,
+    /// Rows that the server had to count for `total`.
+    pub(super) counted: usize,
+}
+
+impl Answer {
+    /// A bare result.
+    pub(super) fn of(result: impl Into<Value>) -> Self {
+        Answer {
+            result: result.into(),
+            ..Answer::default()
+        }
+    }
+
+    /// A list that comes whole.
+    pub(super) fn whole(rows: Vec<Value>, total: Option<i64>) -> Self {
+        Answer {
+            rows: rows.len(),
+            result: Value::Array(rows),
+            total,
+            ..Answer::default()
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) status: u16,
+    /// Not always a string (sheet 2).
+    pub(super) code: Value,
+    pub(super) text: String,
+}
+
+impl Failure {
+    /// An error with a status.
+    pub(super) fn new(status: u16, code: &str, text: impl Into<String>) -> Self {
+        Failure {
+            status,
+            code: json!(code),
+            text: text.into(),
+        }
+    }
+
+    /// A thrown error: 400.
+    pub(super) fn thrown(code: &str, text: impl Into<String>) -> Self {
+        Failure::new(400, code, text)
+    }
+
+    /// A classic CRM error: 400 with an empty code.
+    pub(super) fn classic(text: impl Into<String>) -> Self {
+        Failure::thrown("", text)
+    }
+
+    /// A missing required parameter of a universal method.
+    pub(super) fn missing(name: &str) -> Self {
+        Failure::thrown(
+            "100",
+            format!("Could not find value for parameter {{{name}}}"),
+        )
+    }
+
+    /// The error's body.
+    pub(super) fn body(&self) -> Value {
+        json!({ "error": self.code, "error_description": self.text })
+    }
+}
+
+pub(super) type Outcome = Result<Answer, Failure>;
+
+/// Contacts per company: the reverse of the portal's link table, built when asked for.
+pub(super) type Reverse = BTreeMap<i64, Vec<(i64, Link)>>;
+
+/// One call of one method.
+pub(super) struct Call<'a> {
+    pub(super) portal: &'a mut Portal,
+    pub(super) settings: &'a Settings,
+    /// Dropped whenever links may have changed.
+    pub(super) reverse: &'a mut Option<Reverse>,
+    pub(super) args: &'a Php,
+    pub(super) now_ms: i64,
+}
+
+impl Call<'_> {
+    /// The server's offset from UTC.
+    pub(super) fn offset(&self) -> Offset {
+        offset_of(self.settings)
+    }
+
+    /// Now, as the server prints times.
+    pub(super) fn now(&self) -> String {
+        iso(self.now_ms, self.offset())
+    }
+}
+
+/// The server's offset from UTC.
+pub(super) fn offset_of(settings: &Settings) -> Offset {
+    Offset::from_seconds(settings.utc_offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC)
+}
+
+/// A Unix time as `2025-09-09T16:31:11+03:00`.
+pub(super) fn iso(ms: i64, offset: Offset) -> String {
+    let at = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned(jiff::tz::TimeZone::fixed(offset))
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
+}
+
+type Plain = fn(&mut Call<'_>) -> Outcome;
+type PerEntity = fn(&mut Call<'_>, Entity) -> Outcome;
+
+/// A method found by name.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    Plain(Plain),
+    PerEntity(PerEntity, Entity),
+}
+
+impl Handler {
+    /// Runs it.
+    pub(super) fn run(self, call: &mut Call<'_>) -> Outcome {
+        match self {
+            Handler::Plain(f) => f(call),
+            Handler::PerEntity(f, entity) => f(call, entity),
+        }
+    }
+}
+
+/// Methods without an entity in their name, in lower case.
+const PLAIN: [(&str, Plain); 24] = [
+    ("profile", account::profile),
+    ("scope", account::scope),
+    ("methods", account::methods),
+    ("method.get", account::method_get),
+    ("server.time", account::server_time),
+    ("app.info", account::app_info),
+    ("user.get", account::user_get),
+    ("user.current", account::user_current),
+    ("department.get", account::department_get),
+    ("crm.settings.mode.get", account::settings_mode),
+    ("crm.enum.ownertype", account::owner_types),
+    ("crm.type.list", account::type_list),
+    ("crm.currency.list", directory::currency_list),
+    ("crm.currency.base.get", directory::currency_base),
+    ("crm.status.list", directory::status_list),
+    ("crm.status.entity.types", directory::status_types),
+    ("crm.status.entity.items", directory::status_items),
+    ("crm.category.list", directory::category_list),
+    ("crm.contact.company.items.get", links::contact_companies),
+    ("crm.company.contact.items.get", links::company_contacts),
+    ("crm.deal.contact.items.get", links::deal_contacts),
+    ("crm.item.list", item::list),
+    ("crm.item.get", item::get),
+    ("crm.item.fields", item::fields),
+];
+
+/// Methods of the shape `crm.<entity>.<name>`.
+const PER_ENTITY: [(&str, PerEntity); 7] = [
+    ("list", classic::list),
+    ("get", classic::get),
+    ("fields", classic::fields),
+    ("userfield.list", directory::userfield_list),
+    ("add", writes::add),
+    ("update", writes::update),
+    ("delete", writes::delete),
+];
+
+/// Finds a method by its name in lower case. `batch` is not here: it calls this.
+pub(super) fn find(name: &str) -> Option<Handler> {
+    if let Some((_, f)) = PLAIN.iter().find(|(n, _)| *n == name) {
+        return Some(Handler::Plain(*f));
+    }
+    let (word, rest) = name.strip_prefix("crm.")?.split_once('.')?;
+    let entity = Entity::ALL.into_iter().find(|e| e.word() == word)?;
+    let (_, f) = PER_ENTITY.iter().find(|(n, _)| *n == rest)?;
+    Some(Handler::PerEntity(*f, entity))
+}
+
+/// Every method's name.
+pub(super) fn names() -> Vec<String> {
+    let mut names: Vec<String> = PLAIN.iter().map(|(n, _)| (*n).to_owned()).collect();
+    for entity in Entity::ALL {
+        names.extend(
+            PER_ENTITY
+                .iter()
+                .map(|(n, _)| format!("crm.{}.{n}", entity.word())),
+        );
+    }
+    names.push("batch".into());
+    names.sort();
+    names
+}
+
+/// The scopes of which one is enough for a method; empty for basic methods (sheet 1.3).
+pub(super) fn scopes(name: &str) -> &'static [&'static str] {
+    match name.split('.').next() {
+        Some("crm") => &["crm"],
+        Some("user") => &["user", "user_basic", "user_brief"],
+        Some("department") => &["department"],
+        _ => &[],
+    }
+}
+
+/// Whether a method works on records of an entity (`crm.deal.list` and the like).
+pub(super) fn is_record(name: &str) -> bool {
+    matches!(find(name), Some(Handler::PerEntity(..)))
+}
