@@ -18,6 +18,7 @@ mod log;
 mod methods;
 mod names;
 mod php;
+pub mod generate;
 pub mod portal;
 mod records;
 mod settings;

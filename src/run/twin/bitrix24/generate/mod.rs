@@ -1,0 +1,64 @@
+//! Portals to serve: a believable default one, ones made from a schema's shape, and ones that repeat records as they
+//! were received.
+//!
+//! Owns what data a twin holds; knows nothing of requests, paging or limits. Everything is a function of its
+//! arguments: the same seed gives the same portal on every machine.
+
+mod acme;
+mod describe;
+mod plan;
+mod raw;
+mod records;
+mod rng;
+mod shape;
+mod standard;
+mod text;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::{Entity, Portal};
+pub use acme::{Counts, acme_shape};
+pub use raw::{BadRecord, BadRecordKind};
+pub use shape::{
+    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape,
+    UserShape,
+};
+
+impl Portal {
+    /// The believable default portal `acme.bitrix24.com`; a scale of 1 is 500 companies, 1,500 contacts, 1,000 deals
+    /// and 100 leads.
+    pub fn acme(scale: f64, seed: u64) -> Portal {
+        Portal::acme_with(Counts::scaled(scale), seed)
+    }
+
+    /// The default portal with these many records.
+    pub fn acme_with(counts: Counts, seed: u64) -> Portal {
+        let mut portal = Portal::generate(&acme_shape(counts), seed);
+        acme::dress(&mut portal);
+        portal
+    }
+
+    /// A portal with records made from a shape's counts, fill rates and weights.
+    pub fn generate(shape: &Shape, seed: u64) -> Portal {
+        let mut portal = describe::bare(shape);
+        records::fill(&mut portal, shape, seed);
+        portal
+    }
+
+    /// A portal that serves exactly these records, each as `crm.<entity>.get` or `.list` gave it; the shape's counts
+    /// do not matter.
+    ///
+    /// A contact's `COMPANY_IDS` and a deal's `CONTACT_IDS` (ids, or rows of `*.items.get`) become link rows and are
+    /// taken out of the record; without them the primary link is the only one. Fails on a record without an id of
+    /// its own.
+    pub fn from_records(
+        shape: &Shape,
+        records: impl IntoIterator<Item = (Entity, Value)>,
+    ) -> Result<Portal, BadRecord> {
+        raw::load(shape, records.into_iter())
+    }
+}
