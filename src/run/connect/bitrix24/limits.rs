@@ -197,7 +197,9 @@ mod tests {
         fn arrives(&mut self, now: i64) {
             let drained = match self.step {
                 None => (now - self.at) as f64 / 1000.0 * self.drain,
-                Some(phase) => ((now + phase).div_euclid(1000) - (self.at + phase).div_euclid(1000)) as f64 * self.drain,
+                Some(phase) => {
+                    ((now + phase).div_euclid(1000) - (self.at + phase).div_euclid(1000)) as f64 * self.drain
+                }
             };
             self.level = (self.level - drained).max(0.0) + 1.0;
             self.at = now;

@@ -1,7 +1,109 @@
 //! Bitrix24 as a source.
+//!
+//! Owns the portal's API: its limits, its paging, its spellings. Reads only. Records are staged as the classic
+//! methods deliver them, with the link lists that only other methods know put in (`COMPANY_IDS` of a contact,
+//! `CONTACT_IDS` of a deal or lead); [`decode`] makes slots of them later, without the portal.
+//!
+//! `limits` is bookkeeping, `wire` the envelope, `client` sends and repeats, `extract` and `schema` know methods.
 
+mod client;
 pub mod decode;
+mod extract;
 pub mod limits;
 mod schema;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::rc::Rc;
+
+use self::client::Client;
+use self::extract::Progress;
+use self::limits::Plan;
+use super::outside::{Clock, Random, Transport};
+use super::secret::Webhook;
+use super::{Account, Batch, Error, Local, Source};
+use crate::lang::schema::Schema;
+
+/// What the portal allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Requests per second.
+    pub plan: Plan,
+    /// Commands in a batch, 1 to 50: fewer than 50 only where the portal is slow.
+    pub pages: usize,
+    /// Running time per method, in seconds of ten minutes; 480 in the cloud, configurable on premises.
+    pub operating_limit_s: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { plan: Plan::Standard, pages: 50, operating_limit_s: 480.0 }
+    }
+}
+
+/// A portal, through an inbound webhook.
+pub struct Bitrix24 {
+    client: Client,
+    settings: Settings,
+    progress: Progress,
+}
+
+impl Bitrix24 {
+    /// The portal of this webhook. Nothing is sent yet.
+    pub fn new(
+        webhook: Webhook,
+        transport: Rc<dyn Transport>,
+        clock: Rc<dyn Clock>,
+        random: Rc<dyn Random>,
+        settings: Settings,
+    ) -> Bitrix24 {
+        let client =
+            Client::new(webhook, transport, clock, random, settings.plan, settings.operating_limit_s);
+        Bitrix24 { client, settings, progress: Progress::default() }
+    }
+}
+
+impl Source for Bitrix24 {
+    fn label(&self) -> &'static str {
+        client::SYSTEM
+    }
+
+    fn account(&self) -> Local<'_, Result<Account, Error>> {
+        Box::pin(async {
+            schema::check_administrator(&self.client).await?;
+            let id = self.client.account().to_owned();
+            Ok(Account { name: id.clone(), id })
+        })
+    }
+
+    fn aliases(&self) -> Vec<String> {
+        self.client.aliases()
+    }
+
+    fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
+        Box::pin(async move {
+            let mut schema = schema::read(&self.client, salt).await?;
+            schema.account = self.client.account().to_owned();
+            schema.account_name.clone_from(&schema.account);
+            schema.taken = jiff::Timestamp::from_millisecond(self.client.clock.now_ms())
+                .ok()
+                .map(|now| now.to_zoned(jiff::tz::TimeZone::UTC).date());
+            Ok(schema)
+        })
+    }
+
+    fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>> {
+        Box::pin(schema::user_emails(&self.client))
+    }
+
+    fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>> {
+        Box::pin(extract::count(&self.client, &self.progress, object))
+    }
+
+    fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {
+        Box::pin(extract::extract(&self.client, &self.progress, object, cursor, self.settings.pages))
+    }
+}

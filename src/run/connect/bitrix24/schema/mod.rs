@@ -1,3 +1,197 @@
-//! What the portal says of itself: objects, directories, pipelines, currencies, users.
+//! What the portal says of itself: objects, directories, pipelines, currencies, users. One batch, and one more where
+//! there are many users or directory entries.
 
 pub(super) mod build;
+
+use serde_json::Value as Json;
+
+use self::build::{Answers, Described, rows, text};
+use super::client::{Client, denied, inconsistent, malformed, refused};
+use super::wire::{Answer, Batch, Command, number};
+use crate::lang::schema::Schema;
+use crate::run::connect::Error;
+
+/// The objects that this version reads, with the methods that describe them.
+const OBJECTS: [(&str, &str, &str); 4] = [
+    ("company", "crm.company.fields", "crm.company.userfield.list"),
+    ("contact", "crm.contact.fields", "crm.contact.userfield.list"),
+    ("deal", "crm.deal.fields", "crm.deal.userfield.list"),
+    ("lead", "crm.lead.fields", "crm.lead.userfield.list"),
+];
+/// Pages of users in the first batch: a page behind the last one is asked for in vain.
+const FIRST_PAGES: usize = 4;
+/// Pages of users in a further batch.
+const PAGES: usize = 20;
+/// Rows of a page (sheet §4).
+const PAGE: usize = 50;
+
+/// The schema, without account and day.
+pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
+    let mut commands = Vec::new();
+    for (object, fields, userfields) in OBJECTS {
+        commands.push(Command::new(format!("{object}_fields"), fields, &[]));
+        commands.push(Command::new(format!("{object}_custom"), userfields, &[("filter[LANG]", "en")]));
+    }
+    commands.push(Command::new("statuses", "crm.status.list", &[("order[SORT]", "ASC")]));
+    commands.push(Command::new("categories", "crm.category.list", &[("entityTypeId", "2")]));
+    commands.push(Command::new("currencies", "crm.currency.list", &[]));
+    commands.push(Command::new("mode", "crm.settings.mode.get", &[]));
+    commands.extend(user_pages(0, FIRST_PAGES));
+    let answer = client.batch(&commands).await?;
+    let batch = parse(&answer)?;
+    let take = |name: &str, method: &'static str| result(client, &batch, name, method);
+    let mut answers = Answers::default();
+    // 2 is the mode without leads (sheet §10.5).
+    let without_leads = batch.results.get("mode").and_then(number) == Some(2);
+    for (object, fields, userfields) in OBJECTS {
+        let described = take(&format!("{object}_fields"), fields).and_then(|fields| {
+            let userfields = take(&format!("{object}_custom"), userfields)?;
+            Ok(Described { name: object.to_owned(), fields, userfields })
+        });
+        match described {
+            Ok(described) => answers.objects.push(described),
+            Err(Error::Refused { .. }) if object == "lead" && without_leads => {}
+            Err(error) => return Err(error),
+        }
+    }
+    answers.statuses = rows(&take("statuses", "crm.status.list")?).into_iter().cloned().collect();
+    let total = batch.total("statuses").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    if answers.statuses.len() == PAGE && total > PAGE {
+        let rest = more_statuses(client, total).await?;
+        answers.statuses.extend(rest);
+        dedupe_statuses(&mut answers.statuses);
+        if answers.statuses.len() < total {
+            let why = format!("{} rows came of the {total} that it counts", answers.statuses.len());
+            return Err(inconsistent("crm.status.list", why));
+        }
+    }
+    let categories = take("categories", "crm.category.list")?;
+    answers.categories =
+        rows(categories.get("categories").unwrap_or(&categories)).into_iter().cloned().collect();
+    answers.currencies = rows(&take("currencies", "crm.currency.list")?).into_iter().cloned().collect();
+    let mut users = Users::default();
+    if !users.take(client, &batch, FIRST_PAGES)? {
+        users.rest(client).await?;
+    }
+    answers.users = users.rows;
+    Ok(answers.schema(salt))
+}
+
+/// E-mail addresses of the users, by id.
+pub(super) async fn user_emails(client: &Client) -> Result<Vec<(String, String)>, Error> {
+    let mut users = Users::default();
+    users.rest(client).await?;
+    let field = |row: &Json, name: &str| row.get(name).and_then(text);
+    Ok(users.rows.iter().filter_map(|row| Some((field(row, "ID")?, field(row, "EMAIL")?))).collect())
+}
+
+fn parse(answer: &Answer) -> Result<Batch<'_>, Error> {
+    Batch::parse(answer.result()).ok_or_else(|| malformed("batch", "it is not the answer of a batch"))
+}
+
+fn result(client: &Client, batch: &Batch<'_>, name: &str, method: &'static str) -> Result<Json, Error> {
+    if let Some(problem) = batch.problem(name) {
+        return Err(match client.judge(method, 400, &problem) {
+            super::client::Trouble::Fatal(error) => error,
+            _ => refused(method, &format!("{problem}: try again later")),
+        });
+    }
+    let raw = batch.results.get(name).ok_or_else(|| malformed(method, "the batch has no answer for it"))?;
+    serde_json::from_str(raw.get()).map_err(|e| malformed(method, e.to_string()))
+}
+
+/// Directories over one page, where the portal pages them (sheet §4.3).
+async fn more_statuses(client: &Client, total: usize) -> Result<Vec<Json>, Error> {
+    let starts: Vec<usize> = (PAGE..total.min(PAGE * 50)).step_by(PAGE).collect();
+    let command = |start: &usize| {
+        let start = start.to_string();
+        Command::new(format!("s{start}"), "crm.status.list", &[("order[SORT]", "ASC"), ("start", &start)])
+    };
+    let answer = client.batch(&starts.iter().map(command).collect::<Vec<_>>()).await?;
+    let batch = parse(&answer)?;
+    let mut out = Vec::new();
+    for start in starts {
+        out.extend(
+            rows(&result(client, &batch, &format!("s{start}"), "crm.status.list")?).into_iter().cloned(),
+        );
+    }
+    Ok(out)
+}
+
+fn dedupe_statuses(statuses: &mut Vec<Json>) {
+    let mut seen = std::collections::BTreeSet::new();
+    statuses.retain(|row| {
+        let part = |name: &str| row.get(name).and_then(text).unwrap_or_default();
+        seen.insert((part("ENTITY_ID"), part("STATUS_ID")))
+    });
+}
+
+/// Pages of users that follow each other.
+fn user_pages(last: u64, pages: usize) -> Vec<Command> {
+    let page = |n: usize| {
+        let after = match n.checked_sub(1) {
+            None => last.to_string(),
+            Some(before) => format!("$result[u{before}][{}][ID]", PAGE - 1),
+        };
+        let parameters = [("sort", "ID"), ("order", "ASC"), ("FILTER[>ID]", after.as_str()), ("start", "-1")];
+        Command::new(format!("u{n}"), "user.get", &parameters)
+    };
+    (0..pages).map(page).collect()
+}
+
+/// Users as they come.
+#[derive(Default)]
+struct Users {
+    rows: Vec<Json>,
+    last: u64,
+}
+
+impl Users {
+    /// Takes the pages of a batch; whether the last one was among them.
+    fn take(&mut self, client: &Client, batch: &Batch<'_>, pages: usize) -> Result<bool, Error> {
+        for n in 0..pages {
+            let page = result(client, batch, &format!("u{n}"), "user.get")?;
+            let page = rows(&page);
+            for row in &page {
+                let id = row.get("ID").and_then(text).and_then(|id| id.parse().ok());
+                let id: u64 = id.ok_or_else(|| malformed("user.get", "a user without an id"))?;
+                if id <= self.last {
+                    let why = format!("id {id} follows id {} where ids must rise", self.last);
+                    return Err(inconsistent("user", why));
+                }
+                self.last = id;
+                self.rows.push((*row).clone());
+            }
+            if page.len() < PAGE {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn rest(&mut self, client: &Client) -> Result<(), Error> {
+        loop {
+            let answer = client.batch(&user_pages(self.last, PAGES)).await?;
+            if self.take(client, &parse(&answer)?, PAGES)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether the webhook acts as an administrator, who alone sees everything (sheet §1.1).
+pub(super) async fn check_administrator(client: &Client) -> Result<(), Error> {
+    let profile = client.call("profile", serde_json::json!({})).await?.tree();
+    let admin = match profile.get("ADMIN") {
+        Some(Json::Bool(admin)) => *admin,
+        Some(other) => matches!(text(other).as_deref(), Some("Y" | "1" | "true")),
+        None => return Err(malformed("profile", "there is no `ADMIN`")),
+    };
+    if admin {
+        return Ok(());
+    }
+    Err(denied(
+        "the webhook acts as a user who is no administrator, so that records would be missing without a word: \
+         make the webhook as an administrator",
+    ))
+}

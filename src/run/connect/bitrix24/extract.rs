@@ -1,0 +1,552 @@
+//! Reads all records of an object, in as few requests as the API allows.
+//!
+//! # The scheme
+//! The bucket counts requests, and a batch of 50 commands is one (sheet §3.1), so the cost of a run is its batches. A
+//! page holds 50 records; page *n* asks for `>ID` of the last record of page *n − 1* by reference, so that 50 pages
+//! chain inside one batch without a count and without offsets that shift (sheet §4.2). N records take
+//! `ceil((N + 1) / 2500)` batches; that is 41 for 100,000, as few as a plain list takes.
+//!
+//! Link lists (a contact's companies, a deal's contacts) come back from no classic method (sheet §7), and asking
+//! `*.items.get` costs a command a record. `crm.item.list` gives the ids of 50 records a command, so it runs beside
+//! the classic pages in the same batch, on the same chain: `p0 l0 p1 l1 …`, 25 windows a batch and twice the batches,
+//! which is the least for two methods of 50 a page. Taking whole records from `crm.item.list` would save that half, at
+//! the price of pressing deals, contacts and processes against one method's running time, of numbers as floats, and
+//! of custom names that do not translate back (sheet §13). Only records whose links do not come this way are asked
+//! for singly.
+//!
+//! # What is trusted
+//! Ids must rise; a page that breaks this is read again, then reported. A short page may be the last one or a lie:
+//! unless it ends just where the count said, one more request asks for what follows and for the count up to here.
+//! INVARIANT: records that are handed out have rising ids, and `done` was confirmed by a page or a count.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
+use super::schema::build::link_list;
+use super::wire::{Batch as Answers, Command, Php, number, scalar};
+use crate::run::connect::{Batch, Error, Raw};
+
+/// Records of a page (sheet §4).
+const PAGE: usize = 50;
+/// Commands of a batch (sheet §5).
+const COMMANDS: usize = 50;
+/// What a batch may take: half of what a request may, since pages differ.
+const BATCH_SECONDS: f64 = 30.0;
+/// How often a page that contradicts itself is read again.
+const STRIKES: u32 = 3;
+
+/// What is known of the objects under way.
+#[derive(Debug, Default)]
+pub(super) struct Progress(RefCell<HashMap<String, State>>);
+
+#[derive(Clone, Debug)]
+struct State {
+    /// Windows in a batch, as time and failures allow; at most what fits.
+    width: usize,
+    /// Records up to this id were handed out by this process, without a gap since the first.
+    seen: Option<(u64, u64)>,
+    /// Records that the portal counted.
+    total: Option<u64>,
+    /// The universal list does not give this object's links here.
+    links_singly: bool,
+}
+
+/// The methods of an object.
+#[derive(Clone, Copy)]
+struct Methods {
+    object: &'static str,
+    list: &'static str,
+    entity_type: &'static str,
+    /// Answers one record's links.
+    links: Option<&'static str>,
+    /// The universal names of link list and primary link.
+    universal: (&'static str, &'static str),
+    /// The field with the primary link.
+    primary: &'static str,
+    select: &'static [&'static str],
+}
+
+const MULTIFIELDS: &[&str] = &["*", "UF_*", "PHONE", "EMAIL", "WEB", "IM"];
+const PLAIN: &[&str] = &["*", "UF_*"];
+
+const METHODS: [Methods; 4] = [
+    Methods {
+        object: "company",
+        list: "crm.company.list",
+        entity_type: "4",
+        links: None,
+        universal: ("", ""),
+        primary: "",
+        select: MULTIFIELDS,
+    },
+    Methods {
+        object: "contact",
+        list: "crm.contact.list",
+        entity_type: "3",
+        links: Some("crm.contact.company.items.get"),
+        universal: ("companyIds", "companyId"),
+        primary: "COMPANY_ID",
+        select: MULTIFIELDS,
+    },
+    Methods {
+        object: "deal",
+        list: "crm.deal.list",
+        entity_type: "2",
+        links: Some("crm.deal.contact.items.get"),
+        universal: ("contactIds", "contactId"),
+        primary: "CONTACT_ID",
+        select: PLAIN,
+    },
+    Methods {
+        object: "lead",
+        list: "crm.lead.list",
+        entity_type: "1",
+        links: Some("crm.lead.contact.items.get"),
+        universal: ("contactIds", "contactId"),
+        primary: "CONTACT_ID",
+        select: MULTIFIELDS,
+    },
+];
+
+fn methods(object: &str) -> Result<Methods, Error> {
+    METHODS.into_iter().find(|m| m.object == object).ok_or_else(|| {
+        refused(
+            "extract",
+            &format!("`{object}` is not an object that can be read: company, contact, deal, lead are"),
+        )
+    })
+}
+
+/// A link of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    id: u64,
+    primary: bool,
+    sort: u64,
+}
+
+/// A record on its way.
+struct Found {
+    id: u64,
+    json: String,
+    /// The id in the field of the primary link.
+    primary: Option<u64>,
+    links: Option<Vec<Link>>,
+}
+
+/// What a batch brought.
+#[derive(Default)]
+struct Window {
+    found: Vec<Found>,
+    /// The last page was short.
+    short: bool,
+    /// Why the batch brought less than was asked for.
+    trouble: Option<Trouble>,
+    /// The universal list refused to give the links.
+    links_refused: bool,
+    /// The seconds that a window took.
+    seconds: f64,
+}
+
+/// How many records of an object there are.
+pub(super) async fn count(client: &Client, progress: &Progress, object: &str) -> Result<u64, Error> {
+    let m = methods(object)?;
+    let parameters = json!({"select": ["ID"], "order": {"ID": "ASC"}, "filter": {}, "start": 0});
+    let answer = client.call(m.list, parameters).await?;
+    let total = answer.total.ok_or_else(|| malformed(m.list, "there is no `total`"))?;
+    progress.with(m, |state| state.total = Some(total));
+    Ok(total)
+}
+
+impl Progress {
+    fn with<R>(&self, m: Methods, f: impl FnOnce(&mut State) -> R) -> R {
+        let mut map = self.0.borrow_mut();
+        let fresh = || State { width: COMMANDS, seen: None, total: None, links_singly: false };
+        f(map.entry(m.object.to_owned()).or_insert_with(fresh))
+    }
+}
+
+/// The records after `cursor`; `pages` caps the commands of a batch.
+pub(super) async fn extract(
+    client: &Client,
+    progress: &Progress,
+    object: &str,
+    cursor: &str,
+    pages: usize,
+) -> Result<Batch, Error> {
+    let m = methods(object)?;
+    let last: u64 = if cursor.is_empty() {
+        0
+    } else {
+        cursor.parse().map_err(|_| {
+            refused(
+                "extract",
+                &format!("`{cursor}` is not a cursor of this connector: extract `{object}` anew"),
+            )
+        })?
+    };
+    let (mut patience, mut strikes) = (Patience::default(), 0);
+    loop {
+        let (singly, total, seen) = progress.with(m, |s| {
+            if cursor.is_empty() {
+                s.seen = Some((0, 0));
+            }
+            let seen = s.seen.filter(|(id, _)| *id == last).map(|(_, n)| n);
+            (s.links_singly, s.total, seen)
+        });
+        let beside = m.links.is_some() && !singly;
+        let fits = (pages.clamp(1, COMMANDS) / if beside { 2 } else { 1 }).max(1);
+        let allowed =
+            if beside { client.rest(&[m.list, "crm.item.list"]).await } else { client.rest(&[m.list]).await };
+        let mut width = progress.with(m, |s| s.width).min(fits).min(allowed);
+        if let (Some(total), Some(seen)) = (total, seen) {
+            // Pages behind the last one would be asked for in vain.
+            width = width.min(usize::try_from(total.saturating_sub(seen) / PAGE as u64 + 1).unwrap_or(width));
+        }
+        let mut window = match client.attempt_batch(&commands(m, last, width, beside), true).await {
+            Ok(answer) => {
+                let batch = Answers::parse(answer.result())
+                    .ok_or_else(|| malformed("batch", "it is not the answer of a batch"))?;
+                read(client, m, last, width, beside, &batch)?
+            }
+            Err(trouble) => Window { trouble: Some(trouble), ..Window::default() },
+        };
+        adapt(progress, m, fits, width, &window);
+        if window.found.is_empty() && !window.short {
+            match window.trouble.take() {
+                Some(Trouble::Fatal(Error::Inconsistent { .. })) if strikes + 1 < STRIKES => {
+                    strikes += 1;
+                    client
+                        .recover(&mut patience, Trouble::NoAnswer("a page contradicts itself".to_owned()))
+                        .await?;
+                }
+                Some(trouble) => client.recover(&mut patience, trouble).await?,
+                None => return Err(malformed(m.list, "a batch without its first page")),
+            }
+            continue;
+        }
+        if window.links_refused {
+            progress.with(m, |s| s.links_singly = true);
+        }
+        if let Some(Trouble::Blocked(method)) = window.trouble {
+            client.block(method);
+        }
+        if let Err(trouble) = complete(client, progress, m, &mut window.found).await {
+            strikes += 1;
+            if strikes >= STRIKES {
+                return Err(match trouble {
+                    Trouble::Fatal(error) => error,
+                    _ => malformed(m.links.unwrap_or(m.list), "links of a record cannot be read"),
+                });
+            }
+            // A record that was deleted meanwhile is not in the list any more: read the window again.
+            client
+                .recover(&mut patience, Trouble::NoAnswer("links of a record cannot be read".to_owned()))
+                .await?;
+            continue;
+        }
+        let handed = window.found.len() as u64;
+        let end = window.found.last().map_or(last, |f| f.id);
+        let seen = seen.map(|n| n + handed);
+        let done = window.short && (seen.is_some() && seen == total || confirm(client, m, end, seen).await?);
+        progress.with(m, |s| {
+            s.seen = seen.map(|n| (end, n));
+            // Full pages beyond the count: people have added records, and it says nothing any more.
+            s.total = s.total.filter(|total| window.short || seen.is_none_or(|seen| seen <= *total));
+        });
+        let records = window.found.into_iter().map(|f| staged(m, f)).collect();
+        return Ok(Batch { records, cursor: end.to_string(), done });
+    }
+}
+
+/// Learns from a batch how large the next one may be.
+fn adapt(progress: &Progress, m: Methods, fits: usize, width: usize, window: &Window) {
+    progress.with(m, |state| match &window.trouble {
+        Some(Trouble::NoAnswer(_)) if window.found.is_empty() => state.width = (width / 2).max(1),
+        _ if window.seconds > 0.0 => {
+            let in_time = ((BATCH_SECONDS / window.seconds) as usize).clamp(1, fits);
+            state.width = in_time.min(state.width.saturating_mul(2));
+        }
+        _ => {}
+    });
+}
+
+/// The commands of a batch: pages that follow each other, and the links beside each.
+fn commands(m: Methods, last: u64, width: usize, beside: bool) -> Vec<Command> {
+    let mut out = Vec::with_capacity(width * 2);
+    for n in 0..width {
+        let after = match n.checked_sub(1) {
+            None => last.to_string(),
+            Some(before) => format!("$result[p{before}][{}][ID]", PAGE - 1),
+        };
+        out.push(page(m, format!("p{n}"), &after));
+        if beside {
+            let (list, primary) = m.universal;
+            out.push(Command::new(
+                format!("l{n}"),
+                "crm.item.list",
+                &[
+                    ("entityTypeId", m.entity_type),
+                    ("order[id]", "ASC"),
+                    ("filter[>id]", &after),
+                    ("select[0]", "id"),
+                    ("select[1]", primary),
+                    ("select[2]", list),
+                    ("start", "-1"),
+                ],
+            ));
+        }
+    }
+    out
+}
+
+fn page(m: Methods, name: String, after: &str) -> Command {
+    let mut command =
+        Command::new(name, m.list, &[("order[ID]", "ASC"), ("filter[>ID]", after), ("start", "-1")]);
+    command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
+    command
+}
+
+/// What is read of a record on the way.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "ID", borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(rename = "COMPANY_ID", borrow)]
+    company: Option<&'a RawValue>,
+    #[serde(rename = "CONTACT_ID", borrow)]
+    contact: Option<&'a RawValue>,
+}
+
+/// Takes the pages of a batch apart, as far as they are sound.
+fn read(
+    client: &Client,
+    m: Methods,
+    last: u64,
+    width: usize,
+    beside: bool,
+    batch: &Answers<'_>,
+) -> Result<Window, Error> {
+    let mut window = Window::default();
+    let (mut last, mut seconds, mut pages) = (last, 0.0, 0.0);
+    for n in 0..width {
+        let name = format!("p{n}");
+        let Some(result) = batch.results.get(&name) else {
+            let problem = batch.problem(&name);
+            window.trouble = problem.map(|problem| client.judge(m.list, 400, &problem));
+            break;
+        };
+        let links = match links_of_page(client, m, n, beside, batch) {
+            Ok(links) => {
+                window.links_refused |= links.is_none();
+                links.unwrap_or_default()
+            }
+            Err(trouble) => {
+                window.trouble = Some(trouble);
+                break;
+            }
+        };
+        let rows = Php::parse(result).ok_or_else(|| malformed(m.list, "a page is not a list"))?.rows();
+        if rows.len() > PAGE {
+            return Err(malformed(m.list, format!("a page holds {} records, not {PAGE}", rows.len())));
+        }
+        match sound(m, &rows, last, &links) {
+            Ok(found) => {
+                last = found.last().map_or(last, |f| f.id);
+                window.found.extend(found);
+            }
+            Err(error) => {
+                window.trouble = Some(Trouble::Fatal(error));
+                break;
+            }
+        }
+        seconds +=
+            [name, format!("l{n}")].iter().filter_map(|c| batch.time(c)).map(|t| t.duration).sum::<f64>();
+        pages += 1.0;
+        if rows.len() < PAGE {
+            // Whatever follows had no record to go on from.
+            window.short = true;
+            break;
+        }
+    }
+    if pages > 0.0 {
+        window.seconds = seconds / pages;
+    }
+    Ok(window)
+}
+
+/// The records of a page, if their ids rise from `last` on.
+fn sound(
+    m: Methods,
+    rows: &[&RawValue],
+    mut last: u64,
+    links: &HashMap<u64, Vec<Link>>,
+) -> Result<Vec<Found>, Error> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let head: Head<'_> = serde_json::from_str(row.get())
+            .map_err(|_| malformed(m.list, "an element of the list is not a record"))?;
+        let id = head.id.and_then(number).filter(|id| *id > 0);
+        let id = id.ok_or_else(|| malformed(m.list, "a record without an id"))?;
+        if id <= last {
+            return Err(inconsistent(m.object, format!("id {id} follows id {last} where ids must rise")));
+        }
+        last = id;
+        let primary = if m.primary == "COMPANY_ID" { head.company } else { head.contact };
+        let primary = primary.and_then(number).filter(|id| *id > 0);
+        let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
+        found.push(Found { id, json: row.get().to_owned(), primary, links: links.cloned() });
+    }
+    Ok(found)
+}
+
+/// The link lists that stand beside a page, by record; `None` when the portal refuses them.
+fn links_of_page(
+    client: &Client,
+    m: Methods,
+    n: usize,
+    beside: bool,
+    batch: &Answers<'_>,
+) -> Result<Option<HashMap<u64, Vec<Link>>>, Trouble> {
+    let mut out = HashMap::new();
+    let name = format!("l{n}");
+    let Some(result) = batch.results.get(&name).filter(|_| beside) else {
+        let Some(problem) = batch.problem(&name) else { return Ok(Some(out)) };
+        return match client.judge("crm.item.list", 400, &problem) {
+            // Not here, then: the records are asked for singly.
+            Trouble::Fatal(_) => Ok(None),
+            trouble => Err(trouble),
+        };
+    };
+    let items = Php::parse(result).and_then(|map| Php::parse(map.get("items")?)).unwrap_or_default();
+    let (list, main) = m.universal;
+    for item in items.rows() {
+        let Some(item) = Php::parse(item) else { continue };
+        let (Some(id), Some(ids)) = (item.get("id").and_then(number), item.get(list).and_then(Php::parse))
+        else {
+            continue;
+        };
+        let ids: Vec<u64> = ids.rows().into_iter().filter_map(number).filter(|id| *id > 0).collect();
+        let main =
+            item.get(main).and_then(number).filter(|id| ids.contains(id)).or_else(|| ids.first().copied());
+        let links =
+            ids.iter().zip(1u64..).map(|(id, n)| Link { id: *id, primary: Some(*id) == main, sort: n * 10 });
+        out.insert(id, links.collect());
+    }
+    Ok(Some(out))
+}
+
+/// Asks for the links of the records that still lack them.
+async fn complete(
+    client: &Client,
+    progress: &Progress,
+    m: Methods,
+    found: &mut [Found],
+) -> Result<(), Trouble> {
+    let Some(method) = m.links else { return Ok(()) };
+    let mut lacking: Vec<&mut Found> = found.iter_mut().filter(|f| f.links.is_none()).collect();
+    let all = lacking.len();
+    for chunk in lacking.chunks_mut(COMMANDS) {
+        let commands: Vec<Command> = chunk
+            .iter()
+            .map(|f| Command::new(format!("r{}", f.id), method, &[("id", &f.id.to_string())]))
+            .collect();
+        client.rest(&[method]).await;
+        let answer = client.batch(&commands).await.map_err(Trouble::Fatal)?;
+        let batch = Answers::parse(answer.result()).unwrap_or_default();
+        for record in chunk {
+            let name = format!("r{}", record.id);
+            if let Some(problem) = batch.problem(&name) {
+                return Err(client.judge(method, 400, &problem));
+            }
+            let rows = batch.results.get(&name).and_then(Php::parse);
+            let rows = rows.ok_or_else(|| Trouble::Fatal(malformed(method, "links that are not a list")))?;
+            record.links = Some(rows.rows().into_iter().filter_map(single_link).collect());
+        }
+    }
+    if all >= PAGE && all == found.len() {
+        // Whole pages without one link: the portal does not fill the universal list.
+        progress.with(m, |state| state.links_singly = true);
+    }
+    Ok(())
+}
+
+/// A row of `*.items.get` (sheet §10.3).
+fn single_link(row: &RawValue) -> Option<Link> {
+    let row = Php::parse(row)?;
+    let id = row.get("COMPANY_ID").or_else(|| row.get("CONTACT_ID")).and_then(number).filter(|id| *id > 0)?;
+    let primary =
+        row.get("IS_PRIMARY").map(scalar).is_some_and(|flag| flag == "Y" || flag == "1" || flag == "true");
+    Some(Link { id, primary, sort: row.get("SORT").and_then(number).unwrap_or(0) })
+}
+
+/// Whether nothing follows the id `end`, and the portal counts no more records up to it than were handed out.
+async fn confirm(client: &Client, m: Methods, end: u64, seen: Option<u64>) -> Result<bool, Error> {
+    let mut strikes = 0;
+    loop {
+        let until = end.to_string();
+        let mut counted =
+            Command::new("known", m.list, &[("order[ID]", "ASC"), ("filter[<=ID]", &until), ("start", "0")]);
+        counted.parameters.push(("select[]".to_owned(), "ID".to_owned()));
+        let mut more =
+            Command::new("more", m.list, &[("order[ID]", "ASC"), ("filter[>ID]", &until), ("start", "-1")]);
+        more.parameters.push(("select[]".to_owned(), "ID".to_owned()));
+        client.rest(&[m.list]).await;
+        let answer = client.batch(&[more, counted]).await?;
+        let batch = Answers::parse(answer.result())
+            .ok_or_else(|| malformed("batch", "it is not the answer of a batch"))?;
+        let mut patience = Patience::default();
+        if let Some(problem) = batch.problem("more").or_else(|| batch.problem("known")) {
+            client.recover(&mut patience, client.judge(m.list, 400, &problem)).await?;
+            strikes += 1;
+            if strikes >= STRIKES {
+                return Err(refused(m.list, &problem.to_string()));
+            }
+            continue;
+        }
+        let more = batch
+            .results
+            .get("more")
+            .and_then(Php::parse)
+            .ok_or_else(|| malformed(m.list, "a page is not a list"))?;
+        if !more.0.is_empty() {
+            return Ok(false);
+        }
+        let (Some(seen), Some(known)) = (seen, batch.total("known")) else { return Ok(true) };
+        // Fewer than seen: deleted meanwhile, which is no matter here.
+        if known <= seen {
+            return Ok(true);
+        }
+        strikes += 1;
+        if strikes >= STRIKES {
+            let why = format!(
+                "its pages hold {seen} records up to id {end}, its count says {known}: extract it anew"
+            );
+            return Err(inconsistent(m.object, why));
+        }
+    }
+}
+
+/// The record as it came, with its links put in.
+fn staged(m: Methods, found: Found) -> Raw {
+    let mut json = found.json;
+    if let (Some(name), Some(links)) = (link_list(m.object), found.links)
+        && let Some(end) = json.rfind('}')
+    {
+        let mut links = links;
+        if !links.is_empty() && !links.iter().any(|l| l.primary) {
+            let main = links.iter().position(|l| Some(l.id) == found.primary).unwrap_or(0);
+            links[main].primary = true;
+        }
+        let links: Vec<_> =
+            links.iter().map(|l| json!({"id": l.id, "primary": l.primary, "sort": l.sort})).collect();
+        json.truncate(end);
+        json.push_str(&format!(",\"{name}\":{}}}", json!(links)));
+    }
+    Raw { id: found.id.to_string(), json: json.into_bytes() }
+}
