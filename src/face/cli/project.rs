@@ -79,7 +79,7 @@ impl Project {
             target_hash: &hash(&target),
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
-            today: jiff::Zoned::now().date(),
+            today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end)));
