@@ -14,11 +14,6 @@ use crate::run::twin::bitrix24::portal::{Category, Link, Record};
 
 const SEED: u64 = 20_261_119;
 
-fn acme() -> Portal {
-    println!("seed {SEED}");
-    Portal::acme(1.0, SEED)
-}
-
 fn of(portal: &Portal, entity: Entity) -> &BTreeMap<i64, Record> {
     &portal.records[&entity]
 }
