@@ -2,6 +2,13 @@
 //!
 //! Made by a connector or read from a snapshot; the only place that types come from. Knows no vendor.
 
+mod hash;
+mod reader;
+pub mod snapshot;
+pub mod stats;
+pub mod users;
+mod yaml;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;

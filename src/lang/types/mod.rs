@@ -1,6 +1,10 @@
 //! Types, absence, failure, fidelity; what fits where. Knows no values and no schemas.
 
+mod parse;
+
 use serde::{Deserialize, Serialize};
+
+pub use parse::ParseTypeError;
 
 /// What a single value is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
