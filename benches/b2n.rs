@@ -45,6 +45,7 @@ fn checked(spec: &SourceText, source: &Schema, target: &Schema) -> Plan {
     let (source_hash, target_hash) = (source.hash(), target.hash());
     let input = Input {
         spec: &ast,
+        text: spec,
         source: Some(source),
         target: Some(target),
         source_hash: &source_hash,

@@ -250,6 +250,7 @@ fn documented_answers_arrive_as_worked_out_by_hand() {
     assert!(findings.is_empty(), "{findings:?}");
     let checked = check::check(&Input {
         spec: &ast,
+        text: &text,
         source: Some(&source),
         target: Some(&target),
         source_hash: "source",

@@ -73,6 +73,7 @@ impl Project {
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
+            text: &text,
             source: source.as_ref(),
             target: target.as_ref(),
             source_hash: &hash(&source),
