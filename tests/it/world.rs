@@ -166,11 +166,13 @@ pub fn acme() -> Checked {
     let folder = root().join("examples/acme");
     let source = schema(&folder.join("schema/bitrix24.yaml"));
     let target = schema(&folder.join("schema/nutshell.yaml"));
-    let (spec, findings) = syntax::parse(&text(&folder.join("acme.b2n")));
+    let source_text = text(&folder.join("acme.b2n"));
+    let (spec, findings) = syntax::parse(&source_text);
     assert!(findings.is_empty(), "{findings:?}");
     let (source_hash, target_hash) = (source.hash(), target.hash());
     let checked = check::check(&Input {
         spec: &spec,
+        text: &source_text,
         source: Some(&source),
         target: Some(&target),
         source_hash: &source_hash,

@@ -38,7 +38,7 @@ impl Process {
         Ok(Process {
             transport: Rc::new(transport),
             clock: Rc::new(SystemClock),
-            random: Rc::new(SystemRandom::new()),
+            random: Rc::new(SystemRandom::default()),
             credentials: Credentials::from_values(|name| std::env::var(name).ok()),
         })
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::lang::plan::Plan;
-use crate::run::engine::{Floor, Limits, Volume, floor};
+use crate::run::connect::Limits;
+use crate::run::engine::{Floor, Volume, floor};
 
 use super::failure::Failure;
 use super::project::Project;

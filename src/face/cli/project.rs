@@ -73,13 +73,14 @@ impl Project {
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
+            text: &text,
             source: source.as_ref(),
             target: target.as_ref(),
             source_hash: &hash(&source),
             target_hash: &hash(&target),
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
-            today: jiff::Zoned::now().date(),
+            today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end)));

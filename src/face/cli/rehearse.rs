@@ -7,10 +7,10 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::lang::schema::Schema;
-use crate::run::connect;
+use crate::run::connect::{self, Limits};
 use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::secret::Credentials;
-use crate::run::engine::{Engine, Floor, Interrupted, Limits, Outside, Points, RunReport, Settings, Volume, floor};
+use crate::run::engine::{Engine, Floor, Interrupted, Outside, Points, RunReport, Settings, Volume, floor};
 use crate::run::rehearsal::{self, SplitMix, VirtualClock, Wire};
 use crate::run::twin::{bitrix24, nutshell};
 use crate::run::workspace::Workspace;

@@ -110,7 +110,7 @@ fn salt(output: &Path) -> Result<String, Failure> {
     found.dedup_by(|a, b| a.1 == b.1);
     match found.as_slice() {
         [] => {
-            let random = connect::http::SystemRandom::new();
+            let random = connect::http::SystemRandom::default();
             use connect::outside::Random;
             Ok(format!("{:016x}", random.next_u64()))
         }

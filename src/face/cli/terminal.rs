@@ -67,9 +67,9 @@ impl Terminal {
 
     /// A table without frames whose number columns (all but the first) stand to the right.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> String {
-        use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+        use comfy_table::{CellAlignment, Table, presets};
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING);
         table.set_header(head.iter().map(|cell| self.bold(cell)));
         for row in rows {
             table.add_row(row.clone());

@@ -38,6 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let broken = |error: std::io::Error| Failure::outside(format!("standard output: {error}"));
     let mut held_back = 0u64;
+    let name = |index: u16| ready.plan.maps[index as usize].name.clone();
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     let mut number = 0u64;
@@ -56,7 +57,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             continue;
         }
         let result = match decoder.decode(&line) {
-            Ok(record) => outcome(&program.run(at, &record), map, &mut held_back),
+            Ok(record) => outcome(&program.run(at, &record), map, &name, &mut held_back),
             Err(why) => {
                 held_back += 1;
                 json!({"outcome": "unreadable", "line": number, "reason": why})
@@ -69,7 +70,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(held_back > 0)))
 }
 
-fn outcome(outcome: &Outcome, map: &crate::lang::plan::Map, held_back: &mut u64) -> serde_json::Value {
+fn outcome(
+    outcome: &Outcome,
+    map: &crate::lang::plan::Map,
+    name: &dyn Fn(u16) -> String,
+    held_back: &mut u64,
+) -> serde_json::Value {
     match outcome {
         Outcome::Record(output) => {
             let fields: serde_json::Map<String, serde_json::Value> = map
@@ -77,7 +83,7 @@ fn outcome(outcome: &Outcome, map: &crate::lang::plan::Map, held_back: &mut u64)
                 .iter()
                 .zip(&output.values)
                 .filter(|(_, value)| !value.is_absent())
-                .map(|(target, value)| (target.name.clone(), value.to_json()))
+                .map(|(target, value)| (target.name.clone(), value.to_json(name)))
                 .collect();
             let flags: Vec<_> = output
                 .flags

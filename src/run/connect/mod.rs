@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod http;
+mod open;
 pub mod outside;
 pub mod secret;
 
@@ -16,6 +17,8 @@ use serde_json::{Map, Value as Json};
 use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
+
+pub use open::{Limits, OpenError, limits, source, target};
 
 /// A future that stays on its thread: the engine runs on one.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

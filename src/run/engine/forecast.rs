@@ -1,31 +1,7 @@
 //! The floor of a run: the time below which no loader can be, with every term.
 
 use crate::lang::plan::Plan;
-
-/// What bounds the speed of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
-    /// Source: requests that may be sent at once.
-    pub burst: f64,
-    /// Source: requests a second that drain.
-    pub drain_per_s: f64,
-    /// Source: records in one page.
-    pub page: u64,
-    /// Source: pages in one request.
-    pub pages_per_request: u64,
-    /// Source: seconds that the server works on one page.
-    pub page_s: f64,
-    /// Source: seconds of work per method and ten minutes.
-    pub operating_s: f64,
-    /// Destination: requests a second.
-    pub rate_per_s: f64,
-    /// Destination: requests in flight.
-    pub in_flight: f64,
-    /// Destination: seconds until an answer.
-    pub latency_s: f64,
-    /// Destination: records in one page of a list.
-    pub list_page: u64,
-}
+use crate::run::connect::Limits;
 
 /// How many records a plan moves, by map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
-pub use forecast::{Floor, Limits, Volume, floor};
+pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use report::{MapReport, RunReport};
 

@@ -10,20 +10,22 @@ use super::shape::{
     CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
 };
 use super::standard;
+use super::time::Clock;
 use crate::run::twin::bitrix24::{Entity, Portal, portal::Record};
 
 /// The portal without its records.
 pub(super) fn bare(shape: &Shape) -> Portal {
+    let zone = Clock::new(shape.offset_hours).zone();
     let mut portal = Portal {
         users: shape
             .users
             .iter()
-            .map(|user| (user.id, user_row(user)))
+            .map(|user| (user.id, user_row(user, &zone)))
             .collect(),
         departments: departments(shape),
         categories: shape.categories.clone(),
         statuses: statuses(&shape.statuses),
-        currencies: currencies(&shape.currencies),
+        currencies: currencies(&shape.currencies, &zone),
         ..Portal::default()
     };
     // Ids of custom fields are one sequence per portal; option ids are the shape's.
@@ -289,7 +291,7 @@ fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     out
 }
 
-fn currencies(shapes: &[CurrencyShape]) -> Vec<Record> {
+fn currencies(shapes: &[CurrencyShape], zone: &str) -> Vec<Record> {
     let rows = shapes.iter().enumerate().map(|(place, currency)| {
         row(json!({
             "CURRENCY": currency.code,
@@ -304,7 +306,7 @@ fn currencies(shapes: &[CurrencyShape]) -> Vec<Record> {
             // Both spellings stand side by side in real portals.
             "THOUSANDS_SEP": if place % 2 == 0 { json!("&nbsp;") } else { Value::Null },
             "DECIMALS": "2",
-            "DATE_UPDATE": "2023-03-21T15:19:50+03:00",
+            "DATE_UPDATE": format!("2023-03-21T15:19:50{zone}"),
         }))
     });
     rows.collect()
@@ -326,7 +328,7 @@ fn departments(shape: &Shape) -> Vec<Record> {
 }
 
 /// One row of `user.get`; `TIMESTAMP_X` and `LAST_ACTIVITY_DATE` come as text or as an empty object.
-fn user_row(user: &UserShape) -> Record {
+fn user_row(user: &UserShape, zone: &str) -> Record {
     let day = user.id.rem_euclid(27) + 1;
     let (stamp, last) = if user.id % 3 == 0 {
         (json!({}), json!({}))
@@ -344,8 +346,8 @@ fn user_row(user: &UserShape) -> Record {
         "LAST_NAME": user.last_name,
         "SECOND_NAME": "",
         "EMAIL": user.email,
-        "LAST_LOGIN": format!("2026-10-{day:02}T10:29:54+03:00"),
-        "DATE_REGISTER": format!("2017-02-{day:02}T03:00:00+03:00"),
+        "LAST_LOGIN": format!("2026-10-{day:02}T10:29:54{zone}"),
+        "DATE_REGISTER": format!("2017-02-{day:02}T03:00:00{zone}"),
         "TIME_ZONE": "",
         "IS_ONLINE": yes(user.active && user.id % 2 == 0),
         "TIMESTAMP_X": stamp,

@@ -127,7 +127,7 @@ impl FieldPlan<'_> {
 
 /// Decides on a field.
 pub(super) fn plan<'a>(shape: &Shape, entity: Entity, field: &'a FieldShape) -> FieldPlan<'a> {
-    let what = what(entity, field);
+    let mut what = what(entity, field);
     let weighted = if field.choices.is_empty() {
         domain(shape, entity, field, &what)
     } else {
@@ -137,6 +137,13 @@ pub(super) fn plan<'a>(shape: &Shape, entity: Entity, field: &'a FieldShape) -> 
             .map(|choice| (choice.id.clone(), choice.weight))
             .collect()
     };
+    if what == What::Words && !weighted.is_empty() {
+        what = if field.multiple {
+            What::Choices
+        } else {
+            What::Choice
+        };
+    }
     FieldPlan {
         shape: field,
         what,
@@ -265,8 +272,6 @@ fn what(entity: Entity, field: &FieldShape) -> What {
         "address" => What::Address,
         "integer" | "int" => What::Integer,
         "double" => What::Double,
-        "string" | "text" if !field.choices.is_empty() && field.multiple => What::Choices,
-        "string" | "text" if !field.choices.is_empty() => What::Choice,
         "string" | "text" => What::Words,
         _ => What::Never,
     }

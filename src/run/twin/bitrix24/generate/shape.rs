@@ -11,7 +11,7 @@ use crate::run::twin::bitrix24::{Entity, portal::Category};
 /// Everything that the generator needs to know.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// The portal's host, such as `acme.bitrix24.com`; it shows in file addresses and messages only.
+    /// The portal's host, such as `acme.bitrix24.com`: for whoever starts a server with this shape, no record holds it.
     pub host: String,
     /// The portal server's offset from UTC in hours, which all times are printed with.
     pub offset_hours: i8,

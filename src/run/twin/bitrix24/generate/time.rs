@@ -22,6 +22,13 @@ impl Clock {
         self.print(seconds, Some((self.0.seconds() / 3600).max(0)))
     }
 
+    /// `+03:00`.
+    pub(super) fn zone(self) -> String {
+        let offset = self.0.seconds();
+        let sign = if offset < 0 { '-' } else { '+' };
+        format!("{sign}{:02}:00", offset.abs() / 3600)
+    }
+
     fn print(self, seconds: i64, hour: Option<i32>) -> String {
         let at = self
             .0
@@ -30,10 +37,7 @@ impl Clock {
             Some(hour) => (hour, 0, 0),
             None => (i32::from(at.hour()), at.minute(), at.second()),
         };
-        let offset = self.0.seconds();
-        let sign = if offset < 0 { '-' } else { '+' };
-        let hours = offset.abs() / 3600;
-        format!("{}T{h:02}:{m:02}:{s:02}{sign}{hours:02}:00", at.date())
+        format!("{}T{h:02}:{m:02}:{s:02}{}", at.date(), self.zone())
     }
 }
 

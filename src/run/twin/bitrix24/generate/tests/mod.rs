@@ -14,11 +14,6 @@ use crate::run::twin::bitrix24::portal::{Category, Link, Record};
 
 const SEED: u64 = 20_261_119;
 
-fn acme() -> Portal {
-    println!("seed {SEED}");
-    Portal::acme(1.0, SEED)
-}
-
 fn of(portal: &Portal, entity: Entity) -> &BTreeMap<i64, Record> {
     &portal.records[&entity]
 }
@@ -258,21 +253,4 @@ proptest! {
         let portal = Portal::generate(&shape, seed);
         prop_assert!(portal.records.values().all(|records| records.len() == 3));
     }
-}
-
-/// By hand: `cargo test --release --lib generate::tests::many -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints how long 200,000 records take"]
-fn many_records() {
-    let counts = Counts {
-        companies: 33_000,
-        contacts: 100_000,
-        deals: 66_000,
-        leads: 1_000,
-    };
-    let start = std::time::Instant::now();
-    let portal = Portal::acme_with(counts, SEED);
-    let count: usize = portal.records.values().map(BTreeMap::len).sum();
-    println!("{count} records in {:?}", start.elapsed());
-    assert_eq!(count, 200_000);
 }

@@ -1,0 +1,120 @@
+//! Which systems there are: a name in a spec, its client, its limits.
+
+use std::rc::Rc;
+
+use super::outside::{Clock, Random, Transport};
+use super::secret::{CredentialError, Credentials};
+use super::{Source, Target, bitrix24, nutshell};
+
+/// Why there is no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No connector bears this name, or it does not go this way.
+    #[error("there is no connector `{name}` {way}; this version has {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// `to read from` or `to write to`.
+        way: &'static str,
+        /// Those there are.
+        known: &'static str,
+    },
+    /// The credentials are not there or not usable.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+}
+
+/// What bounds the speed of a run between two systems.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Source: requests that may be sent at once.
+    pub burst: f64,
+    /// Source: requests a second that drain.
+    pub drain_per_s: f64,
+    /// Source: records in one page.
+    pub page: u64,
+    /// Source: pages in one request.
+    pub pages_per_request: u64,
+    /// Source: seconds that the server works on one page.
+    pub page_s: f64,
+    /// Source: seconds of work per method and ten minutes.
+    pub operating_s: f64,
+    /// Destination: requests a second.
+    pub rate_per_s: f64,
+    /// Destination: requests in flight.
+    pub in_flight: f64,
+    /// Destination: seconds until an answer.
+    pub latency_s: f64,
+    /// Destination: records in one page of a list.
+    pub list_page: u64,
+}
+
+/// The client of a system that records come from.
+///
+/// # Errors
+/// A name that no connector bears, or credentials that are missing.
+pub fn source(
+    connector: &str,
+    credentials: &Credentials,
+    transport: &Rc<dyn Transport>,
+    clock: &Rc<dyn Clock>,
+    random: &Rc<dyn Random>,
+) -> Result<Box<dyn Source>, OpenError> {
+    match connector {
+        "bitrix24" => Ok(Box::new(bitrix24::Bitrix24::new(
+            credentials.webhook()?,
+            Rc::clone(transport),
+            Rc::clone(clock),
+            Rc::clone(random),
+            bitrix24::Settings::default(),
+        ))),
+        name => Err(OpenError::Unknown { name: name.to_owned(), way: "to read from", known: "`bitrix24`" }),
+    }
+}
+
+/// The client of a system that records go to.
+///
+/// # Errors
+/// As for [`source`].
+pub fn target(
+    connector: &str,
+    credentials: &Credentials,
+    transport: &Rc<dyn Transport>,
+    clock: &Rc<dyn Clock>,
+    random: &Rc<dyn Random>,
+) -> Result<Box<dyn Target>, OpenError> {
+    match connector {
+        "nutshell" => {
+            let login = credentials.nutshell()?;
+            Ok(Box::new(nutshell::Nutshell::new(
+                &login.url,
+                &login.user,
+                login.key.into_inner(),
+                Rc::clone(transport),
+                Rc::clone(clock),
+                Rc::clone(random),
+                nutshell::Settings::default(),
+            )))
+        }
+        name => Err(OpenError::Unknown { name: name.to_owned(), way: "to write to", known: "`nutshell`" }),
+    }
+}
+
+/// The limits between two systems, as far as they are documented; what is not is configured, and printed with the
+/// floor of a plan.
+pub fn limits(_source: &str, _target: &str) -> Limits {
+    let (source, target) = (bitrix24::Settings::default(), nutshell::Settings::default());
+    let (burst, drain) = source.plan.bucket();
+    Limits {
+        burst: burst as f64,
+        drain_per_s: drain as f64,
+        page: 50,
+        pages_per_request: source.pages as u64,
+        page_s: 0.2,
+        operating_s: source.operating_limit_s,
+        rate_per_s: target.requests_per_s,
+        in_flight: target.in_flight as f64,
+        latency_s: 0.15,
+        list_page: 100,
+    }
+}
