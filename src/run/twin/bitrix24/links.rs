@@ -86,7 +86,7 @@ pub(super) fn lead_contacts(call: &mut Call<'_>) -> Outcome {
     let Some(lead) = call.portal.records.get(&Entity::Lead).and_then(|leads| leads.get(&id)) else {
         return Err(Failure::classic("Not found."));
     };
-    let contact = lead.get("CONTACT_ID").and_then(|id| id.as_str()).and_then(|id| id.parse::<i64>().ok());
+    let contact = lead.get("CONTACT_ID").and_then(serde_json::Value::as_str).and_then(|id| id.parse::<i64>().ok());
     let links = contact.filter(|id| *id > 0).map(|id| Link { id, sort: 10, primary: true });
     Ok(sorted(links.into_iter().collect(), "CONTACT_ID"))
 }

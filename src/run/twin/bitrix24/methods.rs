@@ -146,7 +146,7 @@ impl Handler {
 }
 
 /// Methods without an entity in their name, in lower case.
-const PLAIN: [(&str, Plain); 24] = [
+const PLAIN: [(&str, Plain); 25] = [
     ("profile", account::profile),
     ("scope", account::scope),
     ("methods", account::methods),
