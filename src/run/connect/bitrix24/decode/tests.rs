@@ -356,7 +356,6 @@ fn documented_universal_lead() {
         assert_eq!(slot("STATUS_ID"), Value::text("IN_PROCESS"));
         assert_eq!(slot("STATUS_SEMANTIC_ID"), Value::text("P"));
         assert_eq!(slot("COMPANY_ID"), Value::Absent, "0 is no link");
-        assert_eq!(slot("CONTACT_IDS"), Value::Absent);
         let phone = item(Value::text("+6111111111"), vec![Value::text("WORK")]);
         assert_eq!(slot("PHONE"), Value::List(vec![phone]), "from `fm`, not from the flat `phone`");
         assert_eq!(slot("BIRTHDATE"), Value::Date("2000-01-01".parse().unwrap()));
