@@ -146,7 +146,7 @@ impl Handler {
 }
 
 /// Methods without an entity in their name, in lower case.
-const PLAIN: [(&str, Plain); 24] = [
+const PLAIN: [(&str, Plain); 25] = [
     ("profile", account::profile),
     ("scope", account::scope),
     ("methods", account::methods),
@@ -168,6 +168,7 @@ const PLAIN: [(&str, Plain); 24] = [
     ("crm.contact.company.items.get", links::contact_companies),
     ("crm.company.contact.items.get", links::company_contacts),
     ("crm.deal.contact.items.get", links::deal_contacts),
+    ("crm.lead.contact.items.get", links::lead_contacts),
     ("crm.item.list", item::list),
     ("crm.item.get", item::get),
     ("crm.item.fields", item::fields),
