@@ -1,6 +1,6 @@
 //! The live accounts of a command: credentials, clients, and the engine over them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fs::File;
 use std::rc::Rc;
 
@@ -95,8 +95,7 @@ impl Points for UntilCtrlC {
     }
 }
 
-/// Runs engine work over live accounts. The first Ctrl-C ends it at the next safe point, the second at once; both
-/// leave everything that is durable in place.
+/// Runs engine work over live accounts.
 pub fn block_on<T>(
     live: &Live,
     ready: &Ready,
@@ -104,28 +103,38 @@ pub fn block_on<T>(
     terminal: &Terminal,
     work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, engine::Error>,
 ) -> Result<T, Failure> {
+    let decoders = decoders(ready)?;
+    until_ctrl_c(live.clock.as_ref(), workspace, terminal, async |outside| {
+        let engine = Engine::new(
+            &ready.plan,
+            workspace,
+            live.source.as_ref(),
+            live.target.as_ref(),
+            decoders,
+            outside,
+            Settings::default(),
+        )?;
+        work(&engine).await
+    })
+}
+
+/// Runs work that ends when it is through or when somebody wants it to. The first Ctrl-C ends it at the next safe
+/// point, the second at once; both leave everything that is durable in place.
+pub fn until_ctrl_c<T>(
+    clock: &dyn Clock,
+    workspace: &Workspace,
+    terminal: &Terminal,
+    work: impl AsyncFnOnce(Outside<'_>) -> Result<T, engine::Error>,
+) -> Result<T, Failure> {
     let points = UntilCtrlC::default();
     let progress = Shown::new(*terminal);
-    let outside = Outside { clock: live.clock.as_ref(), points: &points, progress: &progress };
-    let decoders = decoders(ready)?;
-    let engine = Engine::new(
-        &ready.plan,
-        workspace,
-        live.source.as_ref(),
-        live.target.as_ref(),
-        decoders,
-        outside,
-        Settings::default(),
-    )?;
-    let presses = RefCell::new(0u32);
     let ended = runtime()?.block_on(async {
         let pressed = async {
-            loop {
+            for press in 1.. {
                 if tokio::signal::ctrl_c().await.is_err() {
                     std::future::pending::<()>().await;
                 }
-                *presses.borrow_mut() += 1;
-                if *presses.borrow() > 1 {
+                if press > 1 {
                     return;
                 }
                 points.asked.set(true);
@@ -133,7 +142,7 @@ pub fn block_on<T>(
             }
         };
         tokio::select! {
-            ended = work(&engine) => ended,
+            ended = work(Outside { clock, points: &points, progress: &progress }) => ended,
             () = pressed => Err(engine::Error::Interrupted),
         }
     });

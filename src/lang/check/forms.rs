@@ -328,15 +328,8 @@ impl<'a> Checker<'a> {
                 None => ok = false,
             }
         }
-        if let Some(field) = field {
-            self.add(
-                Finding::new(
-                    codes::NOT_YET,
-                    "reading a field of the record that a link leads to is of a later version",
-                )
-                .at(field.span, "not in this version")
-                .help("leave the field to a person: `todo FIELD \"…\"`"),
-            );
+        if field.is_some() {
+            self.later = true;
             ok = false;
         }
         let [arg] = args else {

@@ -1,6 +1,6 @@
 //! The items of a spec, gathered by kind; what every spec needs once; snapshots' age; the zone.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
@@ -10,9 +10,8 @@ use super::names::nearest;
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::schema::Schema;
 use crate::lang::syntax::ast::{self, Item, Name};
-use crate::lang::text::Span;
 
-/// A spec's items by kind; of items that stand twice, the first.
+/// A spec's items by kind; of items that stand twice, which parsing reports, the first.
 #[derive(Debug, Default)]
 pub(super) struct Items<'a> {
     pub edition: u32,
@@ -24,6 +23,8 @@ pub(super) struct Items<'a> {
     pub pipelines: Vec<&'a ast::Pipeline>,
     pub maps: Vec<&'a ast::Map>,
     pub orders: Vec<&'a ast::Order>,
+    /// Whether a table, pipeline or map bears the name of another.
+    pub twice: bool,
 }
 
 /// The edition of specs that name none.
@@ -33,37 +34,22 @@ const EDITION: u32 = 2026;
 const OLD_DAYS: i64 = 30;
 
 impl<'a> Items<'a> {
-    pub(super) fn gather(spec: &'a ast::Spec, findings: &mut Vec<Finding>) -> Self {
+    pub(super) fn gather(spec: &'a ast::Spec) -> Self {
         let mut items = Items { edition: EDITION, ..Items::default() };
-        let mut names: HashMap<(&str, &str), Span> = HashMap::new();
+        let mut names: HashSet<(&str, &str)> = HashSet::new();
         for item in &spec.items {
             match item {
                 Item::Edition(edition) => items.edition = edition.value,
-                Item::Source(system) => {
-                    once(&mut items.source, system, "source", system.span, |s| s.span, findings)
+                Item::Source(system) => items.source = items.source.or(Some(system)),
+                Item::Target(system) => items.target = items.target.or(Some(system)),
+                Item::Zone(name) => items.zone = items.zone.or(Some(name)),
+                Item::Owners(owners) => items.owners = items.owners.or(Some(owners)),
+                Item::Table(table) if names.insert(("table", &table.name.value)) => items.tables.push(table),
+                Item::Pipeline(pipeline) if names.insert(("pipeline", &pipeline.name.value)) => {
+                    items.pipelines.push(pipeline);
                 }
-                Item::Target(system) => {
-                    once(&mut items.target, system, "target", system.span, |s| s.span, findings)
-                }
-                Item::Zone(name) => once(&mut items.zone, name, "zone", name.span, |n| n.span, findings),
-                Item::Owners(owners) => {
-                    once(&mut items.owners, owners, "owners", owners.span, |o| o.span, findings)
-                }
-                Item::Table(table) => {
-                    if named(&mut names, "table", &table.name, findings) {
-                        items.tables.push(table);
-                    }
-                }
-                Item::Pipeline(pipeline) => {
-                    if named(&mut names, "pipeline", &pipeline.name, findings) {
-                        items.pipelines.push(pipeline);
-                    }
-                }
-                Item::Map(map) => {
-                    if named(&mut names, "map", map.name(), findings) {
-                        items.maps.push(map);
-                    }
-                }
+                Item::Map(map) if names.insert(("map", &map.name().value)) => items.maps.push(map),
+                Item::Table(_) | Item::Pipeline(_) | Item::Map(_) => items.twice = true,
                 Item::Order(order) => items.orders.push(order),
             }
         }
@@ -142,51 +128,5 @@ impl<'a> Items<'a> {
         );
         // The zone counts as named, so that what needs one is not reported as well.
         Some(zone.value.clone())
-    }
-}
-
-fn once<'a, T>(
-    slot: &mut Option<&'a T>,
-    item: &'a T,
-    word: &str,
-    span: Span,
-    first: impl Fn(&T) -> Span,
-    findings: &mut Vec<Finding>,
-) {
-    match slot {
-        None => *slot = Some(item),
-        Some(earlier) => findings.push(
-            Finding::new(codes::DUPLICATE_ITEM, format!("`{word}` stands twice"))
-                .at(span, "the second one")
-                .and_at(first(earlier), "the first one")
-                .help("keep one of them"),
-        ),
-    }
-}
-
-fn named<'a>(
-    names: &mut HashMap<(&'static str, &'a str), Span>,
-    kind: &'static str,
-    name: &'a Name,
-    findings: &mut Vec<Finding>,
-) -> bool {
-    match names.get(&(kind, name.value.as_str())) {
-        None => {
-            names.insert((kind, name.value.as_str()), name.span);
-            true
-        }
-        Some(first) => {
-            let help = match kind {
-                "map" => "give one of them another name: `map OBJECT -> OBJECT as NAME`",
-                _ => "rename one of them",
-            };
-            findings.push(
-                Finding::new(codes::DUPLICATE_ITEM, format!("{kind} `{}` stands twice", name.value))
-                    .at(name.span, "the second one")
-                    .and_at(*first, "the first one")
-                    .help(help),
-            );
-            false
-        }
     }
 }

@@ -77,18 +77,21 @@ pub struct Checked {
 
 /// Checks a spec against two schemas.
 ///
+/// What parsing reported is not reported again: a plan may run only where parsing found no error either.
+///
 /// The time it takes grows with the size of the spec plus that of the schemas, never with their product; only the
 /// search for similar names looks at a whole schema, and a check makes a bounded number of those.
 pub fn check(input: &Input<'_>) -> Checked {
     let mut findings = Vec::new();
-    let items = Items::gather(input.spec, &mut findings);
+    let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
     let zone = items.zone(&mut findings);
     let mut plan = None;
     if let (Some(source), Some(target)) = (input.source, input.target) {
         let mut checker = Checker::new(*input, source, target, zone.is_some());
         checker.findings = std::mem::take(&mut findings);
-        plan = Some(checker.run(&items, zone));
+        let checked = checker.run(&items, zone);
+        plan = (!items.twice && !checker.later).then_some(checked);
         findings = checker.findings;
     }
     findings.sort_by_key(|finding| {
@@ -136,6 +139,8 @@ struct Checker<'a> {
     stages: HashMap<&'a str, Rc<HashSet<&'a str>>>,
     /// Searches for similar names that may still be made.
     searches: u32,
+    /// Whether a construct of a later version stands somewhere, which parsing reports.
+    later: bool,
 }
 
 /// A side of a migration.
@@ -172,6 +177,7 @@ impl<'a> Checker<'a> {
             choices: HashMap::new(),
             stages: HashMap::new(),
             searches: SEARCHES,
+            later: false,
         }
     }
 

@@ -143,13 +143,7 @@ impl<'a> Checker<'a> {
         let on_fail = clauses.on_fail.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnFail, place));
         let on_unmigrated =
             clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnUnmigrated, None));
-        if let Some(span) = clauses.second_pass {
-            self.add(
-                Finding::new(codes::NOT_YET, "`in a second pass` is of a later version")
-                    .at(span, "not in this version")
-                    .help("leave the field to a person: `todo FIELD \"…\"`"),
-            );
-        }
+        self.later |= clauses.second_pass.is_some();
         let value = value?;
         let when = when.map_or(Some(None), |when| when.map(Some))?;
         let label = label.map_or(Some(None), |label| label.map(Some))?;
