@@ -163,10 +163,34 @@ impl<'t> Tag<'t> {
     }
 }
 
+/// An open block.
+struct Open {
+    name: String,
+    /// How many items a list has so far.
+    items: u32,
+}
+
+impl Open {
+    fn is_list(&self) -> bool {
+        matches!(self.name.as_str(), "ul" | "ol")
+    }
+}
+
+/// The tag that is handed on. Lists and tables are laid out here, since the library leaves out text that stands
+/// between their parts.
+fn written(name: &str) -> &str {
+    match name {
+        "ul" | "ol" | "li" | "table" | "tr" => "div",
+        other => other,
+    }
+}
+
 #[derive(Default)]
 struct Cleaner {
     out: String,
-    open: Vec<String>,
+    open: Vec<Open>,
+    /// Whether a cell stands in the row at hand.
+    in_row: bool,
     /// The address of the open link, and where its text begins.
     link: Option<(String, usize)>,
     keep_lines: bool,
@@ -233,23 +257,61 @@ impl Cleaner {
                 let text = text.filter(|text| !text.starts_with("data:") && !text.starts_with("cid:"));
                 self.text(text.unwrap_or(""));
             }
+            ("td" | "th", false) => {
+                self.out.push_str(if self.in_row { " | " } else { "" });
+                self.in_row = true;
+            }
+            ("td" | "th" | "tbody" | "thead", _) => {}
             (name, false) if tag.is_block() => {
+                if name == "li" {
+                    self.close_item();
+                }
+                self.in_row = false;
                 if self.open.len() < DEEPEST {
-                    self.out.push_str(&format!("<{name}>"));
-                    self.open.push(name.to_owned());
+                    self.out.push_str(&format!("<{}>", written(name)));
+                    self.open.push(Open { name: name.to_owned(), items: 0 });
                 } else {
-                    self.out.push(' ');
+                    self.out.push_str("<br>");
+                }
+                if name == "li" {
+                    self.mark_item();
                 }
             }
             (name, true) if tag.is_block() => {
+                self.in_row = false;
                 // An end without a beginning is no tag; ends that are missing come with the end of what is around.
-                if let Some(at) = self.open.iter().rposition(|open| open == name) {
-                    for open in self.open.drain(at..).rev() {
-                        self.out.push_str(&format!("</{open}>"));
-                    }
+                if let Some(at) = self.open.iter().rposition(|open| open.name == name) {
+                    self.close_from(at);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn close_from(&mut self, at: usize) {
+        for open in self.open.drain(at..).rev() {
+            self.out.push_str(&format!("</{}>", written(&open.name)));
+        }
+    }
+
+    /// Ends the item that a new item of the same list follows.
+    fn close_item(&mut self) {
+        let list = self.open.iter().rposition(Open::is_list).map_or(0, |at| at + 1);
+        if let Some(at) = self.open[list..].iter().position(|open| open.name == "li") {
+            self.close_from(list + at);
+        }
+    }
+
+    /// Writes what stands before an item: blanks by its depth, and a dash or its number.
+    fn mark_item(&mut self) {
+        let depth = self.open.iter().filter(|open| open.is_list()).count();
+        (1..depth).for_each(|_| self.out.push_str("&nbsp;&nbsp;"));
+        match self.open.iter_mut().rfind(|open| open.is_list()) {
+            Some(list) if list.name == "ol" => {
+                list.items = list.items.saturating_add(1);
+                self.out.push_str(&format!("{}. ", list.items));
+            }
+            _ => self.out.push_str("- "),
         }
     }
 

@@ -80,7 +80,7 @@ struct Renderer {
     lists: Vec<List>,
     links: Vec<Link>,
     quotes: usize,
-    /// Lists and quotes beyond [`DEEPEST`], so that their ends do not close others.
+    /// Lists beyond [`DEEPEST`], so that their ends do not close others.
     lists_beyond: usize,
 }
 
@@ -149,21 +149,19 @@ impl Renderer {
                 self.newline();
             }
             ("left" | "right" | "center" | "justify" | "spoiler" | "table" | "tr", _) => self.fresh_line(),
-            ("td" | "th", true) => self.out.push('\t'),
+            ("td" | "th", false) if !self.line_is_fresh() => self.out.push_str(" | "),
             ("quote", false) => {
                 self.quotes += 1;
                 self.fresh_line_of(self.quotes - 1);
                 self.restart_line();
             }
-            ("quote", true) => {
-                if self.quotes > 0 {
-                    let inside = self.line_is_fresh();
-                    self.quotes -= 1;
-                    if inside {
-                        self.restart_line();
-                    } else {
-                        self.newline();
-                    }
+            ("quote", true) if self.quotes > 0 => {
+                let inside = self.line_is_fresh();
+                self.quotes -= 1;
+                if inside {
+                    self.restart_line();
+                } else {
+                    self.newline();
                 }
             }
             ("list", false) => {
@@ -351,7 +349,7 @@ mod tests {
             ("[urgent] call [back", "[urgent] call [back"),
             ("AT&amp;T&nbsp;Inc &foo; &", "AT&T Inc &foo; &"),
             ("a\r\nb\rc", "a\nb\nc"),
-            ("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "a\tb"),
+            ("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "a | b"),
             ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
         ];
         for (from, to) in cases {
@@ -366,10 +364,12 @@ mod tests {
             ("a<br>b<br/>c", "a\nb\nc"),
             ("<a href=\"https://a.example\">page</a>", "page (https://a.example)"),
             ("<a href='https://a.example'>https://a.example</a>", "https://a.example"),
-            ("<ul><li>x</li><li>y &amp; z</li></ul>", "* x\n* y & z"),
+            ("<ul><li>x</li><li>y &amp; z</li></ul>", "- x\n- y & z"),
             ("<script>alert(1)</script>text<style>p{}</style>", "text"),
             ("<b>x</b>\ny", "x\ny"),
             ("<div>[b]mixed[/b] <i>kinds</i></div>", "mixed kinds"),
+            ("<ol><li>x<ul><li>y</ul><li>z</ol>", "1. x\n  - y\n2. z"),
+            ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</table>", "a | b\nc"),
             ("<img src=\"a.png\" alt=\"a chart\">", "a chart"),
             ("<p>a <!-- hidden --> b</p>", "a b"),
         ];
@@ -467,6 +467,30 @@ mod tests {
                 prop_assert!(before % 2 == 1, "{result:?}");
             }
             prop_assert_eq!(result.trim(), result.as_str());
+        }
+
+        /// Markup comes and goes, words stay, in their order.
+        #[test]
+        fn no_word_is_lost(html in any::<bool>(), picks in proptest::collection::vec(0usize..64, 0..24)) {
+            const BBCODE: &[&str] = &[
+                "[b]", "[/b]", "[list]", "[list=1]", "[*]", "[/list]", "[quote]", "[/quote]", "[code]", "[/code]",
+                "[url=http://a.example]", "[url]", "[/url]", "[table]", "[td]", "[/td]", "[p]", "[/p]", "[br]", "\n",
+            ];
+            const HTML: &[&str] = &[
+                "<b>", "</b>", "<p>", "</p>", "<ul>", "<li>", "</ul>", "<ol>", "<table>", "<tr>", "<td>", "</td>",
+                "</table>", "<a href='http://a.example'>", "</a>", "<blockquote>", "</blockquote>", "<pre>", "<br>", "\n",
+            ];
+            let tags = if html { HTML } else { BBCODE };
+            let word = |index: usize| format!("word{index}.");
+            let text: String =
+                picks.iter().enumerate().map(|(i, pick)| format!("{}{}", tags[pick % tags.len()], word(i))).collect();
+            let result = plain(&text);
+            let mut from = 0;
+            for index in 0..picks.len() {
+                let at = result[from..].find(&word(index));
+                prop_assert!(at.is_some(), "{} is lost from {text:?}: {result:?}", word(index));
+                from += at.unwrap_or(0) + 1;
+            }
         }
     }
 }
