@@ -2,12 +2,18 @@
 //!
 //! The registry of codes stands in [`registry`]; rendering for people and machines stands apart from the data.
 
+mod explain;
+pub mod fix;
+pub mod human;
+pub mod json;
 pub mod registry;
+mod snippet;
 
 use serde::Serialize;
 
 use crate::lang::text::Span;
 
+pub use explain::explain;
 pub use registry::Code;
 
 /// How grave a finding is.
