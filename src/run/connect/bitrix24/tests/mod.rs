@@ -38,6 +38,9 @@ impl Random for Seeded {
 
 type Reply = Result<HttpResponse, TransportError>;
 
+/// Takes the number of the request, the name of a command, and its result.
+type Meddle = Box<dyn FnMut(usize, &str, Json) -> Json>;
+
 /// A portal of contacts: `id` to its companies, the first one being primary.
 #[derive(Default)]
 struct Portal {
@@ -45,7 +48,7 @@ struct Portal {
     /// Answers in place of the portal, by the number of the request from 1.
     faults: RefCell<BTreeMap<usize, Reply>>,
     /// Changes the answer of a command, by its text.
-    meddle: RefCell<Option<Box<dyn FnMut(usize, &str, Json) -> Json>>>,
+    meddle: RefCell<Option<Meddle>>,
     requests: RefCell<Vec<String>>,
     clock: Option<Rc<VirtualClock>>,
     page_seconds: Cell<f64>,
