@@ -20,10 +20,10 @@ use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Decode};
 use b2n::run::engine::{Engine, Interrupted, Outside, Points, Progress, Settings};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
+use b2n::run::twin::Request;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{self, Latency, Portal};
 use b2n::run::twin::nutshell::{self, Company};
-use b2n::run::twin::Request;
 use b2n::run::workspace::Workspace;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 

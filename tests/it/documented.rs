@@ -11,7 +11,9 @@ use b2n::run::connect::outside::{Clock, Random, Transport};
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
-use b2n::run::twin::bitrix24::generate::{CurrencyShape, EntityShape, FieldShape, Shape, StatusShape, UserShape};
+use b2n::run::twin::bitrix24::generate::{
+    CurrencyShape, EntityShape, FieldShape, Shape, StatusShape, UserShape,
+};
 use b2n::run::twin::bitrix24::portal::Category;
 use b2n::run::twin::bitrix24::{self, Entity, Portal};
 use b2n::run::twin::nutshell::{self, Company};
@@ -51,7 +53,9 @@ fn portal(folder: &std::path::Path) -> (Shape, Vec<(Entity, Value)>) {
             Some("F") => b2n::run::twin::bitrix24::generate::Semantics::Failure,
             _ => b2n::run::twin::bitrix24::generate::Semantics::Process,
         };
-        shape.statuses.push(StatusShape::new(text("ENTITY_ID"), text("STATUS_ID"), text("NAME")).meaning(meaning));
+        shape
+            .statuses
+            .push(StatusShape::new(text("ENTITY_ID"), text("STATUS_ID"), text("NAME")).meaning(meaning));
     }
     for (directory, code, name) in [
         ("DEAL_STAGE_1", "C1:NEW", "New"),
@@ -119,10 +123,14 @@ fn live(portal: &Portal, company: &Company) -> (Schema, Schema) {
     let virtual_clock = Rc::new(VirtualClock::at(1_795_262_400_000));
     let clock: Rc<dyn Clock> = virtual_clock.clone();
     let random: Rc<dyn Random> = Rc::new(SplitMix::new(1));
-    let source_wire: Rc<dyn Transport> =
-        Rc::new(Wire::new(Rc::new(move |r: &b2n::run::twin::Request, now| source.handle(r, now)), Rc::clone(&clock)));
-    let target_wire: Rc<dyn Transport> =
-        Rc::new(Wire::new(Rc::new(move |r: &b2n::run::twin::Request, now| target.handle(r, now)), Rc::clone(&clock)));
+    let source_wire: Rc<dyn Transport> = Rc::new(Wire::new(
+        Rc::new(move |r: &b2n::run::twin::Request, now| source.handle(r, now)),
+        Rc::clone(&clock),
+    ));
+    let target_wire: Rc<dyn Transport> = Rc::new(Wire::new(
+        Rc::new(move |r: &b2n::run::twin::Request, now| target.handle(r, now)),
+        Rc::clone(&clock),
+    ));
     let credentials = Credentials::from_values(|name| {
         Some(match name {
             "B2N_BITRIX24_WEBHOOK" => "https://acme.bitrix24.com/rest/1/secret/".to_owned(),
@@ -216,12 +224,33 @@ fn spec(source: &Schema) -> String {
     let mut text = SPEC.to_owned();
     for (object, read) in [
         ("company", &["ID", "TITLE", "INDUSTRY", "ASSIGNED_BY_ID", "COMMENTS"][..]),
-        ("contact", &["ID", "NAME", "LAST_NAME", "PHONE", "EMAIL", "COMPANY_IDS", "POST", "ASSIGNED_BY_ID", "COMMENTS"]),
+        (
+            "contact",
+            &[
+                "ID",
+                "NAME",
+                "LAST_NAME",
+                "PHONE",
+                "EMAIL",
+                "COMPANY_IDS",
+                "POST",
+                "ASSIGNED_BY_ID",
+                "COMMENTS",
+            ],
+        ),
         (
             "deal",
             &[
-                "ID", "TITLE", "CATEGORY_ID", "STAGE_ID", "CURRENCY_ID", "OPPORTUNITY", "ASSIGNED_BY_ID", "COMPANY_ID",
-                "CONTACT_IDS", "CLOSEDATE",
+                "ID",
+                "TITLE",
+                "CATEGORY_ID",
+                "STAGE_ID",
+                "CURRENCY_ID",
+                "OPPORTUNITY",
+                "ASSIGNED_BY_ID",
+                "COMPANY_ID",
+                "CONTACT_IDS",
+                "CLOSEDATE",
             ],
         ),
     ] {
@@ -305,7 +334,8 @@ fn documented_answers_arrive_as_worked_out_by_hand() {
     assert_eq!(emails, ["johnsmith@example.mailing", "johnsmith@example.work"]);
     assert_eq!(contact["owner"]["name"], find_user(&world, "ivan@acme.example"), "user 6 has his address");
     let description = contact["description"].as_str().expect("a description");
-    for words in ["Example comment within the contact", "Bold text", "List item #2", "Numbered list item #3"] {
+    for words in ["Example comment within the contact", "Bold text", "List item #2", "Numbered list item #3"]
+    {
         assert!(description.contains(words), "`{words}` is not in {description:?}");
     }
     assert!(!description.contains("[B]") && !description.contains("[LIST"), "{description:?}");

@@ -34,7 +34,8 @@ pub struct Process {
 impl Process {
     /// From this process's environment.
     pub fn new() -> Result<Self, Failure> {
-        let transport = HttpTransport::new().map_err(|why| Failure::outside(format!("no HTTPS client can be made: {why}")))?;
+        let transport = HttpTransport::new()
+            .map_err(|why| Failure::outside(format!("no HTTPS client can be made: {why}")))?;
         Ok(Process {
             transport: Rc::new(transport),
             clock: Rc::new(SystemClock),
@@ -45,12 +46,14 @@ impl Process {
 
     /// The client of a source system.
     pub fn source(&self, connector: &str) -> Result<Box<dyn Source>, Failure> {
-        connect::source(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+        connect::source(connector, &self.credentials, &self.transport, &self.clock, &self.random)
+            .map_err(|why| Failure::usage(why.to_string()))
     }
 
     /// The client of a destination system.
     pub fn target(&self, connector: &str) -> Result<Box<dyn Target>, Failure> {
-        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random)
+            .map_err(|why| Failure::usage(why.to_string()))
     }
 }
 
@@ -71,7 +74,9 @@ pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
     let plan = &ready.plan;
     plan.maps
         .iter()
-        .map(|map| connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage))
+        .map(|map| {
+            connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)
+        })
         .collect()
 }
 
@@ -138,7 +143,9 @@ pub fn until_ctrl_c<T>(
                     return;
                 }
                 points.asked.set(true);
-                eprintln!("\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)");
+                eprintln!(
+                    "\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)"
+                );
             }
         };
         tokio::select! {

@@ -39,7 +39,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             for (object, staged, counted) in &rows {
                 println!("{object}: {} staged, {} counted by the source", count(*staged), count(*counted));
             }
-            println!("next: `b2n rehearse {} --workspace {}`", args.spec.spec.display(), workspace.path().display());
+            println!(
+                "next: `b2n rehearse {} --workspace {}`",
+                args.spec.spec.display(),
+                workspace.path().display()
+            );
         }
         Format::Json => {
             let rows: Vec<_> = rows.iter().map(|(object, staged, counted)| json!({"object": object, "staged": staged, "counted": counted})).collect();

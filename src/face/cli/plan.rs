@@ -41,7 +41,14 @@ pub fn volume(plan: &Plan) -> Volume {
 }
 
 fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
-    println!("{} {} ({}) -> {} ({})", terminal.bold("plan"), plan.source.connector, plan.source.account, plan.target.connector, plan.target.account);
+    println!(
+        "{} {} ({}) -> {} ({})",
+        terminal.bold("plan"),
+        plan.source.connector,
+        plan.source.account,
+        plan.target.connector,
+        plan.target.account
+    );
     println!("  hash {}", plan.hash());
     println!();
     println!("{}", terminal.bold("records, by the snapshot's statistics"));
@@ -66,7 +73,8 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         println!("  none but the marker's");
     }
     for field in &plan.provision {
-        let choices = if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
+        let choices =
+            if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
         println!("  {} `{}` {}{choices}", field.object, field.label, field.kind);
     }
     println!();
@@ -91,13 +99,25 @@ pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
     println!("{} {}", terminal.bold("floor of time"), duration(floor.total_s()));
     println!(
         "  extraction {}: {} requests; bucket {} ({} at once, then {} a second), operating budget {} ({} s of work per method in 10 min), server {} ({} s a page)",
-        duration(floor.extraction_s()), count(floor.requests), duration(floor.rate_s), limits.burst, limits.drain_per_s,
-        duration(floor.operating_s), limits.operating_s, duration(floor.server_s), limits.page_s
+        duration(floor.extraction_s()),
+        count(floor.requests),
+        duration(floor.rate_s),
+        limits.burst,
+        limits.drain_per_s,
+        duration(floor.operating_s),
+        limits.operating_s,
+        duration(floor.server_s),
+        limits.page_s
     );
     for (index, phase) in floor.phases.iter().enumerate() {
         println!(
             "  phase {} {}: {} calls at {} a second, or {} in flight with {} s each",
-            index + 1, duration(phase.seconds), count(phase.calls), limits.rate_per_s, limits.in_flight, limits.latency_s
+            index + 1,
+            duration(phase.seconds),
+            count(phase.calls),
+            limits.rate_per_s,
+            limits.in_flight,
+            limits.latency_s
         );
     }
 }

@@ -30,11 +30,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(&terminal)?;
     let Some(at) = ready.plan.maps.iter().position(|map| map.name == args.map) else {
         let names: Vec<&str> = ready.plan.maps.iter().map(|map| map.name.as_str()).collect();
-        return Err(Failure::usage(format!("there is no map `{}`", args.map)).hint(format!("the spec has: {}", names.join(", "))));
+        return Err(Failure::usage(format!("there is no map `{}`", args.map))
+            .hint(format!("the spec has: {}", names.join(", "))));
     };
-    let program = Program::compile(&ready.plan).map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))?;
+    let program = Program::compile(&ready.plan)
+        .map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))?;
     let map = &ready.plan.maps[at];
-    let decoder = connect::decoder(&ready.plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)?;
+    let decoder =
+        connect::decoder(&ready.plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)?;
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let broken = |error: std::io::Error| Failure::outside(format!("standard output: {error}"));
     let mut held_back = 0u64;
@@ -51,7 +54,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         number += 1;
         if read as u64 == MAX_LINE {
-            return Err(Failure::new(Kind::Findings, format!("line {number} is longer than 16 MiB")).hint("feed one JSON record per line"));
+            return Err(Failure::new(Kind::Findings, format!("line {number} is longer than 16 MiB"))
+                .hint("feed one JSON record per line"));
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -99,7 +103,9 @@ fn outcome(
             }
             record
         }
-        Outcome::LeftOut { reason, line } => json!({"outcome": "left out", "reason": &**reason, "line": line}),
+        Outcome::LeftOut { reason, line } => {
+            json!({"outcome": "left out", "reason": &**reason, "line": line})
+        }
         Outcome::Quarantined { reason, line, .. } => {
             *held_back += 1;
             json!({"outcome": "quarantined", "reason": &**reason, "line": line})

@@ -15,6 +15,8 @@ use crate::lang::text::Span;
 pub(super) struct Covered {
     /// By object: the first map that reads it, and the slots.
     objects: BTreeMap<String, (usize, BTreeSet<usize>)>,
+    /// Fields that a misspelt name probably means: one slip is one finding.
+    guessed: BTreeSet<(String, usize)>,
 }
 
 impl<'a> Checker<'a> {
@@ -31,13 +33,20 @@ impl<'a> Checker<'a> {
         entry.1.extend(others);
     }
 
+    /// Notes which field a misspelt name probably means.
+    pub(super) fn guess(&mut self, object: &Object, slot: usize) {
+        self.covered.guessed.insert((object.name.clone(), slot));
+    }
+
     /// Reports what no map accounts for.
     pub(super) fn coverage(&mut self, maps: &[plan::Map]) {
         let covered = std::mem::take(&mut self.covered);
         for (name, (map, slots)) in &covered.objects {
             let Some(object) = self.source.object(name) else { continue };
             for slot in (0..object.fields.len()).filter(|slot| !slots.contains(slot)) {
-                self.unused(object, slot, *map);
+                if !covered.guessed.contains(&(name.clone(), slot)) {
+                    self.unused(object, slot, *map);
+                }
             }
         }
         let mapped: BTreeSet<&str> = maps.iter().map(|map| map.source.as_str()).collect();

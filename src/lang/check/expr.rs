@@ -155,7 +155,12 @@ impl<'a> Checker<'a> {
         let entries = self.fields_of(object);
         let of = format!("`{}`", object.name);
         let what = What { code: codes::UNKNOWN_FIELD, kind: "field", of: &of, quoted: false };
-        self.resolve(&entries, field, what)
+        self.guessed = None;
+        let slot = self.resolve(&entries, field, what);
+        if let (None, Some(guessed)) = (slot, self.guessed) {
+            self.guess(object, guessed);
+        }
+        slot
     }
 
     fn text(&mut self, scope: &mut Scope<'a>, parts: &[TextPart]) -> Option<Typed<'a>> {
@@ -227,6 +232,7 @@ impl<'a> Checker<'a> {
             Typed::new(Expr::List(Vec::new()), Type { base: Base::Record, many: true, optional: true });
         let mut pieces = Vec::with_capacity(parts.len());
         let mut base: Option<Base> = None;
+        let mut texts = Some(Vec::new());
         let mut ok = true;
         for part in parts {
             let Some(typed) = self.expr(scope, part) else {
@@ -256,12 +262,16 @@ impl<'a> Checker<'a> {
             list.ty.optional &= typed.ty.optional;
             list.fidelity = list.fidelity.max(typed.fidelity);
             list.made |= typed.made;
-            list.texts = None;
+            texts = texts.zip(typed.texts.as_deref()).map(|(mut all, more)| {
+                all.extend_from_slice(more);
+                all
+            });
             list = list.taint(&typed);
             pieces.push(typed.expr);
         }
         list.ty.base = base.unwrap_or(Base::Text { max: None });
         list.expr = Expr::List(pieces);
+        list.texts = texts.filter(|texts| !texts.is_empty()).map(Into::into);
         ok.then_some(list)
     }
 

@@ -79,6 +79,9 @@ impl<'a> Checker<'a> {
             (Base::Text { .. } | Base::Phone | Base::Email | Base::Url, Base::Text { max: None }) => {
                 Ok(Fidelity::Exact)
             }
+            (Base::Text { .. }, Base::Enum(domain)) if place.choices.is_none() && self.is_open(domain) => {
+                Ok(Fidelity::Exact)
+            }
             (Base::Text { .. }, Base::PersonName) => Ok(Fidelity::Reformatted),
             (Base::Integer, Base::Integer | Base::Decimal) | (Base::Decimal, Base::Decimal) => {
                 Ok(Fidelity::Exact)
@@ -198,7 +201,7 @@ impl<'a> Checker<'a> {
             );
             return false;
         };
-        let open = self.target.domains.get(domain).is_some_and(|d| d.open);
+        let open = self.is_open(domain);
         if entries.code(text).is_some() {
             if !open {
                 self.require("choice", domain, text);
@@ -225,6 +228,11 @@ impl<'a> Checker<'a> {
                 .help(help),
         );
         false
+    }
+
+    /// Whether values that an enumeration of the destination lacks are made as they are met.
+    fn is_open(&self, domain: &str) -> bool {
+        self.target.domains.get(domain).is_some_and(|domain| domain.open)
     }
 
     /// The e-mail address of a destination user, as a constant.

@@ -381,6 +381,9 @@ impl<'a> Checker<'a> {
 
     /// The destination object that all these maps write; unknown maps and objects were reported where they stand.
     fn one_target(&mut self, maps: &[(usize, &Name)], span: Span) -> Option<String> {
+        if maps.iter().any(|(index, _)| self.heads[*index].target.is_none()) {
+            return None;
+        }
         let mut objects = maps.iter().map(|(index, _)| self.maps[*index].target.value.as_str());
         let first = objects.next()?;
         if let Some(other) = objects.find(|object| *object != first) {

@@ -139,6 +139,8 @@ struct Checker<'a> {
     stages: HashMap<&'a str, Rc<HashSet<&'a str>>>,
     /// Searches for similar names that may still be made.
     searches: u32,
+    /// What was proposed last for a name that nothing bears, by its index.
+    guessed: Option<usize>,
     /// Whether a construct of a later version stands somewhere, which parsing reports.
     later: bool,
 }
@@ -177,6 +179,7 @@ impl<'a> Checker<'a> {
             choices: HashMap::new(),
             stages: HashMap::new(),
             searches: SEARCHES,
+            guessed: None,
             later: false,
         }
     }

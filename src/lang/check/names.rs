@@ -116,7 +116,9 @@ impl<'a> Checker<'a> {
                 best = Some((score, index));
             }
         }
-        best.map(|(_, index)| what.show(entries.all[index].0, entries.all[index].1))
+        let (_, index) = best?;
+        self.guessed = Some(index);
+        Some(what.show(entries.all[index].0, entries.all[index].1))
     }
 
     /// What was probably meant, among plain names.
@@ -149,7 +151,10 @@ impl<'a> Checker<'a> {
             let by_title =
                 title.and_then(|t| entries.by_title.get(t.value.as_str())).and_then(|all| all.first());
             let meant = match by_title {
-                Some(index) => Some(what.show(entries.all[*index].0, entries.all[*index].1)),
+                Some(index) => {
+                    self.guessed = Some(*index);
+                    Some(what.show(entries.all[*index].0, entries.all[*index].1))
+                }
                 None => self.meant(&code.value, entries, what),
             };
             self.unknown(&code.value, code.span, meant, what);

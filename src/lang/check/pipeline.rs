@@ -120,7 +120,8 @@ impl<'a> Checker<'a> {
             to: to.map(|pipeline| pipeline.object.clone()),
             absent,
             elsewhere: reasons.map(|reason| (Fidelity::Merged, Rc::from(reason))),
-            used: false,
+            // Without a category it could not be used, which was reported.
+            used: from.is_none(),
             name: item.name.span,
         });
         plan

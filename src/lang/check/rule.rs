@@ -131,7 +131,13 @@ impl<'a> Checker<'a> {
         let value = self.expr(scope, &rule.value);
         let label = clauses.labelled.as_ref().map(|label| {
             let place = written.map(|written| &written.place);
-            self.label(scope, value.as_ref(), label, place)
+            let told = self.findings.len();
+            let label = self.label(scope, value.as_ref(), label, place);
+            if value.is_none() {
+                // What its names mean is not known, since the value that they belong to was not understood.
+                self.findings.truncate(told);
+            }
+            label
         });
         let value = match (value, written) {
             (Some(value), Some(written)) => self.fit(value, &written.place, rule.value.span),

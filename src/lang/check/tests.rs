@@ -331,9 +331,10 @@ fn certain_fixes_settle_their_findings() {
 
 #[test]
 fn one_slip_gives_one_finding() {
+    let mut wrong = Vec::new();
     for (from, to, code) in [
-        ("<- TITLE.trim()", "<- TITEL.trim()", "B2N-E0201 B2N-E0401"),
-        ("map company -> Account", "map company -> Acount", "B2N-E0202 B2N-E0702"),
+        ("<- TITLE.trim()", "<- TITEL.trim()", "B2N-E0201"),
+        ("map company -> Account", "map company -> Acount", "B2N-E0202"),
         ("<- markets[CURRENCY_ID]", "<- market[CURRENCY_ID]", "B2N-W103 B2N-E0203"),
         ("TITLE.trim()", "TITLE.strip()", "B2N-E0204"),
         ("ref company(COMPANY_ID)", "ref companies(COMPANY_ID)", "B2N-E0205"),
@@ -341,7 +342,7 @@ fn one_slip_gives_one_finding() {
         ("STAGE_ID == \"LOSE\"", "STAGE_ID == \"LOST\"", "B2N-E0207"),
         ("=> lost \"No budget\"", "=> won \"No budget\"", "B2N-E0207"),
         ("-> \"Service\"", "-> \"Servis\"", "B2N-E0207"),
-        ("category 1 `Сервис`", "category 2 `Сервис`", "B2N-E0207 B2N-W103 B2N-E0306"),
+        ("category 1 `Сервис`", "category 2 `Сервис`", "B2N-E0207 B2N-E0306"),
         ("\"sveta@acme.example\"", "\"sweta@acme.example\"", "B2N-E0208"),
         ("\"svetlana@acme.example\"", "\"left@acme.example\"", "B2N-E0208"),
         ("`Объём`", "`Обьём`", "B2N-E0209"),
@@ -357,8 +358,7 @@ fn one_slip_gives_one_finding() {
         ("else first(EMAIL)  else quarantine", "else first(EMAIL)", "B2N-E0502"),
         ("else first(EMAIL)  else quarantine", "else unset", "B2N-E0402"),
         ("else first(EMAIL)  else quarantine", "else quarantine  else unset", "B2N-W101"),
-        ("TITLE.trim()              else", "TITLE.cut(9)              else", "B2N-L201"),
-        ("(COMMENTS.plain_text", "(COMMENTS.plain_text", ""),
+        ("TITLE.trim()              else", "TITLE.trim().cut(9)       else", "B2N-L201"),
         ("where ID > 0", "where ID == \"0\"", "B2N-E0501"),
         ("where has EMAIL or has NAME", "where has EMAIL or NAME", "B2N-E0505"),
         ("where has EMAIL or has NAME", "where has EMAIL else wait", "B2N-E0507"),
@@ -385,12 +385,12 @@ fn one_slip_gives_one_finding() {
         ("zone \"Europe/Moscow\"", "", "B2N-E0506"),
         ("on existing keep", "on existing keep\n  on existing fill", "B2N-E0107"),
     ] {
-        if from == to.trim_start_matches('(') || from.starts_with('(') {
-            continue;
-        }
         let found = codes_of(from, to).join(" ");
-        assert_eq!(found, code, "{to}:\n{}", all(&changed(from, to)));
+        if found != code {
+            wrong.push(format!("{to}: expected {code}\n{}", all(&changed(from, to))));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
@@ -407,6 +407,60 @@ fn suggestions_look_at_codes_and_titles() {
     assert_eq!(help("TITLE.trim()", "TITLE.trimm()", codes::UNKNOWN_FUNCTION), "did this mean `trim`?");
     assert!(
         help("=> \"Europe\"", "=> \"Eurpe\"", codes::UNKNOWN_VALUE).starts_with("did this mean \"Europe\"?")
+    );
+}
+
+#[test]
+fn constants_must_be_values_of_the_destination() {
+    let with = |rules: &str| {
+        changed("  drop UF_CRM_OLD_CODE empty\n", &format!("  drop UF_CRM_OLD_CODE empty\n{rules}\n"))
+    };
+    let ok = |rules: &str| {
+        let text = with(rules);
+        assert!(checked(&text).findings.is_empty(), "{}", all(&text));
+    };
+    ok("  tags <- \"Migrated\"");
+    ok("  tags <- [\"Migrated\", \"Partner\"]");
+    ok("  tags <- UF_CRM_OLD_REGION");
+    ok(
+        "  custom \"Kind\" enum(\"A\", \"B\") <- kinds2[INDUSTRY]\n}\ntable kinds2 : enum(INDUSTRY) -> Account.`Kind` {\n  \"IT\" => \"A\"\n  \"BANKING\" => \"B\"\n  _ unseen => unset",
+    );
+    ok(
+        "  custom \"Kind\" enum(\"A\", \"B\") <- kinds2[INDUSTRY]\n}\ntable kinds2 : enum(INDUSTRY) -> text {\n  \"IT\" => \"A\"\n  \"BANKING\" => \"B\"\n  _ unseen => unset",
+    );
+    let wrong = |rules: &str, code| {
+        let text = with(rules);
+        let found: Vec<_> = checked(&text).findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(found, [code], "{}", all(&text));
+    };
+    wrong("  custom \"Kind\" enum(\"A\", \"B\") <- \"C\"", codes::UNKNOWN_VALUE);
+    wrong("  custom \"Kind\" enum(\"A\", \"B\") <- INDUSTRY", codes::TYPE_MISMATCH);
+    wrong("  custom \"Kind\" enum(\"A\", \"B\") <- UF_CRM_OLD_REGION", codes::TYPE_MISMATCH);
+    wrong("  custom \"Kind\" enum(\"A\") <- kinds[PHONE]", codes::TYPE_MISMATCH);
+    wrong("  custom \"Kind\" text <- INDUSTRY", codes::TYPE_MISMATCH);
+    wrong("  custom \"Kind\" text <- PHONE", codes::TYPE_MISMATCH);
+    wrong(
+        "  custom \"Kind\" enum(\"A\", \"B\") <- kinds2[INDUSTRY]\n}\ntable kinds2 : enum(INDUSTRY) -> text {\n  \"IT\" => \"A\"\n  \"BANKING\" => \"C\"\n  _ unseen => unset",
+        codes::UNKNOWN_VALUE,
+    );
+}
+
+#[test]
+fn a_constant_owner_is_a_user_of_the_destination() {
+    let text = changed(
+        "  owner     <- user(ASSIGNED_BY_ID)\n}\n\norder",
+        "  owner     <- \"ops@acme.example\"\n  drop ASSIGNED_BY_ID declined \"one owner for all people\"\n}\n\norder",
+    );
+    let checked = checked(&text);
+    let plan = checked.plan.unwrap_or_else(|| panic!("{}", all(&text)));
+    let rule = plan.maps[2].rules.last().expect("the rule is there");
+    assert_eq!(rule.value, Expr::Const(crate::lang::value::Value::text("102")));
+    assert_eq!(
+        codes_of(
+            "on fail flag \"not an e-mail address\"",
+            "on fail quarantine\n  owner <- \"nobody@acme.example\""
+        ),
+        ["B2N-E0208", "B2N-E0407"]
     );
 }
 
@@ -477,7 +531,7 @@ fn findings_stand_in_the_order_of_the_file() {
     let text = WHOLE.replace("TITLE", "TITEL").replace("\"Europe\"", "\"Eurpe\"");
     let starts: Vec<_> =
         checked(&text).findings.iter().filter_map(|f| f.label.as_ref().map(|l| l.span.start)).collect();
-    assert!(starts.len() > 3 && starts.is_sorted());
+    assert!(starts.len() > 2 && starts.is_sorted());
 }
 
 #[test]

@@ -16,7 +16,9 @@ impl Value {
             Value::Bool(yes) => json!(yes),
             Value::Date(date) => Json::String(date.to_string()),
             Value::Instant(instant) => Json::String(instant.to_string()),
-            Value::Money(money) => json!({"amount": money.amount.to_string(), "currency": money.currency.as_str()}),
+            Value::Money(money) => {
+                json!({"amount": money.amount.to_string(), "currency": money.currency.as_str()})
+            }
             Value::Name(name) => json!({"given": name.given.as_str(), "family": name.family.as_str()}),
             Value::Address(address) => {
                 let parts = [
@@ -27,7 +29,11 @@ impl Value {
                     ("postal_code", &address.postal_code),
                     ("country", &address.country),
                 ];
-                parts.iter().filter(|(_, part)| !part.is_empty()).map(|(name, part)| ((*name).to_owned(), json!(part.as_str()))).collect()
+                parts
+                    .iter()
+                    .filter(|(_, part)| !part.is_empty())
+                    .map(|(name, part)| ((*name).to_owned(), json!(part.as_str())))
+                    .collect()
             }
             Value::Stage(stage) => {
                 let mut json = json!({"pipeline": stage.pipeline});

@@ -16,7 +16,12 @@ const SWEEPS: u32 = 3;
 ///
 /// # Errors
 /// A source that fails, is another account, or whose count and records disagree.
-pub async fn extract(plan: &Plan, workspace: &Workspace, source: &dyn Source, outside: &Outside<'_>) -> Result<()> {
+pub async fn extract(
+    plan: &Plan,
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<()> {
     let account = source.account().await?;
     workspace.pin(Side::Source, &account.id)?;
     let objects: BTreeSet<&str> = plan.maps.iter().map(|map| map.source.as_str()).collect();

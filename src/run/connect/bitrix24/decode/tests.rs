@@ -177,7 +177,10 @@ fn links_and_bindings() {
     assert!(read("UF_CRM_4", json!(["CO_3", "CO_4"])).unwrap_err().contains("2 values"));
     assert_eq!(read("PARENT_ID_1032", json!("T408_7")), Ok(Value::text("7")));
     assert_eq!(read("UF_CRM_5", json!(["D_1", "C_2", "0"])), Ok(texts(&["deal/1", "contact/2"])));
-    assert_eq!(read("UF_CRM_5", json!(["T80_6", "SI_7", "ZZ_1"])), Ok(texts(&["process 128/6", "invoice/7", "ZZ_1"])));
+    assert_eq!(
+        read("UF_CRM_5", json!(["T80_6", "SI_7", "ZZ_1"])),
+        Ok(texts(&["process 128/6", "invoice/7", "ZZ_1"]))
+    );
     assert_eq!(read("UF_CRM_3", json!([79, "80", null])), Ok(texts(&["79", "80"])));
     assert_eq!(
         read("UF_CRM_3", json!({"0": "79", "2": "80"})),
