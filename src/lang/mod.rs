@@ -2,6 +2,7 @@
 //!
 //! Synchronous, and a function of its arguments: no clock, randomness, environment or files in here.
 
+pub mod check;
 pub mod eval;
 pub mod finding;
 pub mod functions;

@@ -83,7 +83,10 @@ fn the_example_checks() {
 #[test]
 fn a_broken_spec_gives_every_finding_in_one_run() {
     let (_folder, ran) = changed(|text| {
-        text.replacen("-> Account {", "-> Acount {", 1).replacen("CURRENCY_ID", "CURENCY_ID", 1).replacen("=>", "=", 1).into_bytes()
+        text.replacen("-> Account {", "-> Acount {", 1)
+            .replacen("CURRENCY_ID", "CURENCY_ID", 1)
+            .replacen("=>", "=", 1)
+            .into_bytes()
     });
     shows(&ran, 1, &["B2N-E01", "Account", "CURRENCY_ID", "help"]);
 }
@@ -116,7 +119,8 @@ fn nesting_ten_thousand_deep_is_a_finding() {
     let (_folder, ran) = changed(|text| format!("{text}\n{deep}\n").into_bytes());
     shows(&ran, 1, &["B2N-E01"]);
     let rule = format!("  name <- {}TITLE{}", "first([".repeat(5_000), "])".repeat(5_000));
-    let (_folder, ran) = changed(|text| text.replacen("  key ID", &format!("  key ID\n{rule}"), 1).into_bytes());
+    let (_folder, ran) =
+        changed(|text| text.replacen("  key ID", &format!("  key ID\n{rule}"), 1).into_bytes());
     shows(&ran, 1, &["B2N-E0104"]);
 }
 
@@ -182,7 +186,8 @@ fn machine_output_is_json_and_names_its_format() {
     ] {
         let ran = run(b2n().args(&args).arg(&spec).args(["--format", "json"]));
         assert_eq!(ran.code, 0, "{}", ran.all());
-        let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}\n{}", ran.all()));
+        let json: serde_json::Value =
+            serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}\n{}", ran.all()));
         assert_eq!(json["format"], format, "{args:?}");
     }
     let ran = run(b2n().args(["check", "nowhere.b2n", "--format", "json"]));
@@ -204,7 +209,11 @@ impl Twins {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let words: Vec<&str> = line.split_whitespace().collect();
         let after = |name: &str| {
-            words.iter().position(|word| *word == name).map(|at| words[at + 1].to_owned()).unwrap_or_else(|| panic!("{line}"))
+            words
+                .iter()
+                .position(|word| *word == name)
+                .map(|at| words[at + 1].to_owned())
+                .unwrap_or_else(|| panic!("{line}"))
         };
         Twins { webhook: after("bitrix24"), nutshell: after("nutshell"), child }
     }
@@ -243,7 +252,10 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
         assert!(!text.contains("/rest/1/secret"), "the webhook was printed:\n{text}");
     }
     let workspace = std::fs::read(folder.path().join("acme.b2nw")).expect("the workspace");
-    assert!(!workspace.windows(14).any(|bytes| bytes == b"/rest/1/secret"), "the webhook is in the workspace");
+    assert!(
+        !workspace.windows(14).any(|bytes| bytes == b"/rest/1/secret"),
+        "the webhook is in the workspace"
+    );
     // Another account is refused, naming both.
     let other = Twins::start(&["--scale", "0.01", "--seed", "4", "--unthrottled"]);
     shows(&run(other.b2n().arg("migrate").arg(&spec)), 2, &["is bound to"]);
@@ -257,7 +269,11 @@ fn what_the_network_does_wrong_is_exit_3_with_a_next_step() {
     shows(&refused, 3, &["does not answer", "run the same command again"]);
     let wrong_key = run(twins.b2n().env("B2N_NUTSHELL_KEY", "wrong").arg("migrate").arg(&spec));
     shows(&wrong_key, 3, &["B2N_NUTSHELL_KEY"]);
-    let wrong_hook = run(twins.b2n().env("B2N_BITRIX24_WEBHOOK", twins.webhook.replace("secret", "other")).arg("migrate").arg(&spec));
+    let wrong_hook = run(twins
+        .b2n()
+        .env("B2N_BITRIX24_WEBHOOK", twins.webhook.replace("secret", "other"))
+        .arg("migrate")
+        .arg(&spec));
     shows(&wrong_hook, 3, &["B2N_BITRIX24_WEBHOOK"]);
     // A page where JSON was due: the Nutshell twin's own HTML, asked at the portal's place.
     let html = twins.webhook.replacen(
@@ -327,7 +343,8 @@ fn ctrl_c_stops_cleanly_and_resumes() {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("waits") {
-            std::io::Read::read_to_string(&mut child.stderr.take().expect("its errors"), &mut err).expect("reads");
+            std::io::Read::read_to_string(&mut child.stderr.take().expect("its errors"), &mut err)
+                .expect("reads");
             assert_eq!(status.code(), Some(3), "{err}");
             break;
         }
@@ -355,7 +372,8 @@ fn transform_reads_and_writes_lines() {
     drop(stdin);
     let ran = Ran::new(child.wait_with_output().expect("ends"));
     assert_eq!(ran.code, 1, "{}", ran.all());
-    let lines: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
+    let lines: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
     assert_eq!(lines.len(), 2, "{}", ran.all());
     assert_eq!(lines[0]["fields"]["name"], "Pumps", "{}", ran.all());
     assert_eq!(lines[1]["line"], 3, "{}", ran.all());

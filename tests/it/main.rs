@@ -2,5 +2,6 @@
 
 mod architecture;
 mod cli;
+mod documented;
 mod sim;
 mod world;

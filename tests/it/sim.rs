@@ -34,7 +34,8 @@ fn wrong(world: &World) -> Vec<String> {
             wrong.push(format!("{entity}: {live} records, {marked} with a marker"));
         }
         for (marker, records) in markers {
-            let key = marker.strip_prefix(&format!("acme.bitrix24.com/{object}/")).and_then(|key| key.parse().ok());
+            let key =
+                marker.strip_prefix(&format!("acme.bitrix24.com/{object}/")).and_then(|key| key.parse().ok());
             let Some(key): Option<i64> = key else {
                 wrong.push(format!("{entity}: marker `{marker}` is not one"));
                 continue;
@@ -52,13 +53,18 @@ fn wrong(world: &World) -> Vec<String> {
             "contact" => Entity::Contact,
             _ => Entity::Deal,
         };
-        let all: BTreeSet<i64> =
-            world.portal.with_portal(|portal| portal.records.get(&source).map(|r| r.keys().copied().collect()).unwrap_or_default());
+        let all: BTreeSet<i64> = world.portal.with_portal(|portal| {
+            portal.records.get(&source).map(|r| r.keys().copied().collect()).unwrap_or_default()
+        });
         let there: BTreeSet<i64> = ids.keys().filter(|(o, _)| *o == object).map(|(_, key)| *key).collect();
         let missing: Vec<&i64> = all.difference(&there).collect();
         let tally = world.workspace.tally(object).expect("a tally");
         if missing.len() as u64 != tally.left_out + tally.quarantined {
-            wrong.push(format!("{entity}: {} of {} are missing, the books say {tally:?}", missing.len(), all.len()));
+            wrong.push(format!(
+                "{entity}: {} of {} are missing, the books say {tally:?}",
+                missing.len(),
+                all.len()
+            ));
         }
         if let Some(stranger) = there.difference(&all).next() {
             wrong.push(format!("{entity}: {object} {stranger} is in no portal"));
@@ -74,7 +80,9 @@ fn links(world: &World, ids: &BTreeMap<(&str, i64), i64>, wrong: &mut Vec<String
     world.portal.with_portal(|portal| {
         for (contact, companies) in &portal.contact_companies {
             for company in companies {
-                if let (Some(a), Some(b)) = (ids.get(&("contact", *contact)), ids.get(&("company", company.id))) {
+                if let (Some(a), Some(b)) =
+                    (ids.get(&("contact", *contact)), ids.get(&("company", company.id)))
+                {
                     expected.insert(("Contacts", *a, "accounts", *b));
                 }
             }
@@ -87,7 +95,8 @@ fn links(world: &World, ids: &BTreeMap<(&str, i64), i64>, wrong: &mut Vec<String
             }
         }
         for (deal, record) in portal.records.get(&Entity::Deal).into_iter().flatten() {
-            let company = record.get("COMPANY_ID").and_then(|id| id.as_str()).and_then(|id| id.parse::<i64>().ok());
+            let company =
+                record.get("COMPANY_ID").and_then(|id| id.as_str()).and_then(|id| id.parse::<i64>().ok());
             if let (Some(a), Some(b)) =
                 (ids.get(&("deal", *deal)), company.and_then(|company| ids.get(&("company", company))))
             {
@@ -137,7 +146,11 @@ fn a_clean_migration_closes_and_a_second_run_writes_nothing() {
     assert_eq!((log.refused_rate, log.refused_operating), (0, 0), "the limiter provoked a refusal");
     let writes = |world: &World| {
         let log = world.account.log();
-        log.requests.iter().filter(|(name, _)| ["new", "edit", "delete"].iter().any(|verb| name.starts_with(verb))).map(|(_, n)| n).sum::<u64>()
+        log.requests
+            .iter()
+            .filter(|(name, _)| ["new", "edit", "delete"].iter().any(|verb| name.starts_with(verb)))
+            .map(|(_, n)| n)
+            .sum::<u64>()
     };
     let before = writes(&world);
     let again = world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -168,7 +181,11 @@ fn with_lost_answers(mut world: World, plant: bool) -> Vec<String> {
 fn answers_lost_after_the_commit_make_no_doubles() {
     for (seed, lost) in [(11, 0.05), (12, 0.5)] {
         let world = World::new(full(), seed, Faults { lost, ..Faults::default() });
-        assert_eq!(with_lost_answers(world, false), Vec::<String>::new(), "seed {seed}, {lost} of the answers lost");
+        assert_eq!(
+            with_lost_answers(world, false),
+            Vec::<String>::new(),
+            "seed {seed}, {lost} of the answers lost"
+        );
     }
 }
 
@@ -179,7 +196,10 @@ fn resending_at_once_is_caught() {
     for (seed, lost) in [(11, 0.05), (12, 0.5)] {
         let world = World::new(small(), seed, Faults { lost, ..Faults::default() });
         let found = with_lost_answers(world, true);
-        assert!(found.iter().any(|line| line.contains("made twice")), "seed {seed}: nothing was noticed: {found:?}");
+        assert!(
+            found.iter().any(|line| line.contains("made twice")),
+            "seed {seed}: nothing was noticed: {found:?}"
+        );
     }
 }
 
@@ -230,14 +250,19 @@ fn deaths_and_lost_answers_together_are_survived_at_full_size() {
         let world = World::new(full(), seed, faults);
         let died = through(&world, &deaths);
         assert!(died >= 4, "only {died} deaths");
-        assert_eq!(wrong(&world), Vec::<String>::new(), "seed {seed}, {lost} of the answers lost, {died} deaths");
+        assert_eq!(
+            wrong(&world),
+            Vec::<String>::new(),
+            "seed {seed}, {lost} of the answers lost, {died} deaths"
+        );
     }
 }
 
 #[test]
 fn the_same_seed_twice_is_the_same_run() {
     let run = || {
-        let world = World::new(small(), 61, Faults { lost: 0.2, late: 0.1, late_ms: 20_000, ..Faults::default() });
+        let world =
+            World::new(small(), 61, Faults { lost: 0.2, late: 0.1, late_ms: 20_000, ..Faults::default() });
         through(&world, &[("load.answered", 9)]);
         serde_json::to_string(&world.account.dump()).expect("a dump")
     };

@@ -15,10 +15,10 @@ use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Local};
 use b2n::run::engine::{Engine, Error, Interrupted, Outside, Points, Progress, RunReport, Settings};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
+use b2n::run::twin;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{self, Portal};
 use b2n::run::twin::nutshell::{self, Company};
-use b2n::run::twin;
 use b2n::run::workspace::Workspace;
 
 /// What goes wrong between b2n and the destination. Shares are of writes.
@@ -91,7 +91,11 @@ impl Transport for BadWire {
             }
             if write && self.chance(self.faults.refused) {
                 self.clock.sleep(50).await;
-                return Ok(HttpResponse { status: 503, headers: Vec::new(), body: b"<html>busy</html>".to_vec() });
+                return Ok(HttpResponse {
+                    status: 503,
+                    headers: Vec::new(),
+                    body: b"<html>busy</html>".to_vec(),
+                });
             }
             let mut answer = self.twin.handle(&seen, now);
             if write && self.chance(self.faults.lost) {
@@ -166,11 +170,13 @@ pub fn acme() -> Checked {
     let folder = root().join("examples/acme");
     let source = schema(&folder.join("schema/bitrix24.yaml"));
     let target = schema(&folder.join("schema/nutshell.yaml"));
-    let (spec, findings) = syntax::parse(&text(&folder.join("acme.b2n")));
+    let source_text = text(&folder.join("acme.b2n"));
+    let (spec, findings) = syntax::parse(&source_text);
     assert!(findings.is_empty(), "{findings:?}");
     let (source_hash, target_hash) = (source.hash(), target.hash());
     let checked = check::check(&Input {
         spec: &spec,
+        text: &source_text,
         source: Some(&source),
         target: Some(&target),
         source_hash: &source_hash,
@@ -220,8 +226,10 @@ impl World {
     pub fn live(&self, points: &DieAt) -> Result<RunReport, Error> {
         let clock: Rc<dyn Clock> = self.clock.clone();
         let portal = Rc::clone(&self.portal);
-        let source_wire: Rc<dyn Transport> =
-            Rc::new(Wire::new(Rc::new(move |request: &twin::Request, now| portal.handle(request, now)), Rc::clone(&clock)));
+        let source_wire: Rc<dyn Transport> = Rc::new(Wire::new(
+            Rc::new(move |request: &twin::Request, now| portal.handle(request, now)),
+            Rc::clone(&clock),
+        ));
         let target_wire: Rc<dyn Transport> = self.wire.clone();
         let random: Rc<dyn Random> = Rc::new(SplitMix::new(self.seed));
         let credentials = Credentials::from_values(|name| {
@@ -232,8 +240,10 @@ impl World {
                 _ => return None,
             })
         });
-        let source = connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
-        let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random).expect("a target");
+        let source =
+            connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
+        let target =
+            connect::target("nutshell", &credentials, &target_wire, &clock, &random).expect("a target");
         let plan = &self.checked.plan;
         let decoders = plan
             .maps

@@ -1,6 +1,6 @@
 //! The live accounts of a command: credentials, clients, and the engine over them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fs::File;
 use std::rc::Rc;
 
@@ -34,23 +34,26 @@ pub struct Process {
 impl Process {
     /// From this process's environment.
     pub fn new() -> Result<Self, Failure> {
-        let transport = HttpTransport::new().map_err(|why| Failure::outside(format!("no HTTPS client can be made: {why}")))?;
+        let transport = HttpTransport::new()
+            .map_err(|why| Failure::outside(format!("no HTTPS client can be made: {why}")))?;
         Ok(Process {
             transport: Rc::new(transport),
             clock: Rc::new(SystemClock),
-            random: Rc::new(SystemRandom::new()),
+            random: Rc::new(SystemRandom::default()),
             credentials: Credentials::from_values(|name| std::env::var(name).ok()),
         })
     }
 
     /// The client of a source system.
     pub fn source(&self, connector: &str) -> Result<Box<dyn Source>, Failure> {
-        connect::source(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+        connect::source(connector, &self.credentials, &self.transport, &self.clock, &self.random)
+            .map_err(|why| Failure::usage(why.to_string()))
     }
 
     /// The client of a destination system.
     pub fn target(&self, connector: &str) -> Result<Box<dyn Target>, Failure> {
-        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random).map_err(|why| Failure::usage(why.to_string()))
+        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random)
+            .map_err(|why| Failure::usage(why.to_string()))
     }
 }
 
@@ -71,7 +74,9 @@ pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
     let plan = &ready.plan;
     plan.maps
         .iter()
-        .map(|map| connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage))
+        .map(|map| {
+            connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)
+        })
         .collect()
 }
 
@@ -95,8 +100,7 @@ impl Points for UntilCtrlC {
     }
 }
 
-/// Runs engine work over live accounts. The first Ctrl-C ends it at the next safe point, the second at once; both
-/// leave everything that is durable in place.
+/// Runs engine work over live accounts.
 pub fn block_on<T>(
     live: &Live,
     ready: &Ready,
@@ -104,36 +108,48 @@ pub fn block_on<T>(
     terminal: &Terminal,
     work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, engine::Error>,
 ) -> Result<T, Failure> {
+    let decoders = decoders(ready)?;
+    until_ctrl_c(live.clock.as_ref(), workspace, terminal, async |outside| {
+        let engine = Engine::new(
+            &ready.plan,
+            workspace,
+            live.source.as_ref(),
+            live.target.as_ref(),
+            decoders,
+            outside,
+            Settings::default(),
+        )?;
+        work(&engine).await
+    })
+}
+
+/// Runs work that ends when it is through or when somebody wants it to. The first Ctrl-C ends it at the next safe
+/// point, the second at once; both leave everything that is durable in place.
+pub fn until_ctrl_c<T>(
+    clock: &dyn Clock,
+    workspace: &Workspace,
+    terminal: &Terminal,
+    work: impl AsyncFnOnce(Outside<'_>) -> Result<T, engine::Error>,
+) -> Result<T, Failure> {
     let points = UntilCtrlC::default();
     let progress = Shown::new(*terminal);
-    let outside = Outside { clock: live.clock.as_ref(), points: &points, progress: &progress };
-    let decoders = decoders(ready)?;
-    let engine = Engine::new(
-        &ready.plan,
-        workspace,
-        live.source.as_ref(),
-        live.target.as_ref(),
-        decoders,
-        outside,
-        Settings::default(),
-    )?;
-    let presses = RefCell::new(0u32);
     let ended = runtime()?.block_on(async {
         let pressed = async {
-            loop {
+            for press in 1.. {
                 if tokio::signal::ctrl_c().await.is_err() {
                     std::future::pending::<()>().await;
                 }
-                *presses.borrow_mut() += 1;
-                if *presses.borrow() > 1 {
+                if press > 1 {
                     return;
                 }
                 points.asked.set(true);
-                eprintln!("\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)");
+                eprintln!(
+                    "\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)"
+                );
             }
         };
         tokio::select! {
-            ended = work(&engine) => ended,
+            ended = work(Outside { clock, points: &points, progress: &progress }) => ended,
             () = pressed => Err(engine::Error::Interrupted),
         }
     });

@@ -28,16 +28,30 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             print!("{}", report::findings(&project.findings, terminal));
             if let Some(plan) = &project.plan {
                 let hash = plan.hash();
-                println!("{} {}: {} maps, {} rules", terminal.green("checks"), project.text.name(), plan.maps.len(), plan.maps.iter().map(|map| map.rules.len()).sum::<usize>());
+                println!(
+                    "{} {}: {} maps, {} rules",
+                    terminal.green("checks"),
+                    project.text.name(),
+                    plan.maps.len(),
+                    plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
+                );
                 println!("  plan   {}", &hash[..16]);
-                println!("  schema {} {}, {} {}", plan.source.connector, short(&plan.source.schema), plan.target.connector, short(&plan.target.schema));
+                println!(
+                    "  schema {} {}, {} {}",
+                    plan.source.connector,
+                    short(&plan.source.schema),
+                    plan.target.connector,
+                    short(&plan.target.schema)
+                );
             }
         }
         Format::Json => {
             let files: Vec<Value> = project
                 .findings
                 .iter()
-                .map(|(text, findings)| serde_json::from_str(&finding::json::render(findings, text)).unwrap_or(Value::Null))
+                .map(|(text, findings)| {
+                    serde_json::from_str(&finding::json::render(findings, text)).unwrap_or(Value::Null)
+                })
                 .collect();
             println!(
                 "{}",

@@ -22,7 +22,7 @@ pub fn man() -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
     let written = clap_mangen::Man::new(super::command()).render(&mut out).and_then(|()| {
         for sub in super::command().get_subcommands() {
-            let named = sub.clone().name(format!("b2n-{}", sub.get_name()));
+            let named = sub.clone().display_name(format!("b2n-{}", sub.get_name()));
             clap_mangen::Man::new(named).render(&mut out)?;
         }
         std::io::Write::write_all(&mut std::io::stdout(), &out)

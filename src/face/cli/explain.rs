@@ -32,11 +32,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let text = args.code.as_deref().unwrap_or_default();
     let Some(code) = Code::parse(text) else {
-        return Err(Failure::usage(format!("there is no code `{text}`")).hint("list every code with `b2n explain --list`"));
+        return Err(Failure::usage(format!("there is no code `{text}`"))
+            .hint("list every code with `b2n explain --list`"));
     };
     match terminal.format {
         Format::Human => print!("{}", finding::explain(code)),
-        Format::Json => println!("{}", json!({"format": "b2n-explain/1", "code": code, "title": code.title(), "page": code.page()})),
+        Format::Json => println!(
+            "{}",
+            json!({"format": "b2n-explain/1", "code": code, "title": code.title(), "page": code.page()})
+        ),
     }
     Ok(ExitCode::SUCCESS)
 }

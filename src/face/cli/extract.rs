@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::run::engine;
 use crate::run::workspace::Workspace;
 
-use super::account::{self, Live};
+use super::account::{self, Process};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count};
@@ -22,11 +23,11 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let live = Live::from_environment(&ready)?;
+    let process = Process::new()?;
+    let source = process.source(&ready.plan.source.connector)?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
-    account::block_on(&live, &ready, &workspace, terminal, async |engine| {
-        engine.bind_source().await?;
-        engine.extract().await
+    account::until_ctrl_c(process.clock.as_ref(), &workspace, terminal, async |outside| {
+        engine::extract(&ready.plan, &workspace, source.as_ref(), &outside).await
     })?;
     let mut rows = Vec::new();
     for map in &ready.plan.maps {
@@ -38,7 +39,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             for (object, staged, counted) in &rows {
                 println!("{object}: {} staged, {} counted by the source", count(*staged), count(*counted));
             }
-            println!("next: `b2n rehearse {} --workspace {}`", args.spec.spec.display(), workspace.path().display());
+            println!(
+                "next: `b2n rehearse {} --workspace {}`",
+                args.spec.spec.display(),
+                workspace.path().display()
+            );
         }
         Format::Json => {
             let rows: Vec<_> = rows.iter().map(|(object, staged, counted)| json!({"object": object, "staged": staged, "counted": counted})).collect();

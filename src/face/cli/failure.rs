@@ -58,9 +58,9 @@ impl Failure {
     /// A file that could not be read or written.
     pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         let kind = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::AlreadyExists => {
-                Kind::Usage
-            }
+            std::io::ErrorKind::NotFound
+            | std::io::ErrorKind::PermissionDenied
+            | std::io::ErrorKind::AlreadyExists => Kind::Usage,
             _ => Kind::Outside,
         };
         Failure::new(kind, format!("`{}`: {error}", path.display()))
@@ -128,21 +128,26 @@ impl From<engine::Error> for Failure {
             engine::Error::Connect(error) => error.into(),
             engine::Error::Workspace(error) => error.into(),
             engine::Error::Preflight(problems) => {
-                let mut failure =
-                    Failure::new(Kind::Findings, "the plan does not fit the accounts as they are now; nothing was written");
+                let mut failure = Failure::new(
+                    Kind::Findings,
+                    "the plan does not fit the accounts as they are now; nothing was written",
+                );
                 for problem in problems {
                     failure = failure.hint(format!("{}: {}", problem.what, problem.next));
                 }
                 failure
             }
             engine::Error::NotClosed { phase, lines } => {
-                let mut failure = Failure::new(Kind::Findings, format!("phase {phase} does not close; the run ends here"));
+                let mut failure =
+                    Failure::new(Kind::Findings, format!("phase {phase} does not close; the run ends here"));
                 for line in lines {
                     failure = failure.hint(line);
                 }
                 failure.hint("look at the records with `b2n status`, then run the same command again")
             }
-            engine::Error::Count { .. } | engine::Error::Stopped { .. } => Failure::new(Kind::Findings, error.to_string()),
+            engine::Error::Count { .. } | engine::Error::Stopped { .. } => {
+                Failure::new(Kind::Findings, error.to_string())
+            }
             engine::Error::NotStaged { .. } | engine::Error::Plan(_) => Failure::usage(error.to_string()),
             engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
         }

@@ -9,8 +9,8 @@ use crate::lang::text::SourceText;
 
 use super::failure::{Failure, Kind};
 use super::project::read_text;
-use super::terminal::Terminal;
 use super::report;
+use super::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,9 +28,12 @@ pub struct Args {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if args.stdin {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(|error| Failure::outside(format!("standard input: {error}")))?;
-        let text = SourceText::from_bytes("standard input", &bytes)
-            .map_err(|_| Failure::usage("standard input is not UTF-8, or larger than 4 MiB").hint("pipe a `.b2n` spec in"))?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
+        let text = SourceText::from_bytes("standard input", &bytes).map_err(|_| {
+            Failure::usage("standard input is not UTF-8, or larger than 4 MiB").hint("pipe a `.b2n` spec in")
+        })?;
         let formatted = format(&text, terminal)?;
         if args.check {
             return Ok(ExitCode::from(u8::from(formatted != text.text())));

@@ -30,7 +30,9 @@ const READ_ME: &str = "# This migration
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let folder = &args.folder;
-    if folder.exists() && std::fs::read_dir(folder).map_err(|error| Failure::file(folder, &error))?.next().is_some() {
+    if folder.exists()
+        && std::fs::read_dir(folder).map_err(|error| Failure::file(folder, &error))?.next().is_some()
+    {
         return Err(Failure::usage(format!("`{}` is there and not empty", folder.display()))
             .hint("name a folder that is not there yet: nothing is overwritten"));
     }

@@ -30,7 +30,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
     let live = Live::from_environment(&ready)?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
-    let (_, target) = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
+    let (_, target) =
+        account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
     if target.id != ready.plan.target.account {
         return Err(Failure::usage(format!(
             "the snapshot was taken of account `{}`, but `{}` ({}) answers",
@@ -53,17 +54,32 @@ fn confirm(args: &Args, target: &Account, terminal: &Terminal) -> Result<(), Fai
     match &args.yes_into {
         Some(id) if *id == target.id => return Ok(()),
         Some(id) => {
-            return Err(Failure::usage(format!("--yes-into names `{id}`, but `{}` ({}) answers; nothing was written", target.id, target.name)).hint(hint));
+            return Err(Failure::usage(format!(
+                "--yes-into names `{id}`, but `{}` ({}) answers; nothing was written",
+                target.id, target.name
+            ))
+            .hint(hint));
         }
         None => {}
     }
     if !terminal.attended {
-        return Err(Failure::usage(format!("the first write into `{}` ({}) wants to be confirmed; nothing was written", target.name, target.id)).hint(hint));
+        return Err(Failure::usage(format!(
+            "the first write into `{}` ({}) wants to be confirmed; nothing was written",
+            target.name, target.id
+        ))
+        .hint(hint));
     }
-    eprint!("records will be written into {} (account {}); type the account's id to go on: ", terminal.bold(&target.name), target.id);
+    eprint!(
+        "records will be written into {} (account {}); type the account's id to go on: ",
+        terminal.bold(&target.name),
+        target.id
+    );
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::outside(format!("standard input: {error}")))?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
     if answer.trim() == target.id {
         Ok(())
     } else {
@@ -77,7 +93,11 @@ pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Resu
         Format::Human => {
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
-            let verdict = if run.closes() { terminal.green("every record is accounted for") } else { terminal.red("the books do not close") };
+            let verdict = if run.closes() {
+                terminal.green("every record is accounted for")
+            } else {
+                terminal.red("the books do not close")
+            };
             println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
         }
         Format::Json => println!(

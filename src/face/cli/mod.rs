@@ -38,7 +38,12 @@ use terminal::Terminal;
 /// A `.b2n` spec says what becomes of every field; b2n checks it against snapshots of both systems, rehearses the
 /// move, carries it out, and proves what arrived.
 #[derive(Debug, Parser)]
-#[command(name = "b2n", version, max_term_width = 100, after_help = "Exit codes: 0 fine, 1 findings or a failed reconciliation, 2 wrong use, 3 the outside world failed (run again later).")]
+#[command(
+    name = "b2n",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 findings or a failed reconciliation, 2 wrong use, 3 the outside world failed (run again later)."
+)]
 struct Cli {
     /// How findings and counts are printed.
     #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
@@ -79,22 +84,30 @@ enum Command {
     #[command(after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --format json")]
     Check(check::Args),
     /// Lay a spec out the one way. Keeps comments and never changes what it means.
-    #[command(after_help = "Examples:\n  b2n fmt acme.b2n\n  b2n fmt --check acme.b2n\n  b2n fmt --stdin < acme.b2n")]
+    #[command(
+        after_help = "Examples:\n  b2n fmt acme.b2n\n  b2n fmt --check acme.b2n\n  b2n fmt --stdin < acme.b2n"
+    )]
     Fmt(fmt::Args),
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
     #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
     Plan(plan::Args),
     /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
-    #[command(after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL.")]
+    #[command(
+        after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
+    )]
     Snapshot(snapshot::Args),
     /// Bring the source's records into the workspace. Goes on where an earlier call ended.
     #[command(after_help = "Example:\n  b2n extract acme.b2n")]
     Extract(extract::Args),
     /// Rehearse the whole move against twins on a virtual clock, and forecast how long it takes.
-    #[command(after_help = "Examples:\n  b2n rehearse examples/acme/acme.b2n\n  b2n rehearse acme.b2n --workspace acme.b2nw\n  b2n rehearse acme.b2n --seed 7 --format json")]
+    #[command(
+        after_help = "Examples:\n  b2n rehearse examples/acme/acme.b2n\n  b2n rehearse acme.b2n --workspace acme.b2nw\n  b2n rehearse acme.b2n --seed 7 --format json"
+    )]
     Rehearse(rehearse::Args),
     /// Carry the move out: extract what is missing, provision, load in order, close each phase.
-    #[command(after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n\nStop with Ctrl-C at any time; the same command goes on from there.")]
+    #[command(
+        after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n\nStop with Ctrl-C at any time; the same command goes on from there."
+    )]
     Migrate(migrate::Args),
     /// Compare source, workspace and destination, writing to neither.
     #[command(after_help = "Example:\n  b2n reconcile acme.b2n")]
@@ -106,13 +119,17 @@ enum Command {
     #[command(after_help = "Example:\n  b2n transform acme.b2n --map deal < deals.ndjson > leads.ndjson")]
     Transform(transform::Args),
     /// Serve both systems' APIs on loopback, with state, for tests and other clients.
-    #[command(after_help = "Example:\n  b2n twin --bitrix24-port 8024 --nutshell-port 8025 --scale 1 --seed 1")]
+    #[command(
+        after_help = "Example:\n  b2n twin --bitrix24-port 8024 --nutshell-port 8025 --scale 1 --seed 1"
+    )]
     Twin(twin::Args),
     /// Explain a finding's code, with a bad and a good example.
     #[command(after_help = "Examples:\n  b2n explain B2N-E0301\n  b2n explain --list")]
     Explain(explain::Args),
     /// Print completions for a shell.
-    #[command(after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n")]
+    #[command(
+        after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n"
+    )]
     Completions(completions::Args),
     /// Print the manual page, in roff.
     #[command(after_help = "Example:\n  b2n man > b2n.1")]

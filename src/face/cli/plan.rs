@@ -1,5 +1,6 @@
 //! `b2n plan`
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -41,7 +42,14 @@ pub fn volume(plan: &Plan) -> Volume {
 }
 
 fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
-    println!("{} {} ({}) -> {} ({})", terminal.bold("plan"), plan.source.connector, plan.source.account, plan.target.connector, plan.target.account);
+    println!(
+        "{} {} ({}) -> {} ({})",
+        terminal.bold("plan"),
+        plan.source.connector,
+        plan.source.account,
+        plan.target.connector,
+        plan.target.account
+    );
     println!("  hash {}", plan.hash());
     println!();
     println!("{}", terminal.bold("records, by the snapshot's statistics"));
@@ -66,14 +74,22 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         println!("  none but the marker's");
     }
     for field in &plan.provision {
-        let choices = if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
+        let choices =
+            if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
         println!("  {} `{}` {}{choices}", field.object, field.label, field.kind);
     }
     println!();
+    let open = grouped(plan, |kind| kind == "open choice");
+    if !open.is_empty() {
+        println!("{}", terminal.bold("values to create where they are missing"));
+        for (what, names) in open {
+            println!("  {what}: {names}");
+        }
+        println!();
+    }
     println!("{}", terminal.bold("work by hand: must be there before any record moves"));
-    for requirement in &plan.requires {
-        let of = if requirement.of.is_empty() { String::new() } else { format!(" of {}", requirement.of) };
-        println!("  {} `{}`{of}", requirement.kind, requirement.name);
+    for (what, names) in grouped(plan, |kind| kind != "open choice") {
+        println!("  {what}: {names}");
     }
     println!();
     println!("{}", terminal.bold("phases"));
@@ -86,18 +102,45 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     show_floor(floor, limits, terminal);
 }
 
+/// Requirements by what they are and where they belong, names in one line.
+fn grouped(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for requirement in plan.requires.iter().filter(|requirement| wanted(&requirement.kind)) {
+        let kind = requirement.kind.strip_prefix("open ").unwrap_or(&requirement.kind);
+        let what = if requirement.of.is_empty() {
+            format!("{kind}s")
+        } else {
+            format!("{kind}s of {}", requirement.of)
+        };
+        groups.entry(what).or_default().push(&requirement.name);
+    }
+    groups.into_iter().map(|(what, names)| (what, names.join(", "))).collect()
+}
+
 /// The floor with every term.
 pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
     println!("{} {}", terminal.bold("floor of time"), duration(floor.total_s()));
     println!(
         "  extraction {}: {} requests; bucket {} ({} at once, then {} a second), operating budget {} ({} s of work per method in 10 min), server {} ({} s a page)",
-        duration(floor.extraction_s()), count(floor.requests), duration(floor.rate_s), limits.burst, limits.drain_per_s,
-        duration(floor.operating_s), limits.operating_s, duration(floor.server_s), limits.page_s
+        duration(floor.extraction_s()),
+        count(floor.requests),
+        duration(floor.rate_s),
+        limits.burst,
+        limits.drain_per_s,
+        duration(floor.operating_s),
+        limits.operating_s,
+        duration(floor.server_s),
+        limits.page_s
     );
     for (index, phase) in floor.phases.iter().enumerate() {
         println!(
             "  phase {} {}: {} calls at {} a second, or {} in flight with {} s each",
-            index + 1, duration(phase.seconds), count(phase.calls), limits.rate_per_s, limits.in_flight, limits.latency_s
+            index + 1,
+            duration(phase.seconds),
+            count(phase.calls),
+            limits.rate_per_s,
+            limits.in_flight,
+            limits.latency_s
         );
     }
 }

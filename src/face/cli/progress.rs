@@ -46,7 +46,9 @@ impl Current {
         };
         if fresh > 0 {
             line.push_str(&format!(", {rate:.0} a second"));
-            if let Some(left) = self.total.map(|total| total.saturating_sub(self.done)).filter(|left| *left > 0) {
+            if let Some(left) =
+                self.total.map(|total| total.saturating_sub(self.done)).filter(|left| *left > 0)
+            {
                 line.push_str(&format!(", {} left", duration(left as f64 / rate)));
             }
         }
@@ -70,14 +72,17 @@ impl Progress for Shown {
                 Some(_) => "{msg:28} {wide_bar} {human_pos}/{human_len} {per_sec:>12} {eta:>6} left",
                 None => "{msg:28} {spinner} {human_pos} {elapsed:>6}",
             };
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
             bar.set_message(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
         let now = Instant::now();
         let what = what.to_owned();
-        *self.current.borrow_mut() = Some(Current { what, total, done: 0, resumed: None, started: now, line: now, bar });
+        *self.current.borrow_mut() =
+            Some(Current { what, total, done: 0, resumed: None, started: now, line: now, bar });
     }
 
     fn at(&self, done: u64) {
@@ -105,8 +110,13 @@ impl Progress for Shown {
         }
         match self.terminal.format {
             Format::Human => {
-                let amount = if current.done > 0 { format!(": {}", count(current.done)) } else { String::new() };
-                eprintln!("{}{amount} in {}", current.what, duration(current.started.elapsed().as_secs_f64()));
+                let amount =
+                    if current.done > 0 { format!(": {}", count(current.done)) } else { String::new() };
+                eprintln!(
+                    "{}{amount} in {}",
+                    current.what,
+                    duration(current.started.elapsed().as_secs_f64())
+                );
             }
             Format::Json => eprintln!("{}", current.json("end")),
         }
@@ -115,7 +125,10 @@ impl Progress for Shown {
     fn notice(&self, text: &str) {
         let show = || match self.terminal.format {
             Format::Human => eprintln!("note: {text}"),
-            Format::Json => eprintln!("{}", serde_json::json!({"format": "b2n-progress/1", "event": "notice", "text": text})),
+            Format::Json => eprintln!(
+                "{}",
+                serde_json::json!({"format": "b2n-progress/1", "event": "notice", "text": text})
+            ),
         };
         match self.current.borrow().as_ref().and_then(|current| current.bar.as_ref()) {
             Some(bar) => bar.suspend(show),

@@ -34,7 +34,8 @@ pub struct Ready {
 pub fn read_text(path: &Path) -> Result<Result<SourceText, Finding>, Failure> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| {
-        Failure::file(path, &error).hint("name a `.b2n` file that is there; `b2n init FOLDER` makes one to start with")
+        Failure::file(path, &error)
+            .hint("name a `.b2n` file that is there; `b2n init FOLDER` makes one to start with")
     })?;
     Ok(SourceText::from_bytes(shown.clone(), &bytes).map_err(|error| text_finding(&shown, &error)))
 }
@@ -45,10 +46,11 @@ fn text_finding(shown: &str, error: &TextError) -> Finding {
             Finding::new(registry::NOT_UTF8, format!("`{shown}` is not UTF-8: byte {at}, on line {line}"))
                 .help("save the file as UTF-8 in the editor, then run the command again")
         }
-        TextError::TooLarge { bytes } => {
-            Finding::new(registry::FILE_TOO_LARGE, format!("`{shown}` has {bytes} bytes; 4 MiB are read at most"))
-                .help("split what belongs to other customers off, or check that this is the right file")
-        }
+        TextError::TooLarge { bytes } => Finding::new(
+            registry::FILE_TOO_LARGE,
+            format!("`{shown}` has {bytes} bytes; 4 MiB are read at most"),
+        )
+        .help("split what belongs to other customers off, or check that this is the right file"),
     }
 }
 
@@ -73,6 +75,7 @@ impl Project {
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
+            text: &text,
             source: source.as_ref(),
             target: target.as_ref(),
             source_hash: &hash(&source),
@@ -82,7 +85,9 @@ impl Project {
             today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         });
         findings.extend(checked.findings);
-        findings.sort_by_key(|finding| finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end)));
+        findings.sort_by_key(|finding| {
+            finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
+        });
         let broken = syntax_errors || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
@@ -140,9 +145,12 @@ fn system(
             .at(system.snapshot.span, "looked for beside the spec")
             .help(format!("take one with `b2n snapshot {} -o {}`", system.connector.value, path.display()))
     };
-    if Path::new(name).is_absolute() || Path::new(name).components().any(|c| c == std::path::Component::ParentDir) {
+    if Path::new(name).is_absolute()
+        || Path::new(name).components().any(|c| c == std::path::Component::ParentDir)
+    {
         findings.push(
-            missing("it lies outside the spec's folder".to_owned()).help("keep snapshots in the spec's folder, so that CI finds them"),
+            missing("it lies outside the spec's folder".to_owned())
+                .help("keep snapshots in the spec's folder, so that CI finds them"),
         );
         return None;
     }
@@ -166,7 +174,10 @@ fn system(
             findings.push(
                 Finding::new(
                     registry::SNAPSHOT_INVALID,
-                    format!("`{name}` is a snapshot of `{}`, not of `{}`", schema.connector, system.connector.value),
+                    format!(
+                        "`{name}` is a snapshot of `{}`, not of `{}`",
+                        schema.connector, system.connector.value
+                    ),
                 )
                 .at(system.snapshot.span, "this file")
                 .help("name the snapshot of this system, or the connector that made it"),

@@ -24,7 +24,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let live = Live::from_environment(&ready)?;
     let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
     let started = std::time::Instant::now();
-    let maps = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
+    let maps =
+        account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let run = RunReport { maps, took_ms };
     migrate::show(&run, &workspace, terminal)?;

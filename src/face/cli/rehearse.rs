@@ -7,9 +7,9 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::lang::schema::Schema;
-use crate::run::connect::{self, Limits};
 use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::secret::Credentials;
+use crate::run::connect::{self, Limits};
 use crate::run::engine::{Engine, Floor, Interrupted, Outside, Points, RunReport, Settings, Volume, floor};
 use crate::run::rehearsal::{self, SplitMix, VirtualClock, Wire};
 use crate::run::twin::{bitrix24, nutshell};
@@ -51,14 +51,14 @@ impl Points for Always {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if !(args.share > 0.0 && args.share <= 100.0) {
-        return Err(Failure::usage(format!("a share of {} makes no records", args.share)).hint("name one above 0, such as 0.1"));
+        return Err(Failure::usage(format!("a share of {} makes no records", args.share))
+            .hint("name one above 0, such as 0.1"));
     }
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
     let limits = connect::limits(&ready.plan.source.connector, &ready.plan.target.connector);
     let portal = portal(args, &ready)?;
-    let volume = Volume {
-        records: ready.plan.maps.iter().map(|map| portal_count(&portal, &map.source)).collect(),
-    };
+    let volume =
+        Volume { records: ready.plan.maps.iter().map(|map| portal_count(&portal, &map.source)).collect() };
     let floor = floor(&ready.plan, &volume, &limits);
     if terminal.format == Format::Human {
         let origin = match &args.workspace {
@@ -114,20 +114,26 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
                     after = last.seq;
                     for record in page {
                         let json = serde_json::from_slice(&record.json).map_err(|error| {
-                            Failure::usage(format!("staged `{object}` {} cannot be read: {error}", record.key))
-                                .hint("run `b2n extract` into a new workspace")
+                            Failure::usage(format!(
+                                "staged `{object}` {} cannot be read: {error}",
+                                record.key
+                            ))
+                            .hint("run `b2n extract` into a new workspace")
                         })?;
                         records.push((entity, json));
                     }
                 }
             }
             if records.is_empty() {
-                return Err(Failure::usage(format!("`{}` has no staged records", path.display()))
-                    .hint("run `b2n extract` first, or leave --workspace out to rehearse with generated records"));
+                return Err(Failure::usage(format!("`{}` has no staged records", path.display())).hint(
+                    "run `b2n extract` first, or leave --workspace out to rehearse with generated records",
+                ));
             }
             let shape = rehearsal::portal_shape(schema, |_| Some(0));
-            bitrix24::Portal::from_records(&shape, records)
-                .map_err(|error| Failure::usage(format!("a staged record cannot be served: {error}")).hint("run `b2n extract` into a new workspace"))
+            bitrix24::Portal::from_records(&shape, records).map_err(|error| {
+                Failure::usage(format!("a staged record cannot be served: {error}"))
+                    .hint("run `b2n extract` into a new workspace")
+            })
         }
     }
 }
@@ -139,9 +145,15 @@ fn portal_count(portal: &bitrix24::Portal, object: &str) -> u64 {
         .map_or(0, |(_, entity)| portal.records.get(entity).map_or(0, |records| records.len() as u64))
 }
 
-fn rehearse(ready: &Ready, portal: bitrix24::Portal, workspace: &Workspace, seed: u64) -> Result<Rehearsed, Failure> {
+fn rehearse(
+    ready: &Ready,
+    portal: bitrix24::Portal,
+    workspace: &Workspace,
+    seed: u64,
+) -> Result<Rehearsed, Failure> {
     let started = std::time::Instant::now();
-    let settings = bitrix24::Settings { host: ready.plan.source.account.clone(), ..bitrix24::Settings::default() };
+    let settings =
+        bitrix24::Settings { host: ready.plan.source.account.clone(), ..bitrix24::Settings::default() };
     let source_twin = Rc::new(bitrix24::Twin::new(portal, settings));
     let mut target_settings = nutshell::Settings::default();
     target_settings.instance_id.clone_from(&ready.plan.target.account);
@@ -149,7 +161,8 @@ fn rehearse(ready: &Ready, portal: bitrix24::Portal, workspace: &Workspace, seed
     let virtual_clock = Rc::new(VirtualClock::at(START_MS));
     let clock: Rc<dyn Clock> = virtual_clock.clone();
     let random: Rc<dyn Random> = Rc::new(SplitMix::new(seed));
-    let wire = |serve: Rc<rehearsal::Serve>| -> Rc<dyn Transport> { Rc::new(Wire::new(serve, Rc::clone(&clock))) };
+    let wire =
+        |serve: Rc<rehearsal::Serve>| -> Rc<dyn Transport> { Rc::new(Wire::new(serve, Rc::clone(&clock))) };
     let source_wire = wire({
         let twin = Rc::clone(&source_twin);
         Rc::new(move |request, now| twin.handle(request, now))
@@ -167,8 +180,10 @@ fn rehearse(ready: &Ready, portal: bitrix24::Portal, workspace: &Workspace, seed
         })
     });
     let usage = |why: connect::OpenError| Failure::usage(why.to_string());
-    let source = connect::source(&ready.plan.source.connector, &credentials, &source_wire, &clock, &random).map_err(usage)?;
-    let target = connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random).map_err(usage)?;
+    let source = connect::source(&ready.plan.source.connector, &credentials, &source_wire, &clock, &random)
+        .map_err(usage)?;
+    let target = connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random)
+        .map_err(usage)?;
     let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent };
     let engine = Engine::new(
         &ready.plan,

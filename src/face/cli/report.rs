@@ -45,8 +45,18 @@ pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
             row
         })
         .collect();
-    let head =
-        ["map", "source", "created", "adopted", "left out", "quarantined", "failed", "pending", "listed there", "books"];
+    let head = [
+        "map",
+        "source",
+        "created",
+        "adopted",
+        "left out",
+        "quarantined",
+        "failed",
+        "pending",
+        "listed there",
+        "books",
+    ];
     terminal.table(&head, &rows)
 }
 
@@ -64,7 +74,12 @@ pub fn reasons(maps: &[MapReport], workspace: &Workspace, terminal: &Terminal) -
         }
         let waiting = workspace.waiting(&map.map)?.len() as u64;
         if waiting > 0 {
-            let _ = writeln!(text, "  {} {} links wait for a record that did not arrive", map.map, count(waiting));
+            let _ = writeln!(
+                text,
+                "  {} {} links wait for a record that did not arrive",
+                map.map,
+                count(waiting)
+            );
         }
     }
     if !text.is_empty() {
@@ -80,7 +95,10 @@ pub fn books_json(maps: &[MapReport], workspace: &Workspace) -> Result<Value, Fa
         let t = &map.tally;
         let listed = |status| -> Result<Value, Failure> {
             let reasons = workspace.reasons(&map.map, status)?;
-            Ok(reasons.into_iter().map(|(reason, records)| json!({"reason": reason, "records": records})).collect())
+            Ok(reasons
+                .into_iter()
+                .map(|(reason, records)| json!({"reason": reason, "records": records}))
+                .collect())
         };
         let flags: Vec<Value> = workspace
             .flags(&map.map)?

@@ -13,11 +13,11 @@ use crate::lang::types::Base;
 use crate::run::connect::{self, Source};
 use crate::run::engine::Progress;
 
+use super::Format;
 use super::account::{Process, runtime};
 use super::failure::Failure;
 use super::progress::Shown;
 use super::terminal::{Terminal, count};
-use super::Format;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,17 +62,29 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     schema.taken = Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
     let text = snapshot::write(&schema);
     write_beside(&args.output, &text)?;
-    let emails: BTreeMap<String, String> = emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
+    let emails: BTreeMap<String, String> =
+        emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
     let users_path = users_path(&args.output);
     write_beside(&users_path, &users::write_users(&emails))?;
     match terminal.format {
         Format::Human => {
-            println!("{} {}: {} ({})", terminal.green("took"), args.output.display(), schema.account_name, schema.account);
+            println!(
+                "{} {}: {} ({})",
+                terminal.green("took"),
+                args.output.display(),
+                schema.account_name,
+                schema.account
+            );
             for object in &schema.objects {
-                let records = object.records.map_or_else(|| "not counted".to_owned(), |n| format!("{} records", count(n)));
+                let records = object
+                    .records
+                    .map_or_else(|| "not counted".to_owned(), |n| format!("{} records", count(n)));
                 println!("  {}: {} fields, {records}", object.name, object.fields.len());
             }
-            println!("  {} holds the users' e-mail addresses: keep it out of version control", users_path.display());
+            println!(
+                "  {} holds the users' e-mail addresses: keep it out of version control",
+                users_path.display()
+            );
         }
         Format::Json => println!(
             "{}",
@@ -94,7 +106,8 @@ fn salt(output: &Path) -> Result<String, Failure> {
     if let Ok(entries) = std::fs::read_dir(folder) {
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.extension().is_none_or(|e| e != "yaml") || path.to_string_lossy().ends_with("users.yaml") {
+            if path.extension().is_none_or(|e| e != "yaml") || path.to_string_lossy().ends_with("users.yaml")
+            {
                 continue;
             }
             let Ok(bytes) = std::fs::read(&path) else { continue };
@@ -110,7 +123,7 @@ fn salt(output: &Path) -> Result<String, Failure> {
     found.dedup_by(|a, b| a.1 == b.1);
     match found.as_slice() {
         [] => {
-            let random = connect::http::SystemRandom::new();
+            let random = connect::http::SystemRandom::default();
             use connect::outside::Random;
             Ok(format!("{:016x}", random.next_u64()))
         }
@@ -138,7 +151,11 @@ fn write_beside(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// One scan over every object: counts, fill rates, histograms of enumerated fields.
-async fn statistics(source: &dyn Source, schema: &mut Schema, progress: &dyn Progress) -> Result<(), Failure> {
+async fn statistics(
+    source: &dyn Source,
+    schema: &mut Schema,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
     for at in 0..schema.objects.len() {
         let object = schema.objects[at].clone();
         let Ok(decoder) = connect::decoder(&schema.connector, schema, &object.name) else { continue };

@@ -30,7 +30,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let mut staged = Vec::new();
     for map in &ready.plan.maps {
         let manifest = workspace.manifest(&map.source)?;
-        staged.push((map.source.clone(), workspace.staged(&map.source)?, manifest.is_some_and(|manifest| manifest.done)));
+        staged.push((
+            map.source.clone(),
+            workspace.staged(&map.source)?,
+            manifest.is_some_and(|manifest| manifest.done),
+        ));
     }
     match terminal.format {
         Format::Human => {
@@ -44,11 +48,17 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             print!("{}", report::books(&maps, terminal));
             print!("{}", report::reasons(&maps, &workspace, terminal)?);
             if unsettled > 0 {
-                println!("{} writes were under way when the last run ended; the next run settles them by their markers", count(unsettled));
+                println!(
+                    "{} writes were under way when the last run ended; the next run settles them by their markers",
+                    count(unsettled)
+                );
             }
         }
         Format::Json => {
-            let staged: Vec<_> = staged.iter().map(|(object, records, whole)| json!({"object": object, "records": records, "whole": whole})).collect();
+            let staged: Vec<_> = staged
+                .iter()
+                .map(|(object, records, whole)| json!({"object": object, "records": records, "whole": whole}))
+                .collect();
             println!(
                 "{}",
                 json!({

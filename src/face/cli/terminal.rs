@@ -32,12 +32,20 @@ impl Terminal {
             .and_then(|columns| columns.parse().ok())
             .or_else(|| comfy_table::Table::new().width().map(usize::from))
             .unwrap_or(100);
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
         let unicode = locale.is_none_or(|locale| {
             let locale = locale.to_ascii_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
         });
-        Terminal { format, colour, width: width.clamp(40, 200), unicode, attended: shown && std::io::stdin().is_terminal() }
+        Terminal {
+            format,
+            colour,
+            width: width.clamp(40, 200),
+            unicode,
+            attended: shown && std::io::stdin().is_terminal(),
+        }
     }
 
     /// The style of findings.
@@ -67,9 +75,9 @@ impl Terminal {
 
     /// A table without frames whose number columns (all but the first) stand to the right.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> String {
-        use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+        use comfy_table::{CellAlignment, Table, presets};
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING);
         table.set_header(head.iter().map(|cell| self.bold(cell)));
         for row in rows {
             table.add_row(row.clone());
@@ -120,7 +128,10 @@ mod tests {
 
     #[test]
     fn counts_and_durations_read_well() {
-        assert_eq!([count(0), count(999), count(48_210), count(1_000_000)], ["0", "999", "48 210", "1 000 000"]);
+        assert_eq!(
+            [count(0), count(999), count(48_210), count(1_000_000)],
+            ["0", "999", "48 210", "1 000 000"]
+        );
         assert_eq!([duration(0.02), duration(5.0), duration(65.0)], ["20 ms", "5 s", "1 min 05 s"]);
         assert_eq!([duration(7_500.0), duration(90_000.0)], ["2 h 05 min", "1 d 01 h"]);
     }

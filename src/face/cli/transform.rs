@@ -30,14 +30,18 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(&terminal)?;
     let Some(at) = ready.plan.maps.iter().position(|map| map.name == args.map) else {
         let names: Vec<&str> = ready.plan.maps.iter().map(|map| map.name.as_str()).collect();
-        return Err(Failure::usage(format!("there is no map `{}`", args.map)).hint(format!("the spec has: {}", names.join(", "))));
+        return Err(Failure::usage(format!("there is no map `{}`", args.map))
+            .hint(format!("the spec has: {}", names.join(", "))));
     };
-    let program = Program::compile(&ready.plan).map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))?;
+    let program = Program::compile(&ready.plan)
+        .map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))?;
     let map = &ready.plan.maps[at];
-    let decoder = connect::decoder(&ready.plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)?;
+    let decoder =
+        connect::decoder(&ready.plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)?;
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let broken = |error: std::io::Error| Failure::outside(format!("standard output: {error}"));
     let mut held_back = 0u64;
+    let name = |index: u16| ready.plan.maps[index as usize].name.clone();
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     let mut number = 0u64;
@@ -50,13 +54,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         number += 1;
         if read as u64 == MAX_LINE {
-            return Err(Failure::new(Kind::Findings, format!("line {number} is longer than 16 MiB")).hint("feed one JSON record per line"));
+            return Err(Failure::new(Kind::Findings, format!("line {number} is longer than 16 MiB"))
+                .hint("feed one JSON record per line"));
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         let result = match decoder.decode(&line) {
-            Ok(record) => outcome(&program.run(at, &record), map, &mut held_back),
+            Ok(record) => outcome(&program.run(at, &record), map, &name, &mut held_back),
             Err(why) => {
                 held_back += 1;
                 json!({"outcome": "unreadable", "line": number, "reason": why})
@@ -69,7 +74,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(held_back > 0)))
 }
 
-fn outcome(outcome: &Outcome, map: &crate::lang::plan::Map, held_back: &mut u64) -> serde_json::Value {
+fn outcome(
+    outcome: &Outcome,
+    map: &crate::lang::plan::Map,
+    name: &dyn Fn(u16) -> String,
+    held_back: &mut u64,
+) -> serde_json::Value {
     match outcome {
         Outcome::Record(output) => {
             let fields: serde_json::Map<String, serde_json::Value> = map
@@ -77,7 +87,7 @@ fn outcome(outcome: &Outcome, map: &crate::lang::plan::Map, held_back: &mut u64)
                 .iter()
                 .zip(&output.values)
                 .filter(|(_, value)| !value.is_absent())
-                .map(|(target, value)| (target.name.clone(), value.to_json()))
+                .map(|(target, value)| (target.name.clone(), value.to_json(name)))
                 .collect();
             let flags: Vec<_> = output
                 .flags
@@ -93,7 +103,9 @@ fn outcome(outcome: &Outcome, map: &crate::lang::plan::Map, held_back: &mut u64)
             }
             record
         }
-        Outcome::LeftOut { reason, line } => json!({"outcome": "left out", "reason": &**reason, "line": line}),
+        Outcome::LeftOut { reason, line } => {
+            json!({"outcome": "left out", "reason": &**reason, "line": line})
+        }
         Outcome::Quarantined { reason, line, .. } => {
             *held_back += 1;
             json!({"outcome": "quarantined", "reason": &**reason, "line": line})

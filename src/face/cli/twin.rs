@@ -32,7 +32,8 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if !(args.scale > 0.0 && args.scale <= 1_000.0) {
-        return Err(Failure::usage(format!("a scale of {} makes no portal", args.scale)).hint("name one above 0, up to 1000"));
+        return Err(Failure::usage(format!("a scale of {} makes no portal", args.scale))
+            .hint("name one above 0, up to 1000"));
     }
     let mut settings = bitrix24::Settings::default();
     let mut other = nutshell::Settings::default();
@@ -48,7 +49,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     runtime.block_on(async {
         let take = |port: u16| async move {
             serve::listen(port).await.map_err(|error| {
-                Failure::outside(format!("port {port} of 127.0.0.1: {error}")).hint("name another port, or 0 for a free one")
+                Failure::outside(format!("port {port} of 127.0.0.1: {error}"))
+                    .hint("name another port, or 0 for a free one")
             })
         };
         let (left, right) = (take(args.bitrix24_port).await?, take(args.nutshell_port).await?);
@@ -56,7 +58,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         let address = format!("http://{}", right.address);
         match terminal.format {
             Format::Human => println!("twin ready: bitrix24 {webhook} nutshell {address}"),
-            Format::Json => println!("{}", json!({"format": "b2n-twin/1", "bitrix24": webhook, "nutshell": address})),
+            Format::Json => {
+                println!("{}", json!({"format": "b2n-twin/1", "bitrix24": webhook, "nutshell": address}))
+            }
         }
         let stopped = |error: std::io::Error| Failure::outside(format!("the twin stopped: {error}"));
         let portal_front: Arc<serve::Serve> = Arc::new(move |request, now| portal.handle(request, now));

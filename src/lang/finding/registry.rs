@@ -127,7 +127,7 @@ codes! {
     TODO_OPEN = "E0405", "a `todo` is open";
     KEY_MISSING = "E0406", "a map has no key, or one that does not identify its record";
     WRITTEN_TWICE = "E0407", "a destination field is written by two rules";
-    OBJECT_NOT_MAPPED = "E0408", "a source object with records is not mapped";
+    GLOB_NEEDS_EMPTY = "E0409", "a `*` drops fields without a claim that they are empty";
 
     // E05xx: types, absence, failure.
     TYPE_MISMATCH = "E0501", "the value does not fit where it goes";
@@ -162,6 +162,7 @@ codes! {
     DEAD_ROW = "W101", "a row can never apply";
     NEEDLESS_HANDLING = "W102", "something is handled that cannot happen";
     UNUSED_ITEM = "W103", "an item is used nowhere";
+    OBJECT_NOT_MAPPED = "W104", "a source object with records is not mapped";
     LOSS_OVERSTATED = "W201", "a rule is marked with a loss that it does not have";
     SNAPSHOT_OLD = "W301", "the snapshot is older than thirty days";
 }

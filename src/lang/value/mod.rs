@@ -2,6 +2,7 @@
 
 pub mod contact;
 mod html;
+mod json;
 pub mod parse;
 pub mod rich;
 mod show;

@@ -1,7 +1,7 @@
 //! Closes a phase: lists the destination independently of the journal, takes doubles away, and compares the books.
 
-use crate::run::connect::{Encode, Payload, SendError};
 use crate::lang::plan::Plan;
+use crate::run::connect::{Encode, Payload, SendError};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::once::Write;

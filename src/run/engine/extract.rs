@@ -2,26 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use crate::run::workspace::Manifest;
+use crate::lang::plan::Plan;
+use crate::run::connect::Source;
+use crate::run::workspace::{Manifest, Side, Workspace};
 
-use super::{Engine, Error, Result};
+use super::{Error, Outside, Result};
 
 /// How often an object is swept again when its count moves meanwhile.
 const SWEEPS: u32 = 3;
 
-impl Engine<'_> {
-    /// Stages every object that a map reads. Goes on where an earlier call ended; does nothing when all is there.
-    ///
-    /// # Errors
-    /// A source that fails, or whose count and records disagree.
-    pub async fn extract(&self) -> Result<()> {
-        let objects: BTreeSet<&str> = self.plan.maps.iter().map(|map| map.source.as_str()).collect();
-        for object in objects {
-            self.extract_object(object).await?;
-        }
-        Ok(())
+/// Stages every object that a plan's maps read, and binds the workspace to the source. Goes on where an earlier call
+/// ended; does nothing when all is there. Needs no destination.
+///
+/// # Errors
+/// A source that fails, is another account, or whose count and records disagree.
+pub async fn extract(
+    plan: &Plan,
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<()> {
+    let account = source.account().await?;
+    workspace.pin(Side::Source, &account.id)?;
+    let objects: BTreeSet<&str> = plan.maps.iter().map(|map| map.source.as_str()).collect();
+    let extraction = Extraction { workspace, source, outside };
+    for object in objects {
+        extraction.extract_object(object).await?;
     }
+    Ok(())
+}
 
+struct Extraction<'a> {
+    workspace: &'a Workspace,
+    source: &'a dyn Source,
+    outside: &'a Outside<'a>,
+}
+
+impl Extraction<'_> {
     async fn extract_object(&self, object: &str) -> Result<()> {
         let mut manifest = self.workspace.manifest(object)?.unwrap_or_default();
         if manifest.done {

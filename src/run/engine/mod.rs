@@ -23,6 +23,7 @@ use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
+pub use extract::extract;
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use report::{MapReport, RunReport};
@@ -243,6 +244,14 @@ impl<'a> Engine<'a> {
         let source = self.source.account().await?;
         self.workspace.pin(Side::Source, &source.id)?;
         Ok(source)
+    }
+
+    /// Stages what the maps read; see [`extract`].
+    ///
+    /// # Errors
+    /// Those of [`extract`].
+    pub async fn extract(&self) -> Result<()> {
+        extract(self.plan, self.workspace, self.source, &self.outside).await
     }
 
     /// The whole way of a migration: preflight, extract, provision, load, close each phase.

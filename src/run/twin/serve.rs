@@ -49,7 +49,12 @@ impl Listening {
     }
 }
 
-async fn answer(request: axum::extract::Request, twin: Arc<Serve>, port: u16, instantly: bool) -> HttpResponse {
+async fn answer(
+    request: axum::extract::Request,
+    twin: Arc<Serve>,
+    port: u16,
+    instantly: bool,
+) -> HttpResponse {
     let (head, body) = request.into_parts();
     if !is_loopback(&head.headers, &head.uri, port) {
         return plain(StatusCode::FORBIDDEN, "this server answers loopback clients only");
@@ -64,12 +69,15 @@ async fn answer(request: axum::extract::Request, twin: Arc<Serve>, port: u16, in
         headers: head
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect(),
         body: body.to_vec(),
         client: Ipv4Addr::LOCALHOST.to_string(),
     };
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
+    let now_ms =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
     let response = twin(&request, now_ms);
     if !instantly {
         tokio::time::sleep(Duration::from_millis(response.took_ms)).await;
@@ -89,9 +97,12 @@ async fn answer(request: axum::extract::Request, twin: Arc<Serve>, port: u16, in
 
 /// A page in a browser must not reach the twin under a name of its own (DNS rebinding).
 fn is_loopback(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+    let host =
+        headers.get("host").and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
     host.is_some_and(|host| {
-        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")].iter().any(|ok| ok == host)
+        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")]
+            .iter()
+            .any(|ok| ok == host)
     })
 }
 

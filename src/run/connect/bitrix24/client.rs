@@ -186,7 +186,8 @@ impl Client {
         self.operating.borrow_mut().blocked(method, self.clock.now_ms());
     }
 
-    async fn attempt(&self, method: &'static str, parameters: &Json) -> Result<Answer, Trouble> {
+    /// Calls a method once.
+    pub(super) async fn attempt(&self, method: &'static str, parameters: &Json) -> Result<Answer, Trouble> {
         self.attempt_body(method, parameters.to_string().into_bytes()).await
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the portal's API: its limits, its paging, its spellings. Reads only. Records are staged as the classic
 //! methods deliver them, with the link lists that only other methods know put in (`COMPANY_IDS` of a contact,
-//! `CONTACT_IDS` of a deal or lead); [`decode`] makes slots of them later, without the portal.
+//! `CONTACT_IDS` of a deal); [`decode`] makes slots of them later, without the portal.
 //!
 //! `limits` is bookkeeping, `wire` the envelope, `client` sends and repeats, `extract` and `schema` know methods.
 

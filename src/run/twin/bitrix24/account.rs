@@ -14,12 +14,7 @@ use super::records::int_of;
 pub(super) fn profile(call: &mut Call<'_>) -> Outcome {
     let id = call.settings.user_id;
     let user = call.portal.users.get(&id);
-    let text = |key: &str| {
-        user.and_then(|u| u.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
-    };
+    let text = |key: &str| user.and_then(|u| u.get(key)).and_then(Value::as_str).unwrap_or("").to_owned();
     Ok(Answer::of(json!({
         "ID": id.to_string(),
         "ADMIN": call.settings.admin,
@@ -42,27 +37,15 @@ pub(super) fn methods(_: &mut Call<'_>) -> Outcome {
 
 /// `method.get`.
 pub(super) fn method_get(call: &mut Call<'_>) -> Outcome {
-    let Some(name) = call
-        .args
-        .get("name")
-        .and_then(Php::text)
-        .filter(|n| !n.is_empty())
-    else {
+    let Some(name) = call.args.get("name").and_then(Php::text).filter(|n| !n.is_empty()) else {
         return Err(Failure::missing("name"));
     };
     let name = name.to_lowercase();
     let exists = methods::find(&name).is_some() || name == "batch";
     let allowed = methods::scopes(&name);
-    let available = exists
-        && (allowed.is_empty()
-            || call
-                .settings
-                .scopes
-                .iter()
-                .any(|s| allowed.contains(&s.as_str())));
-    Ok(Answer::of(
-        json!({ "isExisting": exists, "isAvailable": available }),
-    ))
+    let available =
+        exists && (allowed.is_empty() || call.settings.scopes.iter().any(|s| allowed.contains(&s.as_str())));
+    Ok(Answer::of(json!({ "isExisting": exists, "isAvailable": available })))
 }
 
 /// `server.time`.
@@ -73,14 +56,9 @@ pub(super) fn server_time(call: &mut Call<'_>) -> Outcome {
 /// `app.info`: refused to a webhook by the documents, answered by some servers.
 pub(super) fn app_info(call: &mut Call<'_>) -> Outcome {
     if call.settings.dialects.app_info_on_webhook {
-        return Ok(Answer::of(
-            json!({ "SCOPE": call.settings.scopes, "LICENSE": call.settings.license }),
-        ));
+        return Ok(Answer::of(json!({ "SCOPE": call.settings.scopes, "LICENSE": call.settings.license })));
     }
-    Err(Failure::thrown(
-        "ACCESS_DENIED",
-        "Access denied! Application context required",
-    ))
+    Err(Failure::thrown("ACCESS_DENIED", "Access denied! Application context required"))
 }
 
 /// `crm.settings.mode.get`: 1 classic, 2 simple.
@@ -109,19 +87,12 @@ pub(super) fn type_list(call: &mut Call<'_>) -> Outcome {
     if !call.settings.admin {
         return Err(Failure::thrown("ACCESS_DENIED", "Access denied"));
     }
-    Ok(Answer {
-        total: Some(0),
-        ..Answer::of(json!({ "types": [] }))
-    })
+    Ok(Answer { total: Some(0), ..Answer::of(json!({ "types": [] })) })
 }
 
 /// A user as the webhook's scopes let it be seen: `user_brief` has no e-mail.
 fn shown(call: &Call<'_>, user: &Record) -> Value {
-    let full = call
-        .settings
-        .scopes
-        .iter()
-        .any(|s| s == "user" || s == "user_basic");
+    let full = call.settings.scopes.iter().any(|s| s == "user" || s == "user_basic");
     let mut user = user.clone();
     if !full {
         user.remove("EMAIL");
@@ -132,15 +103,8 @@ fn shown(call: &Call<'_>, user: &Record) -> Value {
 /// `user.current`.
 pub(super) fn user_current(call: &mut Call<'_>) -> Outcome {
     match call.portal.users.get(&call.settings.user_id) {
-        Some(user) => Ok(Answer {
-            rows: 1,
-            ..Answer::of(shown(call, user))
-        }),
-        None => Err(Failure::new(
-            401,
-            "authorization_error",
-            "Unable to authorize user",
-        )),
+        Some(user) => Ok(Answer { rows: 1, ..Answer::of(shown(call, user)) }),
+        None => Err(Failure::new(401, "authorization_error", "Unable to authorize user")),
     }
 }
 
@@ -188,45 +152,20 @@ fn plain_list(
     filters: &[(Cow<'_, str>, &Php)],
     show: impl Fn(&Record) -> Value,
 ) -> Answer {
-    let mut rows: Vec<&Record> = rows
-        .into_iter()
-        .filter(|r| {
-            filters
-                .iter()
-                .all(|(key, wanted)| satisfies(r, key, wanted))
-        })
-        .collect();
-    let sort = args
-        .get_any(&["sort", "SORT"])
-        .and_then(Php::text)
-        .unwrap_or(Cow::Borrowed("ID"))
-        .to_uppercase();
-    let descending = args
-        .get_any(&["order", "ORDER"])
-        .and_then(Php::text)
-        .is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
+    let mut rows: Vec<&Record> =
+        rows.into_iter().filter(|r| filters.iter().all(|(key, wanted)| satisfies(r, key, wanted))).collect();
+    let sort =
+        args.get_any(&["sort", "SORT"]).and_then(Php::text).unwrap_or(Cow::Borrowed("ID")).to_uppercase();
+    let descending =
+        args.get_any(&["order", "ORDER"]).and_then(Php::text).is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
     let key = |row: &Record| {
         let value = row.get(&sort);
-        (
-            value.and_then(int_of).unwrap_or(i64::MAX),
-            scalar(value).to_lowercase(),
-        )
+        (value.and_then(int_of).unwrap_or(i64::MAX), scalar(value).to_lowercase())
     };
-    rows.sort_by(|a, b| {
-        if descending {
-            key(b).cmp(&key(a))
-        } else {
-            key(a).cmp(&key(b))
-        }
-    });
+    rows.sort_by(|a, b| if descending { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
     let start = args.get_any(&["start", "START"]).map_or(0, Php::int);
     let offset = usize::try_from(start.max(0)).unwrap_or(0) / PAGE * PAGE;
-    let page: Vec<Value> = rows
-        .iter()
-        .skip(offset)
-        .take(PAGE)
-        .map(|r| show(r))
-        .collect();
+    let page: Vec<Value> = rows.iter().skip(offset).take(PAGE).map(|r| show(r)).collect();
     let end = offset.saturating_add(page.len());
     let total = if start >= 0 { rows.len() as i64 } else { 0 };
     Answer {
@@ -240,24 +179,10 @@ fn plain_list(
 
 /// `user.get`: `FILTER` or flat keys; dismissed users are included.
 pub(super) fn user_get(call: &mut Call<'_>) -> Outcome {
-    const FLAT: [&str; 6] = [
-        "ID",
-        "ACTIVE",
-        "EMAIL",
-        "NAME",
-        "LAST_NAME",
-        "UF_DEPARTMENT",
-    ];
-    let known = |code: &str| {
-        FLAT.contains(&code) || call.portal.users.values().any(|u| u.contains_key(code))
-    };
+    const FLAT: [&str; 6] = ["ID", "ACTIVE", "EMAIL", "NAME", "LAST_NAME", "UF_DEPARTMENT"];
+    let known = |code: &str| FLAT.contains(&code) || call.portal.users.values().any(|u| u.contains_key(code));
     let mut filters: Vec<(Cow<'_, str>, &Php)> = Vec::new();
-    for (key, value) in call
-        .args
-        .get_any(&["FILTER", "filter"])
-        .map(Php::entries)
-        .unwrap_or_default()
-    {
+    for (key, value) in call.args.get_any(&["FILTER", "filter"]).map(Php::entries).unwrap_or_default() {
         if known(super::filter::split_key(key).1) {
             filters.push((Cow::Borrowed(key), value));
         }
@@ -269,9 +194,7 @@ pub(super) fn user_get(call: &mut Call<'_>) -> Outcome {
         }
     }
     let rows = call.portal.users.values().collect();
-    Ok(plain_list(rows, call.args, &filters, |user| {
-        shown(call, user)
-    }))
+    Ok(plain_list(rows, call.args, &filters, |user| shown(call, user)))
 }
 
 /// `department.get`.
@@ -284,7 +207,5 @@ pub(super) fn department_get(call: &mut Call<'_>) -> Outcome {
         }
     }
     let rows = call.portal.departments.iter().collect();
-    Ok(plain_list(rows, call.args, &filters, |row| {
-        Value::Object(row.clone())
-    }))
+    Ok(plain_list(rows, call.args, &filters, |row| Value::Object(row.clone())))
 }

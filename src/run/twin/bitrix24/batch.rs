@@ -31,15 +31,9 @@ impl Maps {
             "error" => &self.error,
             _ => return None,
         };
-        let first = keys
-            .first()
-            .and_then(|key| map.iter().find(|(k, _)| k == key));
+        let first = keys.first().and_then(|key| map.iter().find(|(k, _)| k == key));
         let Some((_, mut at)) = first.map(|(k, v)| (k, v)) else {
-            return Some(Php::Arr(
-                map.iter()
-                    .map(|(k, v)| (k.clone(), Php::from_json(v)))
-                    .collect(),
-            ));
+            return Some(Php::Arr(map.iter().map(|(k, v)| (k.clone(), Php::from_json(v))).collect()));
         };
         for key in &keys[1..] {
             let step = match at {
@@ -100,21 +94,12 @@ impl Maps {
         match args {
             Php::Str(s) if s.contains('$') => self.replace(s),
             Php::Arr(items) => {
-                let key = |k: &String| match if k.contains('$') {
-                    self.replace(k)
-                } else {
-                    Php::Null
-                } {
+                let key = |k: &String| match if k.contains('$') { self.replace(k) } else { Php::Null } {
                     Php::Str(s) => s,
                     Php::Num(n) => n.to_string(),
                     _ => k.clone(),
                 };
-                Php::Arr(
-                    items
-                        .iter()
-                        .map(|(k, v)| (key(k), self.resolve(v)))
-                        .collect(),
-                )
+                Php::Arr(items.iter().map(|(k, v)| (key(k), self.resolve(v))).collect())
             }
             other => other.clone(),
         }
@@ -123,29 +108,15 @@ impl Maps {
 
 /// Runs a batch at `now_ms`; its result and the milliseconds it worked, or `None` when it ran past the limit of one
 /// request and was cut.
-pub(super) fn run(
-    state: &mut State,
-    credential: &str,
-    args: &Php,
-    now_ms: i64,
-) -> Option<(Value, f64)> {
+pub(super) fn run(state: &mut State, credential: &str, args: &Php, now_ms: i64) -> Option<(Value, f64)> {
     let halt = args.get("halt").is_some_and(Php::flag);
     let mut maps = Maps::default();
     let mut elapsed = 0.0;
     state.log.batches += 1;
-    for (at, (name, command)) in args
-        .get("cmd")
-        .map(Php::entries)
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
+    for (at, (name, command)) in args.get("cmd").map(Php::entries).unwrap_or_default().iter().enumerate() {
         let Php::Str(command) = command else { continue };
         let outcome = if at >= MAX_COMMANDS {
-            Err(Failure::thrown(
-                "ERROR_BATCH_LENGTH_EXCEEDED",
-                "Max batch length exceeded",
-            ))
+            Err(Failure::thrown("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded"))
         } else {
             let (method, query) = command.split_once('?').unwrap_or((command, ""));
             let method = method.trim().to_lowercase();
@@ -166,8 +137,7 @@ pub(super) fn run(
         };
         match outcome {
             Ok((answer, timing)) => {
-                maps.time
-                    .push((name.clone(), http::time(&timing, &state.settings)));
+                maps.time.push((name.clone(), http::time(&timing, &state.settings)));
                 if let Some(total) = answer.total {
                     maps.total.push((name.clone(), json!(total)));
                 }

@@ -16,15 +16,9 @@ pub(super) const ORDER: [&str; 4] = ["order", "ORDER", "Order", "arOrder"];
 const SELECT: [&str; 4] = ["select", "SELECT", "Select", "arSelect"];
 
 /// A parameter that must be an array when it is there.
-pub(super) fn array_arg<'a>(
-    args: &'a Php,
-    keys: &[&str],
-    name: &str,
-) -> Result<Option<&'a Php>, Failure> {
+pub(super) fn array_arg<'a>(args: &'a Php, keys: &[&str], name: &str) -> Result<Option<&'a Php>, Failure> {
     match args.get_any(keys) {
-        Some(v) if !v.is_array() => Err(Failure::classic(format!(
-            "Parameter '{name}' must be array."
-        ))),
+        Some(v) if !v.is_array() => Err(Failure::classic(format!("Parameter '{name}' must be array."))),
         found => Ok(found),
     }
 }
@@ -32,11 +26,7 @@ pub(super) fn array_arg<'a>(
 /// The `id` parameter of a classic method.
 pub(super) fn id_arg(args: &Php) -> Result<i64, Failure> {
     let id = args.get_any(&["id", "ID"]).map_or(0, Php::int);
-    if id > 0 {
-        Ok(id)
-    } else {
-        Err(Failure::classic("ID is not defined or invalid."))
-    }
+    if id > 0 { Ok(id) } else { Err(Failure::classic("ID is not defined or invalid.")) }
 }
 
 /// Which keys of a record are served.
@@ -76,32 +66,20 @@ impl Selection {
 
     /// What `get` serves: everything.
     fn whole() -> Self {
-        Selection {
-            system: true,
-            custom: true,
-            named: MULTIFIELDS.map(String::from).into(),
-        }
+        Selection { system: true, custom: true, named: MULTIFIELDS.map(String::from).into() }
     }
 
     /// The described fields that are served, looked up once per call.
     fn columns<'a>(&self, portal: &'a Portal, entity: Entity) -> Vec<Field<'a>> {
         let described = portal.fields.get(&entity).into_iter().flatten();
-        described
-            .map(|(code, d)| Field::new(code, d))
-            .filter(|f| self.covers(*f))
-            .collect()
+        described.map(|(code, d)| Field::new(code, d)).filter(|f| self.covers(*f)).collect()
     }
 
     fn covers(&self, field: Field<'_>) -> bool {
         if UNRETURNED.contains(&field.code) {
             return false;
         }
-        let masked = !field.is_multifield()
-            && if field.custom {
-                self.custom
-            } else {
-                self.system
-            };
+        let masked = !field.is_multifield() && if field.custom { self.custom } else { self.system };
         masked || self.named.iter().any(|n| n == field.code)
     }
 }
@@ -155,9 +133,7 @@ fn filter(portal: &Portal, entity: Entity, args: Option<&Php>) -> Node {
 pub(super) fn order(args: Option<&Php>, resolve: impl Fn(&str) -> Option<String>) -> Option<Order> {
     let mut codes = Vec::new();
     for (name, direction) in args.map(Php::entries).unwrap_or_default() {
-        let descending = direction
-            .text()
-            .is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
+        let descending = direction.text().is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
         if let Some(code) = resolve(name) {
             codes.push((code, descending));
         }
@@ -173,9 +149,7 @@ pub(super) fn order(args: Option<&Php>, resolve: impl Fn(&str) -> Option<String>
 /// `>ID` windows lose rows, yet the same request always gets the same answer (sheet 4.1, 4.2).
 pub(super) fn unordered(settings: &Settings, args: &Php) -> Order {
     let text = args.to_json().to_string();
-    Order::Id(
-        settings.dialects.unstable_order && !super::hash(settings.seed, 0, &text).is_multiple_of(2),
-    )
+    Order::Id(settings.dialects.unstable_order && !super::hash(settings.seed, 0, &text).is_multiple_of(2))
 }
 
 /// `total` and `next` of a page that begins at `offset`.
@@ -209,10 +183,7 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let wanted = array_arg(args, &FILTER, "filter")?;
     let selection = Selection::read(call.portal, entity, args.get_any(&SELECT));
     let resolve = |name: &str| {
-        call.portal
-            .field(entity, name)
-            .filter(|f| !f.is_multifield())
-            .map(|f| f.code.to_owned())
+        call.portal.field(entity, name).filter(|f| !f.is_multifield()).map(|f| f.code.to_owned())
     };
     let start = args.get("start").map_or(0, Php::int);
     // Classic lists turn `start` into a page number (sheet 4.1).
@@ -223,17 +194,11 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
         offset,
         count: start >= 0,
     };
-    let scene = Scene {
-        portal: call.portal,
-        entity,
-        offset: call.offset(),
-    };
+    let scene = Scene { portal: call.portal, entity, offset: call.offset() };
     let mut page = query.run(&scene);
-    if let (true, true, Some(total @ 1..)) = (
-        call.settings.dialects.repeat_last_page,
-        page.rows.is_empty(),
-        page.total,
-    ) {
+    if let (true, true, Some(total @ 1..)) =
+        (call.settings.dialects.repeat_last_page, page.rows.is_empty(), page.total)
+    {
         query.offset = (total - 1) / PAGE * PAGE;
         page = query.run(&scene);
     }
@@ -242,64 +207,27 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let rows: Vec<Value> = page
         .rows
         .iter()
-        .map(|(id, record)| {
-            row(
-                call.portal,
-                entity,
-                *id,
-                record,
-                (&selection, &columns),
-                call.settings.seed,
-            )
-        })
+        .map(|(id, record)| row(call.portal, entity, *id, record, (&selection, &columns), call.settings.seed))
         .collect();
-    let counted = if query.count {
-        call.portal.count(entity)
-    } else {
-        0
-    };
-    Ok(Answer {
-        rows: rows.len(),
-        result: Value::Array(rows),
-        total,
-        next,
-        counted,
-    })
+    let counted = if query.count { call.portal.count(entity) } else { 0 };
+    Ok(Answer { rows: rows.len(), result: Value::Array(rows), total, next, counted })
 }
 
 /// `crm.<entity>.get`.
 pub(super) fn get(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let id = id_arg(call.args)?;
     let table = call.portal.records.get(&entity);
-    let record = table
-        .and_then(|t| t.get(&id))
-        .ok_or_else(|| Failure::classic("Not found"))?;
+    let record = table.and_then(|t| t.get(&id)).ok_or_else(|| Failure::classic("Not found"))?;
     let selection = Selection::whole();
     let columns = selection.columns(call.portal, entity);
-    let result = row(
-        call.portal,
-        entity,
-        id,
-        record,
-        (&selection, &columns),
-        call.settings.seed,
-    );
-    Ok(Answer {
-        result,
-        rows: 1,
-        ..Answer::default()
-    })
+    let result = row(call.portal, entity, id, record, (&selection, &columns), call.settings.seed);
+    Ok(Answer { result, rows: 1, ..Answer::default() })
 }
 
 /// `crm.<entity>.fields`.
 pub(super) fn fields(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let described = call.portal.fields.get(&entity).into_iter().flatten();
-    let all: Map<String, Value> = described
-        .map(|(code, d)| (code.clone(), Value::Object(d.clone())))
-        .collect();
-    Ok(Answer::of(if all.is_empty() {
-        Value::Array(Vec::new())
-    } else {
-        Value::Object(all)
-    }))
+    let all: Map<String, Value> =
+        described.map(|(code, d)| (code.clone(), Value::Object(d.clone()))).collect();
+    Ok(Answer::of(if all.is_empty() { Value::Array(Vec::new()) } else { Value::Object(all) }))
 }

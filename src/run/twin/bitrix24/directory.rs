@@ -15,35 +15,31 @@ fn text<'a>(row: &'a Record, key: &str) -> &'a str {
 
 /// Whether a row passes plain conditions; keys that no row could have are dropped.
 fn passes(row: &Record, filter: Option<&Php>, known: &[&str]) -> bool {
-    filter
-        .map(Php::entries)
-        .unwrap_or_default()
-        .iter()
-        .all(|(key, value)| {
-            let (op, code) = split_key(key);
-            // A null cannot be asked for (sheet 10.10).
-            if !known.contains(&code) || *value == Php::Null {
-                return true;
-            }
-            let held = match row.get(code) {
-                Some(Value::String(s)) => s.clone(),
-                Some(Value::Number(n)) => n.to_string(),
-                _ => String::new(),
-            };
-            let wanted = value.texts();
-            let number = |t: &str| t.parse::<i64>().unwrap_or(0);
-            let first = wanted.first().map_or("", String::as_str);
-            match op {
-                Op::Ne | Op::NotIn => !wanted.contains(&held),
-                Op::Gt => number(&held) > number(first),
-                Op::Ge => number(&held) >= number(first),
-                Op::Lt => number(&held) < number(first),
-                Op::Le => number(&held) <= number(first),
-                Op::Contains => held.to_lowercase().contains(&first.to_lowercase()),
-                Op::NotContains => !held.to_lowercase().contains(&first.to_lowercase()),
-                _ => wanted.contains(&held),
-            }
-        })
+    filter.map(Php::entries).unwrap_or_default().iter().all(|(key, value)| {
+        let (op, code) = split_key(key);
+        // A null cannot be asked for (sheet 10.10).
+        if !known.contains(&code) || *value == Php::Null {
+            return true;
+        }
+        let held = match row.get(code) {
+            Some(Value::String(s)) => s.clone(),
+            Some(Value::Number(n)) => n.to_string(),
+            _ => String::new(),
+        };
+        let wanted = value.texts();
+        let number = |t: &str| t.parse::<i64>().unwrap_or(0);
+        let first = wanted.first().map_or("", String::as_str);
+        match op {
+            Op::Ne | Op::NotIn => !wanted.contains(&held),
+            Op::Gt => number(&held) > number(first),
+            Op::Ge => number(&held) >= number(first),
+            Op::Lt => number(&held) < number(first),
+            Op::Le => number(&held) <= number(first),
+            Op::Contains => held.to_lowercase().contains(&first.to_lowercase()),
+            Op::NotContains => !held.to_lowercase().contains(&first.to_lowercase()),
+            _ => wanted.contains(&held),
+        }
+    })
 }
 
 /// Sorts rows by the fields of an `order`, numbers as numbers.
@@ -58,16 +54,8 @@ fn sort(rows: &mut [&Record], order: Option<&Php>) {
                 value.and_then(Value::as_str).unwrap_or("").to_lowercase(),
             )
         };
-        let descending = direction
-            .text()
-            .is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
-        rows.sort_by(|a, b| {
-            if descending {
-                key(b).cmp(&key(a))
-            } else {
-                key(a).cmp(&key(b))
-            }
-        });
+        let descending = direction.text().is_some_and(|d| d.eq_ignore_ascii_case("DESC"));
+        rows.sort_by(|a, b| if descending { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
     }
 }
 
@@ -92,47 +80,27 @@ const STATUS_KEYS: [&str; 10] = [
 pub(super) fn status_list(call: &mut Call<'_>) -> Outcome {
     let filter = array_arg(call.args, &FILTER, "filter")?;
     let order = array_arg(call.args, &ORDER, "order")?;
-    let by_list =
-        |(key, value): &(String, Php)| split_key(key).1 == "ENTITY_ID" && value.is_array();
-    if filter
-        .map(Php::entries)
-        .unwrap_or_default()
-        .iter()
-        .any(by_list)
-    {
+    let by_list = |(key, value): &(String, Php)| split_key(key).1 == "ENTITY_ID" && value.is_array();
+    if filter.map(Php::entries).unwrap_or_default().iter().any(by_list) {
         // This family prints the message as the code (sheet 2.2).
         let message = "Filter by ENTITY_ID must be a string";
         return Err(Failure::thrown(message, message));
     }
-    let mut rows: Vec<&Record> = call
-        .portal
-        .statuses
-        .iter()
-        .filter(|r| passes(r, filter, &STATUS_KEYS))
-        .collect();
+    let mut rows: Vec<&Record> =
+        call.portal.statuses.iter().filter(|r| passes(r, filter, &STATUS_KEYS)).collect();
     sort(&mut rows, order);
     Ok(Answer::whole(served(&rows), Some(rows.len() as i64)))
 }
 
 /// `crm.status.entity.items`: stages of one directory, short.
 pub(super) fn status_items(call: &mut Call<'_>) -> Outcome {
-    let wanted = call
-        .args
-        .get_any(&["entityId", "ENTITY_ID"])
-        .and_then(Php::text)
-        .unwrap_or_default()
-        .into_owned();
+    let wanted =
+        call.args.get_any(&["entityId", "ENTITY_ID"]).and_then(Php::text).unwrap_or_default().into_owned();
     if wanted.is_empty() {
-        return Err(Failure::classic(
-            "The parameter entityId is not defined or invalid.",
-        ));
+        return Err(Failure::classic("The parameter entityId is not defined or invalid."));
     }
-    let mut rows: Vec<&Record> = call
-        .portal
-        .statuses
-        .iter()
-        .filter(|r| text(r, "ENTITY_ID") == wanted)
-        .collect();
+    let mut rows: Vec<&Record> =
+        call.portal.statuses.iter().filter(|r| text(r, "ENTITY_ID") == wanted).collect();
     rows.sort_by_key(|r| r.get("SORT").and_then(int_of).unwrap_or(0));
     let short = |r: &&Record| {
         json!({
@@ -182,10 +150,7 @@ pub(super) fn status_types(call: &mut Call<'_>) -> Outcome {
             })
         });
     }
-    let mut seen: Vec<String> = out
-        .iter()
-        .filter_map(|t| t["ID"].as_str().map(String::from))
-        .collect();
+    let mut seen: Vec<String> = out.iter().filter_map(|t| t["ID"].as_str().map(String::from)).collect();
     for row in &call.portal.statuses {
         let id = text(row, "ENTITY_ID");
         if !seen.iter().any(|s| s == id) {
@@ -211,19 +176,12 @@ pub(super) fn category_list(call: &mut Call<'_>) -> Outcome {
         2 => categories(call.portal),
         3 | 4 | 31 => Vec::new(),
         1 | 5 | 7 => {
-            return Err(Failure::thrown(
-                "ENTITY_TYPE_NOT_SUPPORTED",
-                "Entity type is not supported",
-            ));
+            return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported"));
         }
         _ => return Err(Failure::thrown("NOT_FOUND", "Smart process not found")),
     };
     let total = rows.len();
-    Ok(Answer {
-        rows: total,
-        total: Some(total as i64),
-        ..Answer::of(json!({ "categories": rows }))
-    })
+    Ok(Answer { rows: total, total: Some(total as i64), ..Answer::of(json!({ "categories": rows })) })
 }
 
 fn categories(portal: &Portal) -> Vec<Value> {
@@ -253,27 +211,16 @@ pub(super) fn currency_list(call: &mut Call<'_>) -> Outcome {
 
 /// `crm.currency.base.get`.
 pub(super) fn currency_base(call: &mut Call<'_>) -> Outcome {
-    Ok(Answer::of(
-        base_currency(call.portal).map_or(Value::Null, Value::from),
-    ))
+    Ok(Answer::of(base_currency(call.portal).map_or(Value::Null, Value::from)))
 }
 
 /// The code of the base currency.
 pub(super) fn base_currency(portal: &Portal) -> Option<&str> {
-    portal
-        .currencies
-        .iter()
-        .find(|r| text(r, "BASE") == "Y")
-        .map(|r| text(r, "CURRENCY"))
+    portal.currencies.iter().find(|r| text(r, "BASE") == "Y").map(|r| text(r, "CURRENCY"))
 }
 
-const LABELS: [&str; 5] = [
-    "EDIT_FORM_LABEL",
-    "LIST_COLUMN_LABEL",
-    "LIST_FILTER_LABEL",
-    "ERROR_MESSAGE",
-    "HELP_MESSAGE",
-];
+const LABELS: [&str; 5] =
+    ["EDIT_FORM_LABEL", "LIST_COLUMN_LABEL", "LIST_FILTER_LABEL", "ERROR_MESSAGE", "HELP_MESSAGE"];
 
 const USERFIELD_KEYS: [&str; 12] = [
     "ID",
@@ -294,21 +241,13 @@ const USERFIELD_KEYS: [&str; 12] = [
 pub(super) fn userfield_list(call: &mut Call<'_>, entity: Entity) -> Outcome {
     let filter = array_arg(call.args, &FILTER, "filter")?;
     let order = array_arg(call.args, &ORDER, "order")?;
-    let labels = filter
-        .and_then(|f| f.get("LANG"))
-        .and_then(Php::text)
-        .is_some_and(|l| !l.is_empty());
+    let labels = filter.and_then(|f| f.get("LANG")).and_then(Php::text).is_some_and(|l| !l.is_empty());
     let all = call.portal.userfields.get(&entity).into_iter().flatten();
     let mut rows: Vec<&Record> = all.filter(|r| passes(r, filter, &USERFIELD_KEYS)).collect();
     sort(&mut rows, order);
     let show = |row: &&Record| -> Value {
-        let kept = row
-            .iter()
-            .filter(|(k, _)| labels || !LABELS.contains(&k.as_str()));
-        Value::Object(
-            kept.map(|(k, v)| (k.clone(), v.clone()))
-                .collect::<Map<_, _>>(),
-        )
+        let kept = row.iter().filter(|(k, _)| labels || !LABELS.contains(&k.as_str()));
+        Value::Object(kept.map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>())
     };
     let total = rows.len() as i64;
     Ok(Answer::whole(rows.iter().map(show).collect(), Some(total)))

@@ -64,10 +64,7 @@ impl FaultKind {
     /// Whether the fault strikes single calls (inside batches too) rather than whole requests.
     pub(super) fn strikes_calls(&self) -> bool {
         use FaultKind::{Command, OperatingLimit, RepeatPage, ShortPage, WrongTotal};
-        matches!(
-            self,
-            OperatingLimit | Command(..) | ShortPage | RepeatPage | WrongTotal(_)
-        )
+        matches!(self, OperatingLimit | Command(..) | ShortPage | RepeatPage | WrongTotal(_))
     }
 }
 
@@ -85,11 +82,7 @@ pub struct Fault {
 impl Fault {
     /// A fault for every method.
     pub fn new(when: Trigger, kind: FaultKind) -> Self {
-        Fault {
-            when,
-            kind,
-            method: None,
-        }
+        Fault { when, kind, method: None }
     }
 
     /// The same fault for one method only.
@@ -105,13 +98,7 @@ pub(super) struct Counters(Vec<u64>);
 
 impl Counters {
     /// The faults that strike now: `calls` tells whether a call or a request is asked about.
-    pub(super) fn strike(
-        &mut self,
-        plan: &[Fault],
-        seed: u64,
-        method: &str,
-        calls: bool,
-    ) -> Vec<FaultKind> {
+    pub(super) fn strike(&mut self, plan: &[Fault], seed: u64, method: &str, calls: bool) -> Vec<FaultKind> {
         self.0.resize(plan.len(), 0);
         let mut out = Vec::new();
         for (at, (fault, seen)) in plan.iter().zip(&mut self.0).enumerate() {
@@ -140,15 +127,9 @@ impl Counters {
 /// Adds a bare record with the next free id, as a person would.
 pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
     let table = portal.records.entry(entity).or_default();
-    let id = table
-        .last_key_value()
-        .map_or(1, |(id, _)| id.saturating_add(1));
+    let id = table.last_key_value().map_or(1, |(id, _)| id.saturating_add(1));
     let mut row = Record::new();
-    let name = if entity == Entity::Contact {
-        "LAST_NAME"
-    } else {
-        "TITLE"
-    };
+    let name = if entity == Entity::Contact { "LAST_NAME" } else { "TITLE" };
     for (key, value) in [("ID", id.to_string()), (name, format!("Added {id}"))] {
         row.insert(key.into(), Value::String(value));
     }
@@ -160,10 +141,7 @@ pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
 
 /// Deletes the record with the smallest id, and its links.
 pub(super) fn delete_row(portal: &mut Portal, entity: Entity) {
-    let first = portal
-        .records
-        .get(&entity)
-        .and_then(|t| t.keys().next().copied());
+    let first = portal.records.get(&entity).and_then(|t| t.keys().next().copied());
     if let Some(id) = first {
         portal.remove_record(entity, id);
     }
@@ -193,9 +171,7 @@ mod tests {
         let plan = vec![Fault::new(Trigger::Probability(0.25), FaultKind::RateLimit)];
         let run = |seed| {
             let mut c = Counters::default();
-            (0..4000)
-                .map(|_| c.strike(&plan, seed, "x", false).len())
-                .collect::<Vec<_>>()
+            (0..4000).map(|_| c.strike(&plan, seed, "x", false).len()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));

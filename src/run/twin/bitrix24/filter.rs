@@ -54,9 +54,7 @@ const PREFIXES: [(&str, Op); 16] = [
 
 /// Splits a filter key into its prefix and the field's name.
 pub(super) fn split_key(key: &str) -> (Op, &str) {
-    let found = PREFIXES
-        .iter()
-        .find_map(|(prefix, op)| key.strip_prefix(prefix).map(|rest| (*op, rest)));
+    let found = PREFIXES.iter().find_map(|(prefix, op)| key.strip_prefix(prefix).map(|rest| (*op, rest)));
     found.unwrap_or((Op::Eq, key))
 }
 
@@ -91,11 +89,7 @@ impl Condition {
             (_, Php::Arr(_)) => vec![value.int().to_string()],
             (_, v) => vec![v.text().map_or_else(String::new, Cow::into_owned)],
         };
-        Condition {
-            op,
-            code: code.to_owned(),
-            values,
-        }
+        Condition { op, code: code.to_owned(), values }
     }
 }
 
@@ -109,9 +103,7 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn field(&'a self, code: &'a str) -> Field<'a> {
-        self.portal
-            .field(self.entity, code)
-            .unwrap_or_else(|| Field::undescribed(code))
+        self.portal.field(self.entity, code).unwrap_or_else(|| Field::undescribed(code))
     }
 
     /// Whether a record passes.
@@ -134,9 +126,7 @@ impl<'a> Scene<'a> {
         let equals = |w: &str| {
             if field.kind == "boolean" {
                 // Filters on custom booleans want 1 or 0; a blank counts as 0.
-                let held = texts
-                    .first()
-                    .is_some_and(|t| matches!(t.as_str(), "1" | "Y" | "true"));
+                let held = texts.first().is_some_and(|t| matches!(t.as_str(), "1" | "Y" | "true"));
                 return matches!(w, "0" | "1") && held == (w == "1");
             }
             if blank_wanted(w) {
@@ -152,19 +142,13 @@ impl<'a> Scene<'a> {
             Op::In => condition.values.iter().any(|w| equals(w)),
             Op::NotIn => !condition.values.iter().any(|w| equals(w)),
             Op::Gt => any(&|t| self.compare(field, t, wanted) == Some(Ordering::Greater)),
-            Op::Ge => any(&|t| {
-                matches!(
-                    self.compare(field, t, wanted),
-                    Some(Ordering::Greater | Ordering::Equal)
-                )
-            }),
+            Op::Ge => {
+                any(&|t| matches!(self.compare(field, t, wanted), Some(Ordering::Greater | Ordering::Equal)))
+            }
             Op::Lt => any(&|t| self.compare(field, t, wanted) == Some(Ordering::Less)),
-            Op::Le => any(&|t| {
-                matches!(
-                    self.compare(field, t, wanted),
-                    Some(Ordering::Less | Ordering::Equal)
-                )
-            }),
+            Op::Le => {
+                any(&|t| matches!(self.compare(field, t, wanted), Some(Ordering::Less | Ordering::Equal)))
+            }
             Op::Contains | Op::Like if no_pattern => false,
             Op::NotContains | Op::NotLike if no_pattern => true,
             Op::Contains => any(&|t| t.to_lowercase().contains(&wanted.to_lowercase())),
@@ -192,23 +176,14 @@ impl<'a> Scene<'a> {
             return Some(at.as_second());
         }
         let local = text.parse::<DateTime>().ok()?;
-        Some(
-            local
-                .to_zoned(TimeZone::fixed(self.offset))
-                .ok()?
-                .timestamp()
-                .as_second(),
-        )
+        Some(local.to_zoned(TimeZone::fixed(self.offset)).ok()?.timestamp().as_second())
     }
 
     /// What a record is sorted by under a code; stages go by their `SORT`.
     pub(super) fn sort_key(&self, code: &str, id: i64, row: &Record) -> SortKey {
         let field = self.field(code);
         let held = self.portal.value(self.entity, id, row, code);
-        let Some(text) = held
-            .as_deref()
-            .and_then(|v| texts_of(field, v).into_iter().next())
-        else {
+        let Some(text) = held.as_deref().and_then(|v| texts_of(field, v).into_iter().next()) else {
             return SortKey::Blank;
         };
         let stage = (self.entity == Entity::Deal && code == "STAGE_ID")
@@ -242,10 +217,9 @@ fn texts_of(field: Field<'_>, value: &Value) -> Vec<String> {
         Value::Number(n) => vec![n.to_string()],
         Value::String(s) => vec![s.clone()],
         Value::Array(items) => items.iter().flat_map(|v| texts_of(field, v)).collect(),
-        Value::Object(o) if field.is_multifield() => o
-            .get("VALUE")
-            .map(|v| texts_of(field, v))
-            .unwrap_or_default(),
+        Value::Object(o) if field.is_multifield() => {
+            o.get("VALUE").map(|v| texts_of(field, v)).unwrap_or_default()
+        }
         Value::Object(o) => o.get("id").map(|v| texts_of(field, v)).unwrap_or_default(),
     }
 }
@@ -276,13 +250,10 @@ impl Portal {
             (_, Some((prefix, _))) => format!("DEAL_STAGE_{}", prefix.trim_start_matches('C')),
             _ => "DEAL_STAGE".to_owned(),
         };
-        let is = |row: &&Record, key: &str, wanted: &str| {
-            row.get(key).and_then(Value::as_str) == Some(wanted)
-        };
-        let row = self
-            .statuses
-            .iter()
-            .find(|r| is(r, "ENTITY_ID", &directory) && is(r, "STATUS_ID", status))?;
+        let is =
+            |row: &&Record, key: &str, wanted: &str| row.get(key).and_then(Value::as_str) == Some(wanted);
+        let row =
+            self.statuses.iter().find(|r| is(r, "ENTITY_ID", &directory) && is(r, "STATUS_ID", status))?;
         row.get("SORT").and_then(super::records::int_of)
     }
 }
@@ -302,11 +273,7 @@ mod tests {
 
     #[test]
     fn like_knows_percent_only() {
-        assert!(
-            like("acme corp", "acme%") && like("acme corp", "%corp") && like("acme corp", "a%e%p")
-        );
-        assert!(
-            like("acme", "acme") && !like("acme", "acm") && !like("aa", "a%a%a") && like("", "%")
-        );
+        assert!(like("acme corp", "acme%") && like("acme corp", "%corp") && like("acme corp", "a%e%p"));
+        assert!(like("acme", "acme") && !like("acme", "acm") && !like("aa", "a%a%a") && like("", "%"));
     }
 }

@@ -18,11 +18,7 @@ pub(super) struct Route {
 
 /// Reads `/rest/{user}/{secret}/{method}[.json][/]` or `/rest/{method}`; `None` is no REST address.
 pub(super) fn route(path: &str) -> Option<Route> {
-    let parts: Vec<String> = path
-        .split('/')
-        .filter(|p| !p.is_empty())
-        .map(percent_decode)
-        .collect();
+    let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(percent_decode).collect();
     let (credentials, method) = match parts.as_slice() {
         [rest, method] if rest == "rest" => (None, method.as_str()),
         [rest, user, secret] if rest == "rest" => (Some((user.clone(), secret.clone())), ""),
@@ -33,20 +29,13 @@ pub(super) fn route(path: &str) -> Option<Route> {
     };
     let method = method.to_lowercase();
     let method = method.strip_suffix(".json").unwrap_or(&method).to_owned();
-    Some(Route {
-        credentials,
-        method,
-    })
+    Some(Route { credentials, method })
 }
 
 /// The parameters of query and body together; the body wins.
 pub(super) fn arguments(req: &Request) -> Php {
     let mut args = parse_query(&req.query);
-    let kind = req
-        .headers
-        .iter()
-        .find(|(k, _)| k == "content-type")
-        .map_or("", |(_, v)| v.as_str());
+    let kind = req.headers.iter().find(|(k, _)| k == "content-type").map_or("", |(_, v)| v.as_str());
     let lower = kind.to_lowercase();
     let body = if lower.contains("json") {
         serde_json::from_slice(&req.body).unwrap_or(Php::Null)
@@ -67,12 +56,7 @@ fn multipart(kind: &str, body: &str) -> Php {
     let Some((_, boundary)) = kind.split_once("boundary=") else {
         return tree;
     };
-    let boundary = boundary
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .trim_matches('"');
+    let boundary = boundary.split(';').next().unwrap_or("").trim().trim_matches('"');
     if boundary.is_empty() {
         return tree;
     }
@@ -124,21 +108,10 @@ pub(super) fn time(timing: &Timing, settings: &Settings) -> Value {
 /// A JSON answer.
 pub(super) fn answer(status: u16, body: &Value, took_ms: f64) -> Response {
     let headers = vec![
-        (
-            "content-type".to_owned(),
-            "application/json; charset=utf-8".to_owned(),
-        ),
-        (
-            "x-bitrix-rest-time".to_owned(),
-            format!("{:.10}", took_ms / 1000.0),
-        ),
+        ("content-type".to_owned(), "application/json; charset=utf-8".to_owned()),
+        ("x-bitrix-rest-time".to_owned(), format!("{:.10}", took_ms / 1000.0)),
     ];
-    Response {
-        status,
-        headers,
-        body: body.to_string().into_bytes(),
-        took_ms: took_ms.ceil() as u64,
-    }
+    Response { status, headers, body: body.to_string().into_bytes(), took_ms: took_ms.ceil() as u64 }
 }
 
 /// An error answer: no `time`, no `result`.
@@ -160,12 +133,7 @@ pub(super) fn html(status: u16, took_ms: f64) -> Response {
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     );
     let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
-    Response {
-        status,
-        headers,
-        body: page.into_bytes(),
-        took_ms: took_ms.ceil() as u64,
-    }
+    Response { status, headers, body: page.into_bytes(), took_ms: took_ms.ceil() as u64 }
 }
 
 #[cfg(test)]
@@ -174,12 +142,7 @@ mod tests {
 
     #[test]
     fn sheet_1_1_paths() {
-        let hook = |m: &str| {
-            Some(Route {
-                credentials: Some(("1".into(), "s".into())),
-                method: m.into(),
-            })
-        };
+        let hook = |m: &str| Some(Route { credentials: Some(("1".into(), "s".into())), method: m.into() });
         for path in [
             "/rest/1/s/crm.deal.list",
             "/rest/1/s/crm.deal.list.json",
@@ -188,13 +151,7 @@ mod tests {
         ] {
             assert_eq!(route(path), hook("crm.deal.list"), "{path}");
         }
-        assert_eq!(
-            route("/rest/profile"),
-            Some(Route {
-                credentials: None,
-                method: "profile".into()
-            })
-        );
+        assert_eq!(route("/rest/profile"), Some(Route { credentials: None, method: "profile".into() }));
         assert_eq!(route("/rest/1/s/"), hook(""));
         assert_eq!(route("/other"), None);
         assert_eq!(route("/rest/a/b/c/d"), None);
@@ -218,18 +175,11 @@ mod tests {
             "start=0",
             "filter%5B%3EID%5D=10&start=50",
         ));
-        let json = arguments(&request(
-            "application/json",
-            "",
-            r#"{"start":"50","filter":{">ID":"10"}}"#,
-        ));
+        let json = arguments(&request("application/json", "", r#"{"start":"50","filter":{">ID":"10"}}"#));
         let parts = "--x\r\nContent-Disposition: form-data; name=\"start\"\r\n\r\n50\r\n--x\r\nContent-Disposition: form-data; name=\"filter[>ID]\"\r\n\r\n10\r\n--x--\r\n";
         let multi = arguments(&request("multipart/form-data; boundary=x", "", parts));
         assert_eq!(form.to_json(), json.to_json());
         assert_eq!(multi.to_json(), json.to_json());
-        assert_eq!(
-            arguments(&request("application/json", "a=1", "{broken")).to_json(),
-            json!({"a": "1"})
-        );
+        assert_eq!(arguments(&request("application/json", "a=1", "{broken")).to_json(), json!({"a": "1"}));
     }
 }

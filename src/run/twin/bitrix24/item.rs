@@ -19,12 +19,7 @@ const MAX_GROUPS: usize = 16;
 const EXTRA: [(&str, &str, bool, &[Entity]); 3] = [
     ("observers", "user", true, &Entity::ALL),
     ("webformId", "integer", false, &Entity::ALL),
-    (
-        "contactIds",
-        "crm_contact",
-        true,
-        &[Entity::Lead, Entity::Deal],
-    ),
+    ("contactIds", "crm_contact", true, &[Entity::Lead, Entity::Deal]),
 ];
 
 /// Legacy fields that are switched off: always null, described nowhere (seen in the documented answers).
@@ -47,15 +42,8 @@ const LEGACY_DEAL: [&str; 17] = [
     "lostAmount",
     "hasProducts",
 ];
-const LEGACY_LEAD: [&str; 7] = [
-    "dateCreateShort",
-    "dateModifyShort",
-    "isConvert",
-    "productId",
-    "shortName",
-    "login",
-    "searchContent",
-];
+const LEGACY_LEAD: [&str; 7] =
+    ["dateCreateShort", "dateModifyShort", "isConvert", "productId", "shortName", "login", "searchContent"];
 
 /// The parameters that every universal method shares.
 struct Target {
@@ -70,34 +58,20 @@ fn target(call: &Call<'_>) -> Result<Target, Failure> {
     };
     let kind = kind.int();
     if kind == 5 {
-        return Err(Failure::thrown(
-            "ENTITY_TYPE_NOT_SUPPORTED",
-            "Entity type is not supported",
-        ));
+        return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported"));
     }
-    let entity = Entity::of_type_id(kind)
-        .ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
+    let entity =
+        Entity::of_type_id(kind).ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
     let original = call.args.get("useOriginalUfNames").is_some_and(Php::flag);
-    let codes = call
-        .portal
-        .fields
-        .get(&entity)
-        .into_iter()
-        .flatten()
-        .map(|(code, _)| code.as_str());
-    Ok(Target {
-        entity,
-        original,
-        names: Names::new(entity, codes, original),
-    })
+    let codes = call.portal.fields.get(&entity).into_iter().flatten().map(|(code, _)| code.as_str());
+    Ok(Target { entity, original, names: Names::new(entity, codes, original) })
 }
 
 impl Target {
     fn name(&self, code: &str) -> String {
-        self.names.universal(code).map_or_else(
-            || universal_name(self.entity, code, self.original),
-            str::to_owned,
-        )
+        self.names
+            .universal(code)
+            .map_or_else(|| universal_name(self.entity, code, self.original), str::to_owned)
     }
 
     /// The classic code behind a name that filters and orders may use.
@@ -114,27 +88,14 @@ fn typed(field: Field<'_>, value: &Value, host: &str) -> Option<Value> {
     if is_blank(field, value) {
         // A stored blank text is served as it stands; other blanks have one universal spelling each.
         let text = !field.multiple
-            && matches!(
-                field.kind,
-                "string" | "text" | "crm_status" | "url" | "money" | "address"
-            );
+            && matches!(field.kind, "string" | "text" | "crm_status" | "url" | "money" | "address");
         return (text && !matches!(value, Value::Bool(_) | Value::Array(_))).then(|| value.clone());
     }
     if let (true, Value::Array(items)) = (field.multiple, value) {
         return Some(
             items
                 .iter()
-                .map(|v| {
-                    typed(
-                        Field {
-                            multiple: false,
-                            ..field
-                        },
-                        v,
-                        host,
-                    )
-                    .unwrap_or(Value::Null)
-                })
+                .map(|v| typed(Field { multiple: false, ..field }, v, host).unwrap_or(Value::Null))
                 .collect(),
         );
     }
@@ -204,10 +165,7 @@ impl Selection {
             // The contacts of a company are a classic field that no universal item carries.
             !(f.is_multifield() || target.entity == Entity::Company && f.code == "CONTACT_ID")
         });
-        fields
-            .map(|f| (f, target.name(f.code)))
-            .filter(|(_, name)| self.covers(name))
-            .collect()
+        fields.map(|f| (f, target.name(f.code))).filter(|(_, name)| self.covers(name)).collect()
     }
 
     fn covers(&self, name: &str) -> bool {
@@ -239,10 +197,7 @@ fn row(
         put(*field, name);
     }
     let described = portal.fields.get(&entity);
-    for code in record
-        .keys()
-        .filter(|k| described.is_none_or(|d| !d.contains_key(*k)))
-    {
+    for code in record.keys().filter(|k| described.is_none_or(|d| !d.contains_key(*k))) {
         let field = Field::undescribed(code);
         let name = target.name(code);
         if !field.is_multifield() && selection.covers(&name) {
@@ -276,15 +231,13 @@ fn row(
 fn multifield_rows(record: &Record) -> Value {
     let mut rows: Vec<(i64, Value)> = Vec::new();
     for code in MULTIFIELDS {
-        for value in record
-            .get(code)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for value in record.get(code).and_then(Value::as_array).into_iter().flatten() {
             let id = value.get("ID").and_then(int_of).unwrap_or(0);
             let part = |key: &str| value.get(key).cloned().unwrap_or(Value::Null);
-            rows.push((id, json!({ "id": id, "valueType": part("VALUE_TYPE"), "value": part("VALUE"), "typeId": code })));
+            rows.push((
+                id,
+                json!({ "id": id, "valueType": part("VALUE_TYPE"), "value": part("VALUE"), "typeId": code }),
+            ));
         }
     }
     rows.sort_by_key(|(id, _)| *id);
@@ -294,20 +247,10 @@ fn multifield_rows(record: &Record) -> Value {
 /// The flat read-only copies: `phone`, `phoneWork`, `email` …
 fn flat_multifields(record: &Record, out: &mut Map<String, Value>) {
     let first = |code: &str, kind: Option<&str>| {
-        let all = record
-            .get(code)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let mut of_kind = all.filter(|v| {
-            kind.is_none_or(|k| v.get("VALUE_TYPE").and_then(Value::as_str) == Some(k))
-        });
-        of_kind
-            .next()
-            .and_then(|v| v.get("VALUE"))
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
+        let all = record.get(code).and_then(Value::as_array).into_iter().flatten();
+        let mut of_kind =
+            all.filter(|v| kind.is_none_or(|k| v.get("VALUE_TYPE").and_then(Value::as_str) == Some(k)));
+        of_kind.next().and_then(|v| v.get("VALUE")).and_then(Value::as_str).unwrap_or("").to_owned()
     };
     for (name, code, kind) in [
         ("phone", "PHONE", None),
@@ -339,51 +282,34 @@ fn filter(portal: &Portal, target: &Target, args: &Php, depth: usize) -> Result<
         }
         if key.bytes().all(|b| b.is_ascii_digit()) && value.is_array() {
             if depth >= MAX_GROUPS {
-                return Err(refused(format!(
-                    "Invalid filter: field '{key}' has invalid value"
-                )));
+                return Err(refused(format!("Invalid filter: field '{key}' has invalid value")));
             }
             nodes.push(filter(portal, target, value, depth + 1)?);
             continue;
         }
         let (op, name) = split_key(key);
-        let code = target
-            .code(name)
-            .filter(|c| !MULTIFIELDS.contains(&c.as_str()));
+        let code = target.code(name).filter(|c| !MULTIFIELDS.contains(&c.as_str()));
         let Some(code) = code else {
-            return Err(refused(format!(
-                "Invalid filter: field '{name}' is not allowed in filter"
-            )));
+            return Err(refused(format!("Invalid filter: field '{name}' is not allowed in filter")));
         };
-        let field = portal
-            .field(target.entity, &code)
-            .unwrap_or_else(|| Field::undescribed(&code));
+        let field = portal.field(target.entity, &code).unwrap_or_else(|| Field::undescribed(&code));
         let list = matches!(op, Op::Eq | Op::Ne | Op::In | Op::NotIn);
         let number = |t: &str| t.is_empty() || t.trim().parse::<rust_decimal::Decimal>().is_ok();
         let flat = !value.entries().iter().any(|(_, v)| v.is_array());
-        let numeric =
-            !(field.is_number() || code == "ID") || value.texts().iter().all(|t| number(t));
+        let numeric = !(field.is_number() || code == "ID") || value.texts().iter().all(|t| number(t));
         if !flat || (value.is_array() && !list) || !numeric {
-            return Err(refused(format!(
-                "Invalid filter: field '{name}' has invalid value"
-            )));
+            return Err(refused(format!("Invalid filter: field '{name}' has invalid value")));
         }
         nodes.push(Node::Is(Condition::new(op, &code, value)));
     }
-    Ok(if any {
-        Node::Any(nodes)
-    } else {
-        Node::All(nodes)
-    })
+    Ok(if any { Node::Any(nodes) } else { Node::All(nodes) })
 }
 
 /// Refuses orders on unknown fields and odd directions.
 fn check_order(target: &Target, args: &Php) -> Result<(), Failure> {
     for (name, direction) in args.entries() {
         if target.code(name).is_none() {
-            return Err(refused(format!(
-                "Invalid order: field '{name}' is not allowed in order"
-            )));
+            return Err(refused(format!("Invalid order: field '{name}' is not allowed in order")));
         }
         let direction = direction.text().unwrap_or_default();
         if !direction.eq_ignore_ascii_case("ASC") && !direction.eq_ignore_ascii_case("DESC") {
@@ -411,48 +337,25 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let offset = usize::try_from(start.max(0)).unwrap_or(0);
     let query = Query {
         filter: wanted,
-        order: order(by, |name| target.code(name))
-            .unwrap_or_else(|| unordered(call.settings, args)),
+        order: order(by, |name| target.code(name)).unwrap_or_else(|| unordered(call.settings, args)),
         offset,
         count: start >= 0,
     };
-    let scene = Scene {
-        portal: call.portal,
-        entity: target.entity,
-        offset: call.offset(),
-    };
+    let scene = Scene { portal: call.portal, entity: target.entity, offset: call.offset() };
     let page = query.run(&scene);
     let (total, next) = counts(&page, offset, call.settings, false);
     let select = args.get("select");
     let selection = Selection::read(select);
     let columns = selection.columns(call.portal, &target);
-    let camel = select
-        .map(Php::texts)
-        .unwrap_or_default()
-        .iter()
-        .any(|n| n.starts_with("ufCrm"));
+    let camel = select.map(Php::texts).unwrap_or_default().iter().any(|n| n.starts_with("ufCrm"));
     let empty = call.settings.dialects.empty_items_on_camel_names && target.original && camel;
     let show = |(id, record): &(i64, &Record)| {
-        if empty {
-            json!([])
-        } else {
-            row(call, &target, (*id, record), (&selection, &columns))
-        }
+        if empty { json!([]) } else { row(call, &target, (*id, record), (&selection, &columns)) }
     };
     let items: Vec<Value> = page.rows.iter().map(show).collect();
     debug_assert!(items.len() <= PAGE);
-    let counted = if query.count {
-        call.portal.count(target.entity)
-    } else {
-        0
-    };
-    Ok(Answer {
-        rows: items.len(),
-        result: json!({ "items": items }),
-        total,
-        next,
-        counted,
-    })
+    let counted = if query.count { call.portal.count(target.entity) } else { 0 };
+    Ok(Answer { rows: items.len(), result: json!({ "items": items }), total, next, counted })
 }
 
 /// `crm.item.get`.
@@ -462,19 +365,12 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::missing("id"));
     };
     let id = id.int();
-    let record = call
-        .portal
-        .records
-        .get(&target.entity)
-        .and_then(|t| t.get(&id));
+    let record = call.portal.records.get(&target.entity).and_then(|t| t.get(&id));
     let record = record.ok_or_else(|| Failure::thrown("NOT_FOUND", "Element not found"))?;
     let selection = Selection::All { multifields: true };
     let columns = selection.columns(call.portal, &target);
     let item = row(call, &target, (id, record), (&selection, &columns));
-    Ok(Answer {
-        rows: 1,
-        ..Answer::of(json!({ "item": item }))
-    })
+    Ok(Answer { rows: 1, ..Answer::of(json!({ "item": item })) })
 }
 
 /// The universal type of a classic one.

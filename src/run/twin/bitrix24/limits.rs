@@ -42,10 +42,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// An empty bucket.
     pub(super) fn new(now_ms: i64) -> Self {
-        Bucket {
-            level: 0.0,
-            at_ms: now_ms,
-        }
+        Bucket { level: 0.0, at_ms: now_ms }
     }
 
     /// Adds one request; the level afterwards, or `None` when it would pass the capacity.
@@ -78,11 +75,7 @@ pub(super) struct Operating {
 
 impl Operating {
     fn expire(&mut self, now_ms: i64) {
-        while self
-            .baskets
-            .front()
-            .is_some_and(|(first, _)| now_ms.saturating_sub(*first) >= WINDOW_MS)
-        {
+        while self.baskets.front().is_some_and(|(first, _)| now_ms.saturating_sub(*first) >= WINDOW_MS) {
             self.baskets.pop_front();
         }
     }
@@ -119,16 +112,12 @@ pub(super) struct Limits {
 impl Limits {
     /// The bucket of a client address.
     pub(super) fn bucket(&mut self, client: &str, now_ms: i64) -> &mut Bucket {
-        self.buckets
-            .entry(client.to_owned())
-            .or_insert_with(|| Bucket::new(now_ms))
+        self.buckets.entry(client.to_owned()).or_insert_with(|| Bucket::new(now_ms))
     }
 
     /// The operating counter of a credential and a method.
     pub(super) fn operating(&mut self, credential: &str, method: &str) -> &mut Operating {
-        self.operating
-            .entry((credential.to_owned(), method.to_owned()))
-            .or_default()
+        self.operating.entry((credential.to_owned(), method.to_owned())).or_default()
     }
 }
 

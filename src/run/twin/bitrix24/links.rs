@@ -22,11 +22,7 @@ fn owner(args: &Php) -> i64 {
 
 /// A bad owner: this handler returns its error instead of throwing it, so the status is 200 (sheet 2, 10.3).
 fn bad_owner() -> Failure {
-    Failure::new(
-        200,
-        "",
-        "The parameter ownerEntityID is invalid or not defined.",
-    )
+    Failure::new(200, "", "The parameter ownerEntityID is invalid or not defined.")
 }
 
 /// `crm.contact.company.items.get`.
@@ -47,44 +43,39 @@ pub(super) fn company_contacts(call: &mut Call<'_>) -> Outcome {
     let portal = &*call.portal;
     let reverse = call.reverse.get_or_insert_with(|| build_reverse(portal));
     let links = reverse.get(&id).into_iter().flatten();
-    Ok(sorted(
-        links
-            .map(|(contact, l)| Link {
-                id: *contact,
-                ..l.clone()
-            })
-            .collect(),
-        "CONTACT_ID",
-    ))
+    Ok(sorted(links.map(|(contact, l)| Link { id: *contact, ..l.clone() }).collect(), "CONTACT_ID"))
 }
 
 /// `crm.deal.contact.items.get`.
 pub(super) fn deal_contacts(call: &mut Call<'_>) -> Outcome {
     let id = owner(call.args);
     if id <= 0 {
-        return Err(Failure::classic(
-            "The parameter id is invalid or not defined.",
-        ));
+        return Err(Failure::classic("The parameter id is invalid or not defined."));
     }
-    if !call
-        .portal
-        .records
-        .get(&Entity::Deal)
-        .is_some_and(|t| t.contains_key(&id))
-    {
+    if !call.portal.records.get(&Entity::Deal).is_some_and(|t| t.contains_key(&id)) {
         return Err(Failure::classic("Not found."));
     }
     Ok(sorted(call.portal.contacts_of(id), "CONTACT_ID"))
 }
 
+/// `crm.lead.contact.items.get`: the primary contact, which is all that the twin keeps of a lead's contacts.
+pub(super) fn lead_contacts(call: &mut Call<'_>) -> Outcome {
+    let id = owner(call.args);
+    if id <= 0 {
+        return Err(Failure::classic("The parameter id is invalid or not defined."));
+    }
+    let Some(lead) = call.portal.records.get(&Entity::Lead).and_then(|leads| leads.get(&id)) else {
+        return Err(Failure::classic("Not found."));
+    };
+    let contact =
+        lead.get("CONTACT_ID").and_then(serde_json::Value::as_str).and_then(|id| id.parse::<i64>().ok());
+    let links = contact.filter(|id| *id > 0).map(|id| Link { id, sort: 10, primary: true });
+    Ok(sorted(links.into_iter().collect(), "CONTACT_ID"))
+}
+
 fn build_reverse(portal: &Portal) -> Reverse {
     let mut out = Reverse::new();
-    let contacts = portal
-        .records
-        .get(&Entity::Contact)
-        .into_iter()
-        .flatten()
-        .map(|(id, _)| *id);
+    let contacts = portal.records.get(&Entity::Contact).into_iter().flatten().map(|(id, _)| *id);
     for contact in contacts {
         for link in portal.companies_of(contact) {
             out.entry(link.id).or_default().push((contact, link));

@@ -80,17 +80,11 @@ impl Query {
     /// Serves the page.
     pub(super) fn run<'a>(&self, scene: &Scene<'a>) -> Page<'a> {
         let Some(table) = scene.portal.records.get(&scene.entity) else {
-            return Page {
-                rows: Vec::new(),
-                total: self.count.then_some(0),
-            };
+            return Page { rows: Vec::new(), total: self.count.then_some(0) };
         };
         let bounds = self.bounds();
         if bounds.is_empty() {
-            return Page {
-                rows: Vec::new(),
-                total: self.count.then_some(0),
-            };
+            return Page { rows: Vec::new(), total: self.count.then_some(0) };
         }
         let unbounded = *bounds.start() == i64::MIN && *bounds.end() == i64::MAX;
         let range = table.range(bounds).map(|(id, row)| (*id, row));
@@ -99,20 +93,9 @@ impl Query {
         match &self.order {
             Order::Id(descending) => {
                 let rows: Vec<_> = if *descending {
-                    range
-                        .clone()
-                        .rev()
-                        .filter(passes)
-                        .skip(self.offset)
-                        .take(PAGE)
-                        .collect()
+                    range.clone().rev().filter(passes).skip(self.offset).take(PAGE).collect()
                 } else {
-                    range
-                        .clone()
-                        .filter(passes)
-                        .skip(self.offset)
-                        .take(PAGE)
-                        .collect()
+                    range.clone().filter(passes).skip(self.offset).take(PAGE).collect()
                 };
                 let total = self.count.then(|| match (plain, unbounded) {
                     (true, true) => table.len(),
@@ -123,40 +106,23 @@ impl Query {
             }
             Order::Codes(codes) => {
                 let key = |id: i64, row: &Record| -> Vec<SortKey> {
-                    codes
-                        .iter()
-                        .map(|(code, _)| scene.sort_key(code, id, row))
-                        .collect()
+                    codes.iter().map(|(code, _)| scene.sort_key(code, id, row)).collect()
                 };
-                let mut rows: Vec<_> = range
-                    .filter(passes)
-                    .map(|(id, row)| (key(id, row), id, row))
-                    .collect();
+                let mut rows: Vec<_> =
+                    range.filter(passes).map(|(id, row)| (key(id, row), id, row)).collect();
                 rows.sort_by(|a, b| {
-                    let by_code =
-                        a.0.iter()
-                            .zip(&b.0)
-                            .zip(codes)
-                            .map(
-                                |((x, y), (_, descending))| {
-                                    if *descending { y.cmp(x) } else { x.cmp(y) }
-                                },
-                            );
-                    by_code
-                        .fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-                        .then(a.1.cmp(&b.1))
+                    let by_code = a
+                        .0
+                        .iter()
+                        .zip(&b.0)
+                        .zip(codes)
+                        .map(|((x, y), (_, descending))| if *descending { y.cmp(x) } else { x.cmp(y) });
+                    by_code.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then(a.1.cmp(&b.1))
                 });
                 let total = rows.len();
-                let page = rows
-                    .into_iter()
-                    .skip(self.offset)
-                    .take(PAGE)
-                    .map(|(_, id, row)| (id, row))
-                    .collect();
-                Page {
-                    rows: page,
-                    total: self.count.then_some(total),
-                }
+                let page =
+                    rows.into_iter().skip(self.offset).take(PAGE).map(|(_, id, row)| (id, row)).collect();
+                Page { rows: page, total: self.count.then_some(total) }
             }
         }
     }

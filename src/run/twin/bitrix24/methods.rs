@@ -25,20 +25,12 @@ pub(super) struct Answer {
 impl Answer {
     /// A bare result.
     pub(super) fn of(result: impl Into<Value>) -> Self {
-        Answer {
-            result: result.into(),
-            ..Answer::default()
-        }
+        Answer { result: result.into(), ..Answer::default() }
     }
 
     /// A list that comes whole.
     pub(super) fn whole(rows: Vec<Value>, total: Option<i64>) -> Self {
-        Answer {
-            rows: rows.len(),
-            result: Value::Array(rows),
-            total,
-            ..Answer::default()
-        }
+        Answer { rows: rows.len(), result: Value::Array(rows), total, ..Answer::default() }
     }
 }
 
@@ -54,11 +46,7 @@ pub(super) struct Failure {
 impl Failure {
     /// An error with a status.
     pub(super) fn new(status: u16, code: &str, text: impl Into<String>) -> Self {
-        Failure {
-            status,
-            code: json!(code),
-            text: text.into(),
-        }
+        Failure { status, code: json!(code), text: text.into() }
     }
 
     /// A thrown error: 400.
@@ -73,10 +61,7 @@ impl Failure {
 
     /// A missing required parameter of a universal method.
     pub(super) fn missing(name: &str) -> Self {
-        Failure::thrown(
-            "100",
-            format!("Could not find value for parameter {{{name}}}"),
-        )
+        Failure::thrown("100", format!("Could not find value for parameter {{{name}}}"))
     }
 
     /// The error's body.
@@ -120,9 +105,7 @@ pub(super) fn offset_of(settings: &Settings) -> Offset {
 /// A Unix time as `2025-09-09T16:31:11+03:00`.
 pub(super) fn iso(ms: i64, offset: Offset) -> String {
     let at = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.to_zoned(jiff::tz::TimeZone::fixed(offset))
-        .strftime("%Y-%m-%dT%H:%M:%S%:z")
-        .to_string()
+    at.to_zoned(jiff::tz::TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 type Plain = fn(&mut Call<'_>) -> Outcome;
@@ -146,7 +129,7 @@ impl Handler {
 }
 
 /// Methods without an entity in their name, in lower case.
-const PLAIN: [(&str, Plain); 24] = [
+const PLAIN: [(&str, Plain); 25] = [
     ("profile", account::profile),
     ("scope", account::scope),
     ("methods", account::methods),
@@ -168,6 +151,7 @@ const PLAIN: [(&str, Plain); 24] = [
     ("crm.contact.company.items.get", links::contact_companies),
     ("crm.company.contact.items.get", links::company_contacts),
     ("crm.deal.contact.items.get", links::deal_contacts),
+    ("crm.lead.contact.items.get", links::lead_contacts),
     ("crm.item.list", item::list),
     ("crm.item.get", item::get),
     ("crm.item.fields", item::fields),
@@ -199,11 +183,7 @@ pub(super) fn find(name: &str) -> Option<Handler> {
 pub(super) fn names() -> Vec<String> {
     let mut names: Vec<String> = PLAIN.iter().map(|(n, _)| (*n).to_owned()).collect();
     for entity in Entity::ALL {
-        names.extend(
-            PER_ENTITY
-                .iter()
-                .map(|(n, _)| format!("crm.{}.{n}", entity.word())),
-        );
+        names.extend(PER_ENTITY.iter().map(|(n, _)| format!("crm.{}.{n}", entity.word())));
     }
     names.push("batch".into());
     names.sort();

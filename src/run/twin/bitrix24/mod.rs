@@ -9,6 +9,7 @@ mod classic;
 mod directory;
 mod faults;
 mod filter;
+pub mod generate;
 mod http;
 mod item;
 mod limits;
@@ -18,7 +19,6 @@ mod log;
 mod methods;
 mod names;
 mod php;
-pub mod generate;
 pub mod portal;
 mod records;
 mod settings;
@@ -86,9 +86,7 @@ impl Twin {
             pages: BTreeMap::new(),
             log: LogSummary::default(),
         };
-        Twin {
-            state: Mutex::new(state),
-        }
+        Twin { state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,26 +131,14 @@ impl State {
         let Some(route) = http::route(&req.path) else {
             return http::html(404, front_ms);
         };
-        let struck = self.faults.strike(
-            &self.settings.faults,
-            self.settings.seed,
-            &route.method,
-            false,
-        );
+        let struck = self.faults.strike(&self.settings.faults, self.settings.seed, &route.method, false);
         self.log.faults += struck.len() as u64;
         if let Some(response) = self.strike(&struck, req, now_ms) {
             return response;
         }
         if self.settings.rate_limited {
-            let (plan, count) = (
-                self.settings.plan,
-                self.settings.dialects.refused_requests_count,
-            );
-            match self
-                .limits
-                .bucket(&req.client, now_ms)
-                .take(plan, count, now_ms)
-            {
+            let (plan, count) = (self.settings.plan, self.settings.dialects.refused_requests_count);
+            match self.limits.bucket(&req.client, now_ms).take(plan, count, now_ms) {
                 Some(level) => self.log.max_level = self.log.max_level.max(level),
                 None => {
                     self.log.refused_rate += 1;
@@ -180,9 +166,8 @@ impl State {
     /// Planned faults that act before the request is served; the answer that replaces the real one.
     fn strike(&mut self, struck: &[FaultKind], req: &Request, now_ms: i64) -> Option<Response> {
         let front_ms = self.settings.latency.request_ms;
-        let fail = |status, code: &str, text: &str| {
-            Some(http::failure(&Failure::new(status, code, text), front_ms))
-        };
+        let fail =
+            |status, code: &str, text: &str| Some(http::failure(&Failure::new(status, code, text), front_ms));
         for fault in struck {
             let now = methods::iso(now_ms, methods::offset_of(&self.settings));
             let response = match fault {
@@ -199,39 +184,23 @@ impl State {
                     None
                 }
                 FaultKind::RateLimit => fail(503, "QUERY_LIMIT_EXCEEDED", "Too many requests"),
-                FaultKind::Overload => {
-                    fail(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload")
-                }
-                FaultKind::ServerError => {
-                    fail(500, "INTERNAL_SERVER_ERROR", "Internal server error")
-                }
+                FaultKind::Overload => fail(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload"),
+                FaultKind::ServerError => fail(500, "INTERNAL_SERVER_ERROR", "Internal server error"),
                 FaultKind::Html(status) => Some(http::html(*status, front_ms)),
                 FaultKind::Rename(host) => {
                     let mut response = http::html(302, front_ms);
-                    let query = if req.query.is_empty() {
-                        String::new()
-                    } else {
-                        format!("?{}", req.query)
-                    };
-                    response.headers.push((
-                        "location".into(),
-                        format!("https://{host}{}{query}", req.path),
-                    ));
+                    let query = if req.query.is_empty() { String::new() } else { format!("?{}", req.query) };
+                    response.headers.push(("location".into(), format!("https://{host}{}{query}", req.path)));
                     Some(response)
                 }
                 FaultKind::ExpiredWebhook => Some(http::failure(&self.bad_credentials(), front_ms)),
                 FaultKind::PortalDeleted => fail(500, "PORTAL_DELETED", "Portal was deleted"),
-                FaultKind::FreePlan => fail(
-                    403,
-                    "ACCESS_DENIED",
-                    "REST is available only on commercial plans.",
-                ),
+                FaultKind::FreePlan => {
+                    fail(403, "ACCESS_DENIED", "REST is available only on commercial plans.")
+                }
                 _ => None,
             };
-            if matches!(
-                fault,
-                FaultKind::Insert(_) | FaultKind::Delete(_) | FaultKind::Edit(_)
-            ) {
+            if matches!(fault, FaultKind::Insert(_) | FaultKind::Delete(_) | FaultKind::Edit(_)) {
                 self.reverse = None;
             }
             if response.is_some() {
@@ -266,11 +235,7 @@ impl State {
                 Some((result, worked)) => {
                     let timing = batch::timing(now_ms, worked, front_ms);
                     let time = http::time(&timing, &self.settings);
-                    http::answer(
-                        200,
-                        &json!({ "result": result, "time": time }),
-                        timing.duration_ms,
-                    )
+                    http::answer(200, &json!({ "result": result, "time": time }), timing.duration_ms)
                 }
                 None => http::html(504, MAX_REQUEST_MS),
             };
@@ -301,41 +266,25 @@ impl State {
         now_ms: i64,
         batched: bool,
     ) -> (Result<Answer, Failure>, Timing) {
-        let mut timing = Timing {
-            start_ms: now_ms,
-            ..Timing::default()
-        };
+        let mut timing = Timing { start_ms: now_ms, ..Timing::default() };
         let Some(handler) = methods::find(method) else {
             return (Err(method_not_found()), timing);
         };
         let scopes = methods::scopes(method);
-        if !scopes.is_empty()
-            && !self
-                .settings
-                .scopes
-                .iter()
-                .any(|s| scopes.contains(&s.as_str()))
-        {
+        if !scopes.is_empty() && !self.settings.scopes.iter().any(|s| scopes.contains(&s.as_str())) {
             let text = "The request requires higher privileges than provided by the webhook token";
             let text = if batched { "" } else { text };
             return (
-                Err(Failure::new(
-                    self.settings.dialects.scope_status,
-                    "insufficient_scope",
-                    text,
-                )),
+                Err(Failure::new(self.settings.dialects.scope_status, "insufficient_scope", text)),
                 timing,
             );
         }
         let log = self.log.methods.entry(method.to_owned()).or_default();
         log.calls += 1;
         log.in_batches += u64::from(batched);
-        let struck = self
-            .faults
-            .strike(&self.settings.faults, self.settings.seed, method, true);
+        let struck = self.faults.strike(&self.settings.faults, self.settings.seed, method, true);
         self.log.faults += struck.len() as u64;
-        let blocked =
-            self.limits.operating(credential, method).sum(now_ms) > self.settings.operating_limit_s;
+        let blocked = self.limits.operating(credential, method).sum(now_ms) > self.settings.operating_limit_s;
         self.log.refused_operating += u64::from(blocked);
         let refused = struck.iter().find_map(|fault| match fault {
             FaultKind::Command(status, code) => Some(Failure::new(*status, code, "")),
@@ -368,15 +317,8 @@ impl State {
         log.rows += rows as u64;
         match &mut outcome {
             Ok(answer) if method.ends_with(".list") => {
-                struck
-                    .iter()
-                    .for_each(|fault| falsify(fault, answer, self.pages.get(method)));
-                if self
-                    .settings
-                    .faults
-                    .iter()
-                    .any(|f| matches!(f.kind, FaultKind::RepeatPage))
-                {
+                struck.iter().for_each(|fault| falsify(fault, answer, self.pages.get(method)));
+                if self.settings.faults.iter().any(|f| matches!(f.kind, FaultKind::RepeatPage)) {
                     self.pages.insert(method.to_owned(), answer.result.clone());
                 }
             }
@@ -399,9 +341,7 @@ fn falsify(fault: &FaultKind, answer: &mut Answer, before: Option<&Value>) {
             items.filter(|rows| rows.len() == list::PAGE).map(Vec::pop);
         }
         FaultKind::RepeatPage => answer.result = before.unwrap_or(&answer.result).clone(),
-        FaultKind::WrongTotal(by) => {
-            answer.total = answer.total.map(|t| t.saturating_add(*by).max(0))
-        }
+        FaultKind::WrongTotal(by) => answer.total = answer.total.map(|t| t.saturating_add(*by).max(0)),
         _ => {}
     }
 }
@@ -415,19 +355,15 @@ fn method_not_found() -> Failure {
 }
 
 fn operating_limit() -> Failure {
-    Failure::new(
-        429,
-        "OPERATION_TIME_LIMIT",
-        "Method is blocked due to operation time limit.",
-    )
+    Failure::new(429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.")
 }
 
 /// How heavy a method is: record methods cost the whole base, link tables and directories a tenth, as the documented
 /// `processing` times suggest.
 fn weight(method: &str) -> f64 {
     let name = method.rsplit('.').next().unwrap_or("");
-    let record = method.starts_with("crm.item.")
-        || method.matches('.').count() == 2 && methods::is_record(method);
+    let record =
+        method.starts_with("crm.item.") || method.matches('.').count() == 2 && methods::is_record(method);
     if record && name != "fields" { 1.0 } else { 0.1 }
 }
 
@@ -441,27 +377,15 @@ fn dump(portal: &Portal) -> Value {
                 .map(|l| json!({ "id": l.id, "sort": l.sort, "primary": l.primary }))
                 .collect::<Value>()
         };
-        table
-            .iter()
-            .map(|(id, l)| (id.to_string(), of(l)))
-            .collect::<Map<_, _>>()
+        table.iter().map(|(id, l)| (id.to_string(), of(l))).collect::<Map<_, _>>()
     };
     let keyed = |table: &BTreeMap<i64, Record>| {
-        table
-            .iter()
-            .map(|(id, r)| (id.to_string(), Value::Object(r.clone())))
-            .collect::<Map<_, _>>()
+        table.iter().map(|(id, r)| (id.to_string(), Value::Object(r.clone()))).collect::<Map<_, _>>()
     };
     let per_entity = |f: &dyn Fn(Entity) -> Value| {
-        Entity::ALL
-            .into_iter()
-            .map(|e| (e.word().to_owned(), f(e)))
-            .collect::<Map<_, _>>()
+        Entity::ALL.into_iter().map(|e| (e.word().to_owned(), f(e))).collect::<Map<_, _>>()
     };
-    let categories = portal
-        .categories
-        .iter()
-        .map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort }));
+    let categories = portal.categories.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort }));
     json!({
         "users": keyed(&portal.users),
         "departments": rows(&portal.departments),

@@ -13,15 +13,8 @@ pub(super) struct Names {
 
 impl Names {
     /// Builds the table for these classic codes; `original` keeps custom names as they are.
-    pub(super) fn new<'a>(
-        entity: Entity,
-        codes: impl Iterator<Item = &'a str>,
-        original: bool,
-    ) -> Self {
-        let mut names = Names {
-            to_universal: BTreeMap::new(),
-            to_classic: BTreeMap::new(),
-        };
+    pub(super) fn new<'a>(entity: Entity, codes: impl Iterator<Item = &'a str>, original: bool) -> Self {
+        let mut names = Names { to_universal: BTreeMap::new(), to_classic: BTreeMap::new() };
         for code in codes.filter(|c| !MULTIFIELDS.contains(c)) {
             let mut name = universal_name(entity, code, original);
             if names.to_classic.contains_key(&name) {
@@ -48,11 +41,7 @@ impl Names {
 /// One name, whatever else exists.
 pub(super) fn universal_name(entity: Entity, code: &str, original: bool) -> String {
     if let Some(rest) = code.strip_prefix("UF_") {
-        return if original {
-            code.to_owned()
-        } else {
-            custom_name(rest)
-        };
+        return if original { code.to_owned() } else { custom_name(rest) };
     }
     let fixed = match (entity, code) {
         (_, "DATE_CREATE") => "createdTime",

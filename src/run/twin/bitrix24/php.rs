@@ -42,8 +42,7 @@ impl Php {
 
     /// The value under the first of `keys` that is present and not null.
     pub(super) fn get_any(&self, keys: &[&str]) -> Option<&Php> {
-        keys.iter()
-            .find_map(|k| self.get(k).filter(|v| **v != Php::Null))
+        keys.iter().find_map(|k| self.get(k).filter(|v| **v != Php::Null))
     }
 
     /// Sets `key`, keeping its first position.
@@ -84,10 +83,7 @@ impl Php {
     pub(super) fn int(&self) -> i64 {
         match self {
             Php::Arr(items) => i64::from(!items.is_empty()),
-            Php::Num(n) => n
-                .as_i64()
-                .or_else(|| n.as_f64().map(|f| f as i64))
-                .unwrap_or(0),
+            Php::Num(n) => n.as_i64().or_else(|| n.as_f64().map(|f| f as i64)).unwrap_or(0),
             other => other.text().map_or(0, |t| leading_int(&t)),
         }
     }
@@ -96,20 +92,16 @@ impl Php {
     pub(super) fn flag(&self) -> bool {
         match self {
             Php::Arr(items) => !items.is_empty(),
-            other => !matches!(
-                other.text().as_deref(),
-                Some("" | "0" | "N" | "n" | "false" | "FALSE") | None
-            ),
+            other => {
+                !matches!(other.text().as_deref(), Some("" | "0" | "N" | "n" | "false" | "FALSE") | None)
+            }
         }
     }
 
     /// The values of an array as texts, or the single scalar; nested arrays are left out.
     pub(super) fn texts(&self) -> Vec<String> {
         match self {
-            Php::Arr(items) => items
-                .iter()
-                .filter_map(|(_, v)| v.text().map(Cow::into_owned))
-                .collect(),
+            Php::Arr(items) => items.iter().filter_map(|(_, v)| v.text().map(Cow::into_owned)).collect(),
             Php::Null => Vec::new(),
             other => other.text().map(Cow::into_owned).into_iter().collect(),
         }
@@ -122,12 +114,7 @@ impl Php {
             Php::Bool(b) => Value::Bool(*b),
             Php::Num(n) => Value::Number(n.clone()),
             Php::Str(s) => Value::String(s.clone()),
-            Php::Arr(items) => json_array(
-                items
-                    .iter()
-                    .map(|(k, v)| (k.clone(), v.to_json()))
-                    .collect(),
-            ),
+            Php::Arr(items) => json_array(items.iter().map(|(k, v)| (k.clone(), v.to_json())).collect()),
         }
     }
 
@@ -138,17 +125,10 @@ impl Php {
             Value::Bool(b) => Php::Bool(*b),
             Value::Number(n) => Php::Num(n.clone()),
             Value::String(s) => Php::Str(s.clone()),
-            Value::Array(a) => Php::Arr(
-                a.iter()
-                    .enumerate()
-                    .map(|(i, v)| (i.to_string(), Php::from_json(v)))
-                    .collect(),
-            ),
-            Value::Object(o) => Php::Arr(
-                o.iter()
-                    .map(|(k, v)| (k.clone(), Php::from_json(v)))
-                    .collect(),
-            ),
+            Value::Array(a) => {
+                Php::Arr(a.iter().enumerate().map(|(i, v)| (i.to_string(), Php::from_json(v))).collect())
+            }
+            Value::Object(o) => Php::Arr(o.iter().map(|(k, v)| (k.clone(), Php::from_json(v))).collect()),
         }
     }
 }
@@ -163,10 +143,7 @@ fn leading_int(text: &str) -> i64 {
 
 /// PHP's key rule for a map of results (sheet 1.4, 5): list, `[]` or object.
 pub(super) fn json_array(entries: Vec<(String, Value)>) -> Value {
-    let is_list = entries
-        .iter()
-        .enumerate()
-        .all(|(i, (k, _))| *k == i.to_string());
+    let is_list = entries.iter().enumerate().all(|(i, (k, _))| *k == i.to_string());
     if is_list {
         Value::Array(entries.into_iter().map(|(_, v)| v).collect())
     } else {
@@ -249,11 +226,7 @@ pub(super) fn parse_query(text: &str) -> Php {
     let mut tree = Php::empty();
     for pair in text.split('&').filter(|p| !p.is_empty()).take(MAX_VARS) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        insert_bracketed(
-            &mut tree,
-            &percent_decode(key),
-            Php::Str(percent_decode(value)),
-        );
+        insert_bracketed(&mut tree, &percent_decode(key), Php::Str(percent_decode(value)));
     }
     tree
 }
@@ -284,17 +257,10 @@ pub(super) fn insert_bracketed(tree: &mut Php, key: &str, value: Php) {
             *node = Php::empty();
         }
         let Php::Arr(items) = node else { return };
-        let at = match items
-            .iter()
-            .position(|(k, _)| !step.is_empty() && k == step)
-        {
+        let at = match items.iter().position(|(k, _)| !step.is_empty() && k == step) {
             Some(at) => at,
             None => {
-                let key = if step.is_empty() {
-                    next_index(items)
-                } else {
-                    (*step).to_owned()
-                };
+                let key = if step.is_empty() { next_index(items) } else { (*step).to_owned() };
                 items.push((key, Php::Null));
                 items.len() - 1
             }
@@ -306,10 +272,7 @@ pub(super) fn insert_bracketed(tree: &mut Php, key: &str, value: Php) {
 
 /// The key that PHP gives to `a[]`: one more than the largest integer key.
 fn next_index(items: &[(String, Php)]) -> String {
-    let largest = items
-        .iter()
-        .filter_map(|(k, _)| k.parse::<u64>().ok())
-        .max();
+    let largest = items.iter().filter_map(|(k, _)| k.parse::<u64>().ok()).max();
     largest.map_or(0, |n| n.saturating_add(1)).to_string()
 }
 
@@ -319,17 +282,9 @@ mod tests {
 
     #[test]
     fn brackets_nest_and_number_themselves() {
-        let p = parse_query(
-            "filter%5B%3EID%5D=10&select[]=ID&select[]=TITLE&fields[PHONE][0][VALUE]=%2B1+2",
-        );
-        assert_eq!(
-            p.get("filter").and_then(|f| f.get(">ID")),
-            Some(&Php::Str("10".into()))
-        );
-        assert_eq!(
-            p.get("select").map(Php::texts),
-            Some(vec!["ID".to_owned(), "TITLE".to_owned()])
-        );
+        let p = parse_query("filter%5B%3EID%5D=10&select[]=ID&select[]=TITLE&fields[PHONE][0][VALUE]=%2B1+2");
+        assert_eq!(p.get("filter").and_then(|f| f.get(">ID")), Some(&Php::Str("10".into())));
+        assert_eq!(p.get("select").map(Php::texts), Some(vec!["ID".to_owned(), "TITLE".to_owned()]));
         let value = p
             .get("fields")
             .and_then(|f| f.get("PHONE"))
@@ -341,34 +296,18 @@ mod tests {
     #[test]
     fn json_keeps_the_order_of_keys() {
         let p: Php =
-            serde_json::from_str(r#"{"order":{"TITLE":"ASC","ID":"DESC"},"n":[1,null,true]}"#)
-                .unwrap();
-        let keys: Vec<_> = p
-            .get("order")
-            .unwrap()
-            .entries()
-            .iter()
-            .map(|(k, _)| k.as_str())
-            .collect();
+            serde_json::from_str(r#"{"order":{"TITLE":"ASC","ID":"DESC"},"n":[1,null,true]}"#).unwrap();
+        let keys: Vec<_> = p.get("order").unwrap().entries().iter().map(|(k, _)| k.as_str()).collect();
         assert_eq!(keys, ["TITLE", "ID"]);
-        assert_eq!(
-            p.get("n").unwrap().to_json(),
-            serde_json::json!([1, null, true])
-        );
+        assert_eq!(p.get("n").unwrap().to_json(), serde_json::json!([1, null, true]));
     }
 
     #[test]
     fn arrays_with_gaps_become_objects_and_empty_ones_lists() {
         assert_eq!(json_array(vec![]), serde_json::json!([]));
         let v = |k: &str| (k.to_owned(), Value::from(k));
-        assert_eq!(
-            json_array(vec![v("0"), v("1")]),
-            serde_json::json!(["0", "1"])
-        );
-        assert_eq!(
-            json_array(vec![v("1"), v("2")]),
-            serde_json::json!({"1": "1", "2": "2"})
-        );
+        assert_eq!(json_array(vec![v("0"), v("1")]), serde_json::json!(["0", "1"]));
+        assert_eq!(json_array(vec![v("1"), v("2")]), serde_json::json!({"1": "1", "2": "2"}));
     }
 
     #[test]
@@ -377,8 +316,6 @@ mod tests {
         assert_eq!(Php::Str("-1".into()).int(), -1);
         assert_eq!(Php::Str("é".into()).int(), 0);
         assert_eq!(Php::Arr(vec![("0".into(), Php::Null)]).int(), 1);
-        assert!(
-            !Php::Str("0".into()).flag() && Php::Str("1".into()).flag() && !Php::Bool(false).flag()
-        );
+        assert!(!Php::Str("0".into()).flag() && Php::Str("1".into()).flag() && !Php::Bool(false).flag());
     }
 }

@@ -28,18 +28,10 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// Reads a description of `*.fields`.
     pub(super) fn new(code: &'a str, description: &'a Record) -> Self {
-        let flag = |key| {
-            description
-                .get(key)
-                .and_then(Value::as_bool)
-                .unwrap_or(false)
-        };
+        let flag = |key| description.get(key).and_then(Value::as_bool).unwrap_or(false);
         Field {
             code,
-            kind: description
-                .get("type")
-                .and_then(Value::as_str)
-                .unwrap_or("string"),
+            kind: description.get("type").and_then(Value::as_str).unwrap_or("string"),
             multiple: flag("isMultiple"),
             custom: flag("isDynamic") || code.starts_with("UF_"),
         }
@@ -47,39 +39,20 @@ impl<'a> Field<'a> {
 
     /// A field that a record carries though nothing describes it.
     pub(super) fn undescribed(code: &'a str) -> Self {
-        let kind = if code.starts_with("PARENT_ID_") {
-            "crm_entity"
-        } else {
-            "string"
-        };
-        Field {
-            code,
-            kind,
-            multiple: false,
-            custom: code.starts_with("UF_"),
-        }
+        let kind = if code.starts_with("PARENT_ID_") { "crm_entity" } else { "string" };
+        Field { code, kind, multiple: false, custom: code.starts_with("UF_") }
     }
 
     /// Whether the field links to another CRM record.
     pub(super) fn is_link(self) -> bool {
-        let links = [
-            "crm_company",
-            "crm_contact",
-            "crm_lead",
-            "crm_deal",
-            "crm_quote",
-            "crm_entity",
-        ];
+        let links = ["crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_entity"];
         links.contains(&self.kind)
     }
 
     /// Whether values are whole numbers in universal answers.
     pub(super) fn is_integer(self) -> bool {
         self.is_link()
-            || matches!(
-                self.kind,
-                "integer" | "int" | "user" | "employee" | "crm_category" | "enumeration"
-            )
+            || matches!(self.kind, "integer" | "int" | "user" | "employee" | "crm_category" | "enumeration")
             || matches!(self.kind, "location" | "iblock_element" | "iblock_section")
     }
 
@@ -129,9 +102,7 @@ impl Entity {
 impl Portal {
     /// The number of records, without counting.
     pub fn count(&self, entity: Entity) -> usize {
-        self.records
-            .get(&entity)
-            .map_or(0, std::collections::BTreeMap::len)
+        self.records.get(&entity).map_or(0, std::collections::BTreeMap::len)
     }
 
     /// Takes a record and its links away.
@@ -140,14 +111,11 @@ impl Portal {
         match entity {
             Entity::Contact => {
                 self.contact_companies.remove(&id);
-                self.deal_contacts
-                    .values_mut()
-                    .for_each(|links| links.retain(|l| l.id != id));
+                self.deal_contacts.values_mut().for_each(|links| links.retain(|l| l.id != id));
             }
-            Entity::Company => self
-                .contact_companies
-                .values_mut()
-                .for_each(|links| links.retain(|l| l.id != id)),
+            Entity::Company => {
+                self.contact_companies.values_mut().for_each(|links| links.retain(|l| l.id != id))
+            }
             Entity::Deal => {
                 self.deal_contacts.remove(&id);
             }
@@ -164,12 +132,7 @@ impl Portal {
 
     /// The links of a contact to companies; a bare `COMPANY_ID` counts as one link.
     pub(super) fn companies_of(&self, contact: i64) -> Vec<Link> {
-        self.links(
-            &self.contact_companies,
-            Entity::Contact,
-            contact,
-            "COMPANY_ID",
-        )
+        self.links(&self.contact_companies, Entity::Contact, contact, "COMPANY_ID")
     }
 
     /// The links of a deal to contacts; a bare `CONTACT_ID` counts as one link.
@@ -187,21 +150,9 @@ impl Portal {
         if let Some(links) = table.get(&id) {
             return links.clone();
         }
-        let stored = self
-            .records
-            .get(&entity)
-            .and_then(|t| t.get(&id))
-            .and_then(|r| r.get(code));
+        let stored = self.records.get(&entity).and_then(|t| t.get(&id)).and_then(|r| r.get(code));
         let id = stored.and_then(int_of).unwrap_or(0);
-        if id > 0 {
-            vec![Link {
-                id,
-                sort: 10,
-                primary: true,
-            }]
-        } else {
-            Vec::new()
-        }
+        if id > 0 { vec![Link { id, sort: 10, primary: true }] } else { Vec::new() }
     }
 
     /// What a record holds under a code, stored or derived; `None` is blank.
@@ -228,10 +179,7 @@ impl Portal {
             (Entity::Contact, "COMPANY_IDS") => Some(Cow::Owned(ids(&self.companies_of(id)))),
             (Entity::Deal, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.contacts_of(id)))),
             (_, "HAS_PHONE" | "HAS_EMAIL") if entity.has_multifields() => {
-                let filled = row
-                    .get(&code[4..])
-                    .and_then(Value::as_array)
-                    .is_some_and(|a| !a.is_empty());
+                let filled = row.get(&code[4..]).and_then(Value::as_array).is_some_and(|a| !a.is_empty());
                 text(if filled { "Y" } else { "N" }.into())
             }
             _ => None,
@@ -279,11 +227,7 @@ pub(super) fn blank_classic(field: Field<'_>, id: i64, seed: u64) -> Option<Valu
     }
     if field.multiple {
         // A multiple system link (`CONTACT_ID` of a company) is described, but no answer carries it.
-        return if field.custom {
-            choose(&[json!([]), json!(""), json!(false)])
-        } else {
-            None
-        };
+        return if field.custom { choose(&[json!([]), json!(""), json!(false)]) } else { None };
     }
     match field.kind {
         "char" => Some(json!("N")),
@@ -333,62 +277,33 @@ mod tests {
     use super::*;
 
     fn field(kind: &'static str, multiple: bool, custom: bool) -> Field<'static> {
-        Field {
-            code: if custom { "UF_CRM_1" } else { "X" },
-            kind,
-            multiple,
-            custom,
-        }
+        Field { code: if custom { "UF_CRM_1" } else { "X" }, kind, multiple, custom }
     }
 
     fn spellings(f: Field<'_>) -> std::collections::BTreeSet<String> {
-        (0..200)
-            .map(|id| blank_classic(f, id, 1).map_or("absent".into(), |v| v.to_string()))
-            .collect()
+        (0..200).map(|id| blank_classic(f, id, 1).map_or("absent".into(), |v| v.to_string())).collect()
     }
 
     #[test]
     fn sheet_1_4_every_spelling_of_a_blank_occurs() {
         let set = |items: &[&str]| items.iter().map(|s| (*s).to_owned()).collect();
-        assert_eq!(
-            spellings(field("string", false, false)),
-            set(&["null", "\"\""])
-        );
-        assert_eq!(
-            spellings(field("crm_company", false, false)),
-            set(&["null", "\"\"", "\"0\""])
-        );
-        assert_eq!(
-            spellings(field("enumeration", true, true)),
-            set(&["[]", "\"\"", "false"])
-        );
-        assert_eq!(
-            spellings(field("date", false, false)),
-            set(&["null", "\"\""])
-        );
+        assert_eq!(spellings(field("string", false, false)), set(&["null", "\"\""]));
+        assert_eq!(spellings(field("crm_company", false, false)), set(&["null", "\"\"", "\"0\""]));
+        assert_eq!(spellings(field("enumeration", true, true)), set(&["[]", "\"\"", "false"]));
+        assert_eq!(spellings(field("date", false, false)), set(&["null", "\"\""]));
         assert_eq!(spellings(field("file", false, true)), set(&["absent"]));
         assert_eq!(spellings(field("char", false, false)), set(&["\"N\""]));
     }
 
     #[test]
     fn every_spelling_is_read_back_as_blank() {
-        for kind in [
-            "string",
-            "crm_company",
-            "date",
-            "datetime",
-            "double",
-            "enumeration",
-            "money",
-            "crm_status",
-        ] {
+        for kind in
+            ["string", "crm_company", "date", "datetime", "double", "enumeration", "money", "crm_status"]
+        {
             for (multiple, custom) in [(false, false), (false, true), (true, true)] {
                 let f = field(kind, multiple, custom);
                 for id in 0..50 {
-                    assert!(
-                        blank_classic(f, id, 3).is_none_or(|v| is_blank(f, &v)),
-                        "{kind} {id}"
-                    );
+                    assert!(blank_classic(f, id, 3).is_none_or(|v| is_blank(f, &v)), "{kind} {id}");
                     assert!(is_blank(f, &blank_universal(f, id, 3)), "{kind} {id}");
                 }
             }

@@ -19,12 +19,7 @@ pub struct Latency {
 
 impl Default for Latency {
     fn default() -> Self {
-        Latency {
-            request_ms: 20.0,
-            base_ms: 120.0,
-            row_ms: 1.5,
-            count_us: 20.0,
-        }
+        Latency { request_ms: 20.0, base_ms: 120.0, row_ms: 1.5, count_us: 20.0 }
     }
 }
 
@@ -116,16 +111,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let scopes = [
-            "crm",
-            "catalog",
-            "task",
-            "user",
-            "department",
-            "disk",
-            "userfieldconfig",
-            "bizproc",
-        ];
+        let scopes = ["crm", "catalog", "task", "user", "department", "disk", "userfieldconfig", "bizproc"];
         Settings {
             host: "acme.bitrix24.com".into(),
             user_id: 1,

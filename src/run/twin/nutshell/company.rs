@@ -99,8 +99,7 @@ impl Company {
 
     /// A record that is not deleted.
     pub fn live(&self, kind: Kind, id: i64) -> Option<&Record> {
-        self.record(kind, id)
-            .filter(|record| record.deleted.is_none())
+        self.record(kind, id).filter(|record| record.deleted.is_none())
     }
 
     /// All records of a type by id, deleted ones included.
@@ -122,9 +121,7 @@ impl Company {
     }
 
     pub fn field(&self, kind: Kind, name: &str) -> Option<&Field> {
-        self.fields
-            .iter()
-            .find(|field| field.kind == kind && field.name == name)
+        self.fields.iter().find(|field| field.kind == kind && field.name == name)
     }
 
     pub fn field_by_id(&self, id: i64) -> Option<&Field> {
@@ -133,9 +130,7 @@ impl Company {
 
     /// A tag that is not deleted.
     pub fn tag(&self, kind: Kind, name: &str) -> Option<&Tag> {
-        self.tags
-            .iter()
-            .find(|tag| tag.kind == kind && tag.name == name && tag.deleted.is_none())
+        self.tags.iter().find(|tag| tag.kind == kind && tag.name == name && tag.deleted.is_none())
     }
 
     pub fn user(&self, id: i64) -> Option<&User> {
@@ -143,9 +138,7 @@ impl Company {
     }
 
     pub fn user_by_email(&self, email: &str) -> Option<&User> {
-        self.users
-            .iter()
-            .find(|user| user.email.eq_ignore_ascii_case(email))
+        self.users.iter().find(|user| user.email.eq_ignore_ascii_case(email))
     }
 
     pub fn market(&self, id: i64) -> Option<&Market> {
@@ -153,62 +146,34 @@ impl Company {
     }
 
     pub fn default_market(&self) -> Option<&Market> {
-        self.markets
-            .iter()
-            .find(|market| market.default)
-            .or_else(|| self.markets.first())
+        self.markets.iter().find(|market| market.default).or_else(|| self.markets.first())
     }
 
     /// The first stage of a pipeline.
     pub fn first_stage(&self, stageset: i64) -> Option<&Milestone> {
-        self.milestones
-            .iter()
-            .filter(|stage| stage.stageset == stageset)
-            .min_by_key(|stage| stage.position)
+        self.milestones.iter().filter(|stage| stage.stageset == stageset).min_by_key(|stage| stage.position)
     }
 
     pub fn default_stageset(&self) -> Option<&Stageset> {
-        self.stagesets
-            .iter()
-            .find(|set| set.default)
-            .or_else(|| self.stagesets.first())
+        self.stagesets.iter().find(|set| set.default).or_else(|| self.stagesets.first())
     }
 
     /// Makes a tag.
     pub fn add_tag(&mut self, kind: Kind, name: String, color: i64) -> i64 {
         let id = self.tags.iter().map(|tag| tag.id).max().unwrap_or(0) + 1;
-        self.tags.push(Tag {
-            id,
-            kind,
-            name,
-            color,
-            deleted: None,
-        });
+        self.tags.push(Tag { id, kind, name, color, deleted: None });
         id
     }
 
     /// Gets a source that is not deleted, or makes it; also tells whether it is new.
     pub fn get_or_add_source(&mut self, name: &str, channel: i64) -> (i64, bool) {
-        if let Some(source) = self
-            .sources
-            .iter()
-            .find(|source| source.name == name && source.deleted.is_none())
+        if let Some(source) =
+            self.sources.iter().find(|source| source.name == name && source.deleted.is_none())
         {
             return (source.id, false);
         }
-        let id = self
-            .sources
-            .iter()
-            .map(|source| source.id)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        self.sources.push(Source {
-            id,
-            name: name.to_owned(),
-            channel,
-            deleted: None,
-        });
+        let id = self.sources.iter().map(|source| source.id).max().unwrap_or(0) + 1;
+        self.sources.push(Source { id, name: name.to_owned(), channel, deleted: None });
         (id, true)
     }
 
@@ -222,14 +187,7 @@ impl Company {
         multiple: bool,
     ) -> i64 {
         let id = self.fields.iter().map(|field| field.id).max().unwrap_or(0) + 1;
-        self.fields.push(Field {
-            id,
-            kind,
-            name: name.to_owned(),
-            field_type,
-            choices,
-            multiple,
-        });
+        self.fields.push(Field { id, kind, name: name.to_owned(), field_type, choices, multiple });
         id
     }
 
@@ -238,17 +196,8 @@ impl Company {
         if let Some(origin) = self.origins.iter().find(|origin| origin.name == name) {
             return origin.id;
         }
-        let id = self
-            .origins
-            .iter()
-            .map(|origin| origin.id)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        self.origins.push(Named {
-            id,
-            name: name.to_owned(),
-        });
+        let id = self.origins.iter().map(|origin| origin.id).max().unwrap_or(0) + 1;
+        self.origins.push(Named { id, name: name.to_owned() });
         id
     }
 
@@ -314,13 +263,7 @@ impl Company {
     }
 
     /// Edits a record as a person would in the web application; false when there is none.
-    pub fn edit(
-        &mut self,
-        kind: Kind,
-        id: i64,
-        now_ms: i64,
-        change: impl FnOnce(&mut Record),
-    ) -> bool {
+    pub fn edit(&mut self, kind: Kind, id: i64, now_ms: i64, change: impl FnOnce(&mut Record)) -> bool {
         let Some(mut record) = self.record(kind, id).cloned() else {
             return false;
         };
@@ -344,10 +287,7 @@ impl Company {
 
     /// Takes a record out of the trash; `drops_links` loses tags and company links on the way (sheet §8).
     pub fn undelete(&mut self, kind: Kind, id: i64, drops_links: bool, now_ms: i64) -> bool {
-        if self
-            .record(kind, id)
-            .is_none_or(|record| record.deleted.is_none())
-        {
+        if self.record(kind, id).is_none_or(|record| record.deleted.is_none()) {
             return false;
         }
         self.edit(kind, id, now_ms, |record| {
@@ -373,13 +313,7 @@ impl Company {
             Actor::User(id) => (true, id),
             Actor::Origin(id) => (false, id),
         };
-        self.deletions.push(Deletion {
-            id,
-            time,
-            resource: resource.to_owned(),
-            record,
-            actor,
-        });
+        self.deletions.push(Deletion { id, time, resource: resource.to_owned(), record, actor });
     }
 
     /// Adds a note and moves its parent's rev; none when there is no such parent.
@@ -394,18 +328,8 @@ impl Company {
         self.live(kind, parent)?;
         let id = self.next_id("Notes");
         let created = now_ms.div_euclid(1000);
-        self.notes.insert(
-            id,
-            Note {
-                id,
-                rev: 0,
-                parent: (kind, parent),
-                text,
-                author,
-                created,
-                deleted: None,
-            },
-        );
+        self.notes
+            .insert(id, Note { id, rev: 0, parent: (kind, parent), text, author, created, deleted: None });
         self.records[kind as usize].get_mut(&parent)?.notes.push(id);
         self.bump(kind, parent);
         Some(id)
@@ -454,23 +378,15 @@ impl Company {
                 continue;
             }
             self.index.touch(to);
-            for link in old
-                .iter()
-                .filter(|link| !new.iter().any(|kept| kept.id == link.id))
-            {
+            for link in old.iter().filter(|link| !new.iter().any(|kept| kept.id == link.id)) {
                 if let Some(other) = self.records[to as usize].get_mut(&link.id) {
-                    other
-                        .links_mut(after.kind)
-                        .retain(|back| back.id != after.id);
+                    other.links_mut(after.kind).retain(|back| back.id != after.id);
                 }
                 self.bump(to, link.id);
             }
             for link in new.iter().filter(|link| !old.contains(link)) {
                 if let Some(other) = self.records[to as usize].get_mut(&link.id) {
-                    let back = Link {
-                        id: after.id,
-                        relationship: link.relationship.clone(),
-                    };
+                    let back = Link { id: after.id, relationship: link.relationship.clone() };
                     let links = other.links_mut(after.kind);
                     match links.iter_mut().find(|known| known.id == after.id) {
                         Some(known) => *known = back,
@@ -486,9 +402,7 @@ impl Company {
     pub fn settle(&mut self, now_ms: i64) {
         let records = &self.records;
         self.index.settle(now_ms, |kind, id| {
-            records[kind as usize]
-                .get(&id)
-                .is_some_and(|record| record.deleted.is_none())
+            records[kind as usize].get(&id).is_some_and(|record| record.deleted.is_none())
         });
     }
 
@@ -498,34 +412,23 @@ impl Company {
             return rust_decimal::Decimal::ZERO;
         };
         deal.manual.unwrap_or_else(|| {
-            deal.products
-                .iter()
-                .fold(rust_decimal::Decimal::ZERO, |sum, line| {
-                    let price = line.price.checked_mul(line.quantity).unwrap_or_default();
-                    sum.checked_add(price).unwrap_or(sum)
-                })
+            deal.products.iter().fold(rust_decimal::Decimal::ZERO, |sum, line| {
+                let price = line.price.checked_mul(line.quantity).unwrap_or_default();
+                sum.checked_add(price).unwrap_or(sum)
+            })
         })
     }
 
     /// The currency of a lead, which its market decides.
     pub fn lead_currency(&self, record: &Record) -> &str {
-        let market = record
-            .deal
-            .as_ref()
-            .and_then(|deal| self.market(deal.market));
-        market
-            .or_else(|| self.default_market())
-            .map_or("USD", |market| market.currency.as_str())
+        let market = record.deal.as_ref().and_then(|deal| self.market(deal.market));
+        market.or_else(|| self.default_market()).map_or("USD", |market| market.currency.as_str())
     }
 
     /// A custom field's value by name.
     pub fn custom<'a>(&self, record: &'a Record, name: &str) -> Option<&'a Custom> {
         let field = self.field(record.kind, name)?;
-        record
-            .custom
-            .iter()
-            .find(|(id, _)| *id == field.id)
-            .map(|(_, value)| value)
+        record.custom.iter().find(|(id, _)| *id == field.id).map(|(_, value)| value)
     }
 }
 

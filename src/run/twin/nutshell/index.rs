@@ -45,11 +45,8 @@ impl IdSet {
     }
 
     pub fn contains(&self, id: i64) -> bool {
-        usize::try_from(id).is_ok_and(|id| {
-            self.words
-                .get(id / 64)
-                .is_some_and(|word| word & (1 << (id % 64)) != 0)
-        })
+        usize::try_from(id)
+            .is_ok_and(|id| self.words.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0))
     }
 
     pub fn len(&self) -> usize {
@@ -106,9 +103,7 @@ fn hash(slot: i64, text: &str) -> u64 {
 
 /// The words of a text in lower case.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 fn keys(record: &Record) -> Keys {
@@ -123,20 +118,13 @@ fn keys(record: &Record) -> Keys {
     keys.exact.push(hash(NAME, &title));
     keys.words.extend(words(&title).map(String::into_boxed_str));
     if record.kind == Kind::Leads {
-        keys.words
-            .extend(words(&record.display()).map(String::into_boxed_str));
+        keys.words.extend(words(&record.display()).map(String::into_boxed_str));
     }
     for email in &record.email {
         keys.exact.push(hash(EMAIL, &email.value));
-        keys.words
-            .extend(words(&email.value).map(String::into_boxed_str));
+        keys.words.extend(words(&email.value).map(String::into_boxed_str));
     }
-    keys.exact.extend(
-        record
-            .custom
-            .iter()
-            .map(|(field, value)| hash(*field, &value.text())),
-    );
+    keys.exact.extend(record.custom.iter().map(|(field, value)| hash(*field, &value.text())));
     keys.exact.sort_unstable();
     keys.exact.dedup();
     keys.words.sort_unstable();
@@ -222,8 +210,7 @@ impl Index {
             return;
         }
         part.listed.insert(change.id);
-        part.exact
-            .extend(change.add.exact.into_iter().map(|key| (key, change.id)));
+        part.exact.extend(change.add.exact.into_iter().map(|key| (key, change.id)));
         for word in change.add.words {
             let ids = part.words.entry(word).or_default();
             if let Err(at) = ids.binary_search(&change.id) {
@@ -234,11 +221,7 @@ impl Index {
 
     /// Makes searchable what has waited long enough; `live` tells whether a record still exists.
     pub fn settle(&mut self, now_ms: i64, live: impl Fn(Kind, i64) -> bool) {
-        while self
-            .waiting
-            .front()
-            .is_some_and(|first| first.due_ms <= now_ms)
-        {
+        while self.waiting.front().is_some_and(|first| first.due_ms <= now_ms) {
             if let Some(first) = self.waiting.pop_front() {
                 let live = live(first.kind, first.id);
                 self.apply(first, live);
@@ -266,10 +249,7 @@ impl Index {
         let key = hash(slot, text);
         let part = self.part(kind);
         let range = part.exact.range((key, i64::MIN)..=(key, i64::MAX));
-        range
-            .map(|(_, id)| *id)
-            .filter(|id| part.listed.contains(*id))
-            .collect()
+        range.map(|(_, id)| *id).filter(|id| part.listed.contains(*id)).collect()
     }
 
     /// Records that have a word beginning with each word of the text.
@@ -278,10 +258,7 @@ impl Index {
         let mut found: Option<Vec<i64>> = None;
         for word in words(text) {
             let from: Box<str> = word.as_str().into();
-            let known = part
-                .words
-                .range(from..)
-                .take_while(|(known, _)| known.starts_with(&word));
+            let known = part.words.range(from..).take_while(|(known, _)| known.starts_with(&word));
             let mut ids: Vec<i64> = known.flat_map(|(_, ids)| ids.iter().copied()).collect();
             ids.sort_unstable();
             ids.dedup();

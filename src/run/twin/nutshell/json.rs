@@ -31,11 +31,7 @@ impl Json {
     /// The value of a key; the last one wins when a key was sent twice.
     pub fn get(&self, key: &str) -> Option<&Json> {
         match self {
-            Json::Obj(entries) => entries
-                .iter()
-                .rev()
-                .find(|(name, _)| name == key)
-                .map(|(_, value)| value),
+            Json::Obj(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
     }
@@ -68,9 +64,7 @@ impl Json {
 
     /// A scalar as text that is not blank.
     pub fn filled(&self) -> Option<String> {
-        self.text()
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
+        self.text().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// An integer, also one that was sent as a string.
@@ -89,9 +83,7 @@ impl Json {
             Json::Str(text) => text.trim().to_owned(),
             _ => return None,
         };
-        Decimal::from_str_exact(&text)
-            .or_else(|_| Decimal::from_scientific(&text))
-            .ok()
+        Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
     }
 
     /// Whether the value counts as true.
@@ -129,12 +121,9 @@ impl Json {
             Json::Num(number) => Value::Number(number.clone()),
             Json::Str(text) => Value::String(text.clone()),
             Json::Arr(items) => items.iter().map(Json::to_value).collect(),
-            Json::Obj(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.to_value()))
-                    .collect(),
-            ),
+            Json::Obj(entries) => {
+                Value::Object(entries.iter().map(|(name, value)| (name.clone(), value.to_value())).collect())
+            }
         }
     }
 }
@@ -147,12 +136,9 @@ impl From<&Value> for Json {
             Value::Number(number) => Json::Num(number.clone()),
             Value::String(text) => Json::Str(text.clone()),
             Value::Array(items) => Json::Arr(items.iter().map(Json::from).collect()),
-            Value::Object(entries) => Json::Obj(
-                entries
-                    .iter()
-                    .map(|(name, value)| (name.clone(), Json::from(value)))
-                    .collect(),
-            ),
+            Value::Object(entries) => {
+                Json::Obj(entries.iter().map(|(name, value)| (name.clone(), Json::from(value))).collect())
+            }
         }
     }
 }

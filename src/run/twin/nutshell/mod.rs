@@ -83,9 +83,7 @@ impl Twin {
             full_finds: (0, 0),
             requests: 0,
         };
-        Twin {
-            state: Mutex::new(state),
-        }
+        Twin { state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,9 +123,7 @@ impl Twin {
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         let mut state = self.lock();
         change(&mut state.settings);
-        let State {
-            company, settings, ..
-        } = &mut *state;
+        let State { company, settings, .. } = &mut *state;
         company.id_step = settings.id_step;
         company.neighbour_bumps = settings.dialect.neighbour_bumps;
         company.index.lag_ms = settings.index_lag_ms;
@@ -137,32 +133,17 @@ impl Twin {
 impl State {
     /// Who a request's Basic credentials stand for: the author of its changes, and the user.
     fn authenticate(&mut self, request: &Request) -> Option<(Actor, i64)> {
-        let header = request
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        let header = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
         let (scheme, encoded) = header.1.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
         let decoded = String::from_utf8(base64(encoded.trim())?).ok()?;
         let (name, secret) = decoded.split_once(':')?;
-        let key = self
-            .settings
-            .keys
-            .iter()
-            .find(|key| key.key == secret && !key.web_only)?
-            .clone();
-        let user = self
-            .company
-            .user_by_email(name)
-            .filter(|user| user.enabled)?
-            .id;
-        let actor = if key.impersonation {
-            Actor::User(user)
-        } else {
-            Actor::Origin(self.company.origin(&key.name))
-        };
+        let key = self.settings.keys.iter().find(|key| key.key == secret && !key.web_only)?.clone();
+        let user = self.company.user_by_email(name).filter(|user| user.enabled)?.id;
+        let actor =
+            if key.impersonation { Actor::User(user) } else { Actor::Origin(self.company.origin(&key.name)) };
         Some((actor, user))
     }
 
@@ -204,12 +185,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 
 fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Response {
     let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-    Response {
-        status,
-        headers,
-        body,
-        took_ms: 0,
-    }
+    Response { status, headers, body, took_ms: 0 }
 }
 
 /// The error page that REST answers to unknown routes, unknown ids and bad credentials (sheet §3.2).

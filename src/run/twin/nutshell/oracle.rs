@@ -16,11 +16,7 @@ impl Twin {
             return found;
         };
         let state = self.lock();
-        for record in state
-            .company
-            .all(kind)
-            .filter(|record| record.deleted.is_none())
-        {
+        for record in state.company.all(kind).filter(|record| record.deleted.is_none()) {
             if let Some(value) = state.company.custom(record, field_name) {
                 found.entry(value.text()).or_default().push(record.id);
             }
@@ -35,23 +31,12 @@ impl Twin {
         let state = self.lock();
         let mut links = BTreeSet::new();
         for kind in Kind::ALL {
-            for record in state
-                .company
-                .all(kind)
-                .filter(|record| record.deleted.is_none())
-            {
+            for record in state.company.all(kind).filter(|record| record.deleted.is_none()) {
                 for to in Kind::ALL {
-                    let live = record
-                        .links(to)
-                        .iter()
-                        .filter(|link| state.company.live(to, link.id).is_some());
+                    let live =
+                        record.links(to).iter().filter(|link| state.company.live(to, link.id).is_some());
                     for (at, link) in live.enumerate() {
-                        links.insert((
-                            kind.name().to_owned(),
-                            record.id,
-                            to.rest().to_owned(),
-                            link.id,
-                        ));
+                        links.insert((kind.name().to_owned(), record.id, to.rest().to_owned(), link.id));
                         if at == 0 && kind == Kind::Leads && to == Kind::Accounts {
                             links.insert((
                                 kind.name().to_owned(),
@@ -72,33 +57,20 @@ impl Twin {
         let Some(kind) = Kind::parse(entity) else {
             return 0;
         };
-        self.lock()
-            .company
-            .all(kind)
-            .filter(|record| record.deleted.is_none())
-            .count()
+        self.lock().company.all(kind).filter(|record| record.deleted.is_none()).count()
     }
 
     /// The whole state in a stable order: records as full RPC entities, deleted ones included.
     pub fn dump(&self) -> Value {
         let state = self.lock();
         let company = &state.company;
-        let render = Render {
-            company,
-            settings: &state.settings,
-        };
+        let render = Render { company, settings: &state.settings };
         let mut dump = Map::new();
         for kind in Kind::ALL {
-            let records = company
-                .all(kind)
-                .map(|record| render.full(record))
-                .collect();
+            let records = company.all(kind).map(|record| render.full(record)).collect();
             dump.insert(kind.rest().to_owned(), records);
         }
-        dump.insert(
-            "notes".to_owned(),
-            company.notes().map(|note| render.note(note)).collect(),
-        );
+        dump.insert("notes".to_owned(), company.notes().map(|note| render.note(note)).collect());
         let tags = company.tags.iter().map(|tag| {
             json!({"id": tag.id, "entityType": tag.kind.name(), "name": tag.name, "deletedTime": tag.deleted})
         });

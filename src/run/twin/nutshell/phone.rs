@@ -20,10 +20,7 @@ impl Phone {
     pub fn parse(text: &str) -> Phone {
         let text = text.trim();
         let lower = text.to_ascii_lowercase();
-        let cut = ["ext.", "ext", "x", "#", "доб."]
-            .iter()
-            .filter_map(|mark| lower.find(mark))
-            .min();
+        let cut = ["ext.", "ext", "x", "#", "доб."].iter().filter_map(|mark| lower.find(mark)).min();
         let (main, rest) = match cut {
             Some(at) if at > 0 && text.is_char_boundary(at) => text.split_at(at),
             _ => (text, ""),
@@ -31,9 +28,7 @@ impl Phone {
         let extension: String = rest.chars().filter(char::is_ascii_digit).collect();
         let extension = (!extension.is_empty()).then_some(extension);
         let digits: String = main.chars().filter(char::is_ascii_digit).collect();
-        let odd = main
-            .chars()
-            .any(|c| !(c.is_ascii_digit() || c.is_whitespace() || "+-().".contains(c)));
+        let odd = main.chars().any(|c| !(c.is_ascii_digit() || c.is_whitespace() || "+-().".contains(c)));
         let known = |code: &str, number: &str, extension| Phone {
             country_code: Some(code.to_owned()),
             number: number.to_owned(),
@@ -49,23 +44,13 @@ impl Phone {
         if !odd && digits.len() == 11 && digits.starts_with(HOME) {
             return known(HOME, &national(HOME, &digits[1..]), extension);
         }
-        Phone {
-            country_code: None,
-            number: text.to_owned(),
-            extension: None,
-        }
+        Phone { country_code: None, number: text.to_owned(), extension: None }
     }
 
     /// The form `+19955057619`; none when the country is not known.
     pub fn e164(&self) -> Option<String> {
         let code = self.country_code.as_ref()?;
-        Some(format!(
-            "+{code}{}",
-            self.number
-                .chars()
-                .filter(char::is_ascii_digit)
-                .collect::<String>()
-        ))
+        Some(format!("+{code}{}", self.number.chars().filter(char::is_ascii_digit).collect::<String>()))
     }
 
     fn formatted(&self) -> String {
@@ -105,8 +90,7 @@ fn code_length(digits: &str) -> usize {
     match zone.as_bytes() {
         [b'1' | b'7', _] => 1,
         _ if [
-            "21", "22", "23", "24", "25", "26", "29", "35", "37", "38", "42", "50", "59", "67",
-            "68", "69",
+            "21", "22", "23", "24", "25", "26", "29", "35", "37", "38", "42", "50", "59", "67", "68", "69",
         ]
         .contains(&zone)
             || ["80", "85", "87", "88", "96", "97", "99"].contains(&zone) =>
@@ -144,17 +128,8 @@ mod tests {
             assert_eq!(Phone::parse(text).e164().as_deref(), e164, "{text}");
         }
         assert_eq!(Phone::parse("995-505-7619").number, "995-505-7619");
-        assert_eq!(
-            Phone::parse("+380441234567").country_code.as_deref(),
-            Some("380")
-        );
-        assert_eq!(
-            Phone::parse("+1 734 234 9990 ext. 12").extension.as_deref(),
-            Some("12")
-        );
-        assert_eq!(
-            Phone::parse("8 (495) 123-45-67").number,
-            "8 (495) 123-45-67"
-        );
+        assert_eq!(Phone::parse("+380441234567").country_code.as_deref(), Some("380"));
+        assert_eq!(Phone::parse("+1 734 234 9990 ext. 12").extension.as_deref(), Some("12"));
+        assert_eq!(Phone::parse("8 (495) 123-45-67").number, "8 (495) 123-45-67");
     }
 }

@@ -84,17 +84,8 @@ pub struct Item<T> {
 }
 
 /// The keys of an address.
-pub const ADDRESS_KEYS: [&str; 9] = [
-    "address_1",
-    "address_2",
-    "address_3",
-    "city",
-    "state",
-    "postalCode",
-    "country",
-    "timezone",
-    "name",
-];
+pub const ADDRESS_KEYS: [&str; 9] =
+    ["address_1", "address_2", "address_3", "city", "state", "postalCode", "country", "timezone", "name"];
 
 /// An address: the filled keys, by their place in [`ADDRESS_KEYS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,10 +94,7 @@ pub struct Address(pub Vec<(u8, String)>);
 impl Address {
     pub fn get(&self, key: &str) -> Option<&str> {
         let at = ADDRESS_KEYS.iter().position(|name| *name == key)?;
-        self.0
-            .iter()
-            .find(|(index, _)| usize::from(*index) == at)
-            .map(|(_, text)| text.as_str())
+        self.0.iter().find(|(index, _)| usize::from(*index) == at).map(|(_, text)| text.as_str())
     }
 }
 
@@ -245,10 +233,9 @@ impl Record {
     pub fn display(&self) -> String {
         match self.kind {
             Kind::Accounts => self.name.clone(),
-            Kind::Leads => self
-                .deal
-                .as_ref()
-                .map_or_else(String::new, |deal| format!("Lead-{}", deal.number)),
+            Kind::Leads => {
+                self.deal.as_ref().map_or_else(String::new, |deal| format!("Lead-{}", deal.number))
+            }
             Kind::Contacts => {
                 let parts: Vec<&str> = [&self.person.given, &self.person.family]
                     .into_iter()
@@ -300,16 +287,8 @@ impl Record {
         let text = text.trim();
         let part = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         match text.rsplit_once(char::is_whitespace) {
-            Some((given, family)) => Person {
-                salutation: None,
-                given: part(given),
-                family: part(family),
-            },
-            None => Person {
-                salutation: None,
-                given: part(text),
-                family: None,
-            },
+            Some((given, family)) => Person { salutation: None, given: part(given), family: part(family) },
+            None => Person { salutation: None, given: part(text), family: None },
         }
     }
 }

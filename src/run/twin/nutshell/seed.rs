@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::company::{
-    Company, Field, FieldType, Market, Milestone, Named, Outcome, Product, Source, Stageset, Tag,
-    User,
+    Company, Field, FieldType, Market, Milestone, Named, Outcome, Product, Source, Stageset, Tag, User,
 };
 use super::phone::Phone;
 use super::record::{Actor, Item, Kind, Link, Owner, Record};
@@ -58,11 +57,7 @@ impl Company {
         let then_ms = 1_755_113_219_000;
         let mut accounts = Vec::new();
         for (name, site, phone) in [
-            (
-                "Globex Corporation",
-                "https://globex.example",
-                "734-234-9990",
-            ),
+            ("Globex Corporation", "https://globex.example", "734-234-9990"),
             ("Initech", "https://initech.example", "+7 495 123-45-67"),
             ("initech", "http://www.initech.example/", ""),
             ("Umbrella LLC", "", ""),
@@ -71,16 +66,10 @@ impl Company {
             record.name = name.to_owned();
             record.account_type = company.account_types.first().map(|row| row.id);
             if !site.is_empty() {
-                record.url.push(Item {
-                    label: None,
-                    value: site.to_owned(),
-                });
+                record.url.push(Item { label: None, value: site.to_owned() });
             }
             if !phone.is_empty() {
-                record.phone.push(Item {
-                    label: Some("work".to_owned()),
-                    value: Phone::parse(phone),
-                });
+                record.phone.push(Item { label: Some("work".to_owned()), value: Phone::parse(phone) });
             }
             accounts.push(company.insert(record, then_ms));
         }
@@ -93,15 +82,9 @@ impl Company {
         ] {
             let mut record = Record::new(Kind::Contacts, admin);
             record.person = Record::split_name(name);
-            record.email.push(Item {
-                label: None,
-                value: email.to_owned(),
-            });
+            record.email.push(Item { label: None, value: email.to_owned() });
             if let Some(id) = account.and_then(|at: usize| accounts.get(at)) {
-                record.accounts.push(Link {
-                    id: *id,
-                    relationship: Some("Manager".to_owned()),
-                });
+                record.accounts.push(Link { id: *id, relationship: Some("Manager".to_owned()) });
             }
             contacts.push(company.insert(record, then_ms));
         }
@@ -110,14 +93,8 @@ impl Company {
         {
             record.description = Some("Volcano lair".to_owned());
             record.owner = Some(Owner::User(company.users.first().map_or(1, |user| user.id)));
-            record.accounts.push(Link {
-                id: *account,
-                relationship: None,
-            });
-            record.contacts.push(Link {
-                id: *contact,
-                relationship: None,
-            });
+            record.accounts.push(Link { id: *account, relationship: None });
+            record.contacts.push(Link { id: *contact, relationship: None });
             let lead = company.insert(record, then_ms);
             company.add_note(Kind::Leads, lead, "Wants a moat".to_owned(), admin, then_ms);
         }
@@ -138,17 +115,10 @@ impl Company {
         }
         for (row, id) in rows(seed, "users")? {
             let email = text(row, "email").ok_or_else(|| format!("user {id} has no `email`"))?;
-            let flag =
-                |key: &str, default| row.get(key).and_then(Value::as_bool).unwrap_or(default);
+            let flag = |key: &str, default| row.get(key).and_then(Value::as_bool).unwrap_or(default);
             let (enabled, admin) = (flag("enabled", true), flag("admin", false));
             let name = text(row, "name").unwrap_or_else(|| email.clone());
-            company.users.push(User {
-                id,
-                name,
-                email,
-                enabled,
-                admin,
-            });
+            company.users.push(User { id, name, email, enabled, admin });
         }
         company.teams = named(seed, "teams")?;
         company.industries = named(seed, "industries")?;
@@ -159,127 +129,56 @@ impl Company {
         let mut stage_id = 101;
         for (at, (row, id)) in rows(seed, "stagesets")?.into_iter().enumerate() {
             let name = name(row).ok_or_else(|| format!("stageset {id} has no `name`"))?;
-            let default = row
-                .get("default")
-                .is_some_and(|flag| flag == &json!(true) || flag == &json!(1));
-            company.stagesets.push(Stageset {
-                id,
-                name,
-                default,
-                position: at as i64 + 1,
-            });
+            let default = row.get("default").is_some_and(|flag| flag == &json!(true) || flag == &json!(1));
+            company.stagesets.push(Stageset { id, name, default, position: at as i64 + 1 });
             for (at, (stage, given)) in rows(row, "stages")?.into_iter().enumerate() {
-                let name = self::name(stage)
-                    .ok_or_else(|| format!("a stage of stageset {id} has no `name`"))?;
-                let own = if stage.get("id").is_some() {
-                    given
-                } else {
-                    stage_id
-                };
+                let name =
+                    self::name(stage).ok_or_else(|| format!("a stage of stageset {id} has no `name`"))?;
+                let own = if stage.get("id").is_some() { given } else { stage_id };
                 stage_id = stage_id.max(own) + 1;
-                company.milestones.push(Milestone {
-                    id: own,
-                    name,
-                    position: at as i64 + 1,
-                    stageset: id,
-                });
+                company.milestones.push(Milestone { id: own, name, position: at as i64 + 1, stageset: id });
             }
         }
         for (row, id) in rows(seed, "outcomes")? {
             let description = name(row).ok_or_else(|| format!("outcome {id} has no `name`"))?;
-            let status = row
-                .get("type")
-                .and_then(Value::as_i64)
-                .filter(|status| (10..=12).contains(status));
-            let status =
-                status.ok_or_else(|| format!("outcome {id} has no `type` of 10, 11 or 12"))?;
-            company.outcomes.push(Outcome {
-                id,
-                description,
-                status,
-            });
+            let status = row.get("type").and_then(Value::as_i64).filter(|status| (10..=12).contains(status));
+            let status = status.ok_or_else(|| format!("outcome {id} has no `type` of 10, 11 or 12"))?;
+            company.outcomes.push(Outcome { id, description, status });
         }
         for (row, id) in rows(seed, "markets")? {
             let name = name(row).ok_or_else(|| format!("market {id} has no `name`"))?;
-            let currency =
-                text(row, "currency").ok_or_else(|| format!("market {id} has no `currency`"))?;
+            let currency = text(row, "currency").ok_or_else(|| format!("market {id} has no `currency`"))?;
             let default = row.get("default").and_then(Value::as_bool).unwrap_or(false);
-            company.markets.push(Market {
-                id,
-                name,
-                currency,
-                default,
-            });
+            company.markets.push(Market { id, name, currency, default });
         }
         for Named { id, name } in named(seed, "sources")? {
-            company.sources.push(Source {
-                id,
-                name,
-                channel: 0,
-                deleted: None,
-            });
+            company.sources.push(Source { id, name, channel: 0, deleted: None });
         }
         for (row, id) in rows(seed, "products")? {
             let name = name(row).ok_or_else(|| format!("product {id} has no `name`"))?;
             let kind = text(row, "type").unwrap_or_else(|| "0".to_owned());
             let unit = text(row, "unit").unwrap_or_default();
-            company.products.push(Product {
-                id,
-                name,
-                sku: text(row, "sku"),
-                kind,
-                unit,
-            });
+            company.products.push(Product { id, name, sku: text(row, "sku"), kind, unit });
         }
         for kind in Kind::ALL {
             let empty = Value::Null;
             for (row, _) in rows(seed.get("tags").unwrap_or(&empty), kind.name())? {
-                let name =
-                    name(row).ok_or_else(|| format!("a tag of {} has no `name`", kind.name()))?;
-                let id = row
-                    .get("id")
-                    .and_then(Value::as_i64)
-                    .unwrap_or(company.tags.len() as i64 + 1);
-                company.tags.push(Tag {
-                    id,
-                    kind,
-                    name,
-                    color: 1,
-                    deleted: None,
-                });
+                let name = name(row).ok_or_else(|| format!("a tag of {} has no `name`", kind.name()))?;
+                let id = row.get("id").and_then(Value::as_i64).unwrap_or(company.tags.len() as i64 + 1);
+                company.tags.push(Tag { id, kind, name, color: 1, deleted: None });
             }
             for (row, _) in rows(seed.get("custom_fields").unwrap_or(&empty), kind.name())? {
-                let name = name(row)
-                    .ok_or_else(|| format!("a custom field of {} has no `name`", kind.name()))?;
-                let id = row
-                    .get("id")
-                    .and_then(Value::as_i64)
-                    .unwrap_or(company.fields.len() as i64 + 1);
+                let name =
+                    name(row).ok_or_else(|| format!("a custom field of {} has no `name`", kind.name()))?;
+                let id = row.get("id").and_then(Value::as_i64).unwrap_or(company.fields.len() as i64 + 1);
                 let spelling = text(row, "type").unwrap_or_else(|| "Text".to_owned());
-                let field_type = FieldType::parse(&spelling).ok_or_else(|| {
-                    format!("custom field `{name}` has the unknown type `{spelling}`")
-                })?;
-                let choices = row
-                    .get("choices")
-                    .and_then(Value::as_array)
-                    .cloned()
-                    .unwrap_or_default();
-                let choices = choices
-                    .iter()
-                    .filter_map(|choice| choice.as_str().map(str::to_owned))
-                    .collect();
-                let multiple = row
-                    .get("multiple")
-                    .and_then(Value::as_bool)
-                    .unwrap_or(false);
-                company.fields.push(Field {
-                    id,
-                    kind,
-                    name,
-                    field_type,
-                    choices,
-                    multiple,
-                });
+                let field_type = FieldType::parse(&spelling)
+                    .ok_or_else(|| format!("custom field `{name}` has the unknown type `{spelling}`"))?;
+                let choices = row.get("choices").and_then(Value::as_array).cloned().unwrap_or_default();
+                let choices =
+                    choices.iter().filter_map(|choice| choice.as_str().map(str::to_owned)).collect();
+                let multiple = row.get("multiple").and_then(Value::as_bool).unwrap_or(false);
+                company.fields.push(Field { id, kind, name, field_type, choices, multiple });
             }
         }
         Ok(company)
@@ -291,9 +190,7 @@ fn rows<'a>(seed: &'a Value, key: &str) -> Result<Vec<(&'a Value, i64)>, String>
     let Some(list) = seed.get(key) else {
         return Ok(Vec::new());
     };
-    let list = list
-        .as_array()
-        .ok_or_else(|| format!("`{key}` must be a list"))?;
+    let list = list.as_array().ok_or_else(|| format!("`{key}` must be a list"))?;
     let mut last = 0;
     let mut rows = Vec::new();
     for row in list {
@@ -306,17 +203,13 @@ fn rows<'a>(seed: &'a Value, key: &str) -> Result<Vec<(&'a Value, i64)>, String>
 
 fn named(seed: &Value, key: &str) -> Result<Vec<Named>, String> {
     let row = |(row, id)| {
-        name(row)
-            .map(|name| Named { id, name })
-            .ok_or_else(|| format!("a row of `{key}` has no name"))
+        name(row).map(|name| Named { id, name }).ok_or_else(|| format!("a row of `{key}` has no name"))
     };
     rows(seed, key)?.into_iter().map(row).collect()
 }
 
 fn name(row: &Value) -> Option<String> {
-    row.as_str()
-        .map(str::to_owned)
-        .or_else(|| text(row, "name"))
+    row.as_str().map(str::to_owned).or_else(|| text(row, "name"))
 }
 
 fn text(row: &Value, key: &str) -> Option<String> {

@@ -118,25 +118,16 @@ impl FieldType {
 
     /// Reads the spelling, capitals included.
     pub fn parse(name: &str) -> Option<FieldType> {
-        FieldType::ALL
-            .into_iter()
-            .find(|(_, known)| *known == name)
-            .map(|(kind, _)| kind)
+        FieldType::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
     }
 
     pub fn name(self) -> &'static str {
-        FieldType::ALL
-            .into_iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("Text", |(_, name)| name)
+        FieldType::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("Text", |(_, name)| name)
     }
 
     /// Whether only leads may have it.
     pub fn leads_only(self) -> bool {
-        matches!(
-            self,
-            FieldType::Email | FieldType::Location | FieldType::Phone | FieldType::Url
-        )
+        matches!(self, FieldType::Email | FieldType::Location | FieldType::Phone | FieldType::Url)
     }
 }
 

@@ -6,18 +6,12 @@ use serde_json::{Value, json};
 use super::json::Json;
 
 fn zoned(seconds: i64) -> jiff::Zoned {
-    Timestamp::from_second(seconds)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_zoned(TimeZone::UTC)
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC)
 }
 
 /// The RPC form `2010-01-13T23:08:06+0000`, whose offset has no colon.
 pub fn rpc(seconds: i64) -> Value {
-    Value::String(
-        zoned(seconds)
-            .strftime("%Y-%m-%dT%H:%M:%S+0000")
-            .to_string(),
-    )
+    Value::String(zoned(seconds).strftime("%Y-%m-%dT%H:%M:%S+0000").to_string())
 }
 
 /// The RPC form of a time that may be absent.
@@ -48,17 +42,11 @@ pub fn parse(text: &str) -> Option<i64> {
     {
         return Some(time.as_second());
     }
-    let utc = |at: civil::DateTime| {
-        at.to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|at| at.timestamp().as_second())
-    };
+    let utc = |at: civil::DateTime| at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp().as_second());
     if let Ok(at) = text.parse::<civil::DateTime>() {
         return utc(at);
     }
-    text.parse::<civil::Date>()
-        .ok()
-        .and_then(|date| utc(date.at(0, 0, 0, 0)))
+    text.parse::<civil::Date>().ok().and_then(|date| utc(date.at(0, 0, 0, 0)))
 }
 
 /// Reads a time from a text, unix seconds, or an object with `timestamp`.
@@ -89,9 +77,6 @@ mod tests {
         }
         assert_eq!(parse("2010-01-13"), Some(1_263_340_800));
         assert_eq!(parse("soon"), None);
-        assert_eq!(
-            from_json(&Json::Str("1756322819".into())),
-            Some(1_756_322_819)
-        );
+        assert_eq!(from_json(&Json::Str("1756322819".into())), Some(1_756_322_819));
     }
 }

@@ -20,11 +20,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: i64, title: impl Into<String>) -> Refusal {
-        Refusal {
-            code,
-            title: title.into(),
-            detail: None,
-        }
+        Refusal { code, title: title.into(), detail: None }
     }
 
     pub fn bad(title: impl Into<String>) -> Refusal {
@@ -59,19 +55,14 @@ pub fn items<T: PartialEq>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> V
     let single = matches!(input, Json::Str(_) | Json::Num(_))
         || ADDRESS_KEYS.iter().any(|key| input.get(key).is_some());
     if single {
-        return read(input)
-            .map(|value| Item { label: None, value })
-            .into_iter()
-            .collect();
+        return read(input).map(|value| Item { label: None, value }).into_iter().collect();
     }
     let mut found = Vec::new();
     let mut primary = None;
     match input {
-        Json::Arr(list) => found.extend(
-            list.iter()
-                .filter_map(&read)
-                .map(|value| Item { label: None, value }),
-        ),
+        Json::Arr(list) => {
+            found.extend(list.iter().filter_map(&read).map(|value| Item { label: None, value }))
+        }
         Json::Obj(entries) => {
             for (label, value) in entries {
                 let Some(value) = read(value) else { continue };
@@ -81,10 +72,7 @@ pub fn items<T: PartialEq>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> V
                     continue;
                 }
                 let numbered = label.is_empty() || label.bytes().all(|byte| byte.is_ascii_digit());
-                found.push(Item {
-                    label: (!numbered).then(|| label.to_owned()),
-                    value,
-                });
+                found.push(Item { label: (!numbered).then(|| label.to_owned()), value });
             }
         }
         _ => {}
@@ -120,10 +108,7 @@ pub fn items_out<T>(items: &[Item<T>], with_primary: bool, show: impl Fn(&T) -> 
 
 pub fn phone(input: &Json) -> Option<Phone> {
     let text = match input {
-        Json::Obj(_) => input
-            .at("E164")
-            .filled()
-            .or_else(|| input.at("number").filled()),
+        Json::Obj(_) => input.at("E164").filled().or_else(|| input.at("number").filled()),
         _ => input.filled(),
     };
     text.map(|text| Phone::parse(&text))
@@ -135,11 +120,7 @@ pub fn address(input: &Json) -> Option<Address> {
     }
     let entry = |(at, key): (usize, &&str)| {
         let text = input.at(key).filled()?;
-        let text = if *key == "country" && text.len() == 2 {
-            text.to_uppercase()
-        } else {
-            text
-        };
+        let text = if *key == "country" && text.len() == 2 { text.to_uppercase() } else { text };
         Some((at as u8, text))
     };
     let parts: Vec<(u8, String)> = ADDRESS_KEYS.iter().enumerate().filter_map(entry).collect();
@@ -201,10 +182,7 @@ pub fn links(company: &Company, to: Kind, input: &Json) -> Result<Vec<Link>, Ref
         if company.live(to, id).is_none() {
             return Err(Refusal::bad(format!("{} {id} does not exist", to.name())));
         }
-        links.push(Link {
-            id,
-            relationship: element.at("relationship").filled(),
-        });
+        links.push(Link { id, relationship: element.at("relationship").filled() });
     }
     Ok(links)
 }
@@ -214,34 +192,20 @@ pub fn owner(company: &Company, input: &Json) -> Result<Option<Owner>, Refusal> 
     if input.is_null() {
         return Ok(None);
     }
-    let id = input
-        .at("id")
-        .int()
-        .ok_or_else(|| Refusal::bad("An owner must be given by entityType and id"))?;
+    let id =
+        input.at("id").int().ok_or_else(|| Refusal::bad("An owner must be given by entityType and id"))?;
     let owner = match input.at("entityType").str() {
         Some("Users") => company.user(id).map(|user| Owner::User(user.id)),
-        Some("Teams") => company
-            .teams
-            .iter()
-            .find(|team| team.id == id)
-            .map(|team| Owner::Team(team.id)),
+        Some("Teams") => company.teams.iter().find(|team| team.id == id).map(|team| Owner::Team(team.id)),
         _ => {
-            return Err(Refusal::bad(
-                "entityType of an owner must be Users or Teams",
-            ));
+            return Err(Refusal::bad("entityType of an owner must be Users or Teams"));
         }
     };
-    owner
-        .map(Some)
-        .ok_or_else(|| Refusal::bad(format!("Owner {id} does not exist")))
+    owner.map(Some).ok_or_else(|| Refusal::bad(format!("Owner {id} does not exist")))
 }
 
 /// Reads an id that must be in a list.
-pub fn one_of(
-    ids: impl IntoIterator<Item = i64>,
-    what: &str,
-    input: &Json,
-) -> Result<Option<i64>, Refusal> {
+pub fn one_of(ids: impl IntoIterator<Item = i64>, what: &str, input: &Json) -> Result<Option<i64>, Refusal> {
     if input.is_null() {
         return Ok(None);
     }
@@ -293,49 +257,31 @@ fn custom(
     let value = match field.field_type {
         FieldType::Currency => {
             let (currency, amount) = match input {
-                Json::Obj(_) => (
-                    input
-                        .at("currency")
-                        .filled()
-                        .unwrap_or_else(|| currency.to_owned()),
-                    input.at("amount"),
-                ),
+                Json::Obj(_) => {
+                    (input.at("currency").filled().unwrap_or_else(|| currency.to_owned()), input.at("amount"))
+                }
                 _ => (currency.to_owned(), input),
             };
-            Custom::Money {
-                currency,
-                amount: amount.decimal().ok_or_else(wrong)?,
-            }
+            Custom::Money { currency, amount: amount.decimal().ok_or_else(wrong)? }
         }
         FieldType::Date => {
             let seconds = time::from_json(input).ok_or_else(wrong)?;
-            let lost = if settings.dialect.date_keeps_time {
-                0
-            } else {
-                seconds.rem_euclid(86_400)
-            };
+            let lost = if settings.dialect.date_keeps_time { 0 } else { seconds.rem_euclid(86_400) };
             Custom::Date(seconds - lost)
         }
         FieldType::Decision => return choices(settings, field, input),
-        FieldType::Number => {
-            Custom::Text(input.decimal().ok_or_else(wrong)?.normalize().to_string())
-        }
+        FieldType::Number => Custom::Text(input.decimal().ok_or_else(wrong)?.normalize().to_string()),
         _ => Custom::Text(input.text().ok_or_else(wrong)?),
     };
     Ok(Some(Some(value)))
 }
 
-fn choices(
-    settings: &Settings,
-    field: &Field,
-    input: &Json,
-) -> Result<Option<Option<Custom>>, Refusal> {
+fn choices(settings: &Settings, field: &Field, input: &Json) -> Result<Option<Option<Custom>>, Refusal> {
     let wrong = || Refusal::bad(format!("Invalid value for field {}", field.name));
     let sent: Vec<String> = match input {
-        Json::Arr(list) => list
-            .iter()
-            .map(|choice| choice.text().ok_or_else(wrong))
-            .collect::<Result<_, _>>()?,
+        Json::Arr(list) => {
+            list.iter().map(|choice| choice.text().ok_or_else(wrong)).collect::<Result<_, _>>()?
+        }
         _ => {
             let text = input.text().ok_or_else(wrong)?;
             // A choice may itself hold a comma: the whole text is tried first.
@@ -357,10 +303,7 @@ fn choices(
         }
         match settings.dialect.unknown_choice {
             OnBad::Reject => {
-                return Err(Refusal::bad(format!(
-                    "{choice} is not a valid choice for field {}",
-                    field.name
-                )));
+                return Err(Refusal::bad(format!("{choice} is not a valid choice for field {}", field.name)));
             }
             OnBad::Drop => {}
             OnBad::Keep => kept.push(choice),
@@ -400,21 +343,14 @@ pub fn lead_title(settings: &Settings, input: &Json) -> Result<Option<String>, R
         return Ok(Some(title));
     }
     match settings.dialect.long_description {
-        OnBad::Reject => Err(Refusal::bad(
-            "Lead description must not be longer than 100 characters",
-        )),
+        OnBad::Reject => Err(Refusal::bad("Lead description must not be longer than 100 characters")),
         OnBad::Drop => Ok(Some(title.chars().take(100).collect())),
         OnBad::Keep => Ok(Some(title)),
     }
 }
 
 /// Closes a lead with an outcome, now.
-pub fn close(
-    company: &Company,
-    record: &mut Record,
-    outcome: i64,
-    now: i64,
-) -> Result<(), Refusal> {
+pub fn close(company: &Company, record: &mut Record, outcome: i64, now: i64) -> Result<(), Refusal> {
     let found = company.outcomes.iter().find(|known| known.id == outcome);
     let found = found.ok_or_else(|| Refusal::bad(format!("Outcome {outcome} does not exist")))?;
     if let Some(deal) = &mut record.deal {
@@ -433,10 +369,9 @@ pub fn reopen(record: &mut Record) {
 /// Refuses one more open lead when the plan has a limit.
 pub fn check_open_leads(company: &Company, settings: &Settings) -> Result<(), Refusal> {
     match settings.limits.open_leads {
-        Some(limit) if company.open_leads() >= limit => Err(Refusal::new(
-            403,
-            format!("This plan allows {limit} open leads"),
-        )),
+        Some(limit) if company.open_leads() >= limit => {
+            Err(Refusal::new(403, format!("This plan allows {limit} open leads")))
+        }
         _ => Ok(()),
     }
 }

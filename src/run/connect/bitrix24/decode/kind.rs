@@ -116,7 +116,8 @@ impl Kind {
             }
             Kind::Address => scalar::address(text).map_or(Value::Absent, |a| Value::Address(Box::new(a))),
             Kind::User | Kind::AnyLink if text == "0" => Value::Absent,
-            Kind::User | Kind::AnyLink => Value::text(text),
+            Kind::User => Value::text(text),
+            Kind::AnyLink => Value::text(scalar::binding(text)),
             Kind::Enum { zero_is_blank: true } if text == "0" => Value::Absent,
             Kind::Enum { .. } => Value::text(text),
             Kind::Stage => Value::text(scalar::stage_code(text)),

@@ -153,11 +153,7 @@ fn camel(name: &str, custom: bool) -> String {
         let capital = custom || !out.is_empty();
         let mut chars = part.chars();
         if let Some(first) = chars.next() {
-            out.extend(
-                if capital { first.to_ascii_uppercase() } else { first.to_ascii_lowercase() }
-                    .to_string()
-                    .chars(),
-            );
+            out.push(if capital { first.to_ascii_uppercase() } else { first.to_ascii_lowercase() });
             out.extend(chars.map(|c| c.to_ascii_lowercase()));
         }
     }

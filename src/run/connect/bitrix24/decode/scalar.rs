@@ -128,3 +128,19 @@ pub fn short_code(object: &str) -> Option<String> {
         _ => format!("T{:x}", object.strip_prefix("process ")?.parse::<u32>().ok()?),
     })
 }
+
+/// A binding as a plan reads links to several objects: `company/3` for `CO_3`, `process 128/6` for `T80_6`. A binding
+/// of a kind that nobody knows stays as it is, and matches no map.
+pub fn binding(text: &str) -> String {
+    let Some((code, id)) = text.split_once('_') else { return text.to_owned() };
+    let known = ["lead", "deal", "contact", "company", "quote", "invoice"]
+        .into_iter()
+        .find(|object| short_code(object).is_some_and(|short| short.eq_ignore_ascii_case(code)));
+    match known {
+        Some(object) => format!("{object}/{id}"),
+        None => match code.strip_prefix(['T', 't']).and_then(|hex| u32::from_str_radix(hex, 16).ok()) {
+            Some(kind) => format!("process {kind}/{id}"),
+            None => text.to_owned(),
+        },
+    }
+}

@@ -195,6 +195,12 @@ impl Build<'_> {
             .collect();
         let mut out = Object { name: described.name.clone(), ..Object::default() };
         for (name, about) in fields {
+            // Described, but returned by no list; a spec must not count on what never comes (sheet §7).
+            if matches!(name.as_str(), "COMPANY_IDS" | "CONTACT_IDS")
+                && link_list(&described.name) != Some(name)
+            {
+                continue;
+            }
             out.fields.push(self.field(&described.name, name, about, userfields.get(name).copied()));
         }
         // A portal may leave the link lists out of its description, since its own lists never return them.
@@ -376,7 +382,7 @@ fn distinct(choices: impl Iterator<Item = Choice>) -> Vec<Choice> {
 pub(in crate::run::connect::bitrix24) fn link_list(object: &str) -> Option<&'static str> {
     match object {
         "contact" => Some("COMPANY_IDS"),
-        "deal" | "lead" => Some("CONTACT_IDS"),
+        "deal" => Some("CONTACT_IDS"),
         _ => None,
     }
 }

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::records::has;
 use super::shape::{
-    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape,
-    UserShape,
+    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
 };
 use crate::run::twin::bitrix24::{Entity, Portal, portal::Category};
 
@@ -32,12 +31,7 @@ impl Counts {
     pub fn scaled(scale: f64) -> Self {
         // A cast from a negative or unnatural number gives 0 here.
         let times = |n: f64| (n * scale).round() as usize;
-        Counts {
-            companies: times(500.0),
-            contacts: times(1500.0),
-            deals: times(1000.0),
-            leads: times(100.0),
-        }
+        Counts { companies: times(500.0), contacts: times(1500.0), deals: times(1000.0), leads: times(100.0) }
     }
 }
 
@@ -117,12 +111,7 @@ const DIRECTORIES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "CONTACT_TYPE",
-        &[
-            ("CLIENT", "Клиенты"),
-            ("SUPPLIER", "Поставщики"),
-            ("PARTNER", "Партнёры"),
-            ("OTHER", "Другое"),
-        ],
+        &[("CLIENT", "Клиенты"), ("SUPPLIER", "Поставщики"), ("PARTNER", "Партнёры"), ("OTHER", "Другое")],
     ),
     (
         "DEAL_TYPE",
@@ -138,120 +127,21 @@ const DIRECTORIES: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// Id, first and last name, e-mail address, active, job title, department, weight.
-type User = (
-    i64,
-    &'static str,
-    &'static str,
-    &'static str,
-    bool,
-    &'static str,
-    i64,
-    f64,
-);
+type User = (i64, &'static str, &'static str, &'static str, bool, &'static str, i64, f64);
 
 const USERS: &[User] = &[
-    (
-        1,
-        "Vadim",
-        "Соколов",
-        "admin@acme.example",
-        true,
-        "Администратор",
-        1,
-        2.0,
-    ),
-    (
-        6,
-        "Светлана",
-        "Орлова",
-        "sveta@acme.example",
-        true,
-        "Менеджер",
-        3,
-        6.0,
-    ),
-    (
-        7,
-        "Иван",
-        "Петров",
-        "ivan@acme.example",
-        true,
-        "Менеджер",
-        3,
-        5.0,
-    ),
-    (
-        8,
-        "Ольга",
-        "Белова",
-        "Olga@Acme.example",
-        true,
-        "Менеджер",
-        3,
-        4.0,
-    ),
-    (
-        11,
-        "John",
-        "Reed",
-        "john@acme.example",
-        true,
-        "Account manager",
-        3,
-        3.0,
-    ),
-    (
-        12,
-        "Юлия",
-        "Щукина",
-        "julia@acme.example",
-        true,
-        "Сервис",
-        5,
-        3.0,
-    ),
+    (1, "Vadim", "Соколов", "admin@acme.example", true, "Администратор", 1, 2.0),
+    (6, "Светлана", "Орлова", "sveta@acme.example", true, "Менеджер", 3, 6.0),
+    (7, "Иван", "Петров", "ivan@acme.example", true, "Менеджер", 3, 5.0),
+    (8, "Ольга", "Белова", "Olga@Acme.example", true, "Менеджер", 3, 4.0),
+    (11, "John", "Reed", "john@acme.example", true, "Account manager", 3, 3.0),
+    (12, "Юлия", "Щукина", "julia@acme.example", true, "Сервис", 5, 3.0),
     // No such address on the other side.
-    (
-        14,
-        "Пётр",
-        "Новиков",
-        "novikov@partner.example",
-        true,
-        "Внештатный агент",
-        3,
-        1.0,
-    ),
+    (14, "Пётр", "Новиков", "novikov@partner.example", true, "Внештатный агент", 3, 1.0),
     (15, "Склад", "", "", true, "", 5, 0.5),
-    (
-        17,
-        "Анна",
-        "Котова",
-        "anna@acme.example",
-        false,
-        "Менеджер",
-        3,
-        3.0,
-    ),
-    (
-        21,
-        "Сергей",
-        "Ли",
-        "sergey@acme.example",
-        false,
-        "Менеджер",
-        3,
-        2.0,
-    ),
-    (
-        23,
-        "Mary",
-        "O'Neill",
-        "mary@acme.example",
-        false,
-        "",
-        3,
-        1.0,
-    ),
+    (17, "Анна", "Котова", "anna@acme.example", false, "Менеджер", 3, 3.0),
+    (21, "Сергей", "Ли", "sergey@acme.example", false, "Менеджер", 3, 2.0),
+    (23, "Mary", "O'Neill", "mary@acme.example", false, "", 3, 1.0),
 ];
 
 /// The default portal's shape with these many records.
@@ -260,11 +150,7 @@ pub fn acme_shape(counts: Counts) -> Shape {
     shape.mess = 1.0;
     shape.dangling = 0.006;
     shape.categories = [(0, "Продажи", 300), (1, "Сервис", 200)]
-        .map(|(id, name, sort)| Category {
-            id,
-            name: name.into(),
-            sort,
-        })
+        .map(|(id, name, sort)| Category { id, name: name.into(), sort })
         .into();
     shape.statuses = statuses();
     shape.users = USERS.iter().map(user).collect();
@@ -290,10 +176,7 @@ pub fn acme_shape(counts: Counts) -> Shape {
         (Entity::Company, companies(counts.companies)),
         (Entity::Contact, contacts(counts.contacts)),
         (Entity::Deal, deals(counts.deals)),
-        (
-            Entity::Lead,
-            EntityShape::standard(Entity::Lead, counts.leads),
-        ),
+        (Entity::Lead, EntityShape::standard(Entity::Lead, counts.leads)),
     ]);
     shape
 }
@@ -303,8 +186,7 @@ fn statuses() -> Vec<StatusShape> {
         StatusShape::new(directory, code, name).meaning(semantics)
     });
     let others = DIRECTORIES.iter().flat_map(|&(directory, rows)| {
-        rows.iter()
-            .map(move |&(code, name)| StatusShape::new(directory, code, name))
+        rows.iter().map(move |&(code, name)| StatusShape::new(directory, code, name))
     });
     stages.chain(others).collect()
 }
@@ -323,12 +205,7 @@ fn user(&(id, name, last_name, email, active, post, department, weight): &User) 
 }
 
 fn department(id: i64, name: &str, parent: Option<i64>, head: Option<i64>) -> DepartmentShape {
-    DepartmentShape {
-        id,
-        name: name.into(),
-        parent,
-        head,
-    }
+    DepartmentShape { id, name: name.into(), parent, head }
 }
 
 fn companies(count: usize) -> EntityShape {
@@ -338,21 +215,20 @@ fn companies(count: usize) -> EntityShape {
     out.fields.extend([
         FieldShape::custom("UF_CRM_1690000003", "money", "Объём").filled(0.4),
         parent,
-        FieldShape::custom("UF_CRM_1690000010", "enumeration", "Сегмент")
-            .filled(0.7)
-            .choose(&[("71", "A", 1.0), ("73", "B", 3.0), ("75", "C", 6.0)]),
+        FieldShape::custom("UF_CRM_1690000010", "enumeration", "Сегмент").filled(0.7).choose(&[
+            ("71", "A", 1.0),
+            ("73", "B", 3.0),
+            ("75", "C", 6.0),
+        ]),
         FieldShape::custom("UF_CRM_1690000011", "date", "Дата договора").filled(0.35),
         FieldShape::custom("UF_CRM_OLD_CODE", "string", "Старый код").filled(0.0),
         FieldShape::custom("UF_CRM_OLD_REGION", "string", "Старый регион").filled(0.0),
-        FieldShape::custom("UF_CRM_1690000012", "enumeration", "Интересы")
-            .many()
-            .filled(0.3)
-            .choose(&[
-                ("81", "Насосы", 4.0),
-                ("83", "Компрессоры", 3.0),
-                ("85", "Сервис", 2.0),
-                ("87", "Обучение", 1.0),
-            ]),
+        FieldShape::custom("UF_CRM_1690000012", "enumeration", "Интересы").many().filled(0.3).choose(&[
+            ("81", "Насосы", 4.0),
+            ("83", "Компрессоры", 3.0),
+            ("85", "Сервис", 2.0),
+            ("87", "Обучение", 1.0),
+        ]),
     ]);
     out
 }
@@ -364,13 +240,11 @@ fn contacts(count: usize) -> EntityShape {
         FieldShape::custom("UF_CRM_1690000021", "boolean", "VIP")
             .filled(0.6)
             .choose(&[("1", "да", 1.0), ("0", "нет", 4.0)]),
-        FieldShape::custom("UF_CRM_1690000022", "enumeration", "Язык")
-            .filled(0.4)
-            .choose(&[
-                ("91", "русский", 6.0),
-                ("93", "English", 3.0),
-                ("95", "中文", 1.0),
-            ]),
+        FieldShape::custom("UF_CRM_1690000022", "enumeration", "Язык").filled(0.4).choose(&[
+            ("91", "русский", 6.0),
+            ("93", "English", 3.0),
+            ("95", "中文", 1.0),
+        ]),
     ]);
     out
 }
@@ -392,44 +266,28 @@ fn deals(count: usize) -> EntityShape {
         ("C1:LOSE", 3.0),
     ];
     if let Some(stage) = out.field_mut("STAGE_ID") {
-        stage.choices = weights
-            .map(|(code, weight)| Choice::new(code, "", weight))
-            .into();
+        stage.choices = weights.map(|(code, weight)| Choice::new(code, "", weight)).into();
     }
     if let Some(recurring) = out.field_mut("IS_RECURRING") {
         recurring.choices = vec![Choice::new("Y", "", 1.0), Choice::new("N", "", 80.0)];
     }
     out.fields.extend([
-        FieldShape::custom("UF_CRM_1690000030", "enumeration", "Причина отказа")
-            .filled(0.2)
-            .choose(&[
-                ("101", "Дорого", 4.0),
-                ("103", "Ушли к конкуренту", 2.0),
-                ("105", "Нет бюджета", 3.0),
-            ]),
+        FieldShape::custom("UF_CRM_1690000030", "enumeration", "Причина отказа").filled(0.2).choose(&[
+            ("101", "Дорого", 4.0),
+            ("103", "Ушли к конкуренту", 2.0),
+            ("105", "Нет бюджета", 3.0),
+        ]),
         FieldShape::custom("UF_CRM_1690000031", "date", "Гарантия до").filled(0.25),
         FieldShape::custom("UF_CRM_1690000032", "money", "Бюджет").filled(0.3),
-        FieldShape::custom("UF_CRM_1690000033", "url", "Ссылки")
-            .many()
-            .filled(0.15),
+        FieldShape::custom("UF_CRM_1690000033", "url", "Ссылки").many().filled(0.15),
         FieldShape::custom("UF_CRM_1690000034", "string", "Оборудование").filled(0.3),
     ]);
     out
 }
 
 /// The fields that say who a contact is and how to reach it.
-const SAYS_WHO: &[&str] = &[
-    "NAME",
-    "SECOND_NAME",
-    "LAST_NAME",
-    "PHONE",
-    "EMAIL",
-    "WEB",
-    "IM",
-    "COMPANY_ID",
-    "POST",
-    "COMMENTS",
-];
+const SAYS_WHO: &[&str] =
+    &["NAME", "SECOND_NAME", "LAST_NAME", "PHONE", "EMAIL", "WEB", "IM", "COMPANY_ID", "POST", "COMMENTS"];
 
 /// Where ids of rows that were added by hand begin.
 const ROWS: i64 = 1_000_000_000;
@@ -457,18 +315,12 @@ pub(super) fn dress(portal: &mut Portal) {
         for code in SAYS_WHO.iter().filter(|code| **code != stays) {
             contact.remove(*code);
         }
-        if contact
-            .get(stays)
-            .is_none_or(|value| value.as_str().is_some_and(str::is_empty) || value.is_null())
+        if contact.get(stays).is_none_or(|value| value.as_str().is_some_and(str::is_empty) || value.is_null())
         {
             contact.insert(stays.into(), otherwise);
         }
         portal.contact_companies.remove(id);
-        for (code, multifield) in [
-            ("HAS_PHONE", "PHONE"),
-            ("HAS_EMAIL", "EMAIL"),
-            ("HAS_IMOL", "IM"),
-        ] {
+        for (code, multifield) in [("HAS_PHONE", "PHONE"), ("HAS_EMAIL", "EMAIL"), ("HAS_IMOL", "IM")] {
             let yes = if has(contact, multifield) { "Y" } else { "N" };
             contact.insert(code.into(), json!(yes));
         }

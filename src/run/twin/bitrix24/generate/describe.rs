@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{
-    CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
-};
+use super::shape::{CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape};
 use super::standard;
 use super::time::Clock;
 use crate::run::twin::bitrix24::{Entity, Portal, portal::Record};
@@ -17,11 +15,7 @@ use crate::run::twin::bitrix24::{Entity, Portal, portal::Record};
 pub(super) fn bare(shape: &Shape) -> Portal {
     let zone = Clock::new(shape.offset_hours).zone();
     let mut portal = Portal {
-        users: shape
-            .users
-            .iter()
-            .map(|user| (user.id, user_row(user, &zone)))
-            .collect(),
+        users: shape.users.iter().map(|user| (user.id, user_row(user, &zone))).collect(),
         departments: departments(shape),
         categories: shape.categories.clone(),
         statuses: statuses(&shape.statuses),
@@ -39,11 +33,8 @@ pub(super) fn bare(shape: &Shape) -> Portal {
                 &standard
             }
         };
-        let fields: BTreeMap<_, _> = shape
-            .fields
-            .iter()
-            .map(|field| (field.code.clone(), field_row(entity, field)))
-            .collect();
+        let fields: BTreeMap<_, _> =
+            shape.fields.iter().map(|field| (field.code.clone(), field_row(entity, field))).collect();
         let userfields = shape
             .fields
             .iter()
@@ -75,11 +66,7 @@ fn yes(is: bool) -> &'static str {
 /// One entry of `crm.<entity>.fields`.
 fn field_row(entity: Entity, field: &FieldShape) -> Record {
     let custom = field.is_custom();
-    let standard = if custom {
-        None
-    } else {
-        standard::row(entity, &field.code)
-    };
+    let standard = if custom { None } else { standard::row(entity, &field.code) };
     let flags = standard.map_or("", |row| row.2);
     let mut out = row(json!({
         "type": field.kind,
@@ -102,11 +89,8 @@ fn field_row(entity: Entity, field: &FieldShape) -> Record {
             out.insert(label.into(), json!(field.title));
         }
         if field.kind == "enumeration" {
-            let items: Vec<_> = field
-                .choices
-                .iter()
-                .map(|choice| json!({"ID": choice.id, "VALUE": choice.title}))
-                .collect();
+            let items: Vec<_> =
+                field.choices.iter().map(|choice| json!({"ID": choice.id, "VALUE": choice.title})).collect();
             out.insert("items".into(), json!(items));
         }
         out.insert("settings".into(), settings(field));
@@ -238,11 +222,7 @@ fn statuses(shapes: &[StatusShape]) -> Vec<Record> {
     for (number, status) in shapes.iter().enumerate() {
         let place = places.entry(status.directory.as_str()).or_default();
         *place += 1;
-        rows.push((
-            status.directory.as_str(),
-            *place,
-            status_row(status, number, *place),
-        ));
+        rows.push((status.directory.as_str(), *place, status_row(status, number, *place)));
     }
     rows.sort_by_key(|&(directory, place, _)| (directory, place));
     rows.into_iter().map(|(_, _, row)| row).collect()
@@ -250,8 +230,7 @@ fn statuses(shapes: &[StatusShape]) -> Vec<Record> {
 
 fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     let bare = status.code.rsplit(':').next().unwrap_or("");
-    let stage = status.category().is_some()
-        || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
+    let stage = status.category().is_some() || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
     // The first stage and the final ones cannot be deleted; entries that people made are `UC_`.
     let system = if stage {
         matches!(bare, "NEW" | "WON" | "LOSE" | "CONVERTED" | "JUNK")
@@ -260,19 +239,14 @@ fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     };
     let (semantics, extra, color) = match (stage, status.semantics) {
         (false, _) => (None, None, ""),
-        (true, Semantics::Process) => (
-            None,
-            Some("process"),
-            ["#39A8EF", "#2FC6F6", "#55D0E0", "#47E4C2"][place % 4],
-        ),
+        (true, Semantics::Process) => {
+            (None, Some("process"), ["#39A8EF", "#2FC6F6", "#55D0E0", "#47E4C2"][place % 4])
+        }
         (true, Semantics::Success) => (Some("S"), Some("success"), "#7BD500"),
         (true, Semantics::Failure) => (Some("F"), Some("failure"), "#FF5752"),
         (true, Semantics::Apology) => (Some("F"), Some("apology"), "#FF5752"),
     };
-    let category = status
-        .category()
-        .filter(|&id| id != 0)
-        .map(|id| id.to_string());
+    let category = status.category().filter(|&id| id != 0).map(|id| id.to_string());
     let mut out = row(json!({
         "ID": (number * 2 + 1).to_string(),
         "ENTITY_ID": status.directory,
@@ -314,8 +288,7 @@ fn currencies(shapes: &[CurrencyShape], zone: &str) -> Vec<Record> {
 
 fn departments(shape: &Shape) -> Vec<Record> {
     let rows = shape.departments.iter().map(|department| {
-        let mut out =
-            row(json!({"ID": department.id.to_string(), "NAME": department.name, "SORT": 500}));
+        let mut out = row(json!({"ID": department.id.to_string(), "NAME": department.name, "SORT": 500}));
         if let Some(parent) = department.parent {
             out.insert("PARENT".into(), json!(parent.to_string()));
         }
@@ -333,10 +306,7 @@ fn user_row(user: &UserShape, zone: &str) -> Record {
     let (stamp, last) = if user.id % 3 == 0 {
         (json!({}), json!({}))
     } else {
-        (
-            json!(format!("{day:02}.08.2023 13:19:39")),
-            json!(format!("2026-10-{day:02} 10:30:11")),
-        )
+        (json!(format!("{day:02}.08.2023 13:19:39")), json!(format!("2026-10-{day:02} 10:30:11")))
     };
     row(json!({
         "ID": user.id.to_string(),

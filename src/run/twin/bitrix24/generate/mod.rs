@@ -24,8 +24,7 @@ use super::{Entity, Portal};
 pub use acme::{Counts, acme_shape};
 pub use raw::{BadRecord, BadRecordKind};
 pub use shape::{
-    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape,
-    UserShape,
+    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
 };
 
 impl Portal {

@@ -68,10 +68,7 @@ impl What {
     /// Whether the value follows from others, whatever the fill rate says.
     pub(super) fn derived(&self) -> bool {
         use What::*;
-        matches!(
-            self,
-            Id | Category | StageSemantics | IsClosed | IsNew | Has(_) | Company | Closed
-        )
+        matches!(self, Id | Category | StageSemantics | IsClosed | IsNew | Has(_) | Company | Closed)
     }
 }
 
@@ -90,9 +87,7 @@ impl FieldPlan<'_> {
         let total = self.choices.last()?.1;
         let at = rng.unit() * total;
         let place = self.choices.partition_point(|(_, sum)| *sum <= at);
-        self.choices
-            .get(place.min(self.choices.len() - 1))
-            .map(|(id, _)| id.as_str())
+        self.choices.get(place.min(self.choices.len() - 1)).map(|(id, _)| id.as_str())
     }
 
     /// A chosen value as it stands in an answer: option ids of multiple fields come as numbers now and then.
@@ -114,8 +109,7 @@ impl FieldPlan<'_> {
             _ if self.shape.multiple => return None,
             // A custom boolean that nobody set looks like a "no"; an empty custom file has no key.
             "boolean" | "file" if custom => return None,
-            "crm_company" | "crm_contact" | "crm_lead" | "crm_deal" | "crm_quote"
-            | "crm_entity" | "user" => {
+            "crm_company" | "crm_contact" | "crm_lead" | "crm_deal" | "crm_quote" | "crm_entity" | "user" => {
                 vec![Value::Null, json!("0"), json!("")]
             }
             "integer" | "double" | "file" | "location" => vec![Value::Null],
@@ -131,25 +125,12 @@ pub(super) fn plan<'a>(shape: &Shape, entity: Entity, field: &'a FieldShape) -> 
     let weighted = if field.choices.is_empty() {
         domain(shape, entity, field, &what)
     } else {
-        field
-            .choices
-            .iter()
-            .map(|choice| (choice.id.clone(), choice.weight))
-            .collect()
+        field.choices.iter().map(|choice| (choice.id.clone(), choice.weight)).collect()
     };
     if what == What::Words && !weighted.is_empty() {
-        what = if field.multiple {
-            What::Choices
-        } else {
-            What::Choice
-        };
+        what = if field.multiple { What::Choices } else { What::Choice };
     }
-    FieldPlan {
-        shape: field,
-        what,
-        salt: salt(&field.code),
-        choices: cumulate(weighted),
-    }
+    FieldPlan { shape: field, what, salt: salt(&field.code), choices: cumulate(weighted) }
 }
 
 /// Sums the weights up; without one weight above 0 all count alike.
@@ -170,31 +151,16 @@ fn cumulate(mut weighted: Vec<(String, f64)>) -> Vec<(String, f64)> {
 
 /// The values of a field whose shape lists none.
 fn domain(shape: &Shape, entity: Entity, field: &FieldShape, what: &What) -> Vec<(String, f64)> {
-    let fixed = |words: &[(&str, f64)]| {
-        words
-            .iter()
-            .map(|&(word, weight)| (word.to_owned(), weight))
-            .collect()
-    };
+    let fixed =
+        |words: &[(&str, f64)]| words.iter().map(|&(word, weight)| (word.to_owned(), weight)).collect();
     if matches!(what, What::Stage) && entity == Entity::Deal {
         return stages(shape);
     }
     match (field.kind.as_str(), field.code.as_str()) {
-        ("crm_currency", _) => shape
-            .currencies
-            .iter()
-            .map(|c| (c.code.clone(), c.weight))
-            .collect(),
-        ("user" | "employee", _) => shape
-            .users
-            .iter()
-            .map(|u| (u.id.to_string(), u.weight))
-            .collect(),
+        ("crm_currency", _) => shape.currencies.iter().map(|c| (c.code.clone(), c.weight)).collect(),
+        ("user" | "employee", _) => shape.users.iter().map(|u| (u.id.to_string(), u.weight)).collect(),
         ("crm_status", _) => {
-            let wanted = shape
-                .statuses
-                .iter()
-                .filter(|s| Some(&s.directory) == field.directory.as_ref());
+            let wanted = shape.statuses.iter().filter(|s| Some(&s.directory) == field.directory.as_ref());
             wanted.map(|s| (s.code.clone(), 1.0)).collect()
         }
         (_, "OPENED") => fixed(&[("Y", 8.0), ("N", 2.0)]),
@@ -203,16 +169,9 @@ fn domain(shape: &Shape, entity: Entity, field: &FieldShape, what: &What) -> Vec
         (_, "IS_RETURN_CUSTOMER") => fixed(&[("Y", 3.0), ("N", 7.0)]),
         ("char", _) => fixed(&[("N", 1.0)]),
         ("boolean", _) if !field.is_custom() => fixed(&[("Y", 1.0), ("N", 1.0)]),
-        (_, "UTM_SOURCE") => fixed(&[
-            ("google", 3.0),
-            ("yandex", 3.0),
-            ("vk", 1.0),
-            ("newsletter", 1.0),
-        ]),
+        (_, "UTM_SOURCE") => fixed(&[("google", 3.0), ("yandex", 3.0), ("vk", 1.0), ("newsletter", 1.0)]),
         (_, "UTM_MEDIUM") => fixed(&[("cpc", 4.0), ("email", 1.0), ("organic", 2.0)]),
-        (_, "UTM_CAMPAIGN") => {
-            fixed(&[("brand", 2.0), ("насосы_осень", 1.0), ("summer_sale", 1.0)])
-        }
+        (_, "UTM_CAMPAIGN") => fixed(&[("brand", 2.0), ("насосы_осень", 1.0), ("summer_sale", 1.0)]),
         (_, "ORIGINATOR_ID") => fixed(&[("1c", 3.0), ("import", 1.0)]),
         _ => Vec::new(),
     }
@@ -221,8 +180,7 @@ fn domain(shape: &Shape, entity: Entity, field: &FieldShape, what: &What) -> Vec
 /// Every deal stage; a category's weight is shared out evenly among its stages.
 fn stages(shape: &Shape) -> Vec<(String, f64)> {
     let part = shape.entities.get(&Entity::Deal);
-    let categories =
-        part.and_then(|part| part.fields.iter().find(|field| field.code == "CATEGORY_ID"));
+    let categories = part.and_then(|part| part.fields.iter().find(|field| field.code == "CATEGORY_ID"));
     let weight_of = |id: i64| {
         let choices = categories.map_or(&[] as &[_], |field| &field.choices);
         if choices.is_empty() {
@@ -231,17 +189,8 @@ fn stages(shape: &Shape) -> Vec<(String, f64)> {
         let own = choices.iter().find(|choice| choice.id == id.to_string());
         own.map_or(0.0, |choice| choice.weight)
     };
-    let all: Vec<_> = shape
-        .statuses
-        .iter()
-        .filter_map(|status| Some((status.category()?, status)))
-        .collect();
-    let share = |id: i64| {
-        all.iter()
-            .filter(|(category, _)| *category == id)
-            .count()
-            .max(1) as f64
-    };
+    let all: Vec<_> = shape.statuses.iter().filter_map(|status| Some((status.category()?, status))).collect();
+    let share = |id: i64| all.iter().filter(|(category, _)| *category == id).count().max(1) as f64;
     all.iter()
         .map(|&(category, status)| (status.code.clone(), weight_of(category) / share(category)))
         .collect()
@@ -257,9 +206,7 @@ fn what(entity: Entity, field: &FieldShape) -> What {
         "crm_status" | "crm_currency" | "user" | "employee" | "enumeration" if field.multiple => {
             What::Choices
         }
-        "crm_status" | "crm_currency" | "user" | "employee" | "enumeration" | "char" => {
-            What::Choice
-        }
+        "crm_status" | "crm_currency" | "user" | "employee" | "enumeration" | "char" => What::Choice,
         "boolean" if field.is_custom() => What::CustomFlag,
         "boolean" => What::Choice,
         "crm_multifield" => What::Multifield,
@@ -326,10 +273,7 @@ mod tests {
     #[test]
     fn weights_that_are_no_weights_do_no_harm() {
         let sums = |weights: &[f64]| -> Vec<f64> {
-            let weighted = weights
-                .iter()
-                .map(|&weight| (String::new(), weight))
-                .collect();
+            let weighted = weights.iter().map(|&weight| (String::new(), weight)).collect();
             cumulate(weighted).into_iter().map(|(_, sum)| sum).collect()
         };
         assert_eq!(sums(&[1.0, f64::NAN, -3.0, 2.0]), [1.0, 1.0, 1.0, 3.0]);

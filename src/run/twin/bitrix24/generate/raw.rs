@@ -40,14 +40,12 @@ impl fmt::Display for BadRecord {
         let BadRecord { index, entity, why } = self;
         write!(f, "record {index} ({entity:?}) ")?;
         match why {
-            BadRecordKind::NotAnObject => write!(
-                f,
-                "is no JSON object; pass one record as `*.list` or `*.get` gives it"
-            ),
-            BadRecordKind::NoId => write!(
-                f,
-                "has no whole `ID` above 0; select `ID` when the records are fetched"
-            ),
+            BadRecordKind::NotAnObject => {
+                write!(f, "is no JSON object; pass one record as `*.list` or `*.get` gives it")
+            }
+            BadRecordKind::NoId => {
+                write!(f, "has no whole `ID` above 0; select `ID` when the records are fetched")
+            }
             BadRecordKind::Twice(id) => write!(f, "repeats the `ID` {id}; pass each record once"),
         }
     }
@@ -66,10 +64,7 @@ pub(super) fn load(
         let Value::Object(mut record) = value else {
             return Err(bad(BadRecordKind::NotAnObject));
         };
-        let id = record
-            .get("ID")
-            .and_then(id_of)
-            .ok_or(bad(BadRecordKind::NoId))?;
+        let id = record.get("ID").and_then(id_of).ok_or(bad(BadRecordKind::NoId))?;
         let links = match entity {
             Entity::Contact => Some(("COMPANY_IDS", "COMPANY_ID", &mut portal.contact_companies)),
             Entity::Deal => Some(("CONTACT_IDS", "CONTACT_ID", &mut portal.deal_contacts)),
@@ -98,8 +93,7 @@ fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMa
                 Value::Object(row) => (
                     row.get(one).and_then(id_of),
                     row.get("SORT").and_then(id_of),
-                    row.get("IS_PRIMARY")
-                        .map(|flag| flag == "Y" || flag == &Value::Bool(true)),
+                    row.get("IS_PRIMARY").map(|flag| flag == "Y" || flag == &Value::Bool(true)),
                 ),
                 plain => (id_of(plain), None, None),
             };
@@ -116,11 +110,7 @@ fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMa
     }
     if links.is_empty() {
         // The primary link is a row of the table, whatever the extra says.
-        links.extend(primary.map(|id| Link {
-            id,
-            sort: 100,
-            primary: true,
-        }));
+        links.extend(primary.map(|id| Link { id, sort: 100, primary: true }));
     }
     links.sort_by_key(|link| link.sort);
     if !links.iter().any(|link| link.primary)

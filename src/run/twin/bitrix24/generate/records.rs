@@ -79,11 +79,8 @@ fn stages(shape: &Shape) -> BTreeMap<(Entity, String), Stage> {
             (_, Some(category)) => (Entity::Deal, category),
             _ => continue,
         };
-        let stage = Stage {
-            category,
-            semantics: status.semantics,
-            first: seen.insert(status.directory.as_str()),
-        };
+        let stage =
+            Stage { category, semantics: status.semantics, first: seen.insert(status.directory.as_str()) };
         out.insert((entity, status.code.clone()), stage);
     }
     out
@@ -127,11 +124,7 @@ impl Maker<'_> {
     }
 
     fn entity(&mut self, portal: &mut Portal, entity: Entity, part: &EntityShape) {
-        let plans: Vec<FieldPlan> = part
-            .fields
-            .iter()
-            .map(|field| plan(self.shape, entity, field))
-            .collect();
+        let plans: Vec<FieldPlan> = part.fields.iter().map(|field| plan(self.shape, entity, field)).collect();
         let stage_plan = plans.iter().find(|plan| matches!(plan.what, What::Stage));
         let link_plan = match entity {
             Entity::Contact => plans.iter().find(|plan| matches!(plan.what, What::Company)),
@@ -139,18 +132,12 @@ impl Maker<'_> {
             Entity::Lead | Entity::Company => None,
         };
         let company_plan = plans.iter().find(|plan| matches!(plan.what, What::Company));
-        let live = self
-            .ids
-            .get(&entity)
-            .map(|ids| ids.live.clone())
-            .unwrap_or_default();
+        let live = self.ids.get(&entity).map(|ids| ids.live.clone()).unwrap_or_default();
         for (place, &id) in live.iter().enumerate() {
             let mut rng = Rng::at(self.seed, &[salt("record"), entity as u64, id as u64]);
             let (created, changed) = self.moments(&mut rng, place, live.len());
             let stage_code = stage_plan.and_then(|plan| self.stage(plan, entity, id));
-            let links = link_plan.map_or_else(Vec::new, |plan| {
-                self.links(plan, entity, id, part.more_links)
-            });
+            let links = link_plan.map_or_else(Vec::new, |plan| self.links(plan, entity, id, part.more_links));
             let company = match entity {
                 Entity::Contact => links.first().map(|link| link.id),
                 _ => company_plan.and_then(|plan| self.company(plan, portal, entity, id, &links)),
@@ -161,9 +148,7 @@ impl Maker<'_> {
                 person: text::person(&mut rng, self.shape.mess),
                 created,
                 changed,
-                stage: stage_code
-                    .as_ref()
-                    .and_then(|code| self.stages.get(&(entity, code.clone())).cloned()),
+                stage: stage_code.as_ref().and_then(|code| self.stages.get(&(entity, code.clone())).cloned()),
                 links: &links,
                 company,
                 explicit: rng.chance(0.1),
@@ -193,10 +178,7 @@ impl Maker<'_> {
             }
             for plan in &plans {
                 if let What::Has(multifield) = &plan.what {
-                    record.insert(
-                        plan.shape.code.clone(),
-                        json!(flag(has(&record, multifield))),
-                    );
+                    record.insert(plan.shape.code.clone(), json!(flag(has(&record, multifield))));
                 }
             }
             if matches!(&context.stage, Some(stage) if entity == Entity::Lead && stage.semantics == Semantics::Success)
@@ -217,10 +199,7 @@ impl Maker<'_> {
     /// When a record was made and last changed: ids rise with time, but for a few that were imported later.
     fn moments(&self, rng: &mut Rng, place: usize, count: usize) -> (i64, i64) {
         // Within what can be printed, whatever the shape says.
-        let (since, until) = (
-            self.shape.since.clamp(-FAR, FAR),
-            self.shape.until.clamp(-FAR, FAR),
-        );
+        let (since, until) = (self.shape.since.clamp(-FAR, FAR), self.shape.until.clamp(-FAR, FAR));
         let span = (until - since).max(1);
         let step = span / (count.max(1) as i64);
         let at = if rng.chance(0.02) {
@@ -244,11 +223,7 @@ impl Maker<'_> {
     /// The companies of a contact or the contacts of a deal; the first one is the primary one.
     fn links(&self, plan: &FieldPlan, entity: Entity, id: i64, more: f64) -> Vec<Link> {
         let mut rng = Rng::at(self.seed, &[plan.salt, entity as u64, id as u64]);
-        let other = if entity == Entity::Deal {
-            Entity::Contact
-        } else {
-            Entity::Company
-        };
+        let other = if entity == Entity::Deal { Entity::Contact } else { Entity::Company };
         let mut out: Vec<Link> = Vec::new();
         if !rng.chance(plan.shape.fill) {
             return out;
@@ -259,11 +234,7 @@ impl Maker<'_> {
                 break;
             };
             if out.iter().all(|link| link.id != id) {
-                out.push(Link {
-                    id,
-                    sort: (out.len() as i64 + 1) * 100,
-                    primary: out.is_empty(),
-                });
+                out.push(Link { id, sort: (out.len() as i64 + 1) * 100, primary: out.is_empty() });
             }
             if !rng.chance(more) {
                 break;
@@ -275,11 +246,7 @@ impl Maker<'_> {
     /// Some record of an entity, at times a deleted one.
     fn other(&self, entity: Entity, rng: &mut Rng) -> Option<i64> {
         let ids = self.ids.get(&entity).filter(|ids| !ids.live.is_empty())?;
-        if rng.chance(self.shape.dangling) {
-            Some(ids.deleted(rng))
-        } else {
-            ids.draw(rng)
-        }
+        if rng.chance(self.shape.dangling) { Some(ids.deleted(rng)) } else { ids.draw(rng) }
     }
 
     fn company(
@@ -330,29 +297,12 @@ impl Maker<'_> {
             What::Closed if closed(context) => text(self.clock.moment(context.changed)),
             What::Closed => None,
             What::Begins => text(self.clock.day(context.created)),
-            What::Ends => text(
-                self.clock
-                    .day(context.created + (7 + rng.below(120) as i64) * DAY),
-            ),
-            What::Birth => text(
-                self.clock
-                    .day(-20 * 365 * DAY + rng.below(50 * 365) as i64 * DAY),
-            ),
-            What::Category => text(
-                context
-                    .stage
-                    .as_ref()
-                    .map_or(0, |stage| stage.category)
-                    .to_string(),
-            ),
-            What::StageSemantics => context
-                .stage
-                .as_ref()
-                .map(|stage| json!(stage.semantics.letter())),
+            What::Ends => text(self.clock.day(context.created + (7 + rng.below(120) as i64) * DAY)),
+            What::Birth => text(self.clock.day(-20 * 365 * DAY + rng.below(50 * 365) as i64 * DAY)),
+            What::Category => text(context.stage.as_ref().map_or(0, |stage| stage.category).to_string()),
+            What::StageSemantics => context.stage.as_ref().map(|stage| json!(stage.semantics.letter())),
             What::IsClosed => Some(json!(flag(closed(context)))),
-            What::IsNew => Some(json!(flag(
-                context.stage.as_ref().is_some_and(|stage| stage.first)
-            ))),
+            What::IsNew => Some(json!(flag(context.stage.as_ref().is_some_and(|stage| stage.first)))),
             What::Opportunity if rng.chance(0.08) => Some(json!("0.00")),
             What::Opportunity => text(amount(rng)),
             // The documented company has a revenue of "0", without decimals.
@@ -367,17 +317,13 @@ impl Maker<'_> {
                 for _ in 0..=rng.below(3) {
                     picked.extend(plan.choose(rng).filter(|id| !picked.contains(id)));
                 }
-                let ids: Vec<_> = picked
-                    .iter()
-                    .map(|id| plan.wire(id, context.explicit))
-                    .collect();
+                let ids: Vec<_> = picked.iter().map(|id| plan.wire(id, context.explicit)).collect();
                 (!ids.is_empty()).then(|| json!(ids))
             }
             What::CustomFlag => {
-                let yes = plan.choose(rng).map_or_else(
-                    || rng.chance(0.5),
-                    |choice| matches!(choice, "1" | "Y" | "true"),
-                );
+                let yes = plan
+                    .choose(rng)
+                    .map_or_else(|| rng.chance(0.5), |choice| matches!(choice, "1" | "Y" | "true"));
                 Some(match (yes, rng.below(3)) {
                     (true, 0) => json!(true),
                     (true, 1) => json!("1"),
@@ -390,29 +336,19 @@ impl Maker<'_> {
             What::Contact if context.entity == Entity::Deal => {
                 context.links.first().map(|link| json!(link.id.to_string()))
             }
-            What::Contact => self
-                .other(Entity::Contact, rng)
-                .map(|id| json!(id.to_string())),
+            What::Contact => self.other(Entity::Contact, rng).map(|id| json!(id.to_string())),
             What::Lead => {
                 let id = self.converted.get(rng.index(self.converted.len()))?;
                 text(id.to_string())
             }
             What::Bindings => {
-                let count = if plan.shape.multiple {
-                    1 + rng.below(3)
-                } else {
-                    1
-                };
+                let count = if plan.shape.multiple { 1 + rng.below(3) } else { 1 };
                 let mut picked = Vec::new();
                 for _ in 0..count {
                     let value = self.binding(plan, context, rng);
                     picked.extend(value.filter(|value| !picked.contains(value)));
                 }
-                if plan.shape.multiple {
-                    (!picked.is_empty()).then(|| json!(picked))
-                } else {
-                    picked.pop()
-                }
+                if plan.shape.multiple { (!picked.is_empty()).then(|| json!(picked)) } else { picked.pop() }
             }
             What::Multifield => self.multifield(plan, context, rng),
             What::File => {
@@ -422,9 +358,8 @@ impl Maker<'_> {
             What::Money => {
                 let currencies = &self.shape.currencies;
                 several(plan, rng, |rng| {
-                    let currency = currencies
-                        .get(rng.index(currencies.len()))
-                        .map_or("USD", |c| c.code.as_str());
+                    let currency =
+                        currencies.get(rng.index(currencies.len())).map_or("USD", |c| c.code.as_str());
                     let whole = amount(rng);
                     // Whole amounts lose their decimals in this type.
                     let short = whole.strip_suffix(".00").unwrap_or(&whole);
@@ -433,29 +368,18 @@ impl Maker<'_> {
             }
             What::Day => {
                 let (clock, from) = (self.clock, context.created);
-                several(plan, rng, move |rng| {
-                    json!(clock.day(from + rng.below(900) as i64 * DAY))
-                })
+                several(plan, rng, move |rng| json!(clock.day(from + rng.below(900) as i64 * DAY)))
             }
             What::Moment => {
                 let (clock, from) = (self.clock, context.created);
-                several(plan, rng, move |rng| {
-                    json!(clock.moment(from + rng.below(900 * DAY as u64) as i64))
-                })
+                several(plan, rng, move |rng| json!(clock.moment(from + rng.below(900 * DAY as u64) as i64)))
             }
             What::Url => several(plan, rng, |rng| json!(text::web(rng, mess))),
             What::Address => several(plan, rng, |rng| {
                 let (city, country, _) = person.culture.place(rng);
                 let street = text::street(rng, person.culture);
-                let place = if rng.chance(0.5) {
-                    "55.761234;37.591234"
-                } else {
-                    ";"
-                };
-                json!(format!(
-                    "{street}, {city}, {country}|{place}|{}",
-                    500 + rng.below(500)
-                ))
+                let place = if rng.chance(0.5) { "55.761234;37.591234" } else { ";" };
+                json!(format!("{street}, {city}, {country}|{place}|{}", 500 + rng.below(500)))
             }),
             What::Words => several(plan, rng, |rng| json!(text::words(rng))),
         }
@@ -487,12 +411,7 @@ impl Maker<'_> {
     }
 
     /// Rows of `PHONE`, `EMAIL`, `WEB`, `IM`; row ids rise through the whole portal.
-    fn multifield(
-        &mut self,
-        plan: &FieldPlan,
-        context: &Context<'_>,
-        rng: &mut Rng,
-    ) -> Option<Value> {
+    fn multifield(&mut self, plan: &FieldPlan, context: &Context<'_>, rng: &mut Rng) -> Option<Value> {
         let mess = self.shape.mess;
         let code = plan.shape.code.as_str();
         let culture = match context.entity {
@@ -515,11 +434,9 @@ impl Maker<'_> {
                 "PHONE" => text::phone(rng, culture, mess),
                 "EMAIL" => text::email(rng, &context.person.handle, mess),
                 "WEB" => text::web(rng, mess),
-                "IM" if kind == "OPENLINE" => format!(
-                    "imol|livechat|1|{}|{}",
-                    1 + rng.below(90),
-                    1 + rng.below(90)
-                ),
+                "IM" if kind == "OPENLINE" => {
+                    format!("imol|livechat|1|{}|{}", 1 + rng.below(90), 1 + rng.below(90))
+                }
                 _ => format!("{}{}", context.person.handle, rng.below(1000)),
             };
             rows.push(json!({
@@ -562,15 +479,7 @@ pub(super) fn has(record: &Record, multifield: &str) -> bool {
 
 /// From a cent to ten million, small sums as likely as great ones, a third of them round.
 fn amount(rng: &mut Rng) -> String {
-    let most = [
-        1_000u64,
-        10_000,
-        100_000,
-        1_000_000,
-        10_000_000,
-        100_000_000,
-        1_000_000_000,
-    ][rng.index(7)];
+    let most = [1_000u64, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000][rng.index(7)];
     let mut cents = 1 + rng.below(most);
     if rng.chance(0.33) {
         cents = (cents / 10_000 + 1) * 10_000;
@@ -598,11 +507,7 @@ fn file(plan: &FieldPlan, context: &Context<'_>, rng: &mut Rng) -> Value {
 }
 
 /// One value, or one to three in an array where the field is multiple.
-fn several(
-    plan: &FieldPlan,
-    rng: &mut Rng,
-    mut make: impl FnMut(&mut Rng) -> Value,
-) -> Option<Value> {
+fn several(plan: &FieldPlan, rng: &mut Rng, mut make: impl FnMut(&mut Rng) -> Value) -> Option<Value> {
     if !plan.shape.multiple {
         return Some(make(rng));
     }

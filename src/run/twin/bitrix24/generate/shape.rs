@@ -71,14 +71,8 @@ pub struct EntityShape {
 impl EntityShape {
     /// An entity with all its standard fields.
     pub fn standard(entity: Entity, count: usize) -> Self {
-        let fields = standard::rows(entity)
-            .map(|row| FieldShape::from_row(entity, row))
-            .collect();
-        EntityShape {
-            count,
-            fields,
-            more_links: 0.12,
-        }
+        let fields = standard::rows(entity).map(|row| FieldShape::from_row(entity, row)).collect();
+        EntityShape { count, fields, more_links: 0.12 }
     }
 
     /// The field with this code.
@@ -112,11 +106,7 @@ pub struct FieldShape {
 
 impl FieldShape {
     /// A custom field that half of the records fill.
-    pub fn custom(
-        code: impl Into<String>,
-        kind: impl Into<String>,
-        title: impl Into<String>,
-    ) -> Self {
+    pub fn custom(code: impl Into<String>, kind: impl Into<String>, title: impl Into<String>) -> Self {
         FieldShape {
             code: code.into(),
             kind: kind.into(),
@@ -163,10 +153,7 @@ impl FieldShape {
 
     /// The same with these choices (id, title, weight).
     pub fn choose(mut self, choices: &[(&str, &str, f64)]) -> Self {
-        self.choices = choices
-            .iter()
-            .map(|&(id, title, weight)| Choice::new(id, title, weight))
-            .collect();
+        self.choices = choices.iter().map(|&(id, title, weight)| Choice::new(id, title, weight)).collect();
         self
     }
 }
@@ -185,11 +172,7 @@ pub struct Choice {
 impl Choice {
     /// A value with its label and weight.
     pub fn new(id: impl Into<String>, title: impl Into<String>, weight: f64) -> Self {
-        Choice {
-            id: id.into(),
-            title: title.into(),
-            weight,
-        }
+        Choice { id: id.into(), title: title.into(), weight }
     }
 }
 
@@ -232,11 +215,7 @@ pub struct StatusShape {
 
 impl StatusShape {
     /// An entry that is no final stage.
-    pub fn new(
-        directory: impl Into<String>,
-        code: impl Into<String>,
-        name: impl Into<String>,
-    ) -> Self {
+    pub fn new(directory: impl Into<String>, code: impl Into<String>, name: impl Into<String>) -> Self {
         StatusShape {
             directory: directory.into(),
             code: code.into(),

@@ -32,21 +32,9 @@ impl Culture {
     /// City and country.
     pub(super) fn place(self, rng: &mut Rng) -> (&'static str, &'static str, &'static str) {
         match self {
-            Culture::Russian => (
-                rng.pick(&["Москва", "Санкт-Петербург", "Казань", "Пермь"]),
-                "Россия",
-                "RU",
-            ),
-            Culture::English => (
-                rng.pick(&["San Francisco", "Austin", "Boston", "Ann Arbor"]),
-                "USA",
-                "US",
-            ),
-            Culture::German => (
-                rng.pick(&["Köln", "München", "Görlitz"]),
-                "Deutschland",
-                "DE",
-            ),
+            Culture::Russian => (rng.pick(&["Москва", "Санкт-Петербург", "Казань", "Пермь"]), "Россия", "RU"),
+            Culture::English => (rng.pick(&["San Francisco", "Austin", "Boston", "Ann Arbor"]), "USA", "US"),
+            Culture::German => (rng.pick(&["Köln", "München", "Görlitz"]), "Deutschland", "DE"),
             Culture::Chinese => (rng.pick(&["北京", "上海", "深圳"]), "中国", "CN"),
             Culture::Hebrew => (rng.pick(&["תל אביב", "חיפה"]), "ישראל", "IL"),
             Culture::Arabic => (rng.pick(&["دبي", "أبو ظبي"]), "الإمارات", "AE"),
@@ -108,13 +96,8 @@ const GERMAN: &[(&str, &str)] = &[
     ("Sören", "Schröder"),
     ("Ute", "von Stein"),
 ];
-const CHINESE: &[(&str, &str)] = &[
-    ("伟", "王"),
-    ("芳", "李"),
-    ("秀英", "张"),
-    ("建国", "欧阳"),
-    ("静", "刘"),
-];
+const CHINESE: &[(&str, &str)] =
+    &[("伟", "王"), ("芳", "李"), ("秀英", "张"), ("建国", "欧阳"), ("静", "刘")];
 const HEBREW: &[(&str, &str)] = &[("דוד", "כהן"), ("שרה", "לוי"), ("יעקב", "מזרחי")];
 const ARABIC: &[(&str, &str)] = &[("محمد", "الأحمد"), ("فاطمة", "حسن"), ("عمر", "الخطيب")];
 
@@ -132,12 +115,7 @@ pub(super) fn person(rng: &mut Rng, mess: f64) -> Person {
             } else {
                 rng.pick(&["Иванович", "Сергеевич", "Петрович"])
             };
-            (
-                given,
-                middle,
-                if woman { she } else { he },
-                format!("{latin}.{family}"),
-            )
+            (given, middle, if woman { she } else { he }, format!("{latin}.{family}"))
         }
         Culture::English => latin(LATIN, rng.pick(&["J.", "Lee", "Ann"]), rng),
         Culture::German => latin(GERMAN, "", rng),
@@ -152,23 +130,15 @@ pub(super) fn person(rng: &mut Rng, mess: f64) -> Person {
     } else {
         given.to_owned()
     };
-    Person {
-        culture,
-        given,
-        middle,
-        family,
-        handle,
-    }
+    Person { culture, given, middle, family, handle }
 }
 
 type Names = (&'static str, &'static str, &'static str, String);
 
 fn latin(pool: &[(&'static str, &'static str)], middle: &'static str, rng: &mut Rng) -> Names {
     let (given, family) = pool[rng.index(pool.len())];
-    let ascii: String = format!("{given}.{family}")
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '.')
-        .collect();
+    let ascii: String =
+        format!("{given}.{family}").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
     let handle = ascii.trim_end_matches('.').to_lowercase();
     (given, middle, family, handle)
 }
@@ -181,64 +151,31 @@ fn foreign(pool: &[(&'static str, &'static str)], rng: &mut Rng) -> Names {
 /// A company's title; a few titles belong to many companies.
 pub(super) fn company(rng: &mut Rng, mess: f64) -> String {
     if rng.chance(0.03 * mess) {
-        return rng
-            .pick(&["ИП Иванов", "Smith & Sons", "ООО «Ромашка»", "test"])
-            .to_owned();
+        return rng.pick(&["ИП Иванов", "Smith & Sons", "ООО «Ромашка»", "test"]).to_owned();
     }
     let number = 1 + rng.below(9999);
     let title = match Culture::draw(rng) {
         Culture::Russian => {
             let form = rng.pick(&["ООО", "АО", "ИП", "ПАО"]);
-            let first = rng.pick(&[
-                "Строй",
-                "Тех",
-                "Пром",
-                "Агро",
-                "Северо",
-                "Метал",
-                "Нефте",
-                "Транс",
-            ]);
+            let first = rng.pick(&["Строй", "Тех", "Пром", "Агро", "Северо", "Метал", "Нефте", "Транс"]);
             let second = rng.pick(&["сервис", "маш", "торг", "снаб", "групп", "инвест", "проект"]);
             format!("{form} «{first}{second}-{number}»")
         }
         Culture::English => {
-            let first = rng.pick(&[
-                "Blue River",
-                "Summit",
-                "Harbor",
-                "Red Oak",
-                "Prairie",
-                "Ironwood",
-            ]);
+            let first = rng.pick(&["Blue River", "Summit", "Harbor", "Red Oak", "Prairie", "Ironwood"]);
             let second = rng.pick(&["Pumps", "Logistics", "Foods & Co", "Analytics", "Clinics"]);
-            format!(
-                "{first} {second} {number} {}",
-                rng.pick(&["Inc.", "LLC", "Ltd", "Corp"])
-            )
+            format!("{first} {second} {number} {}", rng.pick(&["Inc.", "LLC", "Ltd", "Corp"]))
         }
         Culture::German => {
             let first = rng.pick(&["Müller", "Groß", "Rheinland", "Süd"]);
-            format!(
-                "{first} {} {number} GmbH",
-                rng.pick(&["Maschinenbau", "Handel", "Systeme"])
-            )
+            format!("{first} {} {number} GmbH", rng.pick(&["Maschinenbau", "Handel", "Systeme"]))
         }
         Culture::Chinese => {
             let first = rng.pick(&["北京", "上海", "深圳"]);
-            format!(
-                "{first}{}{number}有限公司",
-                rng.pick(&["科技", "贸易", "机械"])
-            )
+            format!("{first}{}{number}有限公司", rng.pick(&["科技", "贸易", "机械"]))
         }
-        Culture::Hebrew => format!(
-            "{} {number} בע\"מ",
-            rng.pick(&["שלום תעשיות", "גליל תוכנה"])
-        ),
-        Culture::Arabic => format!(
-            "شركة {} {number}",
-            rng.pick(&["النور للتجارة", "الخليج للصناعة"])
-        ),
+        Culture::Hebrew => format!("{} {number} בע\"מ", rng.pick(&["שלום תעשיות", "גליל תוכנה"])),
+        Culture::Arabic => format!("شركة {} {number}", rng.pick(&["النور للتجارة", "الخليج للصناعة"])),
     };
     if rng.chance(0.02 * mess) {
         format!("{} {title}", rng.pick(&["☕", "🏭", "🚚", "❗️❗️"]))
@@ -296,23 +233,10 @@ fn long(title: &str, rng: &mut Rng) -> String {
 pub(super) fn phone(rng: &mut Rng, culture: Culture, mess: f64) -> String {
     if rng.chance(0.06 * mess) {
         // Garbage.
-        let word = rng.pick(&[
-            "нет",
-            "-",
-            "см. комментарий",
-            "12",
-            "звонить после 18",
-            "+7",
-            "000-000",
-        ]);
+        let word = rng.pick(&["нет", "-", "см. комментарий", "12", "звонить после 18", "+7", "000-000"]);
         return word.to_owned();
     }
-    let (a, b, c, d) = (
-        rng.below(1000),
-        rng.below(1000),
-        rng.below(100),
-        rng.below(100),
-    );
+    let (a, b, c, d) = (rng.below(1000), rng.below(1000), rng.below(100), rng.below(100));
     let plain = match culture {
         Culture::Russian => match rng.below(5) {
             0 => format!("8 (912) {a:03}-{c:02}-{d:02}"),
@@ -333,16 +257,9 @@ pub(super) fn phone(rng: &mut Rng, culture: Culture, mess: f64) -> String {
         Culture::Arabic => format!("00971 50 {a:03} {c:02}{d:02}"),
     };
     if rng.chance(0.05 * mess) {
-        format!(
-            "{plain}{}{}",
-            rng.pick(&[" доб. ", " ext. ", " x", ",", " #"]),
-            100 + rng.below(900)
-        )
+        format!("{plain}{}{}", rng.pick(&[" доб. ", " ext. ", " x", ",", " #"]), 100 + rng.below(900))
     } else if rng.chance(0.02 * mess) {
-        format!(
-            "{plain}, {}",
-            rng.pick(&["8 800 555 35 35", "+1 415 200 0000"])
-        )
+        format!("{plain}, {}", rng.pick(&["8 800 555 35 35", "+1 415 200 0000"]))
     } else {
         plain
     }
@@ -353,21 +270,13 @@ pub(super) fn respell(phone: &str, rng: &mut Rng) -> String {
     if rng.chance(0.5) {
         return phone.to_owned();
     }
-    phone
-        .chars()
-        .filter(|c| c.is_ascii_digit() || *c == '+')
-        .collect()
+    phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
 }
 
 /// One e-mail address as people type it.
 pub(super) fn email(rng: &mut Rng, handle: &str, mess: f64) -> String {
-    let host = rng.pick(&[
-        "mail.example",
-        "romashka.example",
-        "summit.example",
-        "gmbh.example",
-        "corp.example",
-    ]);
+    let host =
+        rng.pick(&["mail.example", "romashka.example", "summit.example", "gmbh.example", "corp.example"]);
     let number = rng.below(100_000);
     if rng.chance(0.05 * mess) {
         return match rng.below(6) {
@@ -400,9 +309,7 @@ pub(super) fn email(rng: &mut Rng, handle: &str, mess: f64) -> String {
 pub(super) fn web(rng: &mut Rng, mess: f64) -> String {
     let number = rng.below(10_000);
     if rng.chance(0.05 * mess) {
-        return rng
-            .pick(&["нет сайта", "www", "http://", "instagram: @acme"])
-            .to_owned();
+        return rng.pick(&["нет сайта", "www", "http://", "instagram: @acme"]).to_owned();
     }
     match rng.below(4) {
         0 => format!("https://site{number}.example/"),
@@ -425,9 +332,7 @@ pub(super) fn comment(rng: &mut Rng) -> String {
     match rng.below(8) {
         0 => format!("[B]{word}[/B]\n[I]скидка {number} %[/I]"),
         1 => format!("{word}\n[LIST]\n[*]насос\n[*]шланг, {number} м\n[/LIST]"),
-        2 => format!(
-            "[URL=https://acme.example/doc/{number}]договор[/URL] [USER=1]Вадим[/USER], {word}"
-        ),
+        2 => format!("[URL=https://acme.example/doc/{number}]договор[/URL] [USER=1]Вадим[/USER], {word}"),
         3 => format!("<b>{word}</b><br>\n<div>сумма&nbsp;&mdash; {number} &lt; 1000</div>"),
         4 => format!(
             "<p>{word}</p><ul><li>№ {number}</li><li><a href=\"https://acme.example/\">сайт</a></li></ul>"
@@ -456,25 +361,15 @@ pub(super) fn post(rng: &mut Rng) -> &'static str {
 pub(super) fn street(rng: &mut Rng, culture: Culture) -> String {
     let number = 1 + rng.below(200);
     match culture {
-        Culture::Russian => format!(
-            "{}, д. {number}",
-            rng.pick(&["ул. Ленина", "Невский пр.", "ул. Щорса"])
-        ),
+        Culture::Russian => format!("{}, д. {number}", rng.pick(&["ул. Ленина", "Невский пр.", "ул. Щорса"])),
         Culture::German => format!("{} {number}", rng.pick(&["Hauptstraße", "Ringweg"])),
         Culture::Chinese => format!("长安街{number}号"),
-        _ => format!(
-            "{number} {}",
-            rng.pick(&["Main Street", "Harbor Road", "2nd Ave"])
-        ),
+        _ => format!("{number} {}", rng.pick(&["Main Street", "Harbor Road", "2nd Ave"])),
     }
 }
 
 /// A few words for a field that nothing is known of.
 pub(super) fn words(rng: &mut Rng) -> String {
     let first = rng.pick(&["насос", "серия", "Model", "заказ", "Type", "型号"]);
-    format!(
-        "{first} {}-{}",
-        rng.pick(&["A", "B", "К", "Ф", "X"]),
-        1 + rng.below(9999)
-    )
+    format!("{first} {}-{}", rng.pick(&["A", "B", "К", "Ф", "X"]), 1 + rng.below(9999))
 }

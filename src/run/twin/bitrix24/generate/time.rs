@@ -30,9 +30,7 @@ impl Clock {
     }
 
     fn print(self, seconds: i64, hour: Option<i32>) -> String {
-        let at = self
-            .0
-            .to_datetime(Timestamp::from_second(seconds).unwrap_or_default());
+        let at = self.0.to_datetime(Timestamp::from_second(seconds).unwrap_or_default());
         let (h, m, s) = match hour {
             Some(hour) => (hour, 0, 0),
             None => (i32::from(at.hour()), at.minute(), at.second()),
@@ -47,27 +45,12 @@ mod tests {
 
     #[test]
     fn prints_as_the_portal_does() {
-        assert_eq!(
-            Clock::new(3).moment(1_725_017_340),
-            "2024-08-30T14:29:00+03:00"
-        );
-        assert_eq!(
-            Clock::new(2).day(1_725_017_340),
-            "2024-08-30T02:00:00+02:00"
-        );
+        assert_eq!(Clock::new(3).moment(1_725_017_340), "2024-08-30T14:29:00+03:00");
+        assert_eq!(Clock::new(2).day(1_725_017_340), "2024-08-30T02:00:00+02:00");
         // The portal's day, not Greenwich's.
-        assert_eq!(
-            Clock::new(3).day(1_725_051_600),
-            "2024-08-31T03:00:00+03:00"
-        );
-        assert_eq!(
-            Clock::new(-5).day(1_725_017_340),
-            "2024-08-30T00:00:00-05:00"
-        );
-        assert_eq!(
-            Clock::new(-5).moment(1_725_017_340),
-            "2024-08-30T06:29:00-05:00"
-        );
+        assert_eq!(Clock::new(3).day(1_725_051_600), "2024-08-31T03:00:00+03:00");
+        assert_eq!(Clock::new(-5).day(1_725_017_340), "2024-08-30T00:00:00-05:00");
+        assert_eq!(Clock::new(-5).moment(1_725_017_340), "2024-08-30T06:29:00-05:00");
     }
 
     #[test]

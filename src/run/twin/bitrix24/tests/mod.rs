@@ -61,11 +61,7 @@ fn portal(n: i64) -> Portal {
          DATE_CREATE:datetime/O DATE_MODIFY:datetime/O MOVED_TIME:datetime/O MOVED_BY_ID:user/O CREATED_BY_ID:user/O \
          MODIFY_BY_ID:user/O UF_CRM_17:enumeration/D UF_CRM_18:money/D",
     );
-    describe(
-        &mut p,
-        Entity::Lead,
-        "ID:integer/O TITLE:string STATUS_ID:crm_status",
-    );
+    describe(&mut p, Entity::Lead, "ID:integer/O TITLE:string STATUS_ID:crm_status");
     for i in 1..=n {
         let id = i * 3;
         let day = |d: i64| format!("2024-01-{:02}T10:00:00+03:00", d % 28 + 1);
@@ -77,23 +73,12 @@ fn portal(n: i64) -> Portal {
             "ID": id.to_string(), "LAST_NAME": format!("Person {i}"), "NAME": if i % 2 == 0 { "Even" } else { "Odd" },
             "PHONE": [{"ID": (id * 10).to_string(), "VALUE_TYPE": "WORK", "VALUE": format!("+1555{id}"), "TYPE_ID": "PHONE"}],
         }));
-        p.records
-            .entry(Entity::Contact)
-            .or_default()
-            .insert(id, contact);
+        p.records.entry(Entity::Contact).or_default().insert(id, contact);
         p.contact_companies.insert(
             id,
             vec![
-                Link {
-                    id: (i % n + 1) * 3,
-                    sort: 20,
-                    primary: false,
-                },
-                Link {
-                    id,
-                    sort: 10,
-                    primary: true,
-                },
+                Link { id: (i % n + 1) * 3, sort: 20, primary: false },
+                Link { id, sort: 10, primary: true },
             ],
         );
         let deal = record(json!({
@@ -101,26 +86,11 @@ fn portal(n: i64) -> Portal {
             "STAGE_ID": if i % 2 == 0 { "WON" } else { "NEW" }, "CURRENCY_ID": "USD", "DATE_MODIFY": day(i),
         }));
         p.records.entry(Entity::Deal).or_default().insert(id, deal);
-        p.deal_contacts.insert(
-            id,
-            vec![Link {
-                id,
-                sort: 10,
-                primary: true,
-            }],
-        );
+        p.deal_contacts.insert(id, vec![Link { id, sort: 10, primary: true }]);
     }
     p.categories = vec![
-        Category {
-            id: 0,
-            name: "General".into(),
-            sort: 300,
-        },
-        Category {
-            id: 1,
-            name: "Second".into(),
-            sort: 200,
-        },
+        Category { id: 0, name: "General".into(), sort: 300 },
+        Category { id: 1, name: "Second".into(), sort: 200 },
     ];
     let status = |id: i64, entity: &str, status: &str, sort: i64, semantics: Value| {
         record(json!({
@@ -146,17 +116,16 @@ fn portal(n: i64) -> Portal {
     p.departments = vec![record(json!({ "ID": "1", "NAME": "DEMO", "SORT": 500 }))];
     p.userfields.insert(
         Entity::Deal,
-        vec![record(json!({ "ID": "7", "FIELD_NAME": "UF_CRM_17", "EDIT_FORM_LABEL": "List", "HELP_MESSAGE": null }))],
+        vec![record(
+            json!({ "ID": "7", "FIELD_NAME": "UF_CRM_17", "EDIT_FORM_LABEL": "List", "HELP_MESSAGE": null }),
+        )],
     );
     p
 }
 
 /// Settings without a bucket in the way.
 fn calm() -> Settings {
-    Settings {
-        rate_limited: false,
-        ..Settings::default()
-    }
+    Settings { rate_limited: false, ..Settings::default() }
 }
 
 fn twin(n: i64) -> Twin {
@@ -185,25 +154,12 @@ fn call(twin: &Twin, method: &str, args: Value) -> Value {
 
 /// Calls with a body as it stands: a JSON tree here would sort its keys.
 fn call_raw(twin: &Twin, method: &str, args: &str) -> Value {
-    body(&twin.handle(
-        &Request {
-            body: args.into(),
-            ..request(method, &Value::Null)
-        },
-        T0,
-    ))
+    body(&twin.handle(&Request { body: args.into(), ..request(method, &Value::Null) }, T0))
 }
 
 /// The ids of a classic or universal list answer.
 fn ids(answer: &Value) -> Vec<i64> {
-    let rows = answer["result"]
-        .as_array()
-        .or_else(|| answer["result"]["items"].as_array())
-        .unwrap();
-    let id = |r: &Value| {
-        r["ID"]
-            .as_str()
-            .map_or_else(|| r["id"].as_i64().unwrap(), |s| s.parse().unwrap())
-    };
+    let rows = answer["result"].as_array().or_else(|| answer["result"]["items"].as_array()).unwrap();
+    let id = |r: &Value| r["ID"].as_str().map_or_else(|| r["id"].as_i64().unwrap(), |s| s.parse().unwrap());
     rows.iter().map(id).collect()
 }

@@ -106,14 +106,7 @@ fn the_same_seed_and_requests_give_the_same_bytes_and_dump() {
             Fault::new(Trigger::Probability(0.2), FaultKind::ServerError),
             Fault::new(Trigger::Probability(0.1), FaultKind::Insert(Entity::Deal)),
         ];
-        let t = Twin::new(
-            portal(70),
-            Settings {
-                seed,
-                faults,
-                ..Settings::default()
-            },
-        );
+        let t = Twin::new(portal(70), Settings { seed, faults, ..Settings::default() });
         let mut bytes = Vec::new();
         for n in 0..60i64 {
             let (method, args) = match n % 4 {

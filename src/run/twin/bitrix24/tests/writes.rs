@@ -5,12 +5,9 @@ use super::*;
 #[test]
 fn sheet_16_2_add_fills_defaults_and_ignores_unknown_names() {
     let t = twin(3);
-    let id = call(
-        &t,
-        "crm.deal.add",
-        json!({"fields": {"TITEL": "x", "ID": 99, "OPPORTUNITY": 12.5}}),
-    )["result"]
-        .clone();
+    let id =
+        call(&t, "crm.deal.add", json!({"fields": {"TITEL": "x", "ID": 99, "OPPORTUNITY": 12.5}}))["result"]
+            .clone();
     assert_eq!(id, 10);
     let deal = call(&t, "crm.deal.get", json!({ "id": id }))["result"].clone();
     let expected = json!({
@@ -25,32 +22,15 @@ fn sheet_16_2_add_fills_defaults_and_ignores_unknown_names() {
         call(&t, "crm.company.add", json!({}))["error_description"],
         "Parameter 'fields' must be array."
     );
-    assert!(
-        call(
-            &t,
-            "crm.deal.add",
-            json!({"fields": {"CURRENCY_ID": "XXX"}})
-        )
-        .get("error")
-        .is_some()
-    );
+    assert!(call(&t, "crm.deal.add", json!({"fields": {"CURRENCY_ID": "XXX"}})).get("error").is_some());
 }
 
 #[test]
 fn sheet_16_1_multifields_are_added_replaced_and_deleted_by_id() {
     let t = twin(1);
-    let phones = || {
-        call(&t, "crm.contact.get", json!({"id": 3}))["result"]
-            .get("PHONE")
-            .cloned()
-    };
+    let phones = || call(&t, "crm.contact.get", json!({"id": 3}))["result"].get("PHONE").cloned();
     let write = |phone: Value| {
-        call(
-            &t,
-            "crm.contact.update",
-            json!({"id": 3, "fields": {"PHONE": phone}}),
-        )["result"]
-            .clone()
+        call(&t, "crm.contact.update", json!({"id": 3, "fields": {"PHONE": phone}}))["result"].clone()
     };
     assert_eq!(write(json!([{"VALUE": "+2", "VALUE_TYPE": "HOME"}])), true);
     let two = phones().unwrap();
@@ -71,18 +51,10 @@ fn sheet_16_1_multifields_are_added_replaced_and_deleted_by_id() {
 #[test]
 fn sheet_16_2_a_stage_change_settles_the_deal_and_the_pipeline_stays() {
     let t = twin(1);
-    call(
-        &t,
-        "crm.deal.update",
-        json!({"id": 3, "fields": {"STAGE_ID": "WON", "CATEGORY_ID": 1}}),
-    );
+    call(&t, "crm.deal.update", json!({"id": 3, "fields": {"STAGE_ID": "WON", "CATEGORY_ID": 1}}));
     let deal = call(&t, "crm.deal.get", json!({"id": 3}))["result"].clone();
     assert_eq!(
-        (
-            &deal["STAGE_SEMANTIC_ID"],
-            &deal["CLOSED"],
-            &deal["CATEGORY_ID"]
-        ),
+        (&deal["STAGE_SEMANTIC_ID"], &deal["CLOSED"], &deal["CATEGORY_ID"]),
         (&json!("S"), &json!("Y"), &json!("0"))
     );
     assert_eq!(deal["MOVED_TIME"], "2025-09-09T16:31:11+03:00");
@@ -93,33 +65,15 @@ fn sheet_16_2_missing_records_and_deletes() {
     let t = twin(2);
     let error = |method: &str| {
         let a = call(&t, method, json!({"id": 999, "fields": {}}));
-        (
-            a["error"].as_str().unwrap().to_owned(),
-            a["error_description"].as_str().unwrap().to_owned(),
-        )
+        (a["error"].as_str().unwrap().to_owned(), a["error_description"].as_str().unwrap().to_owned())
     };
-    assert_eq!(
-        error("crm.company.update"),
-        (String::new(), "Company is not found".into())
-    );
-    assert_eq!(
-        error("crm.contact.delete"),
-        ("ERROR_CORE".into(), "Element not found".into())
-    );
-    assert_eq!(
-        error("crm.deal.delete"),
-        (String::new(), "Not found".into())
-    );
-    assert_eq!(
-        call(&t, "crm.company.delete", json!({"id": 3}))["result"],
-        true
-    );
+    assert_eq!(error("crm.company.update"), (String::new(), "Company is not found".into()));
+    assert_eq!(error("crm.contact.delete"), ("ERROR_CORE".into(), "Element not found".into()));
+    assert_eq!(error("crm.deal.delete"), (String::new(), "Not found".into()));
+    assert_eq!(call(&t, "crm.company.delete", json!({"id": 3}))["result"], true);
     assert_eq!(call(&t, "crm.company.list", json!({}))["total"], 1);
     assert_eq!(
-        call(&t, "crm.contact.company.items.get", json!({"id": 3}))["result"]
-            .as_array()
-            .unwrap()
-            .len(),
+        call(&t, "crm.contact.company.items.get", json!({"id": 3}))["result"].as_array().unwrap().len(),
         1
     );
 }
@@ -127,24 +81,10 @@ fn sheet_16_2_missing_records_and_deletes() {
 #[test]
 fn sheet_16_1_link_sets_replace_and_a_bare_primary_joins() {
     let t = twin(3);
-    call(
-        &t,
-        "crm.contact.update",
-        json!({"id": 3, "fields": {"COMPANY_IDS": [9, 6]}}),
-    );
+    call(&t, "crm.contact.update", json!({"id": 3, "fields": {"COMPANY_IDS": [9, 6]}}));
     let links = || call(&t, "crm.contact.company.items.get", json!({"id": 3}))["result"].clone();
-    assert_eq!(
-        (&links()[0]["COMPANY_ID"], &links()[0]["IS_PRIMARY"]),
-        (&json!(9), &json!("Y"))
-    );
-    call(
-        &t,
-        "crm.contact.update",
-        json!({"id": 3, "fields": {"COMPANY_ID": 3}}),
-    );
+    assert_eq!((&links()[0]["COMPANY_ID"], &links()[0]["IS_PRIMARY"]), (&json!(9), &json!("Y")));
+    call(&t, "crm.contact.update", json!({"id": 3, "fields": {"COMPANY_ID": 3}}));
     assert_eq!(links().as_array().unwrap().len(), 3);
-    assert_eq!(
-        call(&t, "crm.contact.get", json!({"id": 3}))["result"]["COMPANY_ID"],
-        "3"
-    );
+    assert_eq!(call(&t, "crm.contact.get", json!({"id": 3}))["result"]["COMPANY_ID"], "3");
 }

@@ -24,10 +24,7 @@ pub fn query(text: &str) -> Query {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key, true), decode(value, true))
     };
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(pair)
-        .collect()
+    text.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
 }
 
 /// Decodes percent escapes, and `+` as a blank inside queries.
@@ -60,18 +57,11 @@ fn invalid(detail: String) -> Refusal {
 
 /// The 0-based page and its size.
 pub fn paging(query: &Query) -> Result<(usize, usize), Refusal> {
-    let last = |key: &str| {
-        query
-            .iter()
-            .rev()
-            .find(|(known, _)| known == key)
-            .map(|(_, value)| value.as_str())
-    };
+    let last =
+        |key: &str| query.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
     let page = match last("page[page]") {
         None => 0,
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| invalid(format!("Invalid page number: {text}")))?,
+        Some(text) => text.parse::<usize>().map_err(|_| invalid(format!("Invalid page number: {text}")))?,
     };
     let limit = match last("page[limit]") {
         None => 50,
@@ -107,14 +97,8 @@ pub fn records(
 ) -> Result<super::Answer, Refusal> {
     let (page, limit) = paging(query)?;
     let company = &state.company;
-    let sent = query
-        .iter()
-        .rev()
-        .find(|(key, _)| key == "sort")
-        .map_or("", |(_, value)| value.as_str());
-    let (name, descending) = sent
-        .strip_prefix('-')
-        .map_or((sent, false), |name| (name, true));
+    let sent = query.iter().rev().find(|(key, _)| key == "sort").map_or("", |(_, value)| value.as_str());
+    let (name, descending) = sent.strip_prefix('-').map_or((sent, false), |name| (name, true));
     let order = order(kind, name, context.settings.dialect.rest_sort_by_id)
         .ok_or_else(|| Refusal::bad("Invalid sort").detail(format!("Invalid sort: {name}")))?;
     let filters = filters(query);
@@ -134,19 +118,10 @@ pub fn records(
         let counts: Map<String, Value> = company.account_types.iter().map(count).collect();
         meta.insert("facets".to_owned(), json!({"accountType": counts}));
     }
-    let render = Render {
-        company,
-        settings: context.settings,
-    };
-    let ids = found
-        .ids
-        .iter()
-        .skip(page.saturating_mul(limit))
-        .take(limit);
-    let rows: Value = ids
-        .filter_map(|id| company.record(kind, *id))
-        .map(|record| render::record(render, record))
-        .collect();
+    let render = Render { company, settings: context.settings };
+    let ids = found.ids.iter().skip(page.saturating_mul(limit)).take(limit);
+    let rows: Value =
+        ids.filter_map(|id| company.record(kind, *id)).map(|record| render::record(render, record)).collect();
     Ok(ok(json!({"meta": meta, "links": {}, kind.rest(): rows})))
 }
 
@@ -179,10 +154,7 @@ fn filters(query: &Query) -> Vec<Filter> {
             "q" => "\u{0}q".to_owned(),
             "email" => "email".to_owned(),
             _ => {
-                let Some(inner) = key
-                    .strip_prefix("filter[")
-                    .and_then(|rest| rest.strip_suffix(']'))
-                else {
+                let Some(inner) = key.strip_prefix("filter[").and_then(|rest| rest.strip_suffix(']')) else {
                     continue;
                 };
                 inner.strip_suffix("][").unwrap_or(inner).to_owned()
@@ -203,26 +175,14 @@ fn matching(company: &Company, kind: Kind, filters: &[Filter]) -> Result<Vec<i64
     let mut rest = Vec::new();
     for (key, values) in filters {
         let ids: BTreeSet<i64> = match key.as_str() {
-            "\u{0}q" => values
-                .iter()
-                .flat_map(|value| index.fuzzy(kind, value))
-                .collect(),
-            "name" => values
-                .iter()
-                .flat_map(|value| index.exact(kind, NAME, value))
-                .collect(),
-            "email" | "emails" => values
-                .iter()
-                .flat_map(|value| index.exact(kind, EMAIL, value))
-                .collect(),
+            "\u{0}q" => values.iter().flat_map(|value| index.fuzzy(kind, value)).collect(),
+            "name" => values.iter().flat_map(|value| index.exact(kind, NAME, value)).collect(),
+            "email" | "emails" => values.iter().flat_map(|value| index.exact(kind, EMAIL, value)).collect(),
             _ => match company.field(kind, key) {
-                Some(field) => values
-                    .iter()
-                    .flat_map(|value| index.exact(kind, field.id, value))
-                    .collect(),
+                Some(field) => values.iter().flat_map(|value| index.exact(kind, field.id, value)).collect(),
                 None => {
-                    let key = Key::parse(kind, key)
-                        .ok_or_else(|| invalid(format!("Invalid filter: {key}")))?;
+                    let key =
+                        Key::parse(kind, key).ok_or_else(|| invalid(format!("Invalid filter: {key}")))?;
                     rest.push((key, values));
                     continue;
                 }
@@ -234,16 +194,13 @@ fn matching(company: &Company, kind: Kind, filters: &[Filter]) -> Result<Vec<i64
         });
     }
     let listed = index.listed(kind);
-    let ids: Vec<i64> = found.map_or_else(
-        || listed.page(0, listed.len()),
-        |found| found.into_iter().collect(),
-    );
+    let ids: Vec<i64> =
+        found.map_or_else(|| listed.page(0, listed.len()), |found| found.into_iter().collect());
     let holds = |id: &i64| {
         let Some(record) = company.live(kind, *id) else {
             return false;
         };
-        rest.iter()
-            .all(|(key, values)| values.iter().any(|value| key.holds(company, record, value)))
+        rest.iter().all(|(key, values)| values.iter().any(|value| key.holds(company, record, value)))
     };
     Ok(ids.into_iter().filter(holds).collect())
 }
@@ -287,38 +244,26 @@ impl Key {
             "accountType" if kind == Kind::Accounts => {
                 Key::Id(|record| record.account_type.into_iter().collect())
             }
-            "industry" if kind == Kind::Accounts => {
-                Key::Id(|record| record.industry.into_iter().collect())
-            }
+            "industry" if kind == Kind::Accounts => Key::Id(|record| record.industry.into_iter().collect()),
             "parentAccount" | "childAccounts" if kind == Kind::Accounts => Key::Nothing,
             "number" if deal => Key::Number(|record| record.deal.as_ref().map(|deal| deal.number)),
             "confidence" if deal => {
                 Key::Number(|record| record.deal.as_ref().and_then(|deal| deal.confidence))
             }
             "dueTime" if deal => Key::Time(|record| record.deal.as_ref().and_then(|deal| deal.due)),
-            "closedTime" if deal => {
-                Key::Time(|record| record.deal.as_ref().and_then(|deal| deal.closed))
-            }
+            "closedTime" if deal => Key::Time(|record| record.deal.as_ref().and_then(|deal| deal.closed)),
             "status" if deal => Key::Status,
             "stage" | "milestone" if deal => {
                 Key::Id(|record| record.deal.iter().map(|deal| deal.milestone).collect())
             }
-            "stageset" if deal => {
-                Key::Id(|record| record.deal.iter().map(|deal| deal.stageset).collect())
-            }
-            "market" if deal => {
-                Key::Id(|record| record.deal.iter().map(|deal| deal.market).collect())
-            }
+            "stageset" if deal => Key::Id(|record| record.deal.iter().map(|deal| deal.stageset).collect()),
+            "market" if deal => Key::Id(|record| record.deal.iter().map(|deal| deal.market).collect()),
             "outcome" if deal => {
                 Key::Id(|record| record.deal.iter().filter_map(|deal| deal.outcome).collect())
             }
-            "source" | "sources" if deal => Key::Id(|record| {
-                record
-                    .deal
-                    .iter()
-                    .flat_map(|deal| deal.sources.clone())
-                    .collect()
-            }),
+            "source" | "sources" if deal => {
+                Key::Id(|record| record.deal.iter().flat_map(|deal| deal.sources.clone()).collect())
+            }
             _ => return None,
         })
     }
@@ -327,16 +272,12 @@ impl Key {
         match self {
             Key::Address(key) => {
                 let equal = |text: &str| text.eq_ignore_ascii_case(value.trim());
-                record
-                    .address
-                    .iter()
-                    .any(|item| item.value.get(key).is_some_and(equal))
+                record.address.iter().any(|item| item.value.get(key).is_some_and(equal))
             }
-            Key::Time(read) => {
-                read(record).is_some_and(|seconds| in_range(seconds, value, time::parse))
+            Key::Time(read) => read(record).is_some_and(|seconds| in_range(seconds, value, time::parse)),
+            Key::Number(read) => {
+                read(record).is_some_and(|number| in_range(number, value, |text| text.trim().parse().ok()))
             }
-            Key::Number(read) => read(record)
-                .is_some_and(|number| in_range(number, value, |text| text.trim().parse().ok())),
             Key::Id(read) => number_of(value).is_some_and(|id| read(record).contains(&id)),
             Key::Status => record.deal.as_ref().is_some_and(|deal| {
                 render::status_word(deal.status) == value || deal.status.to_string() == value
@@ -347,10 +288,7 @@ impl Key {
                 None => false,
             },
             Key::Tag => record.tags.iter().any(|id| {
-                let tag = company
-                    .tags
-                    .iter()
-                    .find(|tag| tag.id == *id && tag.deleted.is_none());
+                let tag = company.tags.iter().find(|tag| tag.id == *id && tag.deleted.is_none());
                 tag.is_some_and(|tag| tag.name == value || number_of(value) == Some(tag.id))
             }),
             Key::Nothing => false,
@@ -362,8 +300,7 @@ impl Key {
 fn in_range(number: i64, text: &str, read: impl Fn(&str) -> Option<i64>) -> bool {
     let text = text.trim();
     if let Some((from, to)) = text.split_once(" TO ") {
-        return read(from).is_some_and(|from| number >= from)
-            && read(to).is_some_and(|to| number <= to);
+        return read(from).is_some_and(|from| number >= from) && read(to).is_some_and(|to| number <= to);
     }
     for mark in [">=", "<=", ">", "<"] {
         if let Some(bound) = text.strip_prefix(mark) {
@@ -398,49 +335,14 @@ pub fn fields(company: &Company, kind: Kind) -> Value {
     };
     add("name", "Name", "string", true, &[], &[]);
     add("createdTime", "Created", "string", true, &[], &[]);
-    add(
-        "owner",
-        "Assignee",
-        "string",
-        true,
-        &["users", "teams"],
-        &[],
-    );
+    add("owner", "Assignee", "string", true, &["users", "teams"], &[]);
     add("tag", "Tags", "string", false, &["tags"], &[]);
-    add(
-        "territory",
-        "Territory",
-        "string",
-        false,
-        &["territories"],
-        &[],
-    );
+    add("territory", "Territory", "string", false, &["territories"], &[]);
     match kind {
         Kind::Accounts => {
-            add(
-                "accountType",
-                "Company type",
-                "string",
-                false,
-                &["accountTypes"],
-                &[],
-            );
-            add(
-                "industry",
-                "Industry",
-                "string",
-                false,
-                &["industries"],
-                &[],
-            );
-            add(
-                "parentAccount",
-                "Parent company",
-                "string",
-                false,
-                &["accounts"],
-                &[],
-            );
+            add("accountType", "Company type", "string", false, &["accountTypes"], &[]);
+            add("industry", "Industry", "string", false, &["industries"], &[]);
+            add("parentAccount", "Parent company", "string", false, &["accounts"], &[]);
         }
         Kind::Contacts => add("accounts", "Companies", "string", false, &["accounts"], &[]),
         Kind::Leads => {
@@ -453,14 +355,7 @@ pub fn fields(company: &Company, kind: Kind) -> Value {
         }
     }
     for field in company.fields.iter().filter(|field| field.kind == kind) {
-        add(
-            &field.name,
-            &field.name,
-            "string",
-            false,
-            &[],
-            &field.choices,
-        );
+        add(&field.name, &field.name, "string", false, &[], &field.choices);
     }
     json!({"properties": properties})
 }

@@ -35,27 +35,17 @@ enum Fail {
 
 impl From<Refusal> for Fail {
     fn from(refusal: Refusal) -> Fail {
-        if refusal.code == 404 {
-            Fail::NotFound
-        } else {
-            Fail::Refused(refusal)
-        }
+        if refusal.code == 404 { Fail::NotFound } else { Fail::Refused(refusal) }
     }
 }
 
 fn ok(body: Value) -> Answer {
-    Answer {
-        status: 200,
-        body: Some(body),
-    }
+    Answer { status: 200, body: Some(body) }
 }
 
 /// The integer of an id such as `17-contacts` or `17`.
 fn number_of(text: &str) -> Option<i64> {
-    text.split_once('-')
-        .map_or(text, |(number, _)| number)
-        .parse()
-        .ok()
+    text.split_once('-').map_or(text, |(number, _)| number).parse().ok()
 }
 
 /// The integer of an id of one resource.
@@ -84,36 +74,18 @@ impl Call<'_> {
 
 /// Serves `/rest/*`; `route` is the path behind it.
 pub fn serve(state: &mut State, request: &Request, route: &str, now_ms: i64) -> Response {
-    let segments: Vec<String> = route
-        .split('/')
-        .skip(1)
-        .map(|segment| list::decode(segment, false))
-        .collect();
+    let segments: Vec<String> =
+        route.split('/').skip(1).map(|segment| list::decode(segment, false)).collect();
     let route: Vec<&str> = segments.iter().map(String::as_str).collect();
     let number = |segment: &str| segment.starts_with(|first: char| first.is_ascii_digit());
-    let pattern: Vec<&str> = route
-        .iter()
-        .map(|segment| if number(segment) { "{id}" } else { *segment })
-        .collect();
-    state
-        .log
-        .request(&format!("{} {}", request.method, pattern.join("/")));
-    let mut response = respond(
-        state,
-        &Call {
-            request,
-            route,
-            query: list::query(&request.query),
-        },
-        now_ms,
-    );
+    let pattern: Vec<&str> =
+        route.iter().map(|segment| if number(segment) { "{id}" } else { *segment }).collect();
+    state.log.request(&format!("{} {}", request.method, pattern.join("/")));
+    let mut response = respond(state, &Call { request, route, query: list::query(&request.query) }, now_ms);
     if response.status >= 400 {
         state.log.error(&response.status.to_string());
     }
-    response.headers.push((
-        "x-nutshell-request-id".to_owned(),
-        format!("{:016x}", state.requests),
-    ));
+    response.headers.push(("x-nutshell-request-id".to_owned(), format!("{:016x}", state.requests)));
     response
 }
 
@@ -121,8 +93,7 @@ fn respond(state: &mut State, call: &Call, now_ms: i64) -> Response {
     let Some((actor, user)) = state.authenticate(call.request) else {
         return html(401, "Unauthorized");
     };
-    let json =
-        |status, body: Value| answer(status, "application/json", body.to_string().into_bytes());
+    let json = |status, body: Value| answer(status, "application/json", body.to_string().into_bytes());
     if state.stumbles() {
         return json(
             500,
@@ -133,30 +104,18 @@ fn respond(state: &mut State, call: &Call, now_ms: i64) -> Response {
         );
     }
     let settings = state.settings.clone();
-    let context = Context {
-        settings: &settings,
-        now_ms,
-        actor,
-        user,
-    };
+    let context = Context { settings: &settings, now_ms, actor, user };
     match route(state, context, call) {
-        Ok(Answer {
-            status,
-            body: Some(body),
-        }) => json(status, body),
+        Ok(Answer { status, body: Some(body) }) => json(status, body),
         Ok(Answer { status, body: None }) => answer(status, "application/json", Vec::new()),
         Err(Fail::NotFound) => html(404, "Not Found"),
-        Err(Fail::MediaType) => json(
-            415,
-            json!("application/json-patch+json is required, see http://jsonapi.org"),
-        ),
+        Err(Fail::MediaType) => {
+            json(415, json!("application/json-patch+json is required, see http://jsonapi.org"))
+        }
         Err(Fail::Refused(refusal)) => {
             let resource = call.route.first().copied().unwrap_or("data");
             let mut body = Map::new();
-            body.insert(
-                "meta".to_owned(),
-                Value::Object(list::meta(&settings, None)),
-            );
+            body.insert("meta".to_owned(), Value::Object(list::meta(&settings, None)));
             body.insert("links".to_owned(), json!({}));
             body.insert(resource.to_owned(), json!([]));
             let error = json!({
@@ -164,10 +123,7 @@ fn respond(state: &mut State, call: &Call, now_ms: i64) -> Response {
                 "status": refusal.code.to_string(), "title": refusal.title, "field": null,
             });
             body.insert("errors".to_owned(), json!([error]));
-            json(
-                u16::try_from(refusal.code).unwrap_or(400),
-                Value::Object(body),
-            )
+            json(u16::try_from(refusal.code).unwrap_or(400), Value::Object(body))
         }
     }
 }
@@ -191,67 +147,34 @@ fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer, Fai
         }
         ("GET", ["list", "fields"]) => Ok(ok(list::fields(&state.company, kind))),
         ("GET", ["customfields", "attributes"]) => {
-            let fields = state
-                .company
-                .fields
-                .iter()
-                .filter(|field| field.kind == kind);
-            Ok(wrapped(
-                context,
-                "customFields",
-                fields.map(render::field).collect(),
-            ))
+            let fields = state.company.fields.iter().filter(|field| field.kind == kind);
+            Ok(wrapped(context, "customFields", fields.map(render::field).collect()))
         }
-        ("POST", ["customfield"]) => Ok(reference::new_field(
-            &mut state.company,
-            context,
-            kind,
-            &call.body()?,
-        )?),
+        ("POST", ["customfield"]) => {
+            Ok(reference::new_field(&mut state.company, context, kind, &call.body()?)?)
+        }
         ("GET", [id, "customfields"]) => {
             let record = live_or_deleted(&state.company, kind, id)?;
             let value = |field: &super::company::Field| {
-                let value = record
-                    .custom
-                    .iter()
-                    .find(|(id, _)| *id == field.id)
-                    .map(|(_, value)| value);
+                let value = record.custom.iter().find(|(id, _)| *id == field.id).map(|(_, value)| value);
                 render::field_value(field, value)
             };
-            let fields = state
-                .company
-                .fields
-                .iter()
-                .filter(|field| field.kind == kind);
+            let fields = state.company.fields.iter().filter(|field| field.kind == kind);
             let rows: Value = fields.map(value).collect();
-            Ok(ok(
-                json!({"meta": list::meta(context.settings, None), "links": {}, "customFields": rows}),
-            ))
+            Ok(ok(json!({"meta": list::meta(context.settings, None), "links": {}, "customFields": rows})))
         }
         ("GET", [ids]) => {
-            let ids: Vec<i64> = ids
-                .split(',')
-                .filter_map(|id| id_of(id, resource))
-                .collect();
+            let ids: Vec<i64> = ids.split(',').filter_map(|id| id_of(id, resource)).collect();
             show(&state.company, context, kind, &ids, 200)
         }
         ("PATCH", [id]) => {
             let id = live_or_deleted(&state.company, kind, id)?.id;
-            let media = call
-                .request
-                .headers
-                .iter()
-                .find(|(name, _)| name == "content-type");
-            if !media
-                .is_some_and(|(_, value)| value.trim().starts_with("application/json-patch+json"))
-            {
+            let media = call.request.headers.iter().find(|(name, _)| name == "content-type");
+            if !media.is_some_and(|(_, value)| value.trim().starts_with("application/json-patch+json")) {
                 return Err(Fail::MediaType);
             }
             write::patch(&mut state.company, context, kind, id, &call.body()?)?;
-            Ok(Answer {
-                status: 204,
-                body: None,
-            })
+            Ok(Answer { status: 204, body: None })
         }
         ("DELETE", [ids]) => delete(&mut state.company, context, kind, ids),
         ("POST", [id, "undelete"]) => {
@@ -282,48 +205,27 @@ fn wrapped(context: Context, name: &str, rows: Value) -> Answer {
 }
 
 fn live_or_deleted<'a>(company: &'a Company, kind: Kind, id: &str) -> Result<&'a Record, Fail> {
-    id_of(id, kind.rest())
-        .and_then(|id| company.record(kind, id))
-        .ok_or(Fail::NotFound)
+    id_of(id, kind.rest()).and_then(|id| company.record(kind, id)).ok_or(Fail::NotFound)
 }
 
-fn show(
-    company: &Company,
-    context: Context,
-    kind: Kind,
-    ids: &[i64],
-    status: u16,
-) -> Result<Answer, Fail> {
-    let render = Render {
-        company,
-        settings: context.settings,
-    };
+fn show(company: &Company, context: Context, kind: Kind, ids: &[i64], status: u16) -> Result<Answer, Fail> {
+    let render = Render { company, settings: context.settings };
     let records = ids.iter().filter_map(|id| company.record(kind, *id));
-    let rows: Vec<Value> = records
-        .map(|record| render::record(render, record))
-        .collect();
+    let rows: Vec<Value> = records.map(|record| render::record(render, record)).collect();
     if rows.is_empty() {
         return Err(Fail::NotFound);
     }
     let body = json!({"meta": list::meta(context.settings, None), "links": {}, kind.rest(): rows});
-    Ok(Answer {
-        status,
-        body: Some(body),
-    })
+    Ok(Answer { status, body: Some(body) })
 }
 
 fn delete(company: &mut Company, context: Context, kind: Kind, ids: &str) -> Result<Answer, Fail> {
-    let ids: Vec<i64> = ids
-        .split(',')
-        .filter_map(|id| id_of(id, kind.rest()))
-        .collect();
+    let ids: Vec<i64> = ids.split(',').filter_map(|id| id_of(id, kind.rest())).collect();
     // Accounts and leads are documented one at a time (sheet §8).
     if kind != Kind::Contacts && ids.len() > 1 {
-        return Err(Refusal::bad(format!(
-            "You may only delete one {} resource per request.",
-            kind.rest()
-        ))
-        .into());
+        return Err(
+            Refusal::bad(format!("You may only delete one {} resource per request.", kind.rest())).into()
+        );
     }
     if ids.is_empty() || ids.iter().any(|id| company.live(kind, *id).is_none()) {
         return Err(Fail::NotFound);
@@ -332,10 +234,7 @@ fn delete(company: &mut Company, context: Context, kind: Kind, ids: &str) -> Res
         company.delete(kind, *id, context.actor, context.now_ms);
     }
     if kind == Kind::Contacts {
-        return Ok(Answer {
-            status: 204,
-            body: None,
-        });
+        return Ok(Answer { status: 204, body: None });
     }
     show(company, context, kind, &ids, 200)
 }
@@ -353,15 +252,8 @@ fn lead(
     let (id, mut record) = (record.id, record.clone());
     let stageset = record.deal.as_ref().map_or(0, |deal| deal.stageset);
     if (method, rest) == ("GET", &["stages"]) {
-        let stages = company
-            .milestones
-            .iter()
-            .filter(|stage| stage.stageset == stageset);
-        return Ok(wrapped(
-            context,
-            "stages",
-            stages.map(reference::stage).collect(),
-        ));
+        let stages = company.milestones.iter().filter(|stage| stage.stageset == stageset);
+        return Ok(wrapped(context, "stages", stages.map(reference::stage).collect()));
     }
     if method != "POST" || record.deleted.is_some() {
         return Err(Fail::NotFound);

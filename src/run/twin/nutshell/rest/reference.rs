@@ -30,11 +30,8 @@ const CHANNELS: [&str; 9] = [
 ];
 
 fn source(source: &Source) -> Value {
-    let word = usize::try_from(source.channel)
-        .ok()
-        .and_then(|at| CHANNELS.get(at))
-        .copied()
-        .unwrap_or("None");
+    let word =
+        usize::try_from(source.channel).ok().and_then(|at| CHANNELS.get(at)).copied().unwrap_or("None");
     json!({
         "id": format!("{}-sources", source.id), "type": "sources", "name": source.name,
         "channel": {"value": source.channel, "display": word}, "deletedTime": source.deleted,
@@ -54,10 +51,7 @@ fn tag(company: &Company, tag: &Tag) -> Value {
 
 fn one(context: Context, name: &str, status: u16, row: Value) -> Answer {
     let body = json!({"meta": list::meta(context.settings, None), "links": {}, name: [row]});
-    Answer {
-        status,
-        body: Some(body),
-    }
+    Answer { status, body: Some(body) }
 }
 
 fn many(context: Context, name: &str, rows: Value) -> Answer {
@@ -103,26 +97,16 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
         "events" if rest == ["deleted"] => return Ok(deletions(company, context, call)?),
         _ => return Err(Fail::NotFound),
     };
-    let name = if first == "accounttypes" {
-        "accountTypes"
-    } else {
-        first
-    };
+    let name = if first == "accounttypes" { "accountTypes" } else { first };
     match rest {
-        [] if matches!(
-            first,
-            "stages" | "stagesets" | "accounttypes" | "industries"
-        ) =>
-        {
+        [] if matches!(first, "stages" | "stagesets" | "accounttypes" | "industries") => {
             Ok(wrapped(context, name, json!(rows)))
         }
         [] => Ok(many(context, name, json!(rows))),
         [id] => {
             let id = id_of(id, name).map(|id| format!("{id}-{name}"));
-            let row = rows
-                .into_iter()
-                .find(|row| row["id"].as_str() == id.as_deref())
-                .ok_or(Fail::NotFound)?;
+            let row =
+                rows.into_iter().find(|row| row["id"].as_str() == id.as_deref()).ok_or(Fail::NotFound)?;
             Ok(one(context, name, 200, row))
         }
         _ => Err(Fail::NotFound),
@@ -136,10 +120,7 @@ pub fn new_field(
     kind: Kind,
     body: &Json,
 ) -> Result<Answer, Refusal> {
-    let name = body
-        .at("name")
-        .filled()
-        .ok_or_else(|| Refusal::bad("A custom field must have a name"))?;
+    let name = body.at("name").filled().ok_or_else(|| Refusal::bad("A custom field must have a name"))?;
     let spelling = body.at("type").text().unwrap_or_default();
     let field_type = FieldType::parse(&spelling)
         .filter(|known| *known != FieldType::Number || context.settings.dialect.number_type)
@@ -147,24 +128,15 @@ pub fn new_field(
         .ok_or_else(|| Refusal::bad(format!("Invalid custom field type {spelling}")))?;
     let fields = || company.fields.iter().filter(|field| field.kind == kind);
     if fields().any(|field| field.name.to_lowercase() == name.to_lowercase()) {
-        return Err(Refusal::bad(format!(
-            "A custom field named {name} already exists"
-        )));
+        return Err(Refusal::bad(format!("A custom field named {name} already exists")));
     }
-    if context
-        .settings
-        .limits
-        .custom_fields
-        .is_some_and(|limit| fields().count() >= limit)
-    {
+    if context.settings.limits.custom_fields.is_some_and(|limit| fields().count() >= limit) {
         return Err(Refusal::new(403, "This plan allows no more custom fields"));
     }
     let mut choices = Vec::new();
     if field_type == FieldType::Decision {
         for choice in body.at("choices").list() {
-            let text = choice
-                .filled()
-                .ok_or_else(|| Refusal::bad("A choice must be a text"))?;
+            let text = choice.filled().ok_or_else(|| Refusal::bad("A choice must be a text"))?;
             if choices.contains(&text) {
                 return Err(Refusal::bad(format!("The choice {text} stands twice")));
             }
@@ -180,51 +152,27 @@ pub fn new_field(
     Ok(one(context, "customFields", 200, field))
 }
 
-fn sources(
-    company: &mut Company,
-    context: Context,
-    call: &Call,
-    rest: &[&str],
-) -> Result<Answer, Fail> {
+fn sources(company: &mut Company, context: Context, call: &Call, rest: &[&str]) -> Result<Answer, Fail> {
     let find = |company: &Company, id: &str| {
         let id = id_of(id, "sources");
-        company
-            .sources
-            .iter()
-            .position(|source| Some(source.id) == id)
-            .ok_or(Fail::NotFound)
+        company.sources.iter().position(|source| Some(source.id) == id).ok_or(Fail::NotFound)
     };
     match (call.request.method.as_str(), rest) {
         ("GET", []) => {
-            let live = company
-                .sources
-                .iter()
-                .filter(|source| source.deleted.is_none());
+            let live = company.sources.iter().filter(|source| source.deleted.is_none());
             Ok(many(context, "sources", live.map(source).collect()))
         }
-        ("GET", [id]) => Ok(one(
-            context,
-            "sources",
-            200,
-            source(&company.sources[find(company, id)?]),
-        )),
+        ("GET", [id]) => Ok(one(context, "sources", 200, source(&company.sources[find(company, id)?]))),
         ("POST", []) => {
             let body = call.body()?;
             let input = write::only("sources", body.at("sources"))?;
-            let name = input
-                .at("name")
-                .filled()
-                .ok_or_else(|| Refusal::bad("A source must have a name"))?;
+            let name = input.at("name").filled().ok_or_else(|| Refusal::bad("A source must have a name"))?;
             let channel = input.at("channel").int().unwrap_or(0);
             if !(0..=8).contains(&channel) {
                 return Err(Refusal::bad("Invalid channel").into());
             }
             let (id, _) = company.get_or_add_source(&name, channel);
-            let made = company
-                .sources
-                .iter()
-                .find(|source| source.id == id)
-                .map_or(Value::Null, source);
+            let made = company.sources.iter().find(|source| source.id == id).map_or(Value::Null, source);
             Ok(one(context, "sources", 201, made))
         }
         ("DELETE", [id]) => {
@@ -233,12 +181,7 @@ fn sources(
                 return Err(Fail::NotFound);
             }
             company.sources[at].deleted = Some(context.now());
-            company.log_deletion(
-                "sources",
-                company.sources[at].id,
-                context.actor,
-                context.now(),
-            );
+            company.log_deletion("sources", company.sources[at].id, context.actor, context.now());
             Ok(one(context, "sources", 200, source(&company.sources[at])))
         }
         ("POST", [id, "undelete"]) => {
@@ -250,43 +193,24 @@ fn sources(
     }
 }
 
-fn tags(
-    company: &mut Company,
-    context: Context,
-    call: &Call,
-    rest: &[&str],
-) -> Result<Answer, Fail> {
+fn tags(company: &mut Company, context: Context, call: &Call, rest: &[&str]) -> Result<Answer, Fail> {
     let find = |company: &Company, id: &str| {
         let id = id_of(id, "tags");
-        company
-            .tags
-            .iter()
-            .position(|tag| Some(tag.id) == id)
-            .ok_or(Fail::NotFound)
+        company.tags.iter().position(|tag| Some(tag.id) == id).ok_or(Fail::NotFound)
     };
     match (call.request.method.as_str(), rest) {
         ("GET", []) => {
-            let wanted = call
-                .query
-                .iter()
-                .find(|(key, _)| key == "filter[tagType]")
-                .map(|(_, value)| value.as_str());
+            let wanted =
+                call.query.iter().find(|(key, _)| key == "filter[tagType]").map(|(_, value)| value.as_str());
             let live = company.tags.iter().filter(|tag| tag.deleted.is_none());
             // Words, not the digits of the create.
             let rows = live.filter(|tag| wanted.is_none_or(|wanted| tag.kind.rest() == wanted));
-            Ok(many(
-                context,
-                "tags",
-                rows.map(|row| tag(company, row)).collect(),
-            ))
+            Ok(many(context, "tags", rows.map(|row| tag(company, row)).collect()))
         }
         ("POST", []) => {
             let body = call.body()?;
             let input = write::only("tags", body.at("tags"))?;
-            let name = input
-                .at("name")
-                .filled()
-                .ok_or_else(|| Refusal::bad("A tag must have a name"))?;
+            let name = input.at("name").filled().ok_or_else(|| Refusal::bad("A tag must have a name"))?;
             let kind = match input.at("tagType").int() {
                 Some(1) => Kind::Leads,
                 Some(2) => Kind::Contacts,
@@ -296,35 +220,23 @@ fn tags(
             if company.tag(kind, &name).is_some() {
                 return Err(Refusal::bad(format!("Tag {name} already exists")).into());
             }
-            let color = input
-                .at("colorType")
-                .int()
-                .filter(|color| (1..=14).contains(color))
-                .unwrap_or(1);
+            let color = input.at("colorType").int().filter(|color| (1..=14).contains(color)).unwrap_or(1);
             let mut entities = Vec::new();
             for entity in input.at("links").at("entities").list() {
                 let id = entity.text().and_then(|text| id_of(&text, kind.rest()));
                 let id = id.filter(|id| company.live(kind, *id).is_some());
-                entities.push(
-                    id.ok_or_else(|| Refusal::bad("A tag and its entities must be of one type"))?,
-                );
+                entities.push(id.ok_or_else(|| Refusal::bad("A tag and its entities must be of one type"))?);
             }
             let id = company.add_tag(kind, name, color);
             for entity in entities {
                 company.edit(kind, entity, context.now_ms, |record| record.tags.push(id));
             }
-            let made = company
-                .tags
-                .iter()
-                .find(|tag| tag.id == id)
-                .map_or(Value::Null, |row| tag(company, row));
+            let made =
+                company.tags.iter().find(|tag| tag.id == id).map_or(Value::Null, |row| tag(company, row));
             Ok(one(context, "tags", 200, made))
         }
         ("DELETE", [ids]) => {
-            let at: Vec<usize> = ids
-                .split(',')
-                .map(|id| find(company, id))
-                .collect::<Result<_, _>>()?;
+            let at: Vec<usize> = ids.split(',').map(|id| find(company, id)).collect::<Result<_, _>>()?;
             if at.iter().any(|at| company.tags[*at].deleted.is_some()) {
                 return Err(Fail::NotFound);
             }
@@ -345,34 +257,16 @@ fn tags(
     }
 }
 
-fn notes(
-    company: &mut Company,
-    context: Context,
-    call: &Call,
-    rest: &[&str],
-) -> Result<Answer, Fail> {
-    let show = |company: &Company, note: &Note| {
-        render::note(
-            Render {
-                company,
-                settings: context.settings,
-            },
-            note,
-        )
-    };
+fn notes(company: &mut Company, context: Context, call: &Call, rest: &[&str]) -> Result<Answer, Fail> {
+    let show =
+        |company: &Company, note: &Note| render::note(Render { company, settings: context.settings }, note);
     let find = |company: &Company, id: &str| -> Result<Note, Fail> {
-        id_of(id, "notes")
-            .and_then(|id| company.note(id))
-            .cloned()
-            .ok_or(Fail::NotFound)
+        id_of(id, "notes").and_then(|id| company.note(id)).cloned().ok_or(Fail::NotFound)
     };
     match (call.request.method.as_str(), rest) {
         ("GET", []) => {
             let (page, limit) = list::paging(&call.query)?;
-            let live: Vec<&Note> = company
-                .notes()
-                .filter(|note| note.deleted.is_none())
-                .collect();
+            let live: Vec<&Note> = company.notes().filter(|note| note.deleted.is_none()).collect();
             let rows: Value = live
                 .iter()
                 .skip(page.saturating_mul(limit))
@@ -382,19 +276,11 @@ fn notes(
             let meta = list::meta(context.settings, Some(live.len()));
             Ok(ok(json!({"meta": meta, "links": {}, "notes": rows})))
         }
-        ("GET", [id]) => Ok(one(
-            context,
-            "notes",
-            200,
-            show(company, &find(company, id)?),
-        )),
+        ("GET", [id]) => Ok(one(context, "notes", 200, show(company, &find(company, id)?))),
         ("POST", []) => {
             let body = call.body()?;
             let data = body.at("data");
-            let text = data
-                .at("body")
-                .filled()
-                .ok_or_else(|| Refusal::bad("A note must have a body"))?;
+            let text = data.at("body").filled().ok_or_else(|| Refusal::bad("A note must have a body"))?;
             let parent = data.at("links").at("parent").text().unwrap_or_default();
             let parent = parent
                 .split_once('-')
@@ -406,10 +292,7 @@ fn notes(
             Ok(one(context, "notes", 201, show(company, note)))
         }
         ("DELETE", [ids]) => {
-            let notes: Vec<Note> = ids
-                .split(',')
-                .map(|id| find(company, id))
-                .collect::<Result<_, _>>()?;
+            let notes: Vec<Note> = ids.split(',').map(|id| find(company, id)).collect::<Result<_, _>>()?;
             if notes.iter().any(|note| note.deleted.is_some()) {
                 return Err(Fail::NotFound);
             }
@@ -428,12 +311,7 @@ fn notes(
         ("POST", [id, "undelete"]) => {
             let note = find(company, id)?;
             company.edit_note(note.id, |note| note.deleted = None);
-            Ok(one(
-                context,
-                "notes",
-                200,
-                show(company, &find(company, id)?),
-            ))
+            Ok(one(context, "notes", 200, show(company, &find(company, id)?)))
         }
         _ => Err(Fail::NotFound),
     }
@@ -443,23 +321,12 @@ fn notes(
 fn deletions(company: &Company, context: Context, call: &Call) -> Result<Answer, Refusal> {
     let number = |key: &str| {
         let sent = call.query.iter().find(|(known, _)| known == key);
-        sent.map(|(_, value)| {
-            super::number_of(value).ok_or_else(|| Refusal::bad(format!("Invalid {key}")))
-        })
-        .transpose()
+        sent.map(|(_, value)| super::number_of(value).ok_or_else(|| Refusal::bad(format!("Invalid {key}"))))
+            .transpose()
     };
-    let limit = number("limit")?
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(20);
-    let (since, below) = (
-        number("since_id")?.unwrap_or(i64::MIN),
-        number("max_id")?.unwrap_or(i64::MAX),
-    );
-    let wanted = company
-        .deletions
-        .iter()
-        .rev()
-        .filter(|event| event.id > since && event.id < below);
+    let limit = number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20);
+    let (since, below) = (number("since_id")?.unwrap_or(i64::MIN), number("max_id")?.unwrap_or(i64::MAX));
+    let wanted = company.deletions.iter().rev().filter(|event| event.id > since && event.id < below);
     let rows: Vec<Value> = wanted.take(limit).map(|event| {
         let actor = if event.actor.0 { "users" } else { "origins" };
         json!({
@@ -473,22 +340,11 @@ fn deletions(company: &Company, context: Context, call: &Call) -> Result<Answer,
     }).collect();
     let mut meta = list::meta(context.settings, None);
     if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
-        let host = format!(
-            "https://{}/rest/events/deleted?limit={limit}",
-            context.settings.host
-        );
+        let host = format!("https://{}/rest/events/deleted?limit={limit}", context.settings.host);
         let id = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
-        meta.insert(
-            "next".to_owned(),
-            json!(format!("{host}&since_id={}", id(first))),
-        );
-        meta.insert(
-            "previous".to_owned(),
-            json!(format!("{host}&max_id={}", id(last))),
-        );
+        meta.insert("next".to_owned(), json!(format!("{host}&since_id={}", id(first))));
+        meta.insert("previous".to_owned(), json!(format!("{host}&max_id={}", id(last))));
         meta.insert("last".to_owned(), json!(id(last)));
     }
-    Ok(ok(
-        json!({"meta": meta, "links": {}, "events": rows, "actors": [], "payloads": []}),
-    ))
+    Ok(ok(json!({"meta": meta, "links": {}, "events": rows, "actors": [], "payloads": []})))
 }

@@ -71,25 +71,10 @@ pub fn record(render: Render, record: &Record) -> Value {
     };
     let linked = |to: Kind| -> Value {
         let live = |link: &&Link| company.live(to, link.id).is_some();
-        record
-            .links(to)
-            .iter()
-            .filter(live)
-            .map(|link| id(link.id, to.rest()))
-            .collect()
+        record.links(to).iter().filter(live).map(|link| id(link.id, to.rest())).collect()
     };
-    let live_tag = |tag: &&i64| {
-        company
-            .tags
-            .iter()
-            .any(|known| known.id == **tag && known.deleted.is_none())
-    };
-    let tags: Value = record
-        .tags
-        .iter()
-        .filter(live_tag)
-        .map(|tag| id(*tag, "tags"))
-        .collect();
+    let live_tag = |tag: &&i64| company.tags.iter().any(|known| known.id == **tag && known.deleted.is_none());
+    let tags: Value = record.tags.iter().filter(live_tag).map(|tag| id(*tag, "tags")).collect();
     let html_path = render.html_path(record);
     let mut value = json!({
         "id": id(record.id, resource), "type": resource, "name": name, "description": record.description,
@@ -170,9 +155,8 @@ fn lead(
     value["confidence"] = json!(deal.confidence);
     value["priority"] = json!(deal.priority);
     value["initials"] = Value::Null;
-    let ids = |ids: &[i64], resource: &str| -> Value {
-        ids.iter().map(|known| id(*known, resource)).collect()
-    };
+    let ids =
+        |ids: &[i64], resource: &str| -> Value { ids.iter().map(|known| id(*known, resource)).collect() };
     let products: Vec<i64> = deal.products.iter().map(|line| line.product).collect();
     links["accounts"] = linked(Kind::Accounts);
     links["contacts"] = linked(Kind::Contacts);
@@ -182,18 +166,12 @@ fn lead(
     links["stageset"] = id(deal.stageset, "stagesets");
     links["products"] = ids(&products, "products");
     // A relationship row has no life of its own here: its id is derived from the lead and its place.
-    let maps = deal
-        .products
-        .iter()
-        .enumerate()
-        .map(|(at, _)| id(record.id * 1000 + at as i64, "productMaps"));
+    let maps =
+        deal.products.iter().enumerate().map(|(at, _)| id(record.id * 1000 + at as i64, "productMaps"));
     links["productMaps"] = maps.collect();
     links["competitors"] = ids(&deal.competitors, "competitors");
-    let maps = deal
-        .competitors
-        .iter()
-        .enumerate()
-        .map(|(at, _)| id(record.id * 1000 + at as i64, "competitorMaps"));
+    let maps =
+        deal.competitors.iter().enumerate().map(|(at, _)| id(record.id * 1000 + at as i64, "competitorMaps"));
     links["competitorMaps"] = maps.collect();
     links["outcome"] = id_or_null(deal.outcome, "outcomes");
     links["watchers"] = json!([]);

@@ -6,38 +6,29 @@ use super::super::company::Company;
 use super::super::json::Json;
 use super::super::record::{Item, Kind, Link, Owner, Person, ProductLine, Record};
 use super::super::time;
-use super::super::values::{
-    Context, Refusal, address, check_open_leads, lead_title, phone, set_customs,
-};
+use super::super::values::{Context, Refusal, address, check_open_leads, lead_title, phone, set_customs};
 use super::number_of;
 
 /// The single record of a create body.
 pub fn only<'a>(resource: &str, list: &'a Json) -> Result<&'a Json, Refusal> {
     match list {
         Json::Arr(items) if items.len() == 1 => Ok(&items[0]),
-        Json::Arr(items) if items.len() > 1 => Err(Refusal::bad(format!(
-            "You may only create one {resource} resource per request."
-        ))),
+        Json::Arr(items) if items.len() > 1 => {
+            Err(Refusal::bad(format!("You may only create one {resource} resource per request.")))
+        }
         _ => Err(Refusal::bad(format!("No {resource} sent"))),
     }
 }
 
 /// Creates a record; returns its id.
-pub fn create(
-    company: &mut Company,
-    context: Context,
-    kind: Kind,
-    input: &Json,
-) -> Result<i64, Refusal> {
+pub fn create(company: &mut Company, context: Context, kind: Kind, input: &Json) -> Result<i64, Refusal> {
     if !matches!(input, Json::Obj(_)) {
         return Err(Refusal::bad(format!("No {} sent", kind.rest())));
     }
     let mut record = match kind {
         Kind::Leads => {
             check_open_leads(company, context.settings)?;
-            company
-                .new_lead(context.actor)
-                .ok_or_else(|| Refusal::bad("There is no pipeline"))?
+            company.new_lead(context.actor).ok_or_else(|| Refusal::bad("There is no pipeline"))?
         }
         _ => Record::new(kind, context.actor),
     };
@@ -69,10 +60,7 @@ pub fn create(
         }
     };
     if nothing {
-        return Err(Refusal::bad(format!(
-            "The {} resource lacks a required field",
-            kind.rest()
-        )));
+        return Err(Refusal::bad(format!("The {} resource lacks a required field", kind.rest())));
     }
     Ok(company.insert(record, context.now_ms))
 }
@@ -106,19 +94,9 @@ fn inline(
 fn multi<T>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> Vec<Item<T>> {
     let mut items: Vec<(bool, Item<T>)> = Vec::new();
     for element in input.list() {
-        let value = if matches!(element, Json::Obj(_)) {
-            element.at("value")
-        } else {
-            element
-        };
+        let value = if matches!(element, Json::Obj(_)) { element.at("value") } else { element };
         if let Some(value) = read(value) {
-            items.push((
-                element.at("isPrimary").flag(),
-                Item {
-                    label: element.at("name").filled(),
-                    value,
-                },
-            ));
+            items.push((element.at("isPrimary").flag(), Item { label: element.at("name").filled(), value }));
         }
     }
     items.sort_by_key(|(primary, _)| !*primary);
@@ -126,12 +104,7 @@ fn multi<T>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> Vec<Item<T>> {
 }
 
 /// Writes one field of the body; false when there is no such writable field.
-fn set_field(
-    context: Context,
-    record: &mut Record,
-    field: &str,
-    value: &Json,
-) -> Result<bool, Refusal> {
+fn set_field(context: Context, record: &mut Record, field: &str, value: &Json) -> Result<bool, Refusal> {
     match (record.kind, field) {
         (Kind::Leads, "description") => record.description = lead_title(context.settings, value)?,
         (_, "description") => record.description = value.filled(),
@@ -143,10 +116,7 @@ fn set_field(
                     given: value.at("givenName").filled(),
                     family: value.at("familyName").filled(),
                 },
-                _ => value
-                    .filled()
-                    .map(|text| Record::split_name(&text))
-                    .unwrap_or_default(),
+                _ => value.filled().map(|text| Record::split_name(&text)).unwrap_or_default(),
             };
         }
         (Kind::Contacts, "firstName") => record.person.given = value.filled(),
@@ -169,11 +139,7 @@ fn set_lead_field(record: &mut Record, field: &str, value: &Json) -> Result<bool
         "manualValue" => {
             deal.manual = match value {
                 Json::Null => None,
-                _ => Some(
-                    value
-                        .decimal()
-                        .ok_or_else(|| Refusal::bad("Invalid manualValue"))?,
-                ),
+                _ => Some(value.decimal().ok_or_else(|| Refusal::bad("Invalid manualValue"))?),
             };
         }
         "valueToProductMode" => deal.manual = None,
@@ -201,10 +167,7 @@ fn ids(resource: &str, value: &Json) -> Result<Vec<i64>, Refusal> {
     let one = |value: &Json| {
         let text = value.text().or_else(|| value.at("id").text());
         let text = text.ok_or_else(|| Refusal::bad(format!("Invalid link to {resource}")))?;
-        if text
-            .split_once('-')
-            .is_some_and(|(_, given)| given != resource)
-        {
+        if text.split_once('-').is_some_and(|(_, given)| given != resource) {
             return Err(Refusal::bad(format!("Invalid link to {resource}: {text}")));
         }
         number_of(&text).ok_or_else(|| Refusal::bad(format!("Invalid link to {resource}: {text}")))
@@ -232,54 +195,32 @@ fn set_link(
     value: &Json,
 ) -> Result<(), Refusal> {
     if let Some(to) = Kind::parse_rest(relation).filter(|to| *to != record.kind) {
-        let sent = known(relation, ids(relation, value)?, |id| {
-            company.live(to, id).is_some()
-        })?;
+        let sent = known(relation, ids(relation, value)?, |id| company.live(to, id).is_some())?;
         let old = std::mem::take(record.links_mut(to));
         let keep = |id: i64| Link {
             id,
-            relationship: old
-                .iter()
-                .find(|link| link.id == id)
-                .and_then(|link| link.relationship.clone()),
+            relationship: old.iter().find(|link| link.id == id).and_then(|link| link.relationship.clone()),
         };
         *record.links_mut(to) = sent.into_iter().map(keep).collect();
         return Ok(());
     }
     let named = |rows: &[super::super::company::Named], resource| -> Result<Option<i64>, Refusal> {
-        Ok(known(resource, ids(resource, value)?, |id| {
-            rows.iter().any(|row| row.id == id)
-        })?
-        .pop())
+        Ok(known(resource, ids(resource, value)?, |id| rows.iter().any(|row| row.id == id))?.pop())
     };
     match (record.kind, relation) {
         (_, "owner") => {
             let team = value.str().is_some_and(|text| text.ends_with("-teams"));
             let resource = if team { "teams" } else { "users" };
             let exists = |id: i64| {
-                if team {
-                    company.teams.iter().any(|row| row.id == id)
-                } else {
-                    company.user(id).is_some()
-                }
+                if team { company.teams.iter().any(|row| row.id == id) } else { company.user(id).is_some() }
             };
             let id = known(resource, ids(resource, value)?, exists)?.pop();
-            record.owner = id.map(|id| {
-                if team {
-                    Owner::Team(id)
-                } else {
-                    Owner::User(id)
-                }
-            });
+            record.owner = id.map(|id| if team { Owner::Team(id) } else { Owner::User(id) });
         }
         (kind, "tags") => {
             // The tag's type must match the entity's.
-            let exists = |id| {
-                company
-                    .tags
-                    .iter()
-                    .any(|tag| tag.id == id && tag.kind == kind && tag.deleted.is_none())
-            };
+            let exists =
+                |id| company.tags.iter().any(|tag| tag.id == id && tag.kind == kind && tag.deleted.is_none());
             record.tags = known("tags", ids("tags", value)?, exists)?;
         }
         (Kind::Accounts | Kind::Contacts, "territory") => {
@@ -290,23 +231,16 @@ fn set_link(
         }
         (Kind::Accounts, "industry") => record.industry = named(&company.industries, "industries")?,
         (Kind::Leads, "sources") => {
-            let exists = |id| {
-                company
-                    .sources
-                    .iter()
-                    .any(|source| source.id == id && source.deleted.is_none())
-            };
+            let exists =
+                |id| company.sources.iter().any(|source| source.id == id && source.deleted.is_none());
             let sent = known("sources", ids("sources", value)?, exists)?;
             if let Some(deal) = &mut record.deal {
                 deal.sources = sent;
             }
         }
         (Kind::Leads, "productMaps") => {
-            let lines = value
-                .list()
-                .into_iter()
-                .map(|line| product(company, line))
-                .collect::<Result<_, _>>()?;
+            let lines =
+                value.list().into_iter().map(|line| product(company, line)).collect::<Result<_, _>>()?;
             if let Some(deal) = &mut record.deal {
                 deal.products = lines;
             }
@@ -319,10 +253,7 @@ fn set_link(
             let stage = company.milestones.iter().find(|stage| Some(stage.id) == id);
             if let (Some(deal), Some(stage)) = (&mut record.deal, stage) {
                 if stage.stageset != deal.stageset {
-                    return Err(Refusal::bad(format!(
-                        "{}-stages is in another stageset",
-                        stage.id
-                    )));
+                    return Err(Refusal::bad(format!("{}-stages is in another stageset", stage.id)));
                 }
                 deal.milestone = stage.id;
             }
@@ -334,19 +265,11 @@ fn set_link(
 
 fn product(company: &Company, line: &Json) -> Result<ProductLine, Refusal> {
     let sent = ids("products", line.at("links").at("product"))?;
-    let product = known("products", sent, |id| {
-        company.products.iter().any(|row| row.id == id)
-    })?
-    .pop();
+    let product = known("products", sent, |id| company.products.iter().any(|row| row.id == id))?.pop();
     let product = product.ok_or_else(|| Refusal::bad("A productMap must have a product"))?;
     let price = line.at("price").at("amount").decimal().unwrap_or_default();
     let quantity = line.at("quantity").decimal().unwrap_or(Decimal::ONE);
-    Ok(ProductLine {
-        product,
-        quantity,
-        price,
-        relationship: None,
-    })
+    Ok(ProductLine { product, quantity, price, relationship: None })
 }
 
 /// Applies a patch list to a record, all of it or nothing.
@@ -373,12 +296,7 @@ pub fn patch(
     Ok(())
 }
 
-fn apply(
-    company: &Company,
-    context: Context,
-    record: &mut Record,
-    op: &Json,
-) -> Result<(), Refusal> {
+fn apply(company: &Company, context: Context, record: &mut Record, op: &Json) -> Result<(), Refusal> {
     let verb = op.at("op").str().unwrap_or("");
     let path = op.at("path").str().unwrap_or("");
     let wrong = || Refusal::bad("Invalid patch").detail(format!("Invalid patch: {verb} {path}"));
@@ -393,11 +311,7 @@ fn apply(
         .map(|segment| segment.replace("~1", "/").replace("~0", "~"))
         .collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let value = if verb == "remove" {
-        &Json::Null
-    } else {
-        op.at("value")
-    };
+    let value = if verb == "remove" { &Json::Null } else { op.at("value") };
     match segments.as_slice() {
         [resource, "0", "links", relation] if *resource == record.kind.rest() => {
             set_link(company, context, record, relation, value)
@@ -408,9 +322,9 @@ fn apply(
                 ("add", "-") => {
                     let added = ids(relation, value)?;
                     now.extend(
-                        added.into_iter().filter(|id| {
-                            !linked(record, relation).unwrap_or_default().contains(id)
-                        }),
+                        added
+                            .into_iter()
+                            .filter(|id| !linked(record, relation).unwrap_or_default().contains(id)),
                     );
                 }
                 ("remove", target) => {
@@ -432,8 +346,7 @@ fn apply(
             set_custom(company, context, record, field, value)
         }
         [resource, "0", "customFields", name]
-            if *resource == record.kind.rest()
-                && context.settings.dialect.patch_custom_field_paths =>
+            if *resource == record.kind.rest() && context.settings.dialect.patch_custom_field_paths =>
         {
             set_custom(company, context, record, name, value)
         }
@@ -452,20 +365,13 @@ fn set_custom(
     if company.field(record.kind, name).is_none() {
         return Err(Refusal::bad(format!("Field {name} is not a custom field")));
     }
-    set_customs(
-        company,
-        context.settings,
-        record,
-        &Json::Obj(vec![(name.to_owned(), value.clone())]),
-    )
+    set_customs(company, context.settings, record, &Json::Obj(vec![(name.to_owned(), value.clone())]))
 }
 
 /// The ids under one relation that is a list.
 fn linked(record: &Record, relation: &str) -> Option<Vec<i64>> {
     match (relation, Kind::parse_rest(relation)) {
-        (_, Some(to)) if to != record.kind => {
-            Some(record.links(to).iter().map(|link| link.id).collect())
-        }
+        (_, Some(to)) if to != record.kind => Some(record.links(to).iter().map(|link| link.id).collect()),
         ("tags", _) => Some(record.tags.clone()),
         ("sources", _) => record.deal.as_ref().map(|deal| deal.sources.clone()),
         _ => None,

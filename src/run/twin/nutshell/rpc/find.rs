@@ -37,25 +37,18 @@ impl Tail {
         };
         let page = match call.at("page", start + 3) {
             Json::Null => 1,
-            sent => sent
-                .int()
-                .filter(|page| *page >= 1)
-                .ok_or_else(|| Refusal::bad("page must be 1 or more"))?,
+            sent => {
+                sent.int().filter(|page| *page >= 1).ok_or_else(|| Refusal::bad("page must be 1 or more"))?
+            }
         };
-        let direction = call
-            .at("orderDirection", start + 1)
-            .filled()
-            .unwrap_or_else(|| "ASC".to_owned());
+        let direction = call.at("orderDirection", start + 1).filled().unwrap_or_else(|| "ASC".to_owned());
         let descending = match direction.to_ascii_uppercase().as_str() {
             "ASC" => false,
             "DESC" => true,
             _ => return Err(Refusal::bad("orderDirection must be ASC or DESC")),
         };
         Ok(Tail {
-            order: call
-                .at("orderBy", start)
-                .filled()
-                .unwrap_or_else(|| order.to_owned()),
+            order: call.at("orderBy", start).filled().unwrap_or_else(|| order.to_owned()),
             descending,
             limit: usize::try_from(limit).unwrap_or(usize::MAX).min(10_000),
             page: usize::try_from(page).unwrap_or(usize::MAX),
@@ -69,19 +62,13 @@ impl Tail {
 
     /// One page of rows that are sorted already.
     pub fn page<T>(&self, rows: impl IntoIterator<Item = T>) -> Vec<T> {
-        rows.into_iter()
-            .skip(self.skip())
-            .take(self.limit)
-            .collect()
+        rows.into_iter().skip(self.skip()).take(self.limit).collect()
     }
 }
 
 /// Sorts rows of the settings by `id`, `position` or their name, and cuts a page out.
 pub fn rows(tail: &Tail, mut rows: Vec<Value>) -> Value {
-    let key = if rows
-        .first()
-        .is_some_and(|row| row.get(&tail.order).is_some())
-    {
+    let key = if rows.first().is_some_and(|row| row.get(&tail.order).is_some()) {
         tail.order.as_str()
     } else {
         "name"
@@ -90,10 +77,7 @@ pub fn rows(tail: &Tail, mut rows: Vec<Value>) -> Value {
         let (a, b) = (&a[key], &b[key]);
         match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a.cmp(&b),
-            _ => a
-                .as_str()
-                .map(str::to_lowercase)
-                .cmp(&b.as_str().map(str::to_lowercase)),
+            _ => a.as_str().map(str::to_lowercase).cmp(&b.as_str().map(str::to_lowercase)),
         }
     });
     if tail.descending {
@@ -116,33 +100,20 @@ fn sort_key(company: &Company, record: &Record, order: &str) -> Result<SortKey, 
             SortKey::Text(record.display().to_lowercase())
         }
         "name" | "number" => SortKey::Int(deal.map_or(0, |deal| deal.number)),
-        "description" => SortKey::Text(
-            record
-                .description
-                .clone()
-                .unwrap_or_default()
-                .to_lowercase(),
-        ),
+        "description" => SortKey::Text(record.description.clone().unwrap_or_default().to_lowercase()),
         "createdTime" | "created_time" => SortKey::Int(record.created),
         "modifiedTime" | "modified_time" => SortKey::Int(record.modified),
         "dueTime" | "due_time" => SortKey::Int(deal.and_then(|deal| deal.due).unwrap_or(0)),
-        "closedTime" | "closed_time" => {
-            SortKey::Int(deal.and_then(|deal| deal.closed).unwrap_or(0))
-        }
+        "closedTime" | "closed_time" => SortKey::Int(deal.and_then(|deal| deal.closed).unwrap_or(0)),
         "status" => SortKey::Int(deal.map_or(0, |deal| deal.status)),
         "milestone" => SortKey::Int(deal.map_or(0, |deal| deal.milestone)),
         "owner" => SortKey::Int(match record.owner {
             Some(Owner::User(id) | Owner::Team(id)) => id,
             None => 0,
         }),
-        "sources" => SortKey::Int(
-            deal.and_then(|deal| deal.sources.first().copied())
-                .unwrap_or(0),
-        ),
+        "sources" => SortKey::Int(deal.and_then(|deal| deal.sources.first().copied()).unwrap_or(0)),
         "confidence" => SortKey::Int(deal.and_then(|deal| deal.confidence).unwrap_or(0)),
-        "value" => {
-            SortKey::Int(i64::try_from(company.lead_value(record).trunc().mantissa()).unwrap_or(0))
-        }
+        "value" => SortKey::Int(i64::try_from(company.lead_value(record).trunc().mantissa()).unwrap_or(0)),
         _ => return Err(Refusal::bad(format!("Invalid orderBy {order}"))),
     })
 }
@@ -176,10 +147,7 @@ impl Sorted {
         match known {
             Some(at) if self.kept[at].1 == generation => self.kept.swap(0, at),
             _ => {
-                let mut found = Found {
-                    ids: compute()?,
-                    account_types: BTreeMap::new(),
-                };
+                let mut found = Found { ids: compute()?, account_types: BTreeMap::new() };
                 if kind == Kind::Accounts {
                     let records = found.ids.iter().filter_map(|id| company.record(kind, *id));
                     for id in records.filter_map(|record| record.account_type) {
@@ -243,13 +211,7 @@ pub fn page(
         ids.reverse();
         return Ok(ids);
     }
-    let question = format!(
-        "{} {} {} {}",
-        query.to_value(),
-        tail.order,
-        tail.descending,
-        context.user
-    );
+    let question = format!("{} {} {} {}", query.to_value(), tail.order, tail.descending, context.user);
     let found = sorted.get(company, kind, &question, || {
         let ids = matching(company, context, kind, query);
         sort(company, kind, ids, &tail.order, tail.descending)
@@ -280,23 +242,12 @@ const LEAD_KEYS: [&str; 18] = [
 
 fn check_keys(kind: Kind, query: &Json) -> Result<(), Refusal> {
     let known: &[&str] = match kind {
-        Kind::Accounts => &[
-            "accountType",
-            "industry",
-            "territory",
-            "origin",
-            "hasOpenLeads",
-            "tag",
-        ],
+        Kind::Accounts => &["accountType", "industry", "territory", "origin", "hasOpenLeads", "tag"],
         // `email` is not among them (sheet §4).
         Kind::Contacts => &["accountId", "leadId", "tag"],
         Kind::Leads => &LEAD_KEYS,
     };
-    match query
-        .entries()
-        .iter()
-        .find(|(key, _)| !known.contains(&key.as_str()))
-    {
+    match query.entries().iter().find(|(key, _)| !known.contains(&key.as_str())) {
         Some((key, _)) => Err(Refusal::bad(format!("Invalid query key {key}"))),
         None => Ok(()),
     }
@@ -315,30 +266,16 @@ fn ids(value: &Json) -> BTreeSet<i64> {
 fn matching(company: &Company, context: Context, kind: Kind, query: &Json) -> Vec<i64> {
     let listed = company.index.listed(kind);
     // A linked record narrows the search to its own links.
-    let start = [
-        ("accountId", Kind::Accounts),
-        ("contactId", Kind::Contacts),
-        ("leadId", Kind::Leads),
-    ];
-    let start = start.iter().find_map(|(key, to)| {
-        query
-            .get(key)
-            .filter(|value| !value.is_null())
-            .map(|value| (value, *to))
-    });
+    let start = [("accountId", Kind::Accounts), ("contactId", Kind::Contacts), ("leadId", Kind::Leads)];
+    let start = start
+        .iter()
+        .find_map(|(key, to)| query.get(key).filter(|value| !value.is_null()).map(|value| (value, *to)));
     let candidates: Vec<i64> = match start {
         Some((value, to)) => {
             let mut found = BTreeSet::new();
             for id in ids(value) {
-                let links = company
-                    .live(to, id)
-                    .map(|record| record.links(kind).iter().map(|link| link.id));
-                found.extend(
-                    links
-                        .into_iter()
-                        .flatten()
-                        .filter(|id| listed.contains(*id)),
-                );
+                let links = company.live(to, id).map(|record| record.links(kind).iter().map(|link| link.id));
+                found.extend(links.into_iter().flatten().filter(|id| listed.contains(*id)));
             }
             found.into_iter().collect()
         }
@@ -351,11 +288,9 @@ fn matching(company: &Company, context: Context, kind: Kind, query: &Json) -> Ve
         .map(|(key, value)| Test::new(company, kind, key, value))
         .collect();
     let holds = |id: &i64| {
-        company.live(kind, *id).is_some_and(|record| {
-            tests
-                .iter()
-                .all(|test| test.holds(company, context, record))
-        })
+        company
+            .live(kind, *id)
+            .is_some_and(|record| tests.iter().all(|test| test.holds(company, context, record)))
     };
     candidates.into_iter().filter(holds).collect()
 }
@@ -379,12 +314,7 @@ impl<'a> Test<'a> {
                     && tag.deleted.is_none()
                     && (names.contains(&tag.name) || names.contains(&tag.id.to_string()))
             };
-            company
-                .tags
-                .iter()
-                .filter(wanted)
-                .map(|tag| tag.id)
-                .collect()
+            company.tags.iter().filter(wanted).map(|tag| tag.id).collect()
         } else {
             ids(value)
         };
@@ -393,12 +323,7 @@ impl<'a> Test<'a> {
 
     fn holds(&self, company: &Company, context: Context, record: &Record) -> bool {
         let has = |id: Option<i64>| id.is_some_and(|id| self.ids.contains(&id));
-        let linked = |to: Kind| {
-            record
-                .links(to)
-                .iter()
-                .any(|link| self.ids.contains(&link.id))
-        };
+        let linked = |to: Kind| record.links(to).iter().any(|link| self.ids.contains(&link.id));
         let deal = record.deal.as_deref();
         match self.key {
             "tag" => record.tags.iter().any(|tag| self.ids.contains(tag)),
@@ -427,9 +352,7 @@ impl<'a> Test<'a> {
             "number" => has(deal.map(|deal| deal.number)),
             "priority" => has(deal.map(|deal| deal.priority)),
             "market" => has(deal.map(|deal| deal.market)),
-            "source" => {
-                deal.is_some_and(|deal| deal.sources.iter().any(|id| self.ids.contains(id)))
-            }
+            "source" => deal.is_some_and(|deal| deal.sources.iter().any(|id| self.ids.contains(id))),
             "assignee" => self.value.list().iter().any(|sent| {
                 let id = sent.at("id").int();
                 match (sent.at("entityType").str(), record.owner) {
@@ -439,9 +362,7 @@ impl<'a> Test<'a> {
                 }
             }),
             // 0 mine, 1 my team, 2 all; the twin's users are in no team.
-            "filter" => {
-                self.value.int() == Some(2) || record.owner == Some(Owner::User(context.user))
-            }
+            "filter" => self.value.int() == Some(2) || record.owner == Some(Owner::User(context.user)),
             _ => true,
         }
     }

@@ -47,14 +47,8 @@ pub fn serve(state: &mut State, request: &Request, now_ms: i64) -> Response {
         return answer(405, "application/json", b"null".to_vec());
     }
     let body = Json::parse(&request.body);
-    let id = body
-        .as_ref()
-        .map_or(Value::Null, |body| body.at("id").to_value());
-    let method = body
-        .as_ref()
-        .and_then(|body| body.at("method").str())
-        .unwrap_or("?")
-        .to_owned();
+    let id = body.as_ref().map_or(Value::Null, |body| body.at("id").to_value());
+    let method = body.as_ref().and_then(|body| body.at("method").str()).unwrap_or("?").to_owned();
     state.log.request(&method);
     let result = match &body {
         None => Err(Refusal::new(-32700, "Parse error")),
@@ -63,11 +57,7 @@ pub fn serve(state: &mut State, request: &Request, now_ms: i64) -> Response {
     let reply = envelope(state, &id, result);
     let status = reply.status;
     if status != 200 || reply.code.is_some() {
-        state.log.error(
-            &reply
-                .code
-                .map_or_else(|| status.to_string(), |code| code.to_string()),
-        );
+        state.log.error(&reply.code.map_or_else(|| status.to_string(), |code| code.to_string()));
     }
     let mut response = answer(status, "application/json", reply.body);
     if let Some((name, value)) = reply.header {
@@ -78,11 +68,7 @@ pub fn serve(state: &mut State, request: &Request, now_ms: i64) -> Response {
         let mut hasher = DefaultHasher::new();
         response.body.hash(&mut hasher);
         let tag = format!("\"{:016x}\"", hasher.finish());
-        if request
-            .headers
-            .iter()
-            .any(|(name, value)| name == "if-none-match" && *value == tag)
-        {
+        if request.headers.iter().any(|(name, value)| name == "if-none-match" && *value == tag) {
             response.status = 304;
             response.body.clear();
         }
@@ -126,25 +112,13 @@ fn envelope(state: &State, id: &Value, result: Result<Value, Refusal>) -> Reply 
                 // What fails before the call is looked at has its own status in either form.
                 (RpcStatus::Always200, code) if !matches!(code, 429 | 500 | 503) => 200,
                 (_, -32601) => 404,
-                (_, code) => u16::try_from(code)
-                    .ok()
-                    .filter(|code| (400..600).contains(code))
-                    .unwrap_or(400),
+                (_, code) => u16::try_from(code).ok().filter(|code| (400..600).contains(code)).unwrap_or(400),
             };
             let wait = refusal.detail.filter(|_| refusal.code == 429);
-            (
-                status,
-                Some(refusal.code),
-                wait.map(|seconds| ("retry-after".to_owned(), seconds)),
-            )
+            (status, Some(refusal.code), wait.map(|seconds| ("retry-after".to_owned(), seconds)))
         }
     };
-    Reply {
-        status,
-        code,
-        body: Value::Object(map).to_string().into_bytes(),
-        header,
-    }
+    Reply { status, code, body: Value::Object(map).to_string().into_bytes(), header }
 }
 
 fn call(state: &mut State, request: &Request, body: &Json, now_ms: i64) -> Result<Value, Refusal> {
@@ -154,10 +128,7 @@ fn call(state: &mut State, request: &Request, body: &Json, now_ms: i64) -> Resul
     if body.at("id").is_null() {
         return Err(invalid());
     }
-    let call = Call {
-        method,
-        params: body.at("params"),
-    };
+    let call = Call { method, params: body.at("params") };
     if method == "getApiForUsername" {
         let host = &state.settings.host;
         return Ok(json!({"iphone": host, "api": host, "login": host}));
@@ -172,12 +143,7 @@ fn call(state: &mut State, request: &Request, body: &Json, now_ms: i64) -> Resul
         return Err(Refusal::new(500, "Internal Server Error"));
     }
     let settings = state.settings.clone();
-    let context = Context {
-        settings: &settings,
-        now_ms,
-        actor,
-        user,
-    };
+    let context = Context { settings: &settings, now_ms, actor, user };
     dispatch(state, context, &call)
 }
 
@@ -203,9 +169,7 @@ fn dispatch(state: &mut State, context: Context, call: &Call) -> Result<Value, R
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + chars.as_str()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }
 
 fn not_found(what: &str, id: i64) -> Refusal {
@@ -222,45 +186,27 @@ fn record(
 ) -> Result<Value, Refusal> {
     let company = &mut state.company;
     let show = |company: &Company, id: i64| {
-        let render = Render {
-            company,
-            settings: context.settings,
-        };
-        company
-            .record(kind, id)
-            .map(|record| render.full(record))
-            .ok_or_else(|| not_found(kind.name(), id))
+        let render = Render { company, settings: context.settings };
+        company.record(kind, id).map(|record| render.full(record)).ok_or_else(|| not_found(kind.name(), id))
     };
     if verb == "new" {
         let id = write::create(company, context, kind, call.at(kind.singular(), 0))?;
         return show(company, id);
     }
     let name = format!("{}Id", kind.singular());
-    let id = call
-        .at(&name, 0)
-        .int()
-        .ok_or_else(|| Refusal::bad(format!("{name} must be a number")))?;
-    let record = company
-        .record(kind, id)
-        .ok_or_else(|| not_found(kind.name(), id))?;
+    let id = call.at(&name, 0).int().ok_or_else(|| Refusal::bad(format!("{name} must be a number")))?;
+    let record = company.record(kind, id).ok_or_else(|| not_found(kind.name(), id))?;
     let rev = call.at("rev", 1);
     let current = record.rev.to_string();
     if verb == "get" {
         // A read that names the current rev answers a stub (sheet §3).
         let unchanged = rev.text().is_some_and(|rev| rev == current);
-        return if unchanged {
-            Ok(json!({"_notModified": true}))
-        } else {
-            show(company, id)
-        };
+        return if unchanged { Ok(json!({"_notModified": true})) } else { show(company, id) };
     }
     if record.deleted.is_some() {
         return Err(not_found(kind.name(), id));
     }
-    if !rev
-        .text()
-        .is_some_and(|rev| rev == current || rev == "REV_IGNORE")
-    {
+    if !rev.text().is_some_and(|rev| rev == current || rev == "REV_IGNORE") {
         return Err(Refusal::new(409, "rev key is out-of-date"));
     }
     if verb == "delete" {
@@ -272,12 +218,7 @@ fn record(
     show(company, id)
 }
 
-fn find_records(
-    state: &mut State,
-    context: Context,
-    call: &Call,
-    kind: Kind,
-) -> Result<Value, Refusal> {
+fn find_records(state: &mut State, context: Context, call: &Call, kind: Kind) -> Result<Value, Refusal> {
     let order = if kind == Kind::Accounts { "name" } else { "id" };
     let mut tail = Tail::read(call, 1, order)?;
     if !tail.stub || kind != Kind::Leads {
@@ -287,45 +228,22 @@ fn find_records(
         throttle(state, context)?;
     }
     let company = &state.company;
-    let ids = find::page(
-        company,
-        &mut state.sorted,
-        context,
-        kind,
-        call.at("query", 0),
-        &tail,
-    )?;
-    let render = Render {
-        company,
-        settings: context.settings,
-    };
+    let ids = find::page(company, &mut state.sorted, context, kind, call.at("query", 0), &tail)?;
+    let render = Render { company, settings: context.settings };
     let records = ids.iter().filter_map(|id| company.record(kind, *id));
-    Ok(records
-        .map(|record| {
-            if tail.stub {
-                render.stub(record)
-            } else {
-                render.full(record)
-            }
-        })
-        .collect())
+    Ok(records.map(|record| if tail.stub { render.stub(record) } else { render.full(record) }).collect())
 }
 
 /// Counts full find pages per minute (sheet §3.3).
 fn throttle(state: &mut State, context: Context) -> Result<(), Refusal> {
     let (limit, refusal) = match context.settings.dialect.find_throttle {
         Throttle::Off => return Ok(()),
-        Throttle::TooMany {
-            per_minute,
-            retry_after_seconds,
-        } => {
+        Throttle::TooMany { per_minute, retry_after_seconds } => {
             let mut refusal = Refusal::new(429, "Too many requests");
             refusal.detail = retry_after_seconds.map(|seconds| seconds.to_string());
             (per_minute, refusal)
         }
-        Throttle::Unavailable { per_minute } => {
-            (per_minute, Refusal::new(503, "Service Unavailable"))
-        }
+        Throttle::Unavailable { per_minute } => (per_minute, Refusal::new(503, "Service Unavailable")),
     };
     let minute = context.now_ms.div_euclid(60_000);
     if state.full_finds.0 != minute {
@@ -339,10 +257,7 @@ fn throttle(state: &mut State, context: Context) -> Result<(), Refusal> {
 }
 
 fn stubs(company: &Company, context: Context, kind: Kind, ids: &[i64], limit: usize) -> Value {
-    let render = Render {
-        company,
-        settings: context.settings,
-    };
+    let render = Render { company, settings: context.settings };
     ids.iter()
         .filter_map(|id| company.live(kind, *id))
         .take(limit)
@@ -351,50 +266,29 @@ fn stubs(company: &Company, context: Context, kind: Kind, ids: &[i64], limit: us
 }
 
 fn search(company: &Company, context: Context, call: &Call, kind: Kind) -> Result<Value, Refusal> {
-    let text = call
-        .at("string", 0)
-        .text()
-        .ok_or_else(|| Refusal::bad("string is missing"))?;
+    let text = call.at("string", 0).text().ok_or_else(|| Refusal::bad("string is missing"))?;
     let default = if kind == Kind::Leads { 40 } else { 10 };
-    let limit = call
-        .at("limit", 1)
-        .int()
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(default);
+    let limit = call.at("limit", 1).int().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(default);
     let ids = company.index.fuzzy(kind, &text);
     Ok(stubs(company, context, kind, &ids, limit))
 }
 
 fn note(company: &mut Company, context: Context, call: &Call) -> Result<Value, Refusal> {
     let show = |company: &Company, id: i64| {
-        let render = Render {
-            company,
-            settings: context.settings,
-        };
-        company
-            .note(id)
-            .map(|note| render.note(note))
-            .ok_or_else(|| not_found("Notes", id))
+        let render = Render { company, settings: context.settings };
+        company.note(id).map(|note| render.note(note)).ok_or_else(|| not_found("Notes", id))
     };
     let text = |input: &Json| input.filled().or_else(|| input.at("note").filled());
     if call.method == "newNote" {
         let entity = call.at("entity", 0);
         let kind = entity.at("entityType").str().and_then(Kind::parse);
-        let kind =
-            kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
-        let id = entity
-            .at("id")
-            .int()
-            .ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
-        let text =
-            text(call.at("note", 1)).ok_or_else(|| Refusal::bad("A note must have a text"))?;
+        let kind = kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
+        let id = entity.at("id").int().ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
+        let text = text(call.at("note", 1)).ok_or_else(|| Refusal::bad("A note must have a text"))?;
         let note = company.add_note(kind, id, text, context.actor, context.now_ms);
         return show(company, note.ok_or_else(|| not_found(kind.name(), id))?);
     }
-    let id = call
-        .at("noteId", 0)
-        .int()
-        .ok_or_else(|| Refusal::bad("noteId must be a number"))?;
+    let id = call.at("noteId", 0).int().ok_or_else(|| Refusal::bad("noteId must be a number"))?;
     let known = company.note(id).ok_or_else(|| not_found("Notes", id))?;
     let current = known.rev.to_string();
     let sent = call.at("rev", 1).text();
@@ -428,9 +322,8 @@ fn note(company: &mut Company, context: Context, call: &Call) -> Result<Value, R
 /// Settings, sources, tags, users, searches over everything.
 fn reference(company: &mut Company, context: Context, call: &Call) -> Result<Value, Refusal> {
     let list = |values: Vec<Value>| Ok(rows(&Tail::read(call, 0, "name")?, values));
-    let plain = |entity: &str, rows: &[super::company::Named]| {
-        rows.iter().map(|row| named(entity, row)).collect()
-    };
+    let plain =
+        |entity: &str, rows: &[super::company::Named]| rows.iter().map(|row| named(entity, row)).collect();
     match call.method {
         "findUsers" => {
             let email = call.at("query", 0).at("email").filled();
@@ -531,30 +424,18 @@ fn reference(company: &mut Company, context: Context, call: &Call) -> Result<Val
 }
 
 fn sources(company: &Company) -> impl Iterator<Item = Value> {
-    let live = company
-        .sources
-        .iter()
-        .filter(|source| source.deleted.is_none());
+    let live = company.sources.iter().filter(|source| source.deleted.is_none());
     live.map(|source| json!({"stub": true, "id": source.id, "rev": "0", "entityType": "Sources", "name": source.name}))
 }
 
 fn by_kind(rows: impl Fn(Kind) -> Value) -> Value {
-    Value::Object(
-        Kind::ALL
-            .into_iter()
-            .map(|kind| (kind.name().to_owned(), rows(kind)))
-            .collect(),
-    )
+    Value::Object(Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), rows(kind))).collect())
 }
 
 fn new_tag(company: &mut Company, input: &Json) -> Result<Value, Refusal> {
     let kind = input.at("entityType").str().and_then(Kind::parse);
-    let kind =
-        kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
-    let name = input
-        .at("name")
-        .filled()
-        .ok_or_else(|| Refusal::bad("A tag must have a name"))?;
+    let kind = kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
+    let name = input.at("name").filled().ok_or_else(|| Refusal::bad("A tag must have a name"))?;
     if company.tag(kind, &name).is_some() {
         return Err(Refusal::bad(format!("Tag {name} already exists")));
     }
@@ -566,31 +447,14 @@ fn timeline(company: &Company, context: Context, call: &Call) -> Result<Value, R
     let query = call.at("query", 0);
     let tail = Tail::read(call, 1, "time")?;
     let kind = query.at("entityType").str().and_then(Kind::parse);
-    let kind =
-        kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
-    let id = query
-        .at("id")
-        .int()
-        .ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
-    let record = company
-        .record(kind, id)
-        .ok_or_else(|| not_found(kind.name(), id))?;
-    let render = Render {
-        company,
-        settings: context.settings,
-    };
-    let notes = record
-        .notes
-        .iter()
-        .filter_map(|id| company.note(*id))
-        .filter(|note| note.deleted.is_none());
+    let kind = kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
+    let id = query.at("id").int().ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
+    let record = company.record(kind, id).ok_or_else(|| not_found(kind.name(), id))?;
+    let render = Render { company, settings: context.settings };
+    let notes = record.notes.iter().filter_map(|id| company.note(*id)).filter(|note| note.deleted.is_none());
     let mut notes: Vec<_> = notes.collect();
     if tail.descending {
         notes.reverse();
     }
-    Ok(tail
-        .page(notes)
-        .into_iter()
-        .map(|note| render.note(note))
-        .collect())
+    Ok(tail.page(notes).into_iter().map(|note| render.note(note)).collect())
 }

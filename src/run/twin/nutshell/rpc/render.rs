@@ -60,10 +60,7 @@ impl Render<'_> {
             Kind::Accounts => format!("/company/{}{dash}{slug}", record.id),
             Kind::Contacts => format!("/person/{}{dash}{slug}", record.id),
             // The address carries the number, not the id (sheet §9).
-            Kind::Leads => format!(
-                "/lead/{}",
-                record.deal.as_ref().map_or(0, |deal| deal.number)
-            ),
+            Kind::Leads => format!("/lead/{}", record.deal.as_ref().map_or(0, |deal| deal.number)),
         }
     }
 
@@ -92,12 +89,9 @@ impl Render<'_> {
         match owner {
             None => Value::Null,
             Some(Owner::User(id)) => self.company.user(id).map_or(Value::Null, user),
-            Some(Owner::Team(id)) => self
-                .company
-                .teams
-                .iter()
-                .find(|row| row.id == id)
-                .map_or(Value::Null, team),
+            Some(Owner::Team(id)) => {
+                self.company.teams.iter().find(|row| row.id == id).map_or(Value::Null, team)
+            }
         }
     }
 
@@ -112,12 +106,7 @@ impl Render<'_> {
 
     /// A record's stub: no custom fields, notes or links (sheet §4).
     pub fn stub(&self, record: &Record) -> Value {
-        let mut value = stub(
-            record.kind.name(),
-            record.id,
-            &record.rev.to_string(),
-            &record.display(),
-        );
+        let mut value = stub(record.kind.name(), record.id, &record.rev.to_string(), &record.display());
         value["modifiedTime"] = time::rpc(record.modified);
         value["createdTime"] = time::rpc(record.created);
         match record.kind {
@@ -178,26 +167,11 @@ impl Render<'_> {
         if deal.status >= 10 {
             return 100;
         }
-        let stages = self
-            .company
-            .milestones
-            .iter()
-            .filter(|stage| stage.stageset == deal.stageset);
+        let stages = self.company.milestones.iter().filter(|stage| stage.stageset == deal.stageset);
         let (count, position) = stages.fold((0, 0), |(count, position), stage| {
-            (
-                count + 1,
-                if stage.id == deal.milestone {
-                    stage.position
-                } else {
-                    position
-                },
-            )
+            (count + 1, if stage.id == deal.milestone { stage.position } else { position })
         });
-        if count == 0 {
-            0
-        } else {
-            (position - 1).max(0) * 100 / count
-        }
+        if count == 0 { 0 } else { (position - 1).max(0) * 100 / count }
     }
 
     fn row(entity: &str, rows: &[Named], id: Option<i64>) -> Value {
@@ -213,10 +187,7 @@ impl Render<'_> {
         let mut set = |key: &str, value: Value| {
             map.insert(key.to_owned(), value);
         };
-        let tags = record
-            .tags
-            .iter()
-            .filter_map(|id| self.company.tags.iter().find(|tag| tag.id == *id));
+        let tags = record.tags.iter().filter_map(|id| self.company.tags.iter().find(|tag| tag.id == *id));
         set("id", json!(record.id));
         set("entityType", json!(record.kind.name()));
         set("rev", json!(record.rev.to_string()));
@@ -227,21 +198,10 @@ impl Render<'_> {
         set("avatarUrl", json!(self.avatar(record)));
         set("description", json!(record.description));
         set("creator", self.actor(record.creator));
-        set(
-            "tags",
-            tags.filter(|tag| tag.deleted.is_none())
-                .map(|tag| json!(tag.name))
-                .collect(),
-        );
+        set("tags", tags.filter(|tag| tag.deleted.is_none()).map(|tag| json!(tag.name)).collect());
         set("lastContactedDate", Value::Null);
         let notes = record.notes.iter().filter_map(|id| self.company.note(*id));
-        set(
-            "notes",
-            notes
-                .filter(|note| note.deleted.is_none())
-                .map(|note| self.note(note))
-                .collect(),
-        );
+        set("notes", notes.filter(|note| note.deleted.is_none()).map(|note| self.note(note)).collect());
         if let Some(deleted) = record.deleted {
             set("deletedTime", time::rpc(deleted));
         }
@@ -258,53 +218,22 @@ impl Render<'_> {
             let everywhere = self.settings.dialect.primary_everywhere;
             set("owner", self.owner(record.owner));
             set("legacyId", json!(record.legacy_id));
-            set(
-                "territory",
-                Self::row("Territories", &self.company.territories, record.territory),
-            );
-            set(
-                "phone",
-                items_out(&record.phone, true, |phone| phone.to_rpc()),
-            );
-            set(
-                "email",
-                items_out(&record.email, everywhere, |text| json!(text)),
-            );
-            set(
-                "url",
-                items_out(&record.url, everywhere, |text| json!(text)),
-            );
+            set("territory", Self::row("Territories", &self.company.territories, record.territory));
+            set("phone", items_out(&record.phone, true, |phone| phone.to_rpc()));
+            set("email", items_out(&record.email, everywhere, |text| json!(text)));
+            set("url", items_out(&record.url, everywhere, |text| json!(text)));
             set("address", items_out(&record.address, true, address_out));
             // `getAccount` embeds at most 100 leads (sheet §9).
-            set(
-                "leads",
-                json!(self.linked(&record.leads[..record.leads.len().min(100)], Kind::Leads)),
-            );
+            set("leads", json!(self.linked(&record.leads[..record.leads.len().min(100)], Kind::Leads)));
         }
         match record.kind {
             Kind::Accounts => {
-                let kind = self
-                    .company
-                    .account_types
-                    .iter()
-                    .find(|row| Some(row.id) == record.account_type);
+                let kind = self.company.account_types.iter().find(|row| Some(row.id) == record.account_type);
                 set("name", json!(record.name));
-                set(
-                    "avatar",
-                    json!({"url": "/image/230/default/default/account-avatar-1.png"}),
-                );
-                set(
-                    "industry",
-                    Self::row("Industries", &self.company.industries, record.industry),
-                );
-                set(
-                    "accountType",
-                    kind.map_or(Value::Null, |row| json!({"id": row.id, "name": row.name})),
-                );
-                set(
-                    "contacts",
-                    json!(self.linked(&record.contacts, Kind::Contacts)),
-                );
+                set("avatar", json!({"url": "/image/230/default/default/account-avatar-1.png"}));
+                set("industry", Self::row("Industries", &self.company.industries, record.industry));
+                set("accountType", kind.map_or(Value::Null, |row| json!({"id": row.id, "name": row.name})));
+                set("contacts", json!(self.linked(&record.contacts, Kind::Contacts)));
                 set("mergedInto", json!([]));
             }
             Kind::Contacts => {
@@ -316,10 +245,7 @@ impl Render<'_> {
                         "displayName": record.display(),
                     }),
                 );
-                set(
-                    "accounts",
-                    json!(self.linked(&record.accounts, Kind::Accounts)),
-                );
+                set("accounts", json!(self.linked(&record.accounts, Kind::Accounts)));
                 set("contactedCount", json!(0));
             }
             Kind::Leads => self.lead(record, &mut set),
@@ -331,14 +257,8 @@ impl Render<'_> {
         let Some(deal) = &record.deal else { return };
         let company = self.company;
         let market = company.market(deal.market);
-        let stage = company
-            .milestones
-            .iter()
-            .find(|stage| stage.id == deal.milestone);
-        let stageset = company
-            .stagesets
-            .iter()
-            .find(|known| known.id == deal.stageset);
+        let stage = company.milestones.iter().find(|stage| stage.id == deal.milestone);
+        let stageset = company.stagesets.iter().find(|known| known.id == deal.stageset);
         let mut accounts = self.linked(&record.accounts, Kind::Accounts);
         let primary = accounts.first().cloned().unwrap_or(Value::Null);
         if !self.settings.dialect.primary_account_listed && !accounts.is_empty() {
@@ -348,16 +268,8 @@ impl Render<'_> {
         set("name", json!(record.display()));
         set("primaryAccount", primary);
         set("accounts", json!(accounts));
-        set(
-            "contacts",
-            json!(self.linked(&record.contacts, Kind::Contacts)),
-        );
-        set(
-            "milestone",
-            stage.map_or(Value::Null, |stage| {
-                stub("Milestones", stage.id, "0", &stage.name)
-            }),
-        );
+        set("contacts", json!(self.linked(&record.contacts, Kind::Contacts)));
+        set("milestone", stage.map_or(Value::Null, |stage| stub("Milestones", stage.id, "0", &stage.name)));
         set("stageset", stageset.map_or(Value::Null, |known| {
             json!({"stub": true, "id": known.id, "entityType": "Stagesets", "modifiedTime": time::rpc(FOUNDED), "name": known.name})
         }));
@@ -376,42 +288,27 @@ impl Render<'_> {
             }),
         );
         set("assignee", self.owner(record.owner));
-        let sources = deal
-            .sources
-            .iter()
-            .filter_map(|id| company.sources.iter().find(|source| source.id == *id));
-        set(
-            "sources",
-            sources
-                .map(|source| stub("Sources", source.id, "0", &source.name))
-                .collect(),
-        );
+        let sources =
+            deal.sources.iter().filter_map(|id| company.sources.iter().find(|source| source.id == *id));
+        set("sources", sources.map(|source| stub("Sources", source.id, "0", &source.name)).collect());
         set("channels", json!([]));
-        let rivals = deal
-            .competitors
-            .iter()
-            .filter_map(|id| company.competitors.iter().find(|row| row.id == *id));
-        set(
-            "competitors",
-            rivals.map(|row| named("Competitors", row)).collect(),
-        );
+        let rivals =
+            deal.competitors.iter().filter_map(|id| company.competitors.iter().find(|row| row.id == *id));
+        set("competitors", rivals.map(|row| named("Competitors", row)).collect());
         let line = |line: &super::super::record::ProductLine| {
-            let product = company
-                .products
-                .iter()
-                .find(|product| product.id == line.product)?;
+            let product = company.products.iter().find(|product| product.id == line.product)?;
             let mut value = stub("Products", product.id, "0", &product.name);
             value["modifiedTime"] = time::rpc(FOUNDED);
             value["createdTime"] = time::rpc(FOUNDED);
             value["relationship"] = json!(line.relationship);
-            value["price"] = json!({"currency": company.lead_currency(record), "amount": json::number(line.price)});
+            value["price"] =
+                json!({"currency": company.lead_currency(record), "amount": json::number(line.price)});
             value["quantity"] = json::number(line.quantity);
             Some(value)
         };
         set("products", deal.products.iter().filter_map(line).collect());
-        if let Some(outcome) = deal
-            .outcome
-            .and_then(|id| company.outcomes.iter().find(|known| known.id == id))
+        if let Some(outcome) =
+            deal.outcome.and_then(|id| company.outcomes.iter().find(|known| known.id == id))
         {
             set("outcome", self::outcome(outcome));
         }
@@ -476,10 +373,7 @@ impl Render<'_> {
                 let id: i64 = id.parse().ok()?;
                 match entity {
                     "Users" => self.company.user(id).map(|user| user.name.clone()),
-                    _ => self
-                        .company
-                        .live(Kind::parse(entity)?, id)
-                        .map(Record::display),
+                    _ => self.company.live(Kind::parse(entity)?, id).map(Record::display),
                 }
             });
             match (name, end) {

@@ -8,29 +8,19 @@ use super::super::record::{Kind, Link, Person, ProductLine, Record};
 use super::super::settings::OnBad;
 use super::super::time;
 use super::super::values::{
-    Context, Refusal, address, check_open_leads, close, items, lead_title, links, one_of, owner,
-    phone, reopen, set_customs, tags,
+    Context, Refusal, address, check_open_leads, close, items, lead_title, links, one_of, owner, phone,
+    reopen, set_customs, tags,
 };
 
 /// Creates a record; returns its id.
-pub fn create(
-    company: &mut Company,
-    context: Context,
-    kind: Kind,
-    input: &Json,
-) -> Result<i64, Refusal> {
+pub fn create(company: &mut Company, context: Context, kind: Kind, input: &Json) -> Result<i64, Refusal> {
     if !matches!(input, Json::Obj(_) | Json::Arr(_)) {
-        return Err(Refusal::bad(format!(
-            "{} must be an object",
-            kind.singular()
-        )));
+        return Err(Refusal::bad(format!("{} must be an object", kind.singular())));
     }
     let mut record = match kind {
         Kind::Leads => {
             check_open_leads(company, context.settings)?;
-            company
-                .new_lead(context.actor)
-                .ok_or_else(|| Refusal::bad("There is no pipeline"))?
+            company.new_lead(context.actor).ok_or_else(|| Refusal::bad("There is no pipeline"))?
         }
         _ => Record::new(kind, context.actor),
     };
@@ -43,9 +33,7 @@ pub fn create(
         && record.phone.is_empty()
         && record.email.is_empty()
     {
-        return Err(Refusal::bad(
-            "A contact must have a name, a phone number or an e-mail address",
-        ));
+        return Err(Refusal::bad("A contact must have a name, a phone number or an e-mail address"));
     }
     if kind == Kind::Leads
         && !context.settings.dialect.lead_without_contact
@@ -60,12 +48,7 @@ pub fn create(
 }
 
 /// Edits a record whose rev was checked already.
-pub fn edit(
-    company: &mut Company,
-    context: Context,
-    before: &Record,
-    input: &Json,
-) -> Result<(), Refusal> {
+pub fn edit(company: &mut Company, context: Context, before: &Record, input: &Json) -> Result<(), Refusal> {
     let mut record = before.clone();
     let notes = apply(company, context, &mut record, input, false)?;
     let (kind, id) = (record.kind, record.id);
@@ -99,11 +82,8 @@ fn apply(
     let kind = record.kind;
     let dialect = &context.settings.dialect;
     if let Some(text) = input.get("description") {
-        record.description = if kind == Kind::Leads {
-            lead_title(context.settings, text)?
-        } else {
-            text.filled()
-        };
+        record.description =
+            if kind == Kind::Leads { lead_title(context.settings, text)? } else { text.filled() };
     }
     match kind {
         Kind::Leads => lead(company, context, record, input, new)?,
@@ -124,11 +104,7 @@ fn apply(
                 record.owner = owner(company, sent)?;
             }
             if let Some(sent) = input.get("territoryId") {
-                record.territory = one_of(
-                    company.territories.iter().map(|row| row.id),
-                    "Territory",
-                    sent,
-                )?;
+                record.territory = one_of(company.territories.iter().map(|row| row.id), "Territory", sent)?;
             }
             if let Some(sent) = input.get("legacyId").filter(|_| dialect.legacy_id_kept) {
                 record.legacy_id = sent.filled();
@@ -141,18 +117,11 @@ fn apply(
                 record.name = sent.filled().unwrap_or_default();
             }
             if let Some(sent) = input.get("industryId") {
-                record.industry = one_of(
-                    company.industries.iter().map(|row| row.id),
-                    "Industry",
-                    sent,
-                )?;
+                record.industry = one_of(company.industries.iter().map(|row| row.id), "Industry", sent)?;
             }
             if let Some(sent) = input.get("accountTypeId") {
-                record.account_type = one_of(
-                    company.account_types.iter().map(|row| row.id),
-                    "Account type",
-                    sent,
-                )?;
+                record.account_type =
+                    one_of(company.account_types.iter().map(|row| row.id), "Account type", sent)?;
             }
         }
         Kind::Contacts => {
@@ -172,21 +141,10 @@ fn apply(
     {
         let list = Json::Arr(vec![sent.clone()]);
         let first = links(company, Kind::Accounts, &list)?.remove(0);
-        let known = record
-            .accounts
-            .iter()
-            .position(|link| link.id == first.id)
-            .map(|at| record.accounts.remove(at));
-        let relationship = first
-            .relationship
-            .or_else(|| known.and_then(|link| link.relationship));
-        record.accounts.insert(
-            0,
-            Link {
-                id: first.id,
-                relationship,
-            },
-        );
+        let known =
+            record.accounts.iter().position(|link| link.id == first.id).map(|at| record.accounts.remove(at));
+        let relationship = first.relationship.or_else(|| known.and_then(|link| link.relationship));
+        record.accounts.insert(0, Link { id: first.id, relationship });
     }
     if let Some(sent) = input.get("customFields") {
         if !dialect.unsent_custom_fields_survive {
@@ -215,10 +173,7 @@ fn name(objects: bool, input: &Json) -> Result<Person, Refusal> {
             family: input.at("familyName").filled(),
         }),
         Json::Obj(_) => Err(Refusal::bad("The name of a contact must be a string")),
-        _ => Ok(input
-            .filled()
-            .map(|text| Record::split_name(&text))
-            .unwrap_or_default()),
+        _ => Ok(input.filled().map(|text| Record::split_name(&text)).unwrap_or_default()),
     }
 }
 
@@ -235,23 +190,16 @@ fn lead(
     let Some(mut deal) = record.deal.take() else {
         return Ok(());
     };
-    let stageset = one_of(
-        company.stagesets.iter().map(|known| known.id),
-        "Stageset",
-        input.at("stagesetId"),
-    )?;
-    let stage = one_of(
-        company.milestones.iter().map(|known| known.id),
-        "Milestone",
-        input.at("milestoneId"),
-    )?;
+    let stageset =
+        one_of(company.stagesets.iter().map(|known| known.id), "Stageset", input.at("stagesetId"))?;
+    let stage =
+        one_of(company.milestones.iter().map(|known| known.id), "Milestone", input.at("milestoneId"))?;
     let stage = stage.and_then(|id| company.milestones.iter().find(|known| known.id == id));
     if let Some(stageset) = stageset.filter(|id| *id != deal.stageset) {
         deal.stageset = stageset;
         let first = company.first_stage(stageset);
-        deal.milestone = first
-            .ok_or_else(|| Refusal::bad(format!("Stageset {stageset} has no milestones")))?
-            .id;
+        deal.milestone =
+            first.ok_or_else(|| Refusal::bad(format!("Stageset {stageset} has no milestones")))?.id;
     }
     if let Some(stage) = stage {
         if new && stageset.is_none() {
@@ -266,14 +214,8 @@ fn lead(
         deal.milestone = stage.id;
     }
     if let Some(sent) = input.get("market").or_else(|| input.get("marketId")) {
-        let market = one_of(
-            company.markets.iter().map(|market| market.id),
-            "Market",
-            sent,
-        )?;
-        deal.market = market
-            .or_else(|| company.default_market().map(|market| market.id))
-            .unwrap_or(0);
+        let market = one_of(company.markets.iter().map(|market| market.id), "Market", sent)?;
+        deal.market = market.or_else(|| company.default_market().map(|market| market.id)).unwrap_or(0);
     }
     if let Some(sent) = input.get("confidence") {
         deal.confidence = match sent.int() {
@@ -292,45 +234,23 @@ fn lead(
         deal.priority = sent.int().unwrap_or(0);
     }
     if let Some(sent) = input.get("sources") {
-        let known = || {
-            company
-                .sources
-                .iter()
-                .filter(|source| source.deleted.is_none())
-                .map(|source| source.id)
-        };
+        let known =
+            || company.sources.iter().filter(|source| source.deleted.is_none()).map(|source| source.id);
         let read = |sent: &&Json| one_of(known(), "Source", sent).transpose();
-        deal.sources = sent
-            .list()
-            .iter()
-            .filter_map(read)
-            .collect::<Result<_, _>>()?;
+        deal.sources = sent.list().iter().filter_map(read).collect::<Result<_, _>>()?;
     }
     if let Some(sent) = input.get("competitors") {
         let read = |sent: &&Json| {
-            one_of(
-                company.competitors.iter().map(|row| row.id),
-                "Competitor",
-                sent,
-            )
-            .transpose()
+            one_of(company.competitors.iter().map(|row| row.id), "Competitor", sent).transpose()
         };
-        deal.competitors = sent
-            .list()
-            .iter()
-            .filter_map(read)
-            .collect::<Result<_, _>>()?;
+        deal.competitors = sent.list().iter().filter_map(read).collect::<Result<_, _>>()?;
     }
     if let Some(sent) = input.get("products") {
-        deal.products = sent
-            .list()
-            .into_iter()
-            .map(|sent| product(company, sent))
-            .collect::<Result<_, _>>()?;
+        deal.products =
+            sent.list().into_iter().map(|sent| product(company, sent)).collect::<Result<_, _>>()?;
     }
-    if let Some(sent) = input
-        .get("value")
-        .filter(|_| context.settings.dialect.rpc_lead_value && deal.products.is_empty())
+    if let Some(sent) =
+        input.get("value").filter(|_| context.settings.dialect.rpc_lead_value && deal.products.is_empty())
     {
         deal.manual = match sent {
             Json::Null => None,
@@ -346,26 +266,13 @@ fn lead(
 }
 
 fn product(company: &Company, input: &Json) -> Result<ProductLine, Refusal> {
-    let id = one_of(
-        company.products.iter().map(|product| product.id),
-        "Product",
-        input,
-    )?;
+    let id = one_of(company.products.iter().map(|product| product.id), "Product", input)?;
     let product = id.ok_or_else(|| Refusal::bad("A product must be given by id"))?;
     let price = input.at("price");
     // The documented input key is `currency_shortname`; the market decides all the same.
-    let price = price
-        .at("amount")
-        .decimal()
-        .or_else(|| price.decimal())
-        .unwrap_or_default();
+    let price = price.at("amount").decimal().or_else(|| price.decimal()).unwrap_or_default();
     let quantity = input.at("quantity").decimal().unwrap_or(Decimal::ONE);
-    Ok(ProductLine {
-        product,
-        quantity,
-        price,
-        relationship: input.at("relationship").filled(),
-    })
+    Ok(ProductLine { product, quantity, price, relationship: input.at("relationship").filled() })
 }
 
 /// Closes or reopens a lead: only an outcome closes (sheet §5.1).
@@ -386,18 +293,12 @@ fn status(
                 }
             }
             Some(status) if context.settings.dialect.bare_closing_status == OnBad::Keep && !new => {
-                let first = company
-                    .outcomes
-                    .iter()
-                    .find(|outcome| outcome.status == status);
-                let first =
-                    first.ok_or_else(|| Refusal::bad(format!("Invalid status {status}")))?;
+                let first = company.outcomes.iter().find(|outcome| outcome.status == status);
+                let first = first.ok_or_else(|| Refusal::bad(format!("Invalid status {status}")))?;
                 close(company, record, first.id, context.now())?;
             }
             _ => {
-                return Err(Refusal::bad(
-                    "Lead status can only be set to 0 (for reopening)",
-                ));
+                return Err(Refusal::bad("Lead status can only be set to 0 (for reopening)"));
             }
         }
     }
@@ -408,10 +309,7 @@ fn status(
     {
         return Err(Refusal::bad("entityType must be Lead_Outcomes"));
     }
-    let id = outcome
-        .at("id")
-        .int()
-        .or_else(|| input.at("outcomeId").int());
+    let id = outcome.at("id").int().or_else(|| input.at("outcomeId").int());
     if !outcome.is_null() && id.is_none() {
         return Err(Refusal::bad("An outcome must be given by id"));
     }

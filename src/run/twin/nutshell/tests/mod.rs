@@ -39,10 +39,7 @@ fn request(method: &str, target: &str, auth: &str, body: &[u8]) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut headers = vec![("authorization".to_owned(), auth.to_owned())];
     if method == "PATCH" {
-        headers.push((
-            "content-type".to_owned(),
-            "application/json-patch+json".to_owned(),
-        ));
+        headers.push(("content-type".to_owned(), "application/json-patch+json".to_owned()));
     }
     Request {
         method: method.to_owned(),
@@ -55,8 +52,7 @@ fn request(method: &str, target: &str, auth: &str, body: &[u8]) -> Request {
 }
 
 fn json_of(response: &Response) -> Value {
-    serde_json::from_slice(&response.body)
-        .unwrap_or_else(|_| json!(String::from_utf8_lossy(&response.body)))
+    serde_json::from_slice(&response.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&response.body)))
 }
 
 /// One RPC call at a time: HTTP status and the whole envelope.
@@ -78,24 +74,15 @@ fn refused(twin: &Twin, method: &str, params: Value) -> (i64, String) {
     let (_, body) = call_at(twin, NOW, ADMIN, method, params);
     let error = &body["error"];
     (
-        error["code"]
-            .as_i64()
-            .unwrap_or_else(|| panic!("{method}: {body}")),
+        error["code"].as_i64().unwrap_or_else(|| panic!("{method}: {body}")),
         error["message"].as_str().unwrap().to_owned(),
     )
 }
 
 /// A REST request: status and body.
 fn rest(twin: &Twin, method: &str, target: &str, body: Value) -> (u16, Value) {
-    let body = if body.is_null() {
-        Vec::new()
-    } else {
-        body.to_string().into_bytes()
-    };
-    let response = twin.handle(
-        &request(method, &format!("/rest{target}"), ADMIN, &body),
-        NOW,
-    );
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let response = twin.handle(&request(method, &format!("/rest{target}"), ADMIN, &body), NOW);
     (response.status, json_of(&response))
 }
 
@@ -106,52 +93,32 @@ fn get(twin: &Twin, target: &str) -> Value {
 }
 
 fn keys(value: &Value) -> Vec<String> {
-    value
-        .as_object()
-        .map(|map| map.keys().cloned().collect())
-        .unwrap_or_default()
+    value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn names(rows: &Value) -> Vec<String> {
-    rows.as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["name"].as_str().unwrap_or_default().to_owned())
-        .collect()
+    rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 fn ids(rows: &Value) -> Vec<i64> {
-    rows.as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["id"].as_i64().unwrap())
-        .collect()
+    rows.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
 fn account(twin: &Twin, name: &str) -> i64 {
-    call(twin, "newAccount", json!({"account": {"name": name}}))["id"]
-        .as_i64()
-        .unwrap()
+    call(twin, "newAccount", json!({"account": {"name": name}}))["id"].as_i64().unwrap()
 }
 
 fn contact(twin: &Twin, input: Value) -> i64 {
-    call(twin, "newContact", json!({"contact": input}))["id"]
-        .as_i64()
-        .unwrap()
+    call(twin, "newContact", json!({"contact": input}))["id"].as_i64().unwrap()
 }
 
 fn lead(twin: &Twin, input: Value) -> i64 {
-    call(twin, "newLead", json!({"lead": input}))["id"]
-        .as_i64()
-        .unwrap()
+    call(twin, "newLead", json!({"lead": input}))["id"].as_i64().unwrap()
 }
 
 fn rev(twin: &Twin, kind: &str, id: i64) -> String {
     let parameter = format!("{}Id", kind.to_lowercase());
-    call(twin, &format!("get{kind}"), json!({parameter: id}))["rev"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    call(twin, &format!("get{kind}"), json!({parameter: id}))["rev"].as_str().unwrap().to_owned()
 }
 
 fn field(twin: &Twin, resource: &str, input: Value) {

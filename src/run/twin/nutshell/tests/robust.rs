@@ -162,10 +162,7 @@ fn symmetrical(twin: &Twin) -> Result<(), TestCaseError> {
                     for link in record.links(to) {
                         let other = company.record(to, link.id).unwrap();
                         let back = other.links(kind).iter().find(|back| back.id == record.id);
-                        prop_assert_eq!(
-                            back.map(|back| &back.relationship),
-                            Some(&link.relationship)
-                        );
+                        prop_assert_eq!(back.map(|back| &back.relationship), Some(&link.relationship));
                     }
                 }
             }
@@ -202,34 +199,16 @@ fn oracles() {
     field(&twin, "contacts", json!({"name": "Key", "type": "Text"}));
     let one = contact(&twin, json!({"name": "A", "customFields": {"Key": "k"}}));
     let two = contact(&twin, json!({"name": "A", "customFields": {"Key": "k"}}));
-    assert_eq!(
-        twin.markers("Contacts", "Key"),
-        [("k".to_owned(), vec![one, two])].into()
-    );
+    assert_eq!(twin.markers("Contacts", "Key"), [("k".to_owned(), vec![one, two])].into());
     assert!(twin.with(|company| company.delete(Kind::Contacts, two, Actor::User(1), NOW)));
-    assert_eq!(
-        twin.markers("Contacts", "Key"),
-        [("k".to_owned(), vec![one])].into()
-    );
-    assert_eq!(
-        (
-            twin.live_count("Contacts"),
-            twin.markers("contacts", "Key").len()
-        ),
-        (1, 0)
-    );
+    assert_eq!(twin.markers("Contacts", "Key"), [("k".to_owned(), vec![one])].into());
+    assert_eq!((twin.live_count("Contacts"), twin.markers("contacts", "Key").len()), (1, 0));
     assert!(twin.with(|company| {
-        company.edit(Kind::Contacts, one, NOW, |record| {
-            record.description = Some("x".into())
-        })
+        company.edit(Kind::Contacts, one, NOW, |record| record.description = Some("x".into()))
     }));
     assert_eq!(call(&twin, "getContact", json!([one]))["rev"], "1");
     assert_eq!(twin.dump()["contacts"].as_array().unwrap().len(), 2);
-    assert_eq!(
-        twin.handle(&request("GET", "/rest/users", ADMIN, b""), NOW)
-            .took_ms,
-        150
-    );
+    assert_eq!(twin.handle(&request("GET", "/rest/users", ADMIN, b""), NOW).took_ms, 150);
 }
 
 /// A start state can be described, and says what is wrong with a description.
@@ -241,10 +220,7 @@ fn start_states() {
         "tags": {"Leads": ["T"]}, "custom_fields": {"Leads": [{"name": "F", "type": "Decision", "choices": ["X"]}]},
     })).unwrap();
     let stages: Vec<i64> = company.milestones.iter().map(|stage| stage.id).collect();
-    assert_eq!(
-        (stages, company.industries[1].id, company.users[0].id),
-        (vec![101, 300, 301], 7, 9)
-    );
+    assert_eq!((stages, company.industries[1].id, company.users[0].id), (vec![101, 300, 301], 7, 9));
     assert_eq!(company.fields[0].choices, ["X"]);
     for bad in [
         json!([]),
@@ -268,20 +244,14 @@ fn large_accounts() {
         for at in 0..20_000 {
             let mut record = Record::new(Kind::Contacts, Actor::User(1));
             record.person = Record::split_name(&format!("Given{at} Family"));
-            record.set_custom(
-                field,
-                Some(super::super::record::Custom::Text(format!("k/{at}"))),
-            );
+            record.set_custom(field, Some(super::super::record::Custom::Text(format!("k/{at}"))));
             company.insert(record, NOW);
         }
     });
     let mut seen = 0;
     for page in 1.. {
-        let rows = call(
-            &twin,
-            "findContacts",
-            json!({"query": {}, "orderBy": "id", "limit": 100, "page": page}),
-        );
+        let rows =
+            call(&twin, "findContacts", json!({"query": {}, "orderBy": "id", "limit": 100, "page": page}));
         seen += rows.as_array().unwrap().len();
         if rows.as_array().unwrap().len() < 100 {
             break;
@@ -296,10 +266,7 @@ fn large_accounts() {
     }
     let pages: usize = (0..20)
         .map(|page| {
-            get(
-                &twin,
-                &format!("/contacts?page[page]={page}&page[limit]=1000"),
-            )["contacts"]
+            get(&twin, &format!("/contacts?page[page]={page}&page[limit]=1000"))["contacts"]
                 .as_array()
                 .unwrap()
                 .len()

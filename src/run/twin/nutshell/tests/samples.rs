@@ -10,9 +10,9 @@ use super::*;
 fn sample(name: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let places = ["../shared/reference", "../../shared/reference"];
-    let found = places.iter().find_map(|place| {
-        std::fs::read_to_string(root.join(place).join("nutshell/samples").join(name)).ok()
-    });
+    let found = places
+        .iter()
+        .find_map(|place| std::fs::read_to_string(root.join(place).join("nutshell/samples").join(name)).ok());
     if found.is_none() {
         println!("skipped: the sample `{name}` is not at hand");
     }
@@ -27,13 +27,8 @@ fn sample_json(name: &str) -> Option<Value> {
 fn covers(ours: &Value, theirs: &Value, path: &str, ignore: &[&str]) {
     match (ours, theirs) {
         (Value::Object(mine), Value::Object(sample)) => {
-            for (key, value) in sample
-                .iter()
-                .filter(|(key, _)| !ignore.contains(&key.as_str()))
-            {
-                let found = mine
-                    .get(key)
-                    .unwrap_or_else(|| panic!("`{path}.{key}` is missing in {ours}"));
+            for (key, value) in sample.iter().filter(|(key, _)| !ignore.contains(&key.as_str())) {
+                let found = mine.get(key).unwrap_or_else(|| panic!("`{path}.{key}` is missing in {ours}"));
                 covers(found, value, &format!("{path}.{key}"), ignore);
             }
         }
@@ -70,10 +65,8 @@ fn furnished() -> Twin {
         "name": "BestBuy", "industryId": 1, "phone": {"home": "995-505-7619"}, "url": ["http://a.example"],
         "email": "a@x.example", "address": {"office": {"city": "X"}}, "territoryId": 1, "description": "d",
     }}))["id"].clone();
-    let contact = contact(
-        &twin,
-        json!({"name": "Joan Smith", "accounts": [{"id": account, "relationship": "CEO"}]}),
-    );
+    let contact =
+        contact(&twin, json!({"name": "Joan Smith", "accounts": [{"id": account, "relationship": "CEO"}]}));
     lead(
         &twin,
         json!({
@@ -89,70 +82,31 @@ fn furnished() -> Twin {
 fn rpc_shapes() {
     let twin = furnished();
     for (name, method, params, ignore) in [
-        (
-            "rpc.findLeads.full.json",
-            "findLeads",
-            json!({"query": {}, "stubResponses": false}),
-            &[][..],
-        ),
-        (
-            "rpc.findLeads.stub.json",
-            "findLeads",
-            json!({"query": {}}),
-            &[],
-        ),
+        ("rpc.findLeads.full.json", "findLeads", json!({"query": {}, "stubResponses": false}), &[][..]),
+        ("rpc.findLeads.stub.json", "findLeads", json!({"query": {}}), &[]),
         ("rpc.findUsers.json", "findUsers", json!({}), &[]),
         ("rpc.findTeams.json", "findTeams", json!({}), &[]),
         ("rpc.findStagesets.json", "findStagesets", json!({}), &[]),
         ("rpc.findMilestones.json", "findMilestones", json!({}), &[]),
-        (
-            "rpc.findActivityTypes.json",
-            "findActivityTypes",
-            json!({}),
-            &[],
-        ),
+        ("rpc.findActivityTypes.json", "findActivityTypes", json!({}), &[]),
     ] {
         let Some(sample) = sample_json(name) else {
             return;
         };
-        covers(
-            &call(&twin, method, params),
-            &sample["result"],
-            name,
-            ignore,
-        );
+        covers(&call(&twin, method, params), &sample["result"], name, ignore);
     }
     let account = call(&twin, "getAccount", json!([3]));
     if let Some(sample) = sample_json("rpc.account.documented.json") {
-        covers(
-            &account,
-            &sample,
-            "account",
-            &["deletedTime", "mail", "0", "assistant"],
-        );
+        covers(&account, &sample, "account", &["deletedTime", "mail", "0", "assistant"]);
     }
     if let Some(sample) = sample_json("rpc.lead.documented.json") {
-        covers(
-            &call(&twin, "getLead", json!([3])),
-            &sample,
-            "lead",
-            &["deletedTime"],
-        );
+        covers(&call(&twin, "getLead", json!([3])), &sample, "lead", &["deletedTime"]);
     }
     if let Some(sample) = sample_json("rpc.newContact.response.assembled.json") {
-        covers(
-            &call(&twin, "getContact", json!([3])),
-            &sample["result"],
-            "contact",
-            &["email"],
-        );
+        covers(&call(&twin, "getContact", json!([3])), &sample["result"], "contact", &["email"]);
     }
     if let Some(sample) = sample_json("rpc.note.documented.json") {
-        let note = call(
-            &twin,
-            "newNote",
-            json!({"entity": {"entityType": "Leads", "id": 3}, "note": "x"}),
-        );
+        let note = call(&twin, "newNote", json!({"entity": {"entityType": "Leads", "id": 3}, "note": "x"}));
         covers(&note, &sample, "note", &["files"]);
     }
 }
@@ -162,8 +116,7 @@ fn rpc_errors_are_the_samples() {
     let twin = live();
     account(&twin, "A");
     let send = |auth: &str, method: &str, params: Value| {
-        let body =
-            json!({"jsonrpc": "2.0", "id": "1", "method": method, "params": params}).to_string();
+        let body = json!({"jsonrpc": "2.0", "id": "1", "method": method, "params": params}).to_string();
         json_of(&twin.handle(&request("POST", "/api/v1/json", auth, body.as_bytes()), NOW))
     };
     let stale = json!([3, "9", {}]);
@@ -188,16 +141,11 @@ fn sample_requests_are_taken() {
             return;
         };
         change(&mut body["params"]);
-        let response = twin.handle(
-            &request("POST", "/api/v1/json", ADMIN, body.to_string().as_bytes()),
-            NOW,
-        );
+        let response = twin.handle(&request("POST", "/api/v1/json", ADMIN, body.to_string().as_bytes()), NOW);
         assert_eq!(response.status, 200, "{name}: {}", json_of(&response));
     };
     send("rpc.newContact.request.json", |_| {});
-    send("rpc.newAccount.request.json", |params| {
-        params["account"]["contacts"][0]["id"] = json!(3)
-    });
+    send("rpc.newAccount.request.json", |params| params["account"]["contacts"][0]["id"] = json!(3));
     send("rpc.newLead.request.json", |params| {
         let lead = &mut params["lead"];
         lead["primaryAccount"]["id"] = json!(3);
@@ -207,9 +155,7 @@ fn sample_requests_are_taken() {
     });
     send("rpc.newTag.request.json", |_| {});
     send("rpc.newSource.request.json", |_| {});
-    send("rpc.newNote.request.json", |params| {
-        params["entity"]["id"] = json!(3)
-    });
+    send("rpc.newNote.request.json", |params| params["entity"]["id"] = json!(3));
     send("rpc.editLead.stage.request.json", |params| {
         (params["leadId"], params["rev"]) = (json!(3), json!("1"))
     });
@@ -240,37 +186,19 @@ fn rest_shapes() {
             return;
         };
         let ours = get(&twin, target);
-        assert_eq!(
-            keys(&ours[resource][0]),
-            keys(&sample[resource][0]),
-            "{name}"
-        );
-        assert_eq!(
-            keys(&ours[resource][0]["links"]),
-            keys(&sample[resource][0]["links"]),
-            "{name}"
-        );
+        assert_eq!(keys(&ours[resource][0]), keys(&sample[resource][0]), "{name}");
+        assert_eq!(keys(&ours[resource][0]["links"]), keys(&sample[resource][0]["links"]), "{name}");
         covers(&ours, &sample, name, &["amount"]);
     }
     if let Some(sample) = sample_json("rest.note.json") {
-        rest(
-            &twin,
-            "POST",
-            "/notes",
-            json!({"data": {"body": "x", "links": {"parent": "3-contacts"}}}),
-        );
+        rest(&twin, "POST", "/notes", json!({"data": {"body": "x", "links": {"parent": "3-contacts"}}}));
         let ours = get(&twin, "/notes/3");
         assert_eq!(keys(&ours["notes"][0]), keys(&sample["notes"][0]));
         covers(&ours, &sample, "note", &[]);
     }
     if let Some(sample) = sample_json("rest.list.fields.response.json") {
         let ours = get(&twin, "/leads/list/fields");
-        covers(
-            &ours["properties"]["status"],
-            &sample["properties"]["exampleProperty"],
-            "field",
-            &[],
-        );
+        covers(&ours["properties"]["status"], &sample["properties"]["exampleProperty"], "field", &[]);
     }
 }
 
@@ -282,36 +210,19 @@ fn rest_errors_are_the_samples() {
         assert_eq!(rest(&twin, "POST", "/accounts", two).1, sample);
     }
     if let Some(sample) = sample_json("rest.error.400.invalid-page.json") {
-        assert_eq!(
-            rest(&twin, "GET", "/accounts?page[page]=-1", Value::Null).1,
-            sample
-        );
+        assert_eq!(rest(&twin, "GET", "/accounts?page[page]=-1", Value::Null).1, sample);
     }
     if let Some(sample) = sample("rest.error.404.html") {
         let response = twin.handle(&request("GET", "/rest/nope", ADMIN, b""), NOW);
-        assert_eq!(
-            String::from_utf8(response.body).unwrap().trim(),
-            sample.trim()
-        );
+        assert_eq!(String::from_utf8(response.body).unwrap().trim(), sample.trim());
     }
     if let Some(sample) = sample_json("rest.accounts.create.response.json") {
-        let ours = rest(
-            &twin,
-            "POST",
-            "/accounts",
-            json!({"accounts": [{"name": "Blueberry"}]}),
-        );
+        let ours = rest(&twin, "POST", "/accounts", json!({"accounts": [{"name": "Blueberry"}]}));
         assert_eq!(ours.0, 201);
         assert_eq!(keys(&ours.1["accounts"][0]), keys(&sample["accounts"][0]));
         for key in ["name", "emails", "initials", "description"] {
-            assert_eq!(
-                ours.1["accounts"][0][key], sample["accounts"][0][key],
-                "{key}"
-            );
+            assert_eq!(ours.1["accounts"][0][key], sample["accounts"][0][key], "{key}");
         }
-        assert_eq!(
-            ours.1["accounts"][0]["links"],
-            sample["accounts"][0]["links"]
-        );
+        assert_eq!(ours.1["accounts"][0]["links"], sample["accounts"][0]["links"]);
     }
 }

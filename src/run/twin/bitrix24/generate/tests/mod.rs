@@ -25,10 +25,7 @@ fn text<'a>(record: &'a Record, code: &str) -> &'a str {
 /// Values of a multifield.
 fn values<'a>(record: &'a Record, code: &str) -> Vec<&'a str> {
     let rows = record.get(code).and_then(Value::as_array);
-    rows.into_iter()
-        .flatten()
-        .filter_map(|row| row["VALUE"].as_str())
-        .collect()
+    rows.into_iter().flatten().filter_map(|row| row["VALUE"].as_str()).collect()
 }
 
 fn blank(value: &Value) -> bool {
@@ -45,10 +42,8 @@ fn print(portal: &Portal) -> String {
 fn documented(file: &str) -> Option<Value> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let places = ["../shared/reference", "../../shared/reference"];
-    let found = places
-        .iter()
-        .map(|place| root.join(place).join("bitrix24").join(file))
-        .find(|path| path.exists());
+    let found =
+        places.iter().map(|place| root.join(place).join("bitrix24").join(file)).find(|path| path.exists());
     let Some(path) = found else {
         println!("skipped: `{file}` is not at hand");
         return None;
@@ -62,36 +57,21 @@ fn the_seed_decides_everything() {
     assert_eq!(one, print(&Portal::acme(0.1, 1)));
     assert_ne!(one, print(&Portal::acme(0.1, 2)));
     let shape = acme_shape(Counts::scaled(0.1));
-    assert_eq!(
-        print(&Portal::generate(&shape, 9)),
-        print(&Portal::generate(&shape, 9))
-    );
+    assert_eq!(print(&Portal::generate(&shape, 9)), print(&Portal::generate(&shape, 9)));
 }
 
 #[test]
 fn counts_follow_the_scale() {
-    for (scale, counts) in [
-        (0.0, [0, 0, 0, 0]),
-        (0.5, [250, 750, 500, 50]),
-        (1.0, [500, 1500, 1000, 100]),
-    ] {
+    for (scale, counts) in [(0.0, [0, 0, 0, 0]), (0.5, [250, 750, 500, 50]), (1.0, [500, 1500, 1000, 100])] {
         let portal = Portal::acme(scale, SEED);
         let order = [Entity::Company, Entity::Contact, Entity::Deal, Entity::Lead];
         assert_eq!(order.map(|entity| of(&portal, entity).len()), counts);
     }
     assert_eq!(Counts::scaled(f64::NAN), Counts::scaled(-3.0));
-    let counts = Counts {
-        companies: 3,
-        contacts: 0,
-        deals: 7,
-        leads: 0,
-    };
+    let counts = Counts { companies: 3, contacts: 0, deals: 7, leads: 0 };
     let portal = Portal::acme_with(counts, SEED);
     assert_eq!(of(&portal, Entity::Deal).len(), 7);
-    assert!(
-        portal.deal_contacts.is_empty(),
-        "there are no contacts to link"
-    );
+    assert!(portal.deal_contacts.is_empty(), "there are no contacts to link");
 }
 
 #[test]
@@ -99,16 +79,10 @@ fn a_new_field_changes_no_other_value() {
     let mut shape = acme_shape(Counts::scaled(0.1));
     let before = Portal::generate(&shape, SEED);
     let deals = shape.entities.get_mut(&Entity::Deal).unwrap();
-    deals.fields.insert(
-        3,
-        FieldShape::custom("UF_CRM_NEW", "string", "New").filled(1.0),
-    );
+    deals.fields.insert(3, FieldShape::custom("UF_CRM_NEW", "string", "New").filled(1.0));
     let mut after = Portal::generate(&shape, SEED);
     for (id, deal) in after.records.get_mut(&Entity::Deal).unwrap() {
-        assert!(
-            !deal.remove("UF_CRM_NEW").is_none_or(|value| blank(&value)),
-            "deal {id}"
-        );
+        assert!(!deal.remove("UF_CRM_NEW").is_none_or(|value| blank(&value)), "deal {id}");
     }
     assert_eq!(before.records, after.records);
 }
@@ -116,11 +90,7 @@ fn a_new_field_changes_no_other_value() {
 #[test]
 fn fill_rates_and_weights_are_kept() {
     let mut shape = Shape::new("x.example");
-    shape.categories = vec![Category {
-        id: 4,
-        name: "Only".into(),
-        sort: 10,
-    }];
+    shape.categories = vec![Category { id: 4, name: "Only".into(), sort: 10 }];
     shape.statuses = vec![
         StatusShape::new("DEAL_STAGE_4", "C4:NEW", "New"),
         StatusShape::new("DEAL_STAGE_4", "C4:WON", "Won").meaning(Semantics::Success),
@@ -128,10 +98,8 @@ fn fill_rates_and_weights_are_kept() {
         StatusShape::new("SOURCE", "WEB", "Web"),
     ];
     let mut deals = EntityShape::standard(Entity::Deal, 20_000);
-    deals.field_mut("STAGE_ID").unwrap().choices = vec![
-        Choice::new("C4:NEW", "", 9.0),
-        Choice::new("C4:WON", "", 1.0),
-    ];
+    deals.field_mut("STAGE_ID").unwrap().choices =
+        vec![Choice::new("C4:NEW", "", 9.0), Choice::new("C4:WON", "", 1.0)];
     deals.field_mut("SOURCE_ID").unwrap().fill = 0.25;
     deals.fields.extend(
         [
@@ -149,11 +117,7 @@ fn fill_rates_and_weights_are_kept() {
         ]
         .map(|kind| {
             let field = FieldShape::custom(format!("UF_{kind}"), kind, kind).filled(0.4);
-            if kind == "enumeration" {
-                field.choose(&[("1", "a", 3.0), ("2", "b", 1.0)])
-            } else {
-                field
-            }
+            if kind == "enumeration" { field.choose(&[("1", "a", 3.0), ("2", "b", 1.0)]) } else { field }
         }),
     );
     deals.fields.push(
@@ -178,10 +142,7 @@ fn fill_rates_and_weights_are_kept() {
     for (code, fill) in &codes {
         // Five standard deviations of 20,000 draws.
         let found = share(&|deal| deal.get(code).is_some_and(|value| !blank(value)));
-        assert!(
-            (found - fill).abs() < 0.018,
-            "{code}: {found} for {fill} (seed {SEED})"
-        );
+        assert!((found - fill).abs() < 0.018, "{code}: {found} for {fill} (seed {SEED})");
     }
     let won = share(&|deal| text(deal, "STAGE_ID") == "C4:WON");
     assert!((won - 0.1).abs() < 0.011, "{won}");
@@ -215,23 +176,12 @@ fn arbitrary_field() -> impl Strategy<Value = FieldShape> {
         Just("crm_currency"),
     ];
     let choice = (".{0,3}", any::<f64>()).prop_map(|(id, weight)| Choice::new(id, "", weight));
-    (
-        code,
-        kind,
-        any::<bool>(),
-        any::<f64>(),
-        proptest::collection::vec(choice, 0..3),
-        any::<bool>(),
-    )
+    (code, kind, any::<bool>(), any::<f64>(), proptest::collection::vec(choice, 0..3), any::<bool>())
         .prop_map(|(code, kind, multiple, fill, choices, target)| FieldShape {
             multiple,
             fill,
             choices,
-            targets: if target {
-                vec![Entity::Deal, Entity::Company]
-            } else {
-                Vec::new()
-            },
+            targets: if target { vec![Entity::Deal, Entity::Company] } else { Vec::new() },
             ..FieldShape::custom(code, kind, "")
         })
 }
@@ -253,21 +203,4 @@ proptest! {
         let portal = Portal::generate(&shape, seed);
         prop_assert!(portal.records.values().all(|records| records.len() == 3));
     }
-}
-
-/// By hand: `cargo test --release --lib generate::tests::many -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints how long 200,000 records take"]
-fn many_records() {
-    let counts = Counts {
-        companies: 33_000,
-        contacts: 100_000,
-        deals: 66_000,
-        leads: 1_000,
-    };
-    let start = std::time::Instant::now();
-    let portal = Portal::acme_with(counts, SEED);
-    let count: usize = portal.records.values().map(BTreeMap::len).sum();
-    println!("{count} records in {:?}", start.elapsed());
-    assert_eq!(count, 200_000);
 }

@@ -18,52 +18,25 @@ fn standard_fields_are_the_documented_ones() {
         let is_standard = |code: &String| !code.starts_with("UF_");
         let ours = &portal.fields[&entity];
         assert_eq!(
-            ours.keys()
-                .filter(|code| is_standard(code))
-                .collect::<BTreeSet<_>>(),
-            theirs
-                .keys()
-                .filter(|code| is_standard(code))
-                .collect::<BTreeSet<_>>(),
+            ours.keys().filter(|code| is_standard(code)).collect::<BTreeSet<_>>(),
+            theirs.keys().filter(|code| is_standard(code)).collect::<BTreeSet<_>>(),
             "{name}"
         );
         for (code, row) in theirs.iter().filter(|(code, _)| is_standard(code)) {
-            for (key, value) in row
-                .as_object()
-                .unwrap()
-                .iter()
-                .filter(|(key, _)| *key != "title")
-            {
+            for (key, value) in row.as_object().unwrap().iter().filter(|(key, _)| *key != "title") {
                 assert_eq!(ours[code].get(key), Some(value), "{name}.{code}.{key}");
             }
-            assert_eq!(
-                ours[code].len(),
-                row.as_object().unwrap().len(),
-                "{name}.{code}"
-            );
+            assert_eq!(ours[code].len(), row.as_object().unwrap().len(), "{name}.{code}");
         }
         // Custom fields of a type that both have describe themselves with the same keys.
         for row in theirs.values().filter(|row| row["isDynamic"] == true) {
-            let Some(own) = ours
-                .values()
-                .find(|own| own["isDynamic"] == true && own["type"] == row["type"])
+            let Some(own) = ours.values().find(|own| own["isDynamic"] == true && own["type"] == row["type"])
             else {
                 continue;
             };
-            assert_eq!(
-                own.keys().collect::<Vec<_>>(),
-                row.as_object().unwrap().keys().collect::<Vec<_>>()
-            );
-            let keys = |row: &Value| {
-                row.as_object()
-                    .map(|map| map.keys().cloned().collect::<Vec<_>>())
-            };
-            assert_eq!(
-                keys(&own["settings"]),
-                keys(&row["settings"]),
-                "{name} {}",
-                row["type"]
-            );
+            assert_eq!(own.keys().collect::<Vec<_>>(), row.as_object().unwrap().keys().collect::<Vec<_>>());
+            let keys = |row: &Value| row.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+            assert_eq!(keys(&own["settings"]), keys(&row["settings"]), "{name} {}", row["type"]);
         }
     }
 }
@@ -71,8 +44,7 @@ fn standard_fields_are_the_documented_ones() {
 #[test]
 fn rows_of_settings_have_the_documented_keys() {
     let portal = Portal::acme(0.0, SEED);
-    let keys =
-        |row: &Value| -> BTreeSet<String> { row.as_object().unwrap().keys().cloned().collect() };
+    let keys = |row: &Value| -> BTreeSet<String> { row.as_object().unwrap().keys().cloned().collect() };
     let ours = |row: &Record| -> BTreeSet<String> { row.keys().cloned().collect() };
     for (entity, name) in [(Entity::Company, "company"), (Entity::Deal, "deal")] {
         let Some(answer) = documented(&format!("samples/crm.{name}.userfield.list.json")) else {
@@ -95,11 +67,7 @@ fn rows_of_settings_have_the_documented_keys() {
     let Some(answer) = documented("samples/crm.status.list.json") else {
         return;
     };
-    let stage = portal
-        .statuses
-        .iter()
-        .find(|row| row["ENTITY_ID"] == "DEAL_STAGE")
-        .unwrap();
+    let stage = portal.statuses.iter().find(|row| row["ENTITY_ID"] == "DEAL_STAGE").unwrap();
     assert_eq!(ours(stage), keys(&answer["result"][0]));
     let Some(answer) = documented("samples/crm.currency.list.json") else {
         return;
@@ -136,14 +104,7 @@ fn documented_answers_load_as_they_stand() {
                 assert_eq!(&Value::Object(of(&portal, entity)[&id].clone()), record);
             }
             if (name, verb) == ("contact", "get") {
-                assert_eq!(
-                    portal.contact_companies[&43],
-                    [Link {
-                        id: 12,
-                        sort: 100,
-                        primary: true
-                    }]
-                );
+                assert_eq!(portal.contact_companies[&43], [Link { id: 12, sort: 100, primary: true }]);
             }
         }
     }
@@ -153,16 +114,10 @@ fn documented_answers_load_as_they_stand() {
 fn link_extras_become_rows() {
     let shape = Shape::new("x.example");
     let records = [
-        (
-            Entity::Contact,
-            json!({"ID": "1", "COMPANY_ID": "7", "COMPANY_IDS": ["5", 7, "5", "0", null]}),
-        ),
+        (Entity::Contact, json!({"ID": "1", "COMPANY_ID": "7", "COMPANY_IDS": ["5", 7, "5", "0", null]})),
         (Entity::Contact, json!({"ID": 2, "COMPANY_IDS": []})),
         (Entity::Contact, json!({"ID": "3", "COMPANY_ID": "0"})),
-        (
-            Entity::Contact,
-            json!({"ID": "4", "COMPANY_ID": "9", "COMPANY_IDS": null}),
-        ),
+        (Entity::Contact, json!({"ID": "4", "COMPANY_ID": "9", "COMPANY_IDS": null})),
         (
             Entity::Deal,
             json!({"ID": "1", "CONTACT_IDS": [
@@ -174,28 +129,17 @@ fn link_extras_become_rows() {
     ];
     let portal = Portal::from_records(&shape, records).unwrap();
     let link = |id, sort, primary| Link { id, sort, primary };
-    assert_eq!(
-        portal.contact_companies[&1],
-        [link(5, 100, false), link(7, 200, true)]
-    );
+    assert_eq!(portal.contact_companies[&1], [link(5, 100, false), link(7, 200, true)]);
     assert_eq!(portal.contact_companies[&4], [link(9, 100, true)]);
     assert_eq!(portal.contact_companies.len(), 2);
-    assert_eq!(
-        portal.deal_contacts[&1],
-        [link(55, 100, true), link(54, 200, false)]
-    );
-    assert_eq!(
-        portal.deal_contacts[&2],
-        [link(3, 100, true), link(4, 200, false)]
-    );
+    assert_eq!(portal.deal_contacts[&1], [link(55, 100, true), link(54, 200, false)]);
+    assert_eq!(portal.deal_contacts[&2], [link(3, 100, true), link(4, 200, false)]);
     assert!(
         portal
             .records
             .values()
             .flat_map(BTreeMap::values)
-            .all(
-                |record| !record.contains_key("COMPANY_IDS") && !record.contains_key("CONTACT_IDS")
-            )
+            .all(|record| !record.contains_key("COMPANY_IDS") && !record.contains_key("CONTACT_IDS"))
     );
 }
 
@@ -212,10 +156,7 @@ fn records_that_cannot_be_served_are_named() {
     );
     assert_eq!(load(vec![json!({"TITLE": "x"})]).why, BadRecordKind::NoId);
     assert_eq!(load(vec![json!({"ID": "-4"})]).why, BadRecordKind::NoId);
-    assert_eq!(
-        load(vec![json!({"ID": "4"}), json!({"ID": 4})]).why,
-        BadRecordKind::Twice(4)
-    );
+    assert_eq!(load(vec![json!({"ID": "4"}), json!({"ID": 4})]).why, BadRecordKind::Twice(4));
 }
 
 #[test]
@@ -226,21 +167,11 @@ fn what_one_portal_serves_another_can_repeat() {
         records.iter().map(move |(id, record)| {
             let mut record = record.clone();
             let ids = |links: Option<&Vec<Link>>| {
-                json!(
-                    links
-                        .into_iter()
-                        .flatten()
-                        .map(|link| link.id)
-                        .collect::<Vec<_>>()
-                )
+                json!(links.into_iter().flatten().map(|link| link.id).collect::<Vec<_>>())
             };
             match entity {
-                Entity::Contact => {
-                    record.insert("COMPANY_IDS".into(), ids(made.contact_companies.get(id)))
-                }
-                Entity::Deal => {
-                    record.insert("CONTACT_IDS".into(), ids(made.deal_contacts.get(id)))
-                }
+                Entity::Contact => record.insert("COMPANY_IDS".into(), ids(made.contact_companies.get(id))),
+                Entity::Deal => record.insert("CONTACT_IDS".into(), ids(made.deal_contacts.get(id))),
                 _ => None,
             };
             (entity, Value::Object(record))

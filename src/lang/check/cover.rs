@@ -1,0 +1,114 @@
+//! Coverage: every field of a mapped source object is read or dropped; every object with records is mapped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::map::filled_of;
+use super::types::Scope;
+use super::{Checker, counts};
+use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
+use crate::lang::plan;
+use crate::lang::schema::Object;
+use crate::lang::text::Span;
+
+/// Which fields of which source objects are accounted for.
+#[derive(Debug, Default)]
+pub(super) struct Covered {
+    /// By object: the first map that reads it, and the slots.
+    objects: BTreeMap<String, (usize, BTreeSet<usize>)>,
+    /// Fields that a misspelt name probably means: one slip is one finding.
+    guessed: BTreeSet<(String, usize)>,
+}
+
+impl<'a> Checker<'a> {
+    /// Notes what a map accounts for.
+    pub(super) fn account<'s>(
+        &mut self,
+        map: usize,
+        source: &Object,
+        scope: &Scope<'a>,
+        others: impl Iterator<Item = &'s usize>,
+    ) {
+        let entry = self.covered.objects.entry(source.name.clone()).or_insert_with(|| (map, BTreeSet::new()));
+        entry.1.extend(scope.reads.keys().map(|slot| usize::from(*slot)));
+        entry.1.extend(others);
+    }
+
+    /// Notes which field a misspelt name probably means.
+    pub(super) fn guess(&mut self, object: &Object, slot: usize) {
+        self.covered.guessed.insert((object.name.clone(), slot));
+    }
+
+    /// Reports what no map accounts for.
+    pub(super) fn coverage(&mut self, maps: &[plan::Map]) {
+        let covered = std::mem::take(&mut self.covered);
+        for (name, (map, slots)) in &covered.objects {
+            let Some(object) = self.source.object(name) else { continue };
+            for slot in (0..object.fields.len()).filter(|slot| !slots.contains(slot)) {
+                if !covered.guessed.contains(&(name.clone(), slot)) {
+                    self.unused(object, slot, *map);
+                }
+            }
+        }
+        let mapped: BTreeSet<&str> = maps.iter().map(|map| map.source.as_str()).collect();
+        for object in &self.source.objects {
+            let records = object.records.unwrap_or(0);
+            if records > 0 && !mapped.contains(object.name.as_str()) {
+                let plural = counts::plural(&object.name);
+                self.add(
+                    Finding::new(
+                        codes::OBJECT_NOT_MAPPED,
+                        format!(
+                            "no map reads `{}`: {} {plural} stay behind",
+                            object.name,
+                            counts::grouped(records)
+                        ),
+                    )
+                    .note(self.source_note())
+                    .count(counts::exact(Some(records)))
+                    .help(format!(
+                        "write `map {} -> … {{ … }}`, or agree with the customer that they stay",
+                        object.name
+                    )),
+                );
+            }
+        }
+    }
+
+    fn unused(&mut self, object: &'a Object, slot: usize, map: usize) {
+        let field = &object.fields[slot];
+        let map = self.maps[map];
+        let title = field.title.as_ref().map(|title| format!(" `{title}`")).unwrap_or_default();
+        let filled = field.stats.as_ref().map(|stats| stats.filled);
+        let label = match filled {
+            Some(0) => "no record has a value".to_owned(),
+            Some(filled) => filled_of(filled, object),
+            None => "nothing says what becomes of it".to_owned(),
+        };
+        let mut finding = Finding::new(
+            codes::SOURCE_FIELD_UNUSED,
+            format!("`{}`{title} of `{}` is neither read nor dropped", field.name, object.name),
+        )
+        .at(map.head, label)
+        .note(self.source_note())
+        .count(counts::exact(filled));
+        if filled == Some(0) {
+            finding = finding.help(format!("drop it: `drop {}{title} empty`", field.name));
+            if let Some(at) = self.before_brace(map.span) {
+                finding = finding.fix(Fix {
+                    title: format!("drop `{}` as empty", field.name),
+                    edits: vec![Edit {
+                        span: Span { start: at, end: at },
+                        text: format!("  drop {}{title} empty\n", field.name),
+                    }],
+                    certain: true,
+                });
+            }
+        } else {
+            finding = finding.help(format!(
+                "read it in a rule, or say why not: `drop {}{title} declined \"…\"`",
+                field.name
+            ));
+        }
+        self.add(finding);
+    }
+}

@@ -1,0 +1,282 @@
+//! The checker: names, types, absence and failure, exhaustiveness, coverage, fidelity, capability, references and
+//! order; a spec and two schemas become a plan and findings.
+//!
+//! Never fails: it returns all findings of a spec in one run, and a plan when none of them is an error. Owns every
+//! judgement that can be made without records. Must not know a vendor (what systems can do stands in their schemas),
+//! a file, a clock (`today` is handed in) or a connector.
+//!
+//! INVARIANT: a checked plan never fails by type when it runs, writes every required field of the destination or
+//! holds the record back, and accounts for every field of a mapped source object.
+
+mod counts;
+mod cover;
+mod custom;
+mod expr;
+mod fidelity;
+mod fit;
+mod forms;
+mod items;
+mod map;
+mod names;
+mod order;
+mod owners;
+mod pipeline;
+mod rule;
+pub mod sample_schema;
+mod table;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+
+use jiff::civil::Date;
+
+use crate::lang::finding::{Finding, Severity, registry as codes};
+use crate::lang::plan::{self, Plan, Requirement};
+use crate::lang::schema::{Object, Schema};
+use crate::lang::syntax::ast;
+use crate::lang::text::{SourceText, Span};
+
+use items::Items;
+use names::Entries;
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The spec as a tree.
+    pub spec: &'a ast::Spec,
+    /// The text that the spec was read from, for lines and for what messages quote.
+    pub text: &'a SourceText,
+    /// The source's schema; without it nothing that depends on it is checked and no plan is made.
+    pub source: Option<&'a Schema>,
+    /// The destination's schema; likewise.
+    pub target: Option<&'a Schema>,
+    /// Hash of the source's schema, statistics apart.
+    pub source_hash: &'a str,
+    /// Hash of the destination's schema.
+    pub target_hash: &'a str,
+    /// The source snapshot's file, for notes.
+    pub source_name: &'a str,
+    /// The destination snapshot's file, for notes.
+    pub target_name: &'a str,
+    /// The day, in UTC, against which the age of snapshots counts.
+    pub today: Date,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The plan; only where no finding is an error.
+    pub plan: Option<Plan>,
+    /// All findings, by their place in the spec.
+    pub findings: Vec<Finding>,
+}
+
+/// Checks a spec against two schemas.
+///
+/// What parsing reported is not reported again: a plan may run only where parsing found no error either.
+///
+/// The time it takes grows with the size of the spec plus that of the schemas, never with their product; only the
+/// search for similar names looks at a whole schema, and a check makes a bounded number of those.
+pub fn check(input: &Input<'_>) -> Checked {
+    let mut findings = Vec::new();
+    let items = Items::gather(input.spec);
+    items.snapshots(input, &mut findings);
+    let zone = items.zone(&mut findings);
+    let mut plan = None;
+    if let (Some(source), Some(target)) = (input.source, input.target) {
+        let mut checker = Checker::new(*input, source, target, zone.is_some());
+        checker.findings = std::mem::take(&mut findings);
+        let checked = checker.run(&items, zone);
+        plan = (!items.twice && !checker.later).then_some(checked);
+        findings = checker.findings;
+    }
+    findings.sort_by_key(|finding| {
+        let span = finding.label.as_ref().map(|label| label.span);
+        (span.map(|s| s.start), finding.code, span.map(|s| s.end))
+    });
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        plan = None;
+    }
+    Checked { plan, findings }
+}
+
+/// What is known of a map before its body is looked at.
+#[derive(Clone, Copy, Debug)]
+struct MapHead<'a> {
+    /// The source object, where there is one of this name.
+    source: Option<&'a Object>,
+    /// The destination object, likewise.
+    target: Option<&'a Object>,
+}
+
+/// The state of one check.
+struct Checker<'a> {
+    input: Input<'a>,
+    source: &'a Schema,
+    target: &'a Schema,
+    zoned: bool,
+    findings: Vec<Finding>,
+    tables: Vec<table::TableInfo>,
+    table_names: HashMap<&'a str, usize>,
+    pipelines: pipeline::Pipelines,
+    maps: Vec<&'a ast::Map>,
+    map_names: HashMap<&'a str, usize>,
+    heads: Vec<MapHead<'a>>,
+    custom: custom::CustomFields,
+    covered: cover::Covered,
+    requires: BTreeSet<Requirement>,
+    /// Where `user(…)` was called first.
+    users_read: Option<Span>,
+    /// Fields of the source's objects, by object.
+    fields: HashMap<&'a str, Rc<Entries<'a>>>,
+    /// Choices of enumerations, by side and name.
+    choices: HashMap<(Side, &'a str), Rc<Entries<'a>>>,
+    /// Stage codes of the source, by object.
+    stages: HashMap<&'a str, Rc<HashSet<&'a str>>>,
+    /// Searches for similar names that may still be made.
+    searches: u32,
+    /// What was proposed last for a name that nothing bears, by its index.
+    guessed: Option<usize>,
+    /// Whether a construct of a later version stands somewhere, which parsing reports.
+    later: bool,
+}
+
+/// A side of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    /// Where records come from.
+    Source,
+    /// Where they go.
+    Target,
+}
+
+/// How many searches for similar names one check makes; later findings go without a suggestion.
+const SEARCHES: u32 = 200;
+
+impl<'a> Checker<'a> {
+    fn new(input: Input<'a>, source: &'a Schema, target: &'a Schema, zoned: bool) -> Self {
+        Checker {
+            input,
+            source,
+            target,
+            zoned,
+            findings: Vec::new(),
+            tables: Vec::new(),
+            table_names: HashMap::new(),
+            pipelines: pipeline::Pipelines::default(),
+            maps: Vec::new(),
+            map_names: HashMap::new(),
+            heads: Vec::new(),
+            custom: custom::CustomFields::default(),
+            covered: cover::Covered::default(),
+            requires: BTreeSet::new(),
+            users_read: None,
+            fields: HashMap::new(),
+            choices: HashMap::new(),
+            stages: HashMap::new(),
+            searches: SEARCHES,
+            guessed: None,
+            later: false,
+        }
+    }
+
+    fn run(&mut self, items: &Items<'a>, zone: Option<String>) -> Plan {
+        let fits = |schema: &Schema| schema.objects.iter().all(|o| o.fields.len() <= usize::from(u16::MAX));
+        if !fits(self.source) || items.maps.len() > usize::from(u16::MAX) {
+            // INVARIANT: slots and map indices fit 16 bits from here on.
+            self.add(
+                Finding::new(codes::SNAPSHOT_INVALID, "an object has more than 65 535 fields")
+                    .help("leave fields out of the snapshot"),
+            );
+            return Plan {
+                edition: items.edition,
+                source: system(self.source, self.input.source_hash),
+                target: system(self.target, self.input.target_hash),
+                zone,
+                maps: Vec::new(),
+                tables: Vec::new(),
+                pipelines: Vec::new(),
+                owners: plan::Owners::default(),
+                phases: Vec::new(),
+                provision: Vec::new(),
+                requires: Vec::new(),
+            };
+        }
+        self.heads(items);
+        self.declare_custom();
+        let owners = self.owners(items.owners);
+        let mut tables: Vec<plan::Table> = items.tables.iter().map(|table| self.table(table)).collect();
+        let mut pipelines: Vec<plan::Pipeline> = Vec::new();
+        for pipeline in &items.pipelines {
+            pipelines.push(self.pipeline(pipeline, pipelines.len()));
+        }
+        let mut edges = order::Edges::default();
+        let maps: Vec<plan::Map> = (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        self.tables_end(&items.tables);
+        self.pipelines_end(&items.pipelines);
+        self.coverage(&maps);
+        self.owners_end(items.owners);
+        let phases = self.order(&items.orders, edges);
+        tables.shrink_to_fit();
+        Plan {
+            edition: items.edition,
+            source: system(self.source, self.input.source_hash),
+            target: system(self.target, self.input.target_hash),
+            zone,
+            maps,
+            tables,
+            pipelines,
+            owners,
+            phases,
+            provision: self.custom.provision(),
+            requires: std::mem::take(&mut self.requires).into_iter().collect(),
+        }
+    }
+
+    fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// The text of a place, as messages quote it.
+    fn quote(&self, span: Span) -> &'a str {
+        self.input.text.slice(span)
+    }
+
+    /// The line of a place, from 1.
+    fn line(&self, span: Span) -> u32 {
+        self.input.text.position(span.start).line
+    }
+
+    fn require(&mut self, kind: &str, of: &str, name: &str) {
+        self.requires.insert(Requirement { kind: kind.to_owned(), of: of.to_owned(), name: name.to_owned() });
+    }
+
+    /// The note that tells where a fact about the source stands.
+    fn source_note(&self) -> String {
+        snapshot_note(self.input.source_name, self.source)
+    }
+
+    /// The note that tells where a fact about the destination stands.
+    fn target_note(&self) -> String {
+        snapshot_note(self.input.target_name, self.target)
+    }
+}
+
+fn system(schema: &Schema, hash: &str) -> plan::System {
+    plan::System {
+        connector: schema.connector.clone(),
+        account: schema.account.clone(),
+        schema: hash.to_owned(),
+    }
+}
+
+fn snapshot_note(name: &str, schema: &Schema) -> String {
+    match schema.taken {
+        Some(day) => format!("{name}, taken {day}"),
+        None => name.to_owned(),
+    }
+}

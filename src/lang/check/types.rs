@@ -1,0 +1,248 @@
+//! What is known of an expression; types as specs write them.
+
+use std::rc::Rc;
+
+use super::{Checker, Side};
+use crate::lang::finding::{Finding, registry as codes};
+use crate::lang::plan;
+use crate::lang::schema::{Attribute, Object};
+use crate::lang::syntax::ast::{TypeArg, TypeRef};
+use crate::lang::text::Span;
+use crate::lang::types::{Base, Fidelity, Type};
+use crate::lang::value::Value;
+
+/// A checked expression.
+#[derive(Clone, Debug)]
+pub(super) struct Typed<'a> {
+    /// As the plan has it.
+    pub expr: plan::Expr,
+    /// Its type.
+    pub ty: Type,
+    /// Whether enumerations, users and stages in it are the destination's.
+    pub made: bool,
+    /// Whether a conversion in it may fail.
+    pub fails: bool,
+    /// What is lost on the line itself.
+    pub fidelity: Fidelity,
+    /// What is lost in tables and pipelines, whose rows give the reason.
+    pub elsewhere: Option<(Fidelity, Rc<str>)>,
+    /// All texts that it can give, where they are known.
+    pub texts: Option<Rc<[String]>>,
+    /// Whether it holds links to other maps' records.
+    pub refs: bool,
+    /// What its elements carry.
+    pub attributes: &'a [Attribute],
+}
+
+impl<'a> Typed<'a> {
+    pub(super) fn new(expr: plan::Expr, ty: Type) -> Self {
+        Typed {
+            expr,
+            ty,
+            made: false,
+            fails: false,
+            fidelity: Fidelity::Exact,
+            elsewhere: None,
+            texts: None,
+            refs: false,
+            attributes: &[],
+        }
+    }
+
+    /// A constant.
+    pub(super) fn constant(value: Value) -> Self {
+        let base = match &value {
+            Value::Int(_) => Base::Integer,
+            Value::Decimal(_) => Base::Decimal,
+            Value::Bool(_) => Base::Bool,
+            Value::Date(_) => Base::Date,
+            Value::Money(_) => Base::Money,
+            Value::Text(text) => Base::Text { max: Some(characters(text)) },
+            _ => Base::Record,
+        };
+        let texts: Option<Rc<[String]>> = match &value {
+            Value::Text(text) => Some(Rc::from([text.to_string()])),
+            _ => None,
+        };
+        Typed { texts, ..Typed::new(plan::Expr::Const(value), Type::one(base)) }
+    }
+
+    /// Its value, where that is known.
+    pub(super) fn value(&self) -> Option<&Value> {
+        match &self.expr {
+            plan::Expr::Const(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Takes over what another expression brings into this one, its type and fidelity apart.
+    pub(super) fn taint(mut self, other: &Typed<'_>) -> Self {
+        self.fails |= other.fails;
+        self.refs |= other.refs;
+        self.elsewhere = worse(self.elsewhere, other.elsewhere.clone());
+        self
+    }
+}
+
+/// The graver of two losses that are explained elsewhere.
+pub(super) fn worse(
+    a: Option<(Fidelity, Rc<str>)>,
+    b: Option<(Fidelity, Rc<str>)>,
+) -> Option<(Fidelity, Rc<str>)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.0 > a.0 { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The length of a text in characters.
+pub(super) fn characters(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
+/// What an expression sees.
+#[derive(Debug, Default)]
+pub(super) struct Scope<'a> {
+    /// The source object; `None` where no record is at hand.
+    pub object: Option<&'a Object>,
+    /// The map, by index.
+    pub map: usize,
+    /// The map's key, by slot.
+    pub key: Option<usize>,
+    /// What the element at hand carries.
+    pub attributes: &'a [Attribute],
+    /// The type of the element at hand.
+    pub element: Option<Base>,
+    /// Slots that were read, with their names.
+    pub reads: std::collections::BTreeMap<u16, String>,
+    /// Maps that links lead to, whether the links may be patched later, and where that stands.
+    pub links: Vec<(usize, Span)>,
+}
+
+/// Types that specs may write, for suggestions.
+const WORDS: &[&str] = &[
+    "text",
+    "long_text",
+    "integer",
+    "number",
+    "decimal",
+    "money",
+    "currency",
+    "bool",
+    "date",
+    "datetime",
+    "email",
+    "phone",
+    "url",
+    "address",
+    "location",
+    "enum",
+];
+
+/// The base that a type's word stands for, `enum` apart.
+pub(super) fn word(name: &str) -> Option<Base> {
+    Some(match name {
+        "text" | "long_text" => Base::Text { max: None },
+        "integer" => Base::Integer,
+        "number" | "decimal" => Base::Decimal,
+        "money" | "currency" => Base::Money,
+        "bool" => Base::Bool,
+        "date" => Base::Date,
+        "datetime" => Base::DateTime,
+        "email" => Base::Email,
+        "phone" => Base::Phone,
+        "url" => Base::Url,
+        "address" | "location" => Base::Address,
+        "person_name" => Base::PersonName,
+        _ => return None,
+    })
+}
+
+/// The choices that stand in `enum("A", "B")`.
+pub(super) fn choices(ty: &TypeRef) -> Vec<String> {
+    ty.args
+        .iter()
+        .filter_map(|arg| match arg {
+            TypeArg::Text(text) => Some(text.value.clone()),
+            TypeArg::Name(_) | TypeArg::Number(_) => None,
+        })
+        .collect()
+}
+
+impl<'a> Checker<'a> {
+    /// The base of a type of the destination's side, `enum` with its choices included.
+    pub(super) fn made_base(&mut self, ty: &TypeRef, name: &str) -> Option<(Base, Vec<String>)> {
+        if ty.name.value == "enum" {
+            let choices = choices(ty);
+            if choices.is_empty() {
+                self.add(
+                    Finding::new(codes::UNKNOWN_TYPE, "an `enum` needs its values here")
+                        .at(ty.span, "of which values?")
+                        .help("write them in parentheses: `enum(\"A\", \"B\")`"),
+                );
+                return None;
+            }
+            return Some((Base::Enum(name.to_owned()), choices));
+        }
+        match word(&ty.name.value) {
+            Some(Base::Text { .. }) => {
+                let max = ty.args.iter().find_map(|arg| match arg {
+                    TypeArg::Number(number) => Some(number.value),
+                    _ => None,
+                });
+                Some((Base::Text { max }, Vec::new()))
+            }
+            Some(base) => Some((base, Vec::new())),
+            None => {
+                self.unknown_type(ty);
+                None
+            }
+        }
+    }
+
+    pub(super) fn unknown_type(&mut self, ty: &TypeRef) {
+        let name = &ty.name.value;
+        let help = match super::names::nearest(name, WORDS.iter().copied()) {
+            Some(meant) => format!("did this mean `{meant}`?"),
+            None => format!("types are `{}`", WORDS.join("`, `")),
+        };
+        self.add(
+            Finding::new(codes::UNKNOWN_TYPE, format!("there is no type `{name}`"))
+                .at(ty.name.span, "no such type")
+                .help(help),
+        );
+    }
+
+    /// The source enumeration that `enum(NAME)` stands for: a domain's name, or a field's.
+    pub(super) fn source_domain(&mut self, ty: &TypeRef) -> Option<String> {
+        let Some(TypeArg::Name(name)) = ty.args.first() else {
+            self.add(
+                Finding::new(codes::UNKNOWN_TYPE, "an `enum` of the source needs its name")
+                    .at(ty.span, "of which enumeration?")
+                    .help("write `enum(NAME)` with a name of the snapshot, such as a field's: `enum(OBJECT.FIELD)`"),
+            );
+            return None;
+        };
+        if self.choices_of(Side::Source, &name.value).is_some() {
+            return Some(name.value.clone());
+        }
+        if let Some((object, field)) = name.value.split_once('.')
+            && let Some(field) = self.source.object(object).and_then(|o| o.field(field))
+            && let Base::Enum(domain) = &field.ty.base
+        {
+            return Some(domain.clone());
+        }
+        let meant = self.meant_name(&name.value, self.source.domains.keys().map(String::as_str));
+        let help = match meant {
+            Some(meant) => format!("did this mean `enum({meant})`?"),
+            None => "look the enumerations up in the snapshot under `domains`".to_owned(),
+        };
+        self.add(
+            Finding::new(codes::UNKNOWN_TYPE, format!("the source has no enumeration `{}`", name.value))
+                .at(name.span, "no such enumeration")
+                .note(self.source_note())
+                .help(help),
+        );
+        None
+    }
+}

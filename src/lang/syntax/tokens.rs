@@ -1,0 +1,220 @@
+//! From characters to tokens, which is all that layout and formatter look at. Knows no grammar.
+//!
+//! INVARIANT: tokens are in order, do not overlap, and leave only blanks between them.
+
+use crate::lang::finding::{Finding, registry};
+use crate::lang::text::Span;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A run of letters, digits and `_` that does not begin with a digit.
+    Word,
+    /// A number, a percentage or a date.
+    Number,
+    /// `"…"`
+    Text,
+    /// `` `…` ``
+    Title,
+    /// A quote or backtick that is not closed on its line, up to the line's end.
+    Open,
+    /// Punctuation; `<-`, `->`, `=>`, `==`, `!=`, `<=`, `>=`, `..` and `???` are one token each.
+    Punct,
+    /// `# …`
+    Comment,
+    /// One line feed.
+    Newline,
+}
+
+/// A token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) span: Span,
+}
+
+const LONG: [&str; 9] = ["???", "<-", "->", "=>", "==", "!=", "<=", ">=", ".."];
+
+/// Cuts a text into tokens; quotes that are not closed leave findings.
+pub(super) fn tokens(text: &str) -> (Vec<Token>, Vec<Finding>) {
+    let mut out = Vec::with_capacity(text.len() / 5);
+    let mut findings = Vec::new();
+    let mut at = 0;
+    while let Some(first) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let (kind, length) = match first {
+            '\n' => (Kind::Newline, 1),
+            '#' => (Kind::Comment, line_length(rest)),
+            '"' => match text_length(rest) {
+                Ok(length) => (Kind::Text, length),
+                Err(open) => {
+                    findings.push(unclosed_text(Span::new(at + open, at + open + 1), open == 0));
+                    (Kind::Open, line_length(rest))
+                }
+            },
+            '`' => match rest[1..].find(['`', '\n']) {
+                Some(end) if rest[1..].as_bytes()[end] == b'`' => (Kind::Title, end + 2),
+                _ => {
+                    findings.push(
+                        Finding::new(registry::UNCLOSED, "a title is not closed")
+                            .at(Span::new(at, at + 1), "this backtick opens it")
+                            .help("close the title with a backtick on the same line"),
+                    );
+                    (Kind::Open, line_length(rest))
+                }
+            },
+            c if c.is_whitespace() => {
+                at += c.len_utf8();
+                continue;
+            }
+            c if c.is_ascii_digit() => (Kind::Number, number_length(rest)),
+            c if is_word(c) => (Kind::Word, rest.find(|c| !is_word(c)).unwrap_or(rest.len())),
+            c => {
+                let long = LONG.iter().find(|long| rest.starts_with(**long));
+                (Kind::Punct, long.map_or(c.len_utf8(), |long| long.len()))
+            }
+        };
+        out.push(Token { kind, span: Span::new(at, at + length) });
+        at += length;
+    }
+    (out, findings)
+}
+
+/// The first token of a text that begins with one; at most some forty characters of it.
+pub(super) fn first(rest: &str) -> Option<&str> {
+    let cut = rest.char_indices().nth(40).map_or(rest, |(at, _)| &rest[..at]);
+    let token = *tokens(cut).0.first()?;
+    (token.span.start == 0 && token.kind != Kind::Newline).then(|| &cut[token.span.range()])
+}
+
+/// Whether a character may stand in a name.
+pub(super) fn is_word(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
+/// The length of the line without its ending and blanks before that.
+fn line_length(rest: &str) -> usize {
+    let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
+    line.trim_end().len()
+}
+
+/// The length of a text that begins here, quotes included; or, where it is not closed on its line, the offset of the
+/// quote or brace to blame. Texts may stand inside the `{…}` of others.
+fn text_length(rest: &str) -> Result<usize, usize> {
+    let bytes = rest.as_bytes();
+    let mut open: Vec<usize> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() && bytes[at] != b'\n' {
+        let in_text = open.last().is_some_and(|o| bytes[*o] == b'"');
+        match bytes[at] {
+            b'"' if in_text => {
+                open.pop();
+                if open.is_empty() {
+                    return Ok(at + 1);
+                }
+            }
+            b'"' => open.push(at),
+            b'\\' if in_text && bytes.get(at + 1).is_some_and(|b| *b != b'\n') => at += 1,
+            b'{' if in_text && bytes.get(at + 1) == Some(&b'{') => at += 1,
+            b'{' => open.push(at),
+            b'}' if !in_text => {
+                open.pop();
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Err(open.iter().copied().find(|o| bytes[*o] == b'{').unwrap_or(0))
+}
+
+/// How deep brackets and texts nest inside a text, and how many operators one of its interpolations may hold at most.
+pub(super) fn weight(text: &str) -> (usize, usize) {
+    let bytes = text.as_bytes();
+    let mut open: Vec<u8> = Vec::new();
+    let (mut deepest, mut operators, mut at) = (0, 0, 0);
+    while at < bytes.len() {
+        let in_text = open.last() == Some(&b'"');
+        match bytes[at] {
+            b'"' if in_text => {
+                open.pop();
+            }
+            b'\\' if in_text => at += 1,
+            b'{' if in_text && bytes.get(at + 1) == Some(&b'{') => at += 1,
+            b'"' | b'{' => open.push(bytes[at]),
+            b'(' | b'[' if !in_text => open.push(bytes[at]),
+            b'}' | b')' | b']' if !in_text => {
+                open.pop();
+            }
+            b' ' | b'\t' | b'\r' | b'.' if !in_text => operators += 1,
+            _ => {}
+        }
+        deepest = deepest.max(open.len());
+        at += 1;
+    }
+    (deepest, operators)
+}
+
+fn unclosed_text(span: Span, quote: bool) -> Finding {
+    if quote {
+        Finding::new(registry::UNCLOSED, "a text is not closed on its line")
+            .at(span, "this quote opens it")
+            .help("close the text with `\"` on the same line; inside a text a quote is written `\\\"`")
+    } else {
+        Finding::new(registry::UNCLOSED, "`{` inside a text is not closed on its line")
+            .at(span, "this brace opens it")
+            .help("close the interpolation with `}`, or write `{{` for a brace itself")
+    }
+}
+
+/// The length of `100`, `1500.00`, `0.5%` or `2027-01-31`; letters that follow directly belong to it too, so that
+/// `2x` is one bad token and not two good ones.
+fn number_length(rest: &str) -> usize {
+    let digits = |from: usize| rest[from..].find(|c: char| !is_word(c)).map_or(rest.len(), |n| from + n);
+    let digit_at = |at: usize| rest.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let mut end = digits(0);
+    for separator in [b'.', b'-', b'-'] {
+        if rest.as_bytes().get(end) == Some(&separator) && digit_at(end + 1) {
+            end = digits(end + 1);
+        }
+    }
+    if rest[end..].starts_with('%') { end + 1 } else { end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str) -> Vec<(Kind, &str)> {
+        tokens(text).0.iter().map(|t| (t.kind, &text[t.span.range()])).collect()
+    }
+
+    #[test]
+    fn tokens_are_cut_where_people_see_them() {
+        assert_eq!(
+            cut("a <- \"x {B.f(\"y\")} {{ \\\"\" `т` 0.5%# c\r\n2027-01-31..d"),
+            [
+                (Kind::Word, "a"),
+                (Kind::Punct, "<-"),
+                (Kind::Text, "\"x {B.f(\"y\")} {{ \\\"\""),
+                (Kind::Title, "`т`"),
+                (Kind::Number, "0.5%"),
+                (Kind::Comment, "# c"),
+                (Kind::Newline, "\n"),
+                (Kind::Number, "2027-01-31"),
+                (Kind::Punct, ".."),
+                (Kind::Word, "d"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_closed_is_placed_at_its_opening() {
+        for (text, at) in
+            [("a \"b\nc", 2), ("a `b\nc", 2), ("\"ok\" \"a {B\"\nc", 8), ("\"", 0), ("\"a\\", 0)]
+        {
+            let (_, findings) = tokens(text);
+            assert_eq!(findings.len(), 1, "{text:?}");
+            assert_eq!(findings[0].label.as_ref().map(|l| l.span.start), Some(at), "{text:?}");
+        }
+    }
+}
