@@ -27,6 +27,8 @@ mod table;
 mod types;
 
 #[cfg(test)]
+mod soundness;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
