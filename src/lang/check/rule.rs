@@ -1,7 +1,7 @@
 //! Rules: what they write, what covers absence, failure and links that did not arrive.
 
+use super::arm::{ArmPlace, CheckedArm};
 use super::fit::Place;
-use super::map::{ArmPlace, CheckedArm};
 use super::order::{Edge, Edges};
 use super::types::{Scope, Typed};
 use super::{Checker, counts};
@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
     ) {
         let (name, span) = target_name(&rule.target);
         let written = object.and_then(|object| self.written(object, rule));
-        let index = self.target_index(name, span, written.as_ref(), plan);
+        let index = self.target_index(scope, name, span, written.as_ref(), plan);
         scope.links.clear();
         let checked = self.rule_body(scope, written.as_ref(), rule);
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
@@ -50,12 +50,13 @@ impl<'a> Checker<'a> {
     /// Registers what a rule writes, even where the rule itself does not check: it counts as written.
     fn target_index(
         &mut self,
+        scope: &mut Scope<'a>,
         name: &str,
         span: Span,
         written: Option<&Written>,
         plan: &mut plan::Map,
     ) -> Option<u16> {
-        if plan.targets.iter().any(|target| target.name == name) {
+        if !scope.written.insert(name.to_owned()) {
             self.add(
                 Finding::new(
                     codes::WRITTEN_TWICE,
