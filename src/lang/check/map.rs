@@ -191,7 +191,7 @@ impl<'a> Checker<'a> {
     /// `match existing by …`
     fn matches(&mut self, by: &'a [ast::Name], target: &'a Object, map: &'a ast::Map, plan: &mut plan::Map) {
         for name in by {
-            if !target.matchable.iter().any(|field| *field == name.value) {
+            if !target.matchable.contains(&name.value) {
                 if target.field(&name.value).is_none() {
                     self.unknown_target(target, name);
                     continue;

@@ -23,6 +23,15 @@ struct Written {
     name: String,
 }
 
+/// The paths on which a rule gives its value.
+struct Paths<'p, 'a> {
+    value: &'p Typed<'a>,
+    /// Whether a `when` stands before it.
+    guarded: bool,
+    else_: &'p [CheckedArm<'a>],
+    on_fail: Option<&'p CheckedArm<'a>>,
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn rule(
         &mut self,
@@ -167,7 +176,9 @@ impl<'a> Checker<'a> {
             || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.fails));
         let refs = value.refs || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.refs));
         self.failure(rule, fails, on_fail.as_ref(), &value);
-        self.absence(rule, written, &value, when.is_some(), &else_, on_fail.as_ref(), scope.object);
+        let paths =
+            Paths { value: &value, guarded: when.is_some(), else_: &else_, on_fail: on_fail.as_ref() };
+        self.absence(rule, written, &paths, scope.object);
         self.unmigrated(rule, written, refs);
         let mut whole = value;
         if let Some((label, _)) = &label {
@@ -302,12 +313,10 @@ impl<'a> Checker<'a> {
         &mut self,
         rule: &'a ast::Rule,
         written: &Written,
-        value: &Typed<'a>,
-        guarded: bool,
-        else_: &[CheckedArm<'a>],
-        on_fail: Option<&CheckedArm<'a>>,
+        paths: &Paths<'_, 'a>,
         object: Option<&'a Object>,
     ) {
+        let Paths { value, guarded, else_, on_fail } = *paths;
         // Where every element of a list fails, the list is absent, and `else` applies.
         let emptied = value.ty.many
             && value.fails

@@ -93,11 +93,7 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
             }
         }
         5 => format!("[{}, {}]", inner(dice), inner(dice)),
-        6 => format!(
-            "\"{} {{{}}}\"",
-            dice.pick(&["", "Deal", " "]),
-            inner(dice).replace('"', "").replace('{', "")
-        ),
+        6 => format!("\"{} {{{}}}\"", dice.pick(&["", "Deal", " "]), inner(dice).replace(['"', '{'], "")),
         7 => format!("{}[{}]", dice.pick(&["markets", "sources", "texts", "numbers"]), inner(dice)),
         8 => format!("user({})", inner(dice)),
         9 => dice.pick(&["ref company(COMPANY_ID)", "refs contact(CONTACT_IDS)", "ref deal(ID)"]).to_owned(),
