@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod http;
+pub mod nutshell;
 mod open;
 pub mod outside;
 pub mod secret;

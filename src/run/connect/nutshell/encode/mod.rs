@@ -1,0 +1,249 @@
+//! From a map's values to the payloads of `newX` and `editX` (sheet §5, §5.1, §6). Pure: ids come from the directory.
+
+mod slot;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value as Json, json};
+
+use self::slot::{Slot, StageWrite};
+use super::capability::Kind;
+use super::directory::Directory;
+use super::stored;
+use crate::lang::plan;
+use crate::lang::schema::Schema;
+use crate::lang::value::{StageValue, Value};
+use crate::run::connect::{Encode, FieldError, Payload, Stored, Writes};
+
+/// The encoder of one map.
+pub(super) struct Encoder {
+    kind: Kind,
+    marker_field: String,
+    directory: Rc<Directory>,
+    /// One per target of the map.
+    targets: Vec<Target>,
+}
+
+/// A field that the map writes.
+struct Target {
+    name: String,
+    slot: Slot,
+}
+
+/// What one record's payload grows from.
+#[derive(Default)]
+struct Draft {
+    fields: Map<String, Json>,
+    customs: Map<String, Json>,
+    /// What must follow in an edit of its own.
+    then: Vec<Map<String, Json>>,
+}
+
+pub(super) fn error(field: &str, why: impl Into<String>) -> FieldError {
+    FieldError { field: field.to_owned(), why: why.into() }
+}
+
+impl Encoder {
+    /// # Errors
+    /// A field that is not there, or that cannot be written.
+    pub(super) fn new(
+        directory: Rc<Directory>,
+        live: &Schema,
+        map: &plan::Map,
+        marker_field: &str,
+    ) -> Result<Encoder, FieldError> {
+        let kind = Kind::parse(&map.target)
+            .ok_or_else(|| error(&map.target, "this version writes no such records"))?;
+        let object = live.object(&map.target).ok_or_else(|| error(&map.target, "it is not in the schema"))?;
+        if directory.field(kind, marker_field).is_none() {
+            let why = "the custom field for markers is not there: it is made when a migration starts";
+            return Err(error(marker_field, why));
+        }
+        let targets = map
+            .targets
+            .iter()
+            .map(|target| {
+                let slot = Slot::of(kind, live, object, target)?;
+                Ok(Target { name: target.name.clone(), slot })
+            })
+            .collect::<Result<_, FieldError>>()?;
+        Ok(Encoder { kind, marker_field: marker_field.to_owned(), directory, targets })
+    }
+
+    fn valued<'e>(&'e self, values: &'e [Value]) -> impl Iterator<Item = (&'e Target, &'e Value)> {
+        self.targets.iter().zip(values).filter(|(_, value)| !value.is_absent())
+    }
+
+    /// One value into a payload; `before` is what the record holds.
+    fn put(
+        &self,
+        draft: &mut Draft,
+        target: &Target,
+        value: &Value,
+        before: Option<&Json>,
+    ) -> Result<(), FieldError> {
+        let (name, directory) = (target.name.as_str(), &*self.directory);
+        match &target.slot {
+            Slot::Plain(key, shape) => {
+                draft.fields.insert((*key).to_owned(), shape.json(name, value, directory)?);
+            }
+            Slot::Contact(key) => {
+                let json = values::contact_items(name, key, value, before)?;
+                draft.fields.insert((*key).to_owned(), json);
+            }
+            Slot::Tags => {
+                let known = directory.tags.get(&self.kind).map(Vec::as_slice).unwrap_or_default();
+                draft.fields.insert("tags".to_owned(), values::tags(name, value, known, before)?);
+            }
+            Slot::Sources => {
+                let json = values::sources(name, value, directory, before)?;
+                draft.fields.insert("sources".to_owned(), json);
+            }
+            Slot::Links(key, entity) => {
+                let links = values::links(name, value, key, entity, before)?;
+                if self.kind == Kind::Lead && *key == "accounts" {
+                    // The first account of a lead that has none yet is its primary one.
+                    let first = links
+                        .first()
+                        .filter(|_| before.is_none_or(|b| stored::is_empty(b, "primaryAccount")));
+                    if let Some(first) = first {
+                        draft.fields.insert("primaryAccount".to_owned(), first.clone());
+                    }
+                }
+                draft.fields.insert((*key).to_owned(), Json::Array(links));
+            }
+            Slot::Stage => {
+                let stage = match value {
+                    Value::Stage(stage) => slot::stage(name, stage, directory)?,
+                    other => return Err(values::mismatch(name, "a stage", other)),
+                };
+                put_stage(draft, stage, before);
+            }
+            Slot::Custom(custom) => {
+                draft.customs.insert(name.to_owned(), custom.json(name, value)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The amount of a lead is in its market's currency, whatever is sent with it (sheet §7).
+    fn check_currency(&self, values: &[Value], before: Option<&Json>) -> Result<(), FieldError> {
+        let valued = |wanted: &str| {
+            let mut valued = self.valued(values);
+            valued.find(|(target, _)| target.name == wanted && !matches!(target.slot, Slot::Custom(_)))
+        };
+        let Some((_, Value::Money(money))) = valued("value").map(|(t, v)| (t, v.bare())) else {
+            return Ok(());
+        };
+        let markets = &self.directory.markets;
+        let stored = || super::directory::id(before?.get("market")?);
+        let market = match (valued("market"), stored()) {
+            (Some((_, name)), _) => markets.iter().find(|market| market.name == name.bare().to_text()),
+            (None, Some(id)) => markets.iter().find(|market| market.id == id),
+            (None, None) => markets.iter().find(|market| market.default),
+        };
+        match market.and_then(|market| Some((market, market.currency.as_deref()?))) {
+            Some((market, currency)) if currency != money.currency.as_str() => Err(error(
+                "value",
+                format!(
+                    "{} {} in the market `{}`, whose currency is {currency}: give `market` one of that currency",
+                    money.amount,
+                    money.currency.as_str(),
+                    market.name
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn payloads(&self, mut draft: Draft, customs: Option<Map<String, Json>>) -> Vec<Payload> {
+        if let Some(mut whole) = customs {
+            whole.append(&mut draft.customs);
+            draft.fields.insert("customFields".to_owned(), Json::Object(whole));
+        }
+        let first = Some(draft.fields).filter(|fields| !fields.is_empty());
+        first.into_iter().chain(draft.then).map(|fields| Payload { fields }).collect()
+    }
+}
+
+/// A lead is created open and closed by an edit; one that was closed is reopened first (sheet §5.1).
+fn put_stage(draft: &mut Draft, stage: StageWrite, before: Option<&Json>) {
+    let closed = before.and_then(|before| before.get("status")?.as_i64()).is_some_and(|status| status >= 10);
+    if closed && stage.outcome.is_none() {
+        draft.fields.insert("status".to_owned(), json!(0));
+    }
+    if !(closed && stage.outcome.is_some()) {
+        draft.fields.insert("stagesetId".to_owned(), stage.stageset);
+        draft.fields.insert("milestoneId".to_owned(), stage.milestone);
+    }
+    draft.then.extend(stage.outcome.map(|outcome| Map::from_iter([("outcome".to_owned(), outcome)])));
+}
+
+impl Encode for Encoder {
+    fn encode(&self, marker: &str, values: &[Value]) -> Result<Writes, FieldError> {
+        let mut draft = Draft::default();
+        self.check_currency(values, None)?;
+        for (target, value) in self.valued(values) {
+            self.put(&mut draft, target, value, None)?;
+        }
+        draft.customs.insert(self.marker_field.clone(), json!(marker));
+        let mut payloads = self.payloads(draft, Some(Map::new())).into_iter();
+        // The marker is always in the first.
+        Ok(Writes { create: payloads.next().unwrap_or_default(), then: payloads.collect() })
+    }
+
+    fn adopt(
+        &self,
+        marker: &str,
+        values: &[Value],
+        stored: &Stored,
+        overwrite: bool,
+    ) -> Result<Vec<Payload>, FieldError> {
+        let before = &stored.body;
+        let mut draft = Draft::default();
+        let mut written = values.to_vec();
+        for ((target, value), written) in self.targets.iter().zip(values).zip(&mut written) {
+            if value.is_absent() {
+                continue;
+            }
+            if !overwrite && !target.slot.is_empty_in(before, &target.name) {
+                *written = Value::Absent;
+                continue;
+            }
+            self.put(&mut draft, target, value, Some(before))?;
+        }
+        self.check_currency(&written, Some(before))?;
+        draft.fields.retain(|key, json| !same(before, key, json));
+        let customs = stored::customs(before);
+        let marked = customs.get(&self.marker_field).and_then(Json::as_str) == Some(marker);
+        draft.customs.retain(|name, json| customs.get(name) != Some(json));
+        if marked && draft.customs.is_empty() {
+            return Ok(self.payloads(draft, None));
+        }
+        draft.customs.insert(self.marker_field.clone(), json!(marker));
+        Ok(self.payloads(draft, Some(customs)))
+    }
+
+    fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError> {
+        let target = self.targets.get(target).ok_or_else(|| error("patch", "the map has no such field"))?;
+        let before = &stored.body;
+        let mut draft = Draft::default();
+        if !value.is_absent() {
+            self.put(&mut draft, target, value, Some(before))?;
+        }
+        let customs = Some(stored::customs(before)).filter(|_| !draft.customs.is_empty());
+        let mut merged = Payload::default();
+        for payload in self.payloads(draft, customs) {
+            merged.fields.extend(payload.fields);
+        }
+        Ok(merged)
+    }
+}
+
+/// Whether a record holds a plain value already, so that writing it changes nothing.
+fn same(before: &Json, key: &str, json: &Json) -> bool {
+    json.is_string() && before.get(key) == Some(json)
+}

@@ -1,0 +1,320 @@
+//! What a destination field is on the wire, and its single values.
+
+use jiff::tz::Offset;
+use serde_json::{Value as Json, json};
+
+use super::super::capability::Kind;
+use super::super::client::id_json;
+use super::super::directory::{Directory, Named};
+use super::super::stored;
+use super::values::mismatch;
+use super::{StageValue, error};
+use crate::lang::plan;
+use crate::lang::schema::{Object, Schema, Write};
+use crate::lang::types::Base;
+use crate::lang::value::{Instant, Value};
+use crate::run::connect::FieldError;
+
+/// A field on the wire.
+pub(super) enum Slot {
+    /// One value under this key.
+    Plain(&'static str, Shape),
+    /// Phones, e-mail and web addresses, postal addresses.
+    Contact(&'static str),
+    /// Tags, by name.
+    Tags,
+    /// Lead sources, by id.
+    Sources,
+    /// Links to records: the key and their `entityType`.
+    Links(&'static str, &'static str),
+    /// Pipeline, stage and outcome.
+    Stage,
+    /// A custom field, under its label.
+    Custom(Custom),
+}
+
+/// The form of a single value.
+pub(super) enum Shape {
+    Text {
+        max: Option<u32>,
+    },
+    Name,
+    Owner,
+    Industry,
+    AccountType,
+    Territory,
+    Market,
+    Value,
+    /// Bounds, both inclusive.
+    Whole(i64, i64),
+    Time,
+}
+
+/// The form of a custom field's value (sheet §6).
+pub(super) enum Custom {
+    Text,
+    Money,
+    Date,
+    Choice { choices: Vec<String>, many: bool },
+}
+
+impl Slot {
+    /// # Errors
+    /// A field that is not there, or that cannot be written.
+    pub(super) fn of(
+        kind: Kind,
+        live: &Schema,
+        object: &Object,
+        target: &plan::Target,
+    ) -> Result<Slot, FieldError> {
+        let name = target.name.as_str();
+        let field = object.field(name).filter(|field| field.custom == target.custom);
+        let field = field.ok_or_else(|| {
+            let what = if target.custom { "a custom field that" } else { "a field that" };
+            error(name, format!("{what} `{}` does not have", object.name))
+        })?;
+        if let Write::No { hint } = &field.write {
+            return Err(error(name, format!("cannot be written: {hint}")));
+        }
+        if field.custom {
+            return Ok(Slot::Custom(match &field.ty.base {
+                Base::Money => Custom::Money,
+                Base::Date => Custom::Date,
+                Base::Enum(domain) => {
+                    let choices = live.domains.get(domain).map(|d| d.choices.as_slice()).unwrap_or_default();
+                    let choices = choices.iter().map(|choice| choice.code.clone()).collect();
+                    Custom::Choice { choices, many: field.ty.many }
+                }
+                _ => Custom::Text,
+            }));
+        }
+        let text = || match &field.ty.base {
+            Base::Text { max } => Shape::Text { max: *max },
+            _ => Shape::Text { max: None },
+        };
+        Ok(match (kind, name) {
+            (Kind::Contact, "name") => Slot::Plain("name", Shape::Name),
+            (_, "name") => Slot::Plain("name", text()),
+            (_, "description") => Slot::Plain("description", text()),
+            (_, "phone") => Slot::Contact("phone"),
+            (_, "email") => Slot::Contact("email"),
+            (_, "url") => Slot::Contact("url"),
+            (_, "address") => Slot::Contact("address"),
+            (_, "industry") => Slot::Plain("industryId", Shape::Industry),
+            (_, "accountType") => Slot::Plain("accountTypeId", Shape::AccountType),
+            (_, "territory") => Slot::Plain("territoryId", Shape::Territory),
+            (Kind::Lead, "owner") => Slot::Plain("assignee", Shape::Owner),
+            (_, "owner") => Slot::Plain("owner", Shape::Owner),
+            (_, "tags") => Slot::Tags,
+            (_, "accounts") => Slot::Links("accounts", Kind::Account.entity()),
+            (_, "contacts") => Slot::Links("contacts", Kind::Contact.entity()),
+            (_, "sources") => Slot::Sources,
+            (_, "stage") => Slot::Stage,
+            (_, "market") => Slot::Plain("market", Shape::Market),
+            (_, "value") => Slot::Plain("value", Shape::Value),
+            (_, "confidence") => Slot::Plain("confidence", Shape::Whole(0, 100)),
+            (_, "priority") => Slot::Plain("priority", Shape::Whole(0, i64::from(i32::MAX))),
+            (_, "dueTime") => Slot::Plain("dueTime", Shape::Time),
+            _ => return Err(error(name, "this version cannot write it")),
+        })
+    }
+
+    /// Whether a record holds nothing there.
+    pub(super) fn is_empty_in(&self, before: &Json, name: &str) -> bool {
+        match self {
+            Slot::Plain("industryId", _) => stored::is_empty(before, "industry"),
+            Slot::Plain("accountTypeId", _) => stored::is_empty(before, "accountType"),
+            Slot::Plain("territoryId", _) => stored::is_empty(before, "territory"),
+            Slot::Plain(key, _) | Slot::Contact(key) => stored::is_empty(before, key),
+            Slot::Links("accounts", _) => {
+                stored::is_empty(before, "accounts") && stored::is_empty(before, "primaryAccount")
+            }
+            Slot::Links(key, _) => stored::is_empty(before, key),
+            Slot::Tags => stored::is_empty(before, "tags"),
+            Slot::Sources => stored::is_empty(before, "sources"),
+            // A lead always stands somewhere.
+            Slot::Stage => false,
+            Slot::Custom(_) => {
+                before.get("customFields").is_none_or(|customs| stored::is_empty(customs, name))
+            }
+        }
+    }
+}
+
+impl Shape {
+    /// The value under the slot's key.
+    pub(super) fn json(&self, name: &str, value: &Value, directory: &Directory) -> Result<Json, FieldError> {
+        let value = value.bare();
+        match (self, value) {
+            (Shape::Text { max }, Value::List(_) | Value::Ref(_) | Value::Stage(_)) => {
+                let what = if max.is_some() { "a short text" } else { "a text" };
+                Err(mismatch(name, what, value))
+            }
+            (Shape::Text { max }, value) => {
+                let text = value.to_text();
+                let length = text.chars().count();
+                match max {
+                    Some(max) if length > *max as usize => Err(error(
+                        name,
+                        format!("{length} characters, and at most {max} are taken: cut it in the spec"),
+                    )),
+                    _ => Ok(json!(text)),
+                }
+            }
+            // The object is the safe form: a text is split by the server (sheet §5).
+            (Shape::Name, Value::Name(parts)) => {
+                let part = |text: &str| if text.is_empty() { Json::Null } else { json!(text) };
+                Ok(json!({"givenName": part(&parts.given), "familyName": part(&parts.family)}))
+            }
+            (Shape::Name, Value::Text(text)) => Ok(json!(text.as_str())),
+            (Shape::Owner, Value::Text(id)) => match directory.users.iter().find(|user| user.id == *id) {
+                Some(user) if user.active => Ok(json!({"entityType": "Users", "id": id_json(id)})),
+                Some(_) => Err(error(name, format!("user {id} is not active: name another in `owners`"))),
+                None => Err(error(name, format!("there is no user {id}: name another in `owners`"))),
+            },
+            (Shape::Industry, Value::Text(text)) => by_name(name, text, &directory.industries).map(id_json),
+            (Shape::AccountType, Value::Text(text)) => {
+                by_name(name, text, &directory.account_types).map(id_json)
+            }
+            (Shape::Territory, Value::Text(text)) => by_name(name, text, &directory.territories).map(id_json),
+            (Shape::Market, Value::Text(text)) => {
+                let market = directory.markets.iter().find(|market| market.name == *text);
+                let market = market.ok_or_else(|| no_choice(name, text))?;
+                Ok(json!({"id": id_json(&market.id)}))
+            }
+            // As text: no number of JSON keeps every decimal (sheet §6 has amounts as texts).
+            (Shape::Value, Value::Money(money)) => {
+                Ok(json!({"currency": money.currency.as_str(), "amount": money.amount.to_string()}))
+            }
+            (Shape::Whole(least, most), value) => match value.as_whole() {
+                Some(number) if (*least..=*most).contains(&number) => Ok(json!(number)),
+                Some(number) => Err(error(name, format!("{number} is not between {least} and {most}"))),
+                None => Err(mismatch(name, "a whole number", value)),
+            },
+            (Shape::Time, Value::Instant(instant)) => Ok(json!(time(instant))),
+            (shape, value) => Err(mismatch(name, shape.what(), value)),
+        }
+    }
+
+    fn what(&self) -> &'static str {
+        match self {
+            Shape::Text { .. } => "a text",
+            Shape::Name => "a person's name",
+            Shape::Owner => "a user",
+            Shape::Industry | Shape::AccountType | Shape::Territory | Shape::Market => "a choice",
+            Shape::Value => "an amount with its currency",
+            Shape::Whole(..) => "a whole number",
+            Shape::Time => "an instant",
+        }
+    }
+}
+
+impl Custom {
+    /// The value under the field's label.
+    pub(super) fn json(&self, name: &str, value: &Value) -> Result<Json, FieldError> {
+        match (self, value.bare()) {
+            (Custom::Money, Value::Money(money)) => {
+                Ok(json!({"currency": money.currency.as_str(), "amount": money.amount.to_string()}))
+            }
+            (Custom::Money, other) => Err(mismatch(name, "an amount with its currency", other)),
+            (Custom::Date, Value::Date(date)) => {
+                let midnight = Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+                let midnight = midnight.map_err(|_| error(name, format!("{date} is out of range")))?;
+                Ok(json!({"timestamp": midnight.as_second()}))
+            }
+            (Custom::Date, other) => Err(mismatch(name, "a date", other)),
+            (Custom::Choice { choices, many }, Value::List(values)) if *many => {
+                let mut texts = Vec::with_capacity(values.len());
+                for value in values {
+                    let text = one_of(name, value.bare(), choices)?;
+                    // Several are sent as one text, the only form that was seen (sheet §6).
+                    if text.contains(',') && values.len() > 1 {
+                        let why = format!("`{text}` holds a comma and cannot be sent beside others");
+                        return Err(error(name, why));
+                    }
+                    texts.push(text);
+                }
+                Ok(json!(texts.join(", ")))
+            }
+            (Custom::Choice { choices, .. }, value) => one_of(name, value, choices).map(|text| json!(text)),
+            (Custom::Text, Value::List(_) | Value::Ref(_) | Value::Stage(_)) => {
+                Err(mismatch(name, "a text", value))
+            }
+            (Custom::Text, value) => Ok(json!(value.to_text())),
+        }
+    }
+}
+
+fn one_of(name: &str, value: &Value, choices: &[String]) -> Result<String, FieldError> {
+    match value {
+        Value::Text(text) if choices.iter().any(|choice| choice == text.as_str()) => Ok(text.to_string()),
+        Value::Text(text) => Err(no_choice(name, text)),
+        other => Err(mismatch(name, "a choice", other)),
+    }
+}
+
+pub(super) fn no_choice(name: &str, text: &str) -> FieldError {
+    error(
+        name,
+        format!("there is no choice `{text}`: add it in the destination's settings, or map it to another"),
+    )
+}
+
+pub(super) fn by_name<'d>(name: &str, text: &str, rows: &'d [Named]) -> Result<&'d str, FieldError> {
+    let row = rows.iter().find(|row| row.name == text);
+    row.map(|row| row.id.as_str()).ok_or_else(|| no_choice(name, text))
+}
+
+/// RFC 3339 with an explicit offset: `2024-03-30T18:00:00+00:00` (sheet §5, §7).
+fn time(instant: &Instant) -> String {
+    let at = Offset::UTC.to_datetime(instant.at);
+    at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// Where a lead goes.
+pub(super) struct StageWrite {
+    pub(super) stageset: Json,
+    pub(super) milestone: Json,
+    /// What closes it.
+    pub(super) outcome: Option<Json>,
+}
+
+/// A closed lead without a stage stood in the pipeline's first one, as far as anybody knows.
+pub(super) fn stage(name: &str, value: &StageValue, directory: &Directory) -> Result<StageWrite, FieldError> {
+    let pipeline = directory.stagesets.iter().find(|set| set.name == value.pipeline);
+    let pipeline = pipeline.ok_or_else(|| {
+        error(
+            name,
+            format!("there is no pipeline `{}`: make it in the destination's settings", value.pipeline),
+        )
+    })?;
+    let milestone = match &value.stage {
+        Some(stage) => pipeline.stages.iter().find(|row| row.name == *stage).ok_or_else(|| {
+            error(name, format!("the pipeline `{}` has no stage `{stage}`: make it there", value.pipeline))
+        })?,
+        None => pipeline
+            .stages
+            .first()
+            .ok_or_else(|| error(name, format!("the pipeline `{}` has no stages", value.pipeline)))?,
+    };
+    let outcome = match &value.outcome {
+        None => None,
+        Some((kind, outcome)) => {
+            let row = directory.outcomes.iter().find(|row| row.kind == *kind && row.name == *outcome);
+            let row = row.ok_or_else(|| {
+                error(name, format!("there is no outcome `{outcome}` of this kind: make it in the settings"))
+            })?;
+            let code = match kind {
+                crate::lang::value::OutcomeKind::Won => 10,
+                crate::lang::value::OutcomeKind::Lost => 11,
+                crate::lang::value::OutcomeKind::Cancelled => 12,
+            };
+            let mut json = json!({"id": id_json(&row.id), "entityType": "Lead_Outcomes", "type": code});
+            if let (Some(rev), Some(map)) = (&row.rev, json.as_object_mut()) {
+                map.insert("rev".to_owned(), json!(rev));
+            }
+            Some(json)
+        }
+    };
+    Ok(StageWrite { stageset: id_json(&pipeline.id), milestone: id_json(&milestone.id), outcome })
+}

@@ -1,0 +1,299 @@
+//! Nutshell as a destination: JSON-RPC for records, REST for custom fields and for finding by them.
+//!
+//! Owns the wire types and the ids of names. Knows no plan beyond what an encoder is given, and never sends a write
+//! twice: only the engine's journal knows whether it may. A record that was written is read back in the same answer.
+
+mod capability;
+mod client;
+mod directory;
+mod encode;
+mod provision;
+mod schema;
+mod search;
+mod stored;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use secrecy::SecretString;
+use serde_json::Value as Json;
+
+use self::capability::Kind;
+pub use self::client::Settings;
+use self::client::{Client, SYSTEM, failed, id_json, malformed, named, refused};
+use self::directory::Directory;
+use self::wire::Fault;
+use super::outside::{Clock, Random, Transport};
+use super::{
+    Account, Encode, Error, FieldError, Local, Page, Payload, Provision, Provisioned, SendError, Stored,
+    Target,
+};
+use crate::lang::plan;
+use crate::lang::schema::Schema;
+use crate::lang::value::Value;
+
+/// A Nutshell account.
+pub struct Nutshell {
+    client: Client,
+    /// Ids of names, as the last look at the schema found them.
+    directory: RefCell<Option<Rc<Directory>>>,
+    /// The custom field that holds markers, as it was last named: what answers to reads is checked for it.
+    marker_field: RefCell<Option<String>>,
+}
+
+impl Nutshell {
+    /// `url` is where the API is, with neither path nor slash behind the host: `https://app.nutshell.com`. `user` is
+    /// the e-mail address of the user under whose name changes are made.
+    pub fn new(
+        url: &str,
+        user: &str,
+        key: SecretString,
+        transport: Rc<dyn Transport>,
+        clock: Rc<dyn Clock>,
+        random: Rc<dyn Random>,
+        settings: Settings,
+    ) -> Nutshell {
+        Nutshell {
+            client: Client::new(url, user, &key, transport, clock, random, settings),
+            directory: RefCell::default(),
+            marker_field: RefCell::default(),
+        }
+    }
+
+    fn note_marker_field(&self, field: &str) {
+        if self.marker_field.borrow().as_deref() != Some(field) {
+            *self.marker_field.borrow_mut() = Some(field.to_owned());
+        }
+    }
+
+    fn stored(&self, body: Json) -> Option<Stored> {
+        stored::stored(body, self.marker_field.borrow().as_deref())
+    }
+
+    /// A record by its id; `None` when it is deleted or unknown.
+    async fn get(&self, kind: Kind, id: &str) -> Result<Option<Stored>, Error> {
+        let method = format!("get{}", kind.object());
+        // Without `rev`: with the current one the answer is a stub (sheet §3).
+        let params = named([(id_param(kind), id_json(id))]);
+        let body = match self.client.read(&method, params).await {
+            Ok(Json::Null) | Err(Fault::Missing(_)) => return Ok(None),
+            Err(Fault::Refused(why)) if says_not_found(&why) => return Ok(None),
+            Err(fault) => return Err(failed(&method, fault)),
+            Ok(body) => body,
+        };
+        if stored::deleted(&body) {
+            return Ok(None);
+        }
+        let stored = self.stored(body).ok_or_else(|| malformed(&method, "a record without id or rev"))?;
+        if stored.id != id {
+            return Err(malformed(&method, format!("record {} instead of {id}", stored.id)));
+        }
+        Ok(Some(stored))
+    }
+
+    /// What became of a record whose edit or deletion found something missing: perhaps only a record it names.
+    async fn missing(&self, kind: Kind, id: &str, why: String) -> SendError {
+        match self.get(kind, id).await {
+            Ok(None) => SendError::Gone,
+            _ => SendError::Refused(why),
+        }
+    }
+
+    async fn refusal(&self, kind: Kind, id: &str, fault: Fault) -> SendError {
+        match fault {
+            Fault::Missing(why) => self.missing(kind, id, why).await,
+            Fault::Refused(why) if says_not_found(&why) => self.missing(kind, id, why).await,
+            fault => fault.of_write(),
+        }
+    }
+
+    async fn identify(&self) -> Result<Account, Error> {
+        let method = "instanceData";
+        let data = match self.client.read(method, named([])).await {
+            Ok(data) => data,
+            Err(Fault::Refused(_) | Fault::Missing(_)) => Json::Null,
+            Err(fault) => return Err(failed(method, fault)),
+        };
+        let id = match directory::id(&data) {
+            Some(id) => id,
+            None => {
+                let path = "/accounts";
+                let query = [("page[page]", "0"), ("page[limit]", "1")];
+                let body = self.client.get(path, &query).await.map_err(|fault| failed(path, fault))?;
+                let id = body.get("meta").and_then(|meta| directory::text(meta, "instanceId"));
+                id.ok_or_else(|| malformed(method, "neither API tells the account's id"))?
+            }
+        };
+        let name = ["name", "companyName", "instanceName"].iter().find_map(|key| directory::text(&data, key));
+        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("{SYSTEM} {id}"));
+        Ok(Account { id, name })
+    }
+
+    async fn look(&self, salt: &str) -> Result<Schema, Error> {
+        let account = self.identify().await?;
+        let directory = Rc::new(Directory::fetch(&self.client).await?);
+        let now = jiff::Timestamp::from_millisecond(self.client.clock.now_ms());
+        let today = now.ok().map(|now| now.to_zoned(jiff::tz::TimeZone::UTC).date());
+        let schema = schema::schema(&directory, &account, today, salt);
+        *self.directory.borrow_mut() = Some(directory);
+        Ok(schema)
+    }
+}
+
+/// `accountId`, `contactId`, `leadId`.
+fn id_param(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Account => "accountId",
+        Kind::Contact => "contactId",
+        Kind::Lead => "leadId",
+    }
+}
+
+/// How the API says that a record is missing is open (sheet §11.7): the code may be 400 as well as 404.
+fn says_not_found(why: &str) -> bool {
+    let why = why.to_ascii_lowercase();
+    why.contains("not found") && !why.contains("method not found")
+}
+
+fn unknown_object(object: &str) -> String {
+    format!("this version does not write `{object}`: name `Account`, `Contact` or `Lead`")
+}
+
+fn kind(object: &str) -> Result<Kind, Error> {
+    Kind::parse(object).ok_or_else(|| refused(object, unknown_object(object)))
+}
+
+fn kind_to_send(object: &str) -> Result<Kind, SendError> {
+    Kind::parse(object).ok_or_else(|| SendError::Refused(unknown_object(object)))
+}
+
+impl Target for Nutshell {
+    fn label(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn account(&self) -> Local<'_, Result<Account, Error>> {
+        Box::pin(self.identify())
+    }
+
+    fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
+        Box::pin(self.look(salt))
+    }
+
+    fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>> {
+        Box::pin(async move {
+            let users = directory::user_rows(&self.client).await?;
+            Ok(users.into_iter().filter_map(|user| Some((user.id, user.email?))).collect())
+        })
+    }
+
+    fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>> {
+        Box::pin(provision::provision(&self.client, what))
+    }
+
+    fn encoder(
+        &self,
+        live: &Schema,
+        map: &plan::Map,
+        marker_field: &str,
+    ) -> Result<Box<dyn Encode>, FieldError> {
+        self.note_marker_field(marker_field);
+        let directory = self.directory.borrow().clone().ok_or_else(|| FieldError {
+            field: map.target.clone(),
+            why: "the destination's schema was not read yet".to_owned(),
+        })?;
+        Ok(Box::new(encode::Encoder::new(directory, live, map, marker_field)?))
+    }
+
+    fn create<'a>(&'a self, object: &'a str, payload: &'a Payload) -> Local<'a, Result<Stored, SendError>> {
+        Box::pin(async move {
+            let kind = kind_to_send(object)?;
+            let method = format!("new{}", kind.object());
+            let params = named([(kind.singular(), Json::Object(payload.fields.clone()))]);
+            match self.client.write(&method, params).await {
+                Ok(body) => self
+                    .stored(body)
+                    .ok_or_else(|| SendError::Unknown("an answer without a record".to_owned())),
+                // There is no revision to be out of date: something else is in conflict.
+                Err(Fault::Stale(why)) => Err(SendError::Refused(why)),
+                Err(fault) => Err(fault.of_write()),
+            }
+        })
+    }
+
+    fn edit<'a>(
+        &'a self,
+        object: &'a str,
+        id: &'a str,
+        rev: &'a str,
+        payload: &'a Payload,
+    ) -> Local<'a, Result<Stored, SendError>> {
+        Box::pin(async move {
+            let kind = kind_to_send(object)?;
+            let method = format!("edit{}", kind.object());
+            let fields = Json::Object(payload.fields.clone());
+            let params =
+                named([(id_param(kind), id_json(id)), ("rev", rev.into()), (kind.singular(), fields)]);
+            match self.client.write(&method, params).await {
+                Ok(body) => match self.stored(body) {
+                    Some(stored) if stored.id == id => Ok(stored),
+                    _ => Err(SendError::Unknown("an answer without the record".to_owned())),
+                },
+                Err(fault) => Err(self.refusal(kind, id, fault).await),
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, id: &'a str, rev: &'a str) -> Local<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let kind = kind_to_send(object)?;
+            let method = format!("delete{}", kind.object());
+            let params = named([(id_param(kind), id_json(id)), ("rev", rev.into())]);
+            match self.client.write(&method, params).await {
+                Ok(Json::Bool(false) | Json::Null) => {
+                    Err(SendError::Unknown("an answer that does not say whether it was deleted".to_owned()))
+                }
+                Ok(_) => Ok(()),
+                Err(fault) => Err(self.refusal(kind, id, fault).await),
+            }
+        })
+    }
+
+    fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>> {
+        Box::pin(async move { self.get(kind(object)?, id).await })
+    }
+
+    fn find_marker<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        marker: &'a str,
+    ) -> Local<'a, Result<Vec<Stored>, Error>> {
+        self.note_marker_field(marker_field);
+        Box::pin(async move { self.by_marker(kind(object)?, marker_field, marker).await })
+    }
+
+    fn find_existing<'a>(
+        &'a self,
+        object: &'a str,
+        field: &'a str,
+        value: &'a Value,
+    ) -> Local<'a, Result<Vec<Stored>, Error>> {
+        Box::pin(async move { self.by_field(kind(object)?, field, value).await })
+    }
+
+    fn list<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        cursor: Option<&'a str>,
+    ) -> Local<'a, Result<Page, Error>> {
+        self.note_marker_field(marker_field);
+        Box::pin(async move { self.page(kind(object)?, cursor).await })
+    }
+}

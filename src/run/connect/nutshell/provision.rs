@@ -1,0 +1,139 @@
+//! Makes custom fields, tags and sources. Safe to repeat: what is there is looked for first and again after a lost
+//! answer, and names are unique per type of record (sheet §6).
+
+use serde_json::{Value as Json, json};
+
+use super::capability::{CUSTOM_TYPES, Kind, custom_base};
+use super::client::{Client, failed, named, refused};
+use super::directory::{self, FieldRow};
+use super::kind;
+use super::wire::Fault;
+use crate::lang::plan::CustomField;
+use crate::lang::types::Base;
+use crate::run::connect::{Error, Provision, Provisioned};
+
+/// How often something is looked for and made.
+const TRIES: u32 = 5;
+
+pub(super) async fn provision(client: &Client, what: &Provision) -> Result<Provisioned, Error> {
+    match what {
+        Provision::Field(field) => custom_field(client, field).await,
+        Provision::Choice { domain, name } => match domain.split_once('.') {
+            Some(("Lead", "sources")) => source(client, name).await,
+            Some((object, "tags")) => tag(client, kind(object)?, name).await,
+            _ => Err(refused(domain, format!("the API adds no choices here: add `{name}` in the settings"))),
+        },
+    }
+}
+
+async fn custom_field(client: &Client, field: &CustomField) -> Result<Provisioned, Error> {
+    let kind = kind(&field.object)?;
+    let path = format!("/{}/customfield", kind.rest());
+    let word = CUSTOM_TYPES.iter().find(|(word, _)| *word == field.kind).map(|(_, api)| *api);
+    let word = word.filter(|_| kind.custom_types().contains(&field.kind.as_str())).ok_or_else(|| {
+        refused(&path, format!("`{}` of `{}` cannot be of type `{}`", field.label, field.object, field.kind))
+    })?;
+    let mut body = json!({"name": field.label, "type": word});
+    if word == "Decision"
+        && let Some(map) = body.as_object_mut()
+    {
+        map.insert("choices".to_owned(), json!(field.choices));
+        map.insert("isMultiple".to_owned(), json!(field.many));
+    }
+    let find = async || {
+        let rows = directory::fields(client, kind).await?;
+        match rows.iter().find(|row| row.name == field.label) {
+            None => Ok(false),
+            Some(row) => agrees(&path, row, field).map(|()| true),
+        }
+    };
+    make(client, &path, find, async || client.post(&path, &body).await).await
+}
+
+/// Whether a field that is there can take the values.
+fn agrees(path: &str, row: &FieldRow, wanted: &CustomField) -> Result<(), Error> {
+    let text = |base: &Base| matches!(base, Base::Text { .. });
+    let api = CUSTOM_TYPES.iter().find(|(word, _)| *word == wanted.kind).map_or("", |(_, api)| *api);
+    let (is, should) =
+        (custom_base(&row.word, &wanted.object, &row.name), custom_base(api, &wanted.object, &row.name));
+    // Some accounts name no types.
+    if !row.word.is_empty() && is != should && !(text(&is) && text(&should)) {
+        let why = format!(
+            "`{}` of `{}` exists with the type `{}`, not `{api}`: rename one of them, the API can change neither",
+            wanted.label, wanted.object, row.word
+        );
+        return Err(refused(path, why));
+    }
+    let missing = wanted.choices.iter().find(|choice| !row.choices.contains(choice));
+    if let (Base::Enum(_), Some(missing)) = (&is, missing) {
+        let why = format!(
+            "`{}` of `{}` has no choice `{missing}`: add it in the settings, the API cannot",
+            wanted.label, wanted.object
+        );
+        return Err(refused(path, why));
+    }
+    if matches!(is, Base::Enum(_)) && wanted.many && !row.many {
+        let why = format!(
+            "`{}` of `{}` takes one choice only: change it in the settings",
+            wanted.label, wanted.object
+        );
+        return Err(refused(path, why));
+    }
+    Ok(())
+}
+
+async fn source(client: &Client, name: &str) -> Result<Provisioned, Error> {
+    let find = async || Ok(directory::sources(client).await?.iter().any(|source| source.name == name));
+    // Gets or creates (sheet §1).
+    make(client, "newSource", find, async || client.write("newSource", named([("name", name.into())])).await)
+        .await
+}
+
+async fn tag(client: &Client, kind: Kind, name: &str) -> Result<Provisioned, Error> {
+    let find = async || {
+        let tags = directory::tags(client).await?;
+        Ok(tags.get(&kind).is_some_and(|tags| tags.iter().any(|tag| tag == name)))
+    };
+    let tag = json!({"name": name, "entityType": kind.entity()});
+    make(client, "newTag", find, async || client.write("newTag", named([("tag", tag.clone())])).await).await
+}
+
+/// Looks, makes, and looks again until it is there.
+async fn make(
+    client: &Client,
+    request: &str,
+    find: impl AsyncFn() -> Result<bool, Error>,
+    send: impl AsyncFn() -> Result<Json, Fault>,
+) -> Result<Provisioned, Error> {
+    if find().await? {
+        return Ok(Provisioned::Existed);
+    }
+    let mut last = Fault::Lost("it was answered and is not there".to_owned());
+    for attempt in 1..=TRIES {
+        match send().await {
+            // The answer's form is not documented; what counts is that it is there.
+            Ok(_) => {}
+            Err(fault @ (Fault::NotSent(_) | Fault::Lost(_) | Fault::Busy { .. })) => {
+                let asked = if let Fault::Busy { after_ms, .. } = &fault { after_ms.unwrap_or(0) } else { 0 };
+                last = fault;
+                client.clock.sleep(client.backoff(attempt).max(asked)).await;
+            }
+            // Perhaps an earlier try that was not answered has made it.
+            Err(fault) => {
+                return if attempt > 1 && find().await? {
+                    Ok(Provisioned::Created)
+                } else {
+                    Err(failed(request, fault))
+                };
+            }
+        }
+        if find().await? {
+            return Ok(Provisioned::Created);
+        }
+        client.clock.sleep(client.backoff(attempt)).await;
+        if find().await? {
+            return Ok(Provisioned::Created);
+        }
+    }
+    Err(failed(request, last))
+}
