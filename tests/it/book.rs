@@ -150,7 +150,8 @@ fn commands_page() -> String {
         if sub.get_name() == "help" {
             continue;
         }
-        let _ = write!(page, "\n## `b2n {}`\n\n```text\n{}\n```\n", sub.get_name(), help(sub));
+        let name = sub.get_name().to_owned();
+        let _ = write!(page, "\n## `b2n {name}`\n\n```text\n{}\n```\n", help(sub));
     }
     page
 }
