@@ -1,5 +1,6 @@
 //! `b2n plan`
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -78,10 +79,17 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         println!("  {} `{}` {}{choices}", field.object, field.label, field.kind);
     }
     println!();
+    let open = grouped(plan, |kind| kind == "open choice");
+    if !open.is_empty() {
+        println!("{}", terminal.bold("values to create where they are missing"));
+        for (what, names) in open {
+            println!("  {what}: {names}");
+        }
+        println!();
+    }
     println!("{}", terminal.bold("work by hand: must be there before any record moves"));
-    for requirement in &plan.requires {
-        let of = if requirement.of.is_empty() { String::new() } else { format!(" of {}", requirement.of) };
-        println!("  {} `{}`{of}", requirement.kind, requirement.name);
+    for (what, names) in grouped(plan, |kind| kind != "open choice") {
+        println!("  {what}: {names}");
     }
     println!();
     println!("{}", terminal.bold("phases"));
@@ -92,6 +100,21 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     }
     println!();
     show_floor(floor, limits, terminal);
+}
+
+/// Requirements by what they are and where they belong, names in one line.
+fn grouped(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for requirement in plan.requires.iter().filter(|requirement| wanted(&requirement.kind)) {
+        let kind = requirement.kind.strip_prefix("open ").unwrap_or(&requirement.kind);
+        let what = if requirement.of.is_empty() {
+            format!("{kind}s")
+        } else {
+            format!("{kind}s of {}", requirement.of)
+        };
+        groups.entry(what).or_default().push(&requirement.name);
+    }
+    groups.into_iter().map(|(what, names)| (what, names.join(", "))).collect()
 }
 
 /// The floor with every term.

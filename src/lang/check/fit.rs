@@ -202,13 +202,9 @@ impl<'a> Checker<'a> {
             return false;
         };
         let open = self.is_open(domain);
-        if entries.code(text).is_some() {
-            if !open {
-                self.require("choice", domain, text);
-            }
-            return true;
-        }
-        if open {
+        let there = entries.code(text).is_some();
+        if there || open {
+            self.require(if open { "open choice" } else { "choice" }, domain, text);
             return true;
         }
         let meant = self.meant_name(text, entries.all.iter().map(|(code, _)| *code)).map(str::to_owned);

@@ -33,7 +33,7 @@ pub struct Plan {
     pub phases: Vec<Vec<u16>>,
     /// Custom fields that the destination must have, markers apart.
     pub provision: Vec<CustomField>,
-    /// What the destination must have and only a person can make there.
+    /// What else the destination must have.
     pub requires: Vec<Requirement>,
 }
 
@@ -391,10 +391,10 @@ pub struct CustomField {
     pub many: bool,
 }
 
-/// Something that must be there and that only a person can make.
+/// Something that must be there: made by the engine where it is an `open choice`, by a person otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Requirement {
-    /// What kind of thing: `pipeline`, `stage`, `outcome`, `choice`, `user`.
+    /// What kind of thing: `pipeline`, `stage`, `outcome`, `choice`, `open choice`, `user`.
     pub kind: String,
     /// Where it belongs: the pipeline of a stage, the domain of a choice; else empty.
     pub of: String,

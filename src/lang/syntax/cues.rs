@@ -99,8 +99,9 @@ impl<'a> Cues<'a> {
         let next = self.tokens.get(at + 1);
         let punct = next.filter(|n| n.kind == Kind::Punct).map_or("", |n| &self.text[n.span.range()]);
         let kind = next.map_or(Kind::Newline, |n| n.kind);
-        if matches!(punct, "<-" | "=>" | "," | ":" | "." | "(" | "[" | "<=")
-            || kind == Kind::Word && matches!(self.word(at + 1), "before" | "declined" | "empty" | "derived")
+        if !matches!(punct, "" | "{" | "->")
+            || kind == Kind::Word
+                && matches!(self.word(at + 1), "before" | "by" | "declined" | "empty" | "derived")
         {
             return false;
         }
@@ -140,20 +141,35 @@ impl<'a> Cues<'a> {
             Kind::Text | Kind::Title => true,
             Kind::Word => {
                 matches!(context, Context::Map | Context::Order)
-                    && !self.begins_row(at, context)
+                    && !self.begins_row(at, context, false)
                     && !self.begins_item(at)
             }
             _ => false,
         }
     }
 
+    /// Whether a line's end between these tokens may stand inside of an open bracket: one of them needs the other.
+    pub(super) fn joins(&self, before: usize, at: usize) -> bool {
+        let operator = |word: &str| {
+            matches!(
+                word,
+                "and" | "or" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "." | "," | "|" | "flag" | "when"
+            )
+        };
+        operator(self.word(before))
+            || operator(self.word(at))
+            || matches!(self.word(before), "(" | "[" | "not" | "has" | "ref" | "refs" | "by")
+            || matches!(self.word(at), ")" | "]" | "by")
+            || self.tokens[at].kind == Kind::Title
+    }
+
     /// Whether a new row begins at this token although a bracket or a list is open before it.
-    pub(super) fn begins_row(&self, at: usize, context: Context) -> bool {
-        let next_is_word =
-            self.tokens.get(at + 1).is_some_and(|t| matches!(t.kind, Kind::Word | Kind::Title));
+    pub(super) fn begins_row(&self, at: usize, context: Context, in_bracket: bool) -> bool {
+        let kind = self.tokens.get(at + 1).map(|t| t.kind);
+        // Two words never stand side by side inside a bracket, but a code and its title may.
         if context == Context::Map
             && matches!(self.word(at), "key" | "match" | "where" | "drop" | "todo" | "on" | "gap")
-            && next_is_word
+            && (kind == Some(Kind::Word) || kind == Some(Kind::Title) && !in_bracket)
         {
             return true;
         }

@@ -193,9 +193,10 @@ impl Builder<'_> {
                         self.cues.continues(next, context)
                             || self.cues.is(last, ",") && self.cues.follows_comma(next, context)
                     } else {
-                        !self.cues.is(next, "}")
+                        self.cues.joins(last, next)
+                            && !self.cues.is(next, "}")
                             && !self.cues.begins_item(next)
-                            && !self.cues.begins_row(next, context)
+                            && !self.cues.begins_row(next, context, true)
                     };
                     if !goes_on {
                         break;

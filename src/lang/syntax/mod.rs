@@ -6,6 +6,7 @@
 
 pub mod ast;
 mod cues;
+mod format;
 mod layout;
 mod parse;
 #[cfg(test)]
@@ -16,6 +17,8 @@ mod words;
 
 use crate::lang::finding::Finding;
 use crate::lang::text::SourceText;
+
+pub use format::format;
 
 /// Reads a spec. Never fails: what cannot be read is missing from the tree and leaves a finding; findings are in the
 /// order of their places.

@@ -284,8 +284,6 @@ impl<'a> Reader<'a> {
         let mut parts = self.line(Rule::drop_line, span)?.skip(1);
         let fields = self.patterns(parts.next()?);
         let reason = parts.next()?;
-        self.shape.clauses.push((0, self.span(&reason)));
-        self.shape.tight = true;
         let reason = reason.into_inner().next()?;
         let reason = match reason.as_rule() {
             Rule::kw_empty => DropReason::Empty,
@@ -301,10 +299,7 @@ impl<'a> Reader<'a> {
     pub(super) fn todo(&mut self, span: Span) -> Option<MapLine> {
         let mut parts = self.line(Rule::todo_line, span)?.skip(1);
         let fields = self.patterns(parts.next()?);
-        let why = parts.next()?;
-        self.shape.clauses.push((0, self.span(&why)));
-        self.shape.tight = true;
-        Some(MapLine::Todo { fields, why: self.plain(why), span })
+        Some(MapLine::Todo { fields, why: self.plain(parts.next()?), span })
     }
 
     fn patterns(&mut self, node: Node<'_>) -> Vec<FieldPattern> {
@@ -344,10 +339,10 @@ impl<'a> Reader<'a> {
 
     fn clauses(&mut self, parts: Pairs<'_, Rule>) -> Option<Clauses> {
         let mut clauses = Clauses::default();
-        let mut seen: Vec<(u8, Span)> = Vec::new();
+        let mut seen = [None; 7];
         for clause in parts {
             let span = self.span(&clause);
-            let rank = match clause.as_rule() {
+            let rank: u8 = match clause.as_rule() {
                 Rule::when_clause => 0,
                 Rule::labelled_clause => 1,
                 Rule::else_clause => 2,
@@ -357,17 +352,17 @@ impl<'a> Reader<'a> {
                 Rule::second_pass => 6,
                 _ => continue,
             };
-            if let Some((_, first)) = seen.iter().find(|(r, _)| *r == rank && rank != 2) {
+            if let Some(first) = seen[usize::from(rank)].filter(|_| rank != 2) {
                 self.findings.push(
                     Finding::new(registry::DUPLICATE_ITEM, "a clause stands twice in one rule")
                         .at(span, "it stands here again")
-                        .and_at(*first, "it stands here first")
+                        .and_at(first, "it stands here first")
                         .help("keep one of them; conditions are joined with `and`"),
                 );
                 self.shape.clauses.push((rank, span));
                 continue;
             }
-            seen.push((rank, span));
+            seen[usize::from(rank)] = Some(span);
             self.shape.clauses.push((rank, span));
             match rank {
                 0 => clauses.when = Some(self.expression(clause.into_inner().nth(1)?)?),

@@ -115,14 +115,16 @@ impl Engine<'_> {
                 live.pipelines.iter().any(|p| p.outcomes.iter().any(|outcome| outcome.name == *name))
             }
             "user" => live.users.iter().any(|user| user.id == *name && user.active),
-            "choice" => match live.domains.get(of) {
-                Some(domain) if domain.choices.iter().any(|choice| choice.code == *name) => true,
-                Some(domain) if domain.open => {
+            "choice" | "open choice" => {
+                let domain = live.domains.get(of);
+                let there =
+                    domain.is_some_and(|domain| domain.choices.iter().any(|choice| choice.code == *name));
+                let open = kind == "open choice";
+                if open && !there {
                     provisions.push(Provision::Choice { domain: of.clone(), name: name.clone() });
-                    true
                 }
-                _ => false,
-            },
+                there || open
+            }
             _ => false,
         };
         if !there {
