@@ -44,7 +44,7 @@ table t : enum(S) -> Lead.x {
 source bitrix24
 ";
     let expected = [
-        "E0101 3:20 expected a value or an arm such as `quarantine`",
+        "E0101 3:20 expected a value",
         "E0105 4:21 a bracket is not closed",
         "E0101 5:6 expected `<-` after the destination field",
         "E0101 6:6 expected `<-` after the destination field",
@@ -275,7 +275,7 @@ fn findings_are_not_without_end() {
     let text = format!("{HEAD}map a -> B {{\n{}}}\n", "x\n".repeat(5000));
     let told = told(&text);
     assert_eq!(told.len(), 1001);
-    assert_eq!(told[1000], "E0101  4000 more lines were not looked at");
+    assert_eq!(told[1000], "E0101  4000 more findings are not shown");
 }
 
 /// Every token of the sample's core is deleted once.
