@@ -278,6 +278,15 @@ fn findings_are_not_without_end() {
     assert_eq!(told[1000], "E0101  4000 more findings are not shown");
 }
 
+#[test]
+fn overlong_lines_are_refused_at_once() {
+    let text = format!("{HEAD}map a -> B {{\n x <- [{}]\n key\n}}\n", "A, ".repeat(100_000));
+    assert_eq!(
+        told(&text),
+        ["E0101 3:2 a line is longer than 262144 bytes", "E0101 4:5 expected a source field"]
+    );
+}
+
 /// Every token of the sample's core is deleted once.
 #[test]
 fn a_deleted_token_is_reported_or_changes_the_plan() {
@@ -366,6 +375,10 @@ fn large_files_are_read_in_time() {
         (
             "rules",
             map(many("  name <- TITLE.trim().cut(100)  else \"Company {ID}\"  on fail flag \"why\"\n")),
+        ),
+        (
+            "3,000 lines",
+            map("  name <- TITLE.trim().cut(100)  else \"Company {ID}\"  on fail flag \"why\"\n".repeat(3000)),
         ),
         ("blank lines in a bracket", map(format!("x <- [{}]", many("\n")))),
         ("open brackets", map(many("x <- f(A\n"))),
