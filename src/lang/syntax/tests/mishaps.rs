@@ -344,11 +344,10 @@ proptest! {
     }
 }
 
-/// Run by hand: `cargo test --release --lib syntax -- --ignored --nocapture large`.
+/// Nothing that is long in one way makes it recurse, hang or panic; what it says is a spec or findings.
 #[test]
-#[ignore = "measures"]
-fn large_files_are_read_in_time() {
-    let size = 4 * 1024 * 1024;
+fn long_inputs_of_every_kind_are_read() {
+    let size = 200 * 1024;
     let many = |piece: &str| piece.repeat(size / piece.len());
     let map = |line: String| format!("{HEAD}map a -> B {{\n{line}\n}}\n");
     for (name, text) in [
@@ -390,15 +389,9 @@ fn large_files_are_read_in_time() {
         ("nul", many("\0")),
     ] {
         let text = source(&text);
-        let start = std::time::Instant::now();
-        let (_, findings) = parse(&text);
-        let parsed = start.elapsed();
-        let formatted = crate::lang::syntax::format(&text).is_ok();
-        println!(
-            "{name:30} {:6} ms, {} findings; format {:6} ms {formatted}",
-            parsed.as_millis(),
-            findings.len(),
-            (start.elapsed() - parsed).as_millis()
-        );
+        let (spec, findings) = parse(&text);
+        assert!(!spec.items.is_empty() || !findings.is_empty(), "{name}: neither read nor refused");
+        let formatted = crate::lang::syntax::format(&text);
+        assert!(formatted.is_ok() || !findings.is_empty(), "{name}: refused without a finding");
     }
 }
