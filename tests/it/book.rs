@@ -150,7 +150,8 @@ fn commands_page() -> String {
         if sub.get_name() == "help" {
             continue;
         }
-        let _ = write!(page, "\n## `b2n {}`\n\n```text\n{}\n```\n", sub.get_name(), help(sub));
+        let name = sub.get_name().to_owned();
+        let _ = write!(page, "\n## `b2n {name}`\n\n```text\n{}\n```\n", help(sub));
     }
     page
 }
@@ -333,13 +334,18 @@ fn normal(path: &Path) -> String {
 
 // ── Commands in it ──────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Splits a line as a shell does, up to a redirection; quotes group, nothing is expanded.
+/// Splits a line as a shell does, up to a pipe or redirection; quotes group, nothing is expanded.
 fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
+    pipeline(line).swap_remove(0)
+}
+
+/// The words of each command of a pipeline, redirections left out.
+fn pipeline(line: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
     let mut word = String::new();
     let mut quote = None;
-    let mut begun = false;
-    for c in line.chars() {
+    let (mut begun, mut redirected) = (false, false);
+    for c in line.chars().chain([' ']) {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
             (Some(_), c) => word.push(c),
@@ -347,12 +353,20 @@ fn words(line: &str) -> Vec<String> {
                 quote = Some(c);
                 begun = true;
             }
-            (None, '<' | '>' | '|' | '&' | ';') => break,
-            (None, c) if c.is_whitespace() => {
-                if begun {
-                    words.push(std::mem::take(&mut word));
+            (None, c) if c.is_whitespace() || matches!(c, '<' | '>' | '|' | '&' | ';') => {
+                if begun && !redirected {
+                    commands.last_mut().expect("one from the start").push(word.clone());
                 }
+                word.clear();
                 begun = false;
+                match c {
+                    '<' | '>' => redirected = true,
+                    '|' | '&' | ';' => {
+                        commands.push(Vec::new());
+                        redirected = false;
+                    }
+                    _ => {}
+                }
             }
             (None, c) => {
                 word.push(c);
@@ -360,15 +374,11 @@ fn words(line: &str) -> Vec<String> {
             }
         }
     }
-    if begun {
-        words.push(word);
-    }
-    words
+    commands
 }
 
-/// The words after `b2n`, where a line calls it, directly or by `cargo run`.
-fn call(line: &str) -> Option<Vec<String>> {
-    let words = words(line);
+/// A command's words from `b2n` on, where it calls that, directly or by `cargo run`.
+fn call(words: &[String]) -> Option<Vec<String>> {
     let start = words.iter().position(|word| !is_assignment(word))?;
     let words = &words[start..];
     match words.first().map(String::as_str) {
@@ -393,8 +403,9 @@ fn shell_blocks_name_commands_and_flags_that_exist() {
     for (name, text) in documents() {
         for block in blocks(&text).iter().filter(|block| block.info == "console") {
             let joined = block.text.replace("\\\n", " ");
-            for line in joined.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                let Some(args) = call(line) else { continue };
+            let lines = joined.lines().filter_map(|line| line.strip_prefix("$ "));
+            for (line, words) in lines.flat_map(|line| pipeline(line).into_iter().map(move |words| (line, words))) {
+                let Some(args) = call(&words) else { continue };
                 checked += 1;
                 if let Err(error) = b2n::face::cli::command().try_get_matches_from(args)
                     && !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)

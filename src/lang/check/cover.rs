@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::map::filled_of;
+use super::drops::filled_of;
 use super::types::Scope;
 use super::{Checker, counts};
 use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
         .note(self.source_note())
         .count(counts::exact(filled));
         if filled == Some(0) {
-            finding = finding.help(format!("drop it: `drop {}{title} empty`", field.name));
+            finding = finding.help(format!("drop it:\ndrop {}{title} empty", field.name));
             if let Some(at) = self.before_brace(map.span) {
                 finding = finding.fix(Fix {
                     title: format!("drop `{}` as empty", field.name),
@@ -105,7 +105,7 @@ impl<'a> Checker<'a> {
             }
         } else {
             finding = finding.help(format!(
-                "read it in a rule, or say why not: `drop {}{title} declined \"…\"`",
+                "read it in a rule, or say why not:\ndrop {}{title} declined \"…\"",
                 field.name
             ));
         }

@@ -8,9 +8,11 @@
 //! INVARIANT: a checked plan never fails by type when it runs, writes every required field of the destination or
 //! holds the record back, and accounts for every field of a mapped source object.
 
+mod arm;
 mod counts;
 mod cover;
 mod custom;
+mod drops;
 mod expr;
 mod fidelity;
 mod fit;
@@ -26,6 +28,8 @@ pub mod sample_schema;
 mod table;
 mod types;
 
+#[cfg(test)]
+mod soundness;
 #[cfg(test)]
 mod tests;
 

@@ -229,7 +229,8 @@ impl<'a> Checker<'a> {
     pub(super) fn unknown(&mut self, name: &str, span: Span, meant: Option<String>, what: What<'_>) {
         let shown = if what.quoted { format!("\"{name}\"") } else { format!("`{name}`") };
         let finding = Finding::new(what.code, format!("{} has no {} {shown}", what.of, what.kind))
-            .at(span, format!("no such {}", what.kind));
+            .at(span, format!("no such {}", what.kind))
+            .note(self.source_note());
         let finding = match meant {
             Some(meant) => finding.help(format!("did this mean {meant}?")),
             None => finding.help(format!("look the {}s of {} up in the snapshot", what.kind, what.of)),

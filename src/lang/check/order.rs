@@ -50,8 +50,9 @@ impl<'a> Checker<'a> {
         }
         // Links that may be patched later bring their maps into order where that makes no cycle.
         let mut all = hard;
+        let mut known: BTreeSet<(usize, usize)> = all.iter().map(|edge| (edge.before, edge.after)).collect();
         for edge in edges.refs.iter().filter(|edge| edge.soft && edge.before != edge.after) {
-            if !reaches(count, &all, edge.after, edge.before) {
+            if known.insert((edge.before, edge.after)) && !reaches(count, &all, edge.after, edge.before) {
                 all.push(*edge);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::map::ArmPlace;
+use super::arm::ArmPlace;
 use super::names::{Entries, What};
 use super::types::{Scope, worse};
 use super::{Checker, counts};

@@ -1,7 +1,7 @@
 //! Rules: what they write, what covers absence, failure and links that did not arrive.
 
+use super::arm::{ArmPlace, CheckedArm};
 use super::fit::Place;
-use super::map::{ArmPlace, CheckedArm};
 use super::order::{Edge, Edges};
 use super::types::{Scope, Typed};
 use super::{Checker, counts};
@@ -23,6 +23,15 @@ struct Written {
     name: String,
 }
 
+/// The paths on which a rule gives its value.
+struct Paths<'p, 'a> {
+    value: &'p Typed<'a>,
+    /// Whether a `when` stands before it.
+    guarded: bool,
+    else_: &'p [CheckedArm<'a>],
+    on_fail: Option<&'p CheckedArm<'a>>,
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn rule(
         &mut self,
@@ -34,7 +43,7 @@ impl<'a> Checker<'a> {
     ) {
         let (name, span) = target_name(&rule.target);
         let written = object.and_then(|object| self.written(object, rule));
-        let index = self.target_index(name, span, written.as_ref(), plan);
+        let index = self.target_index(scope, name, span, written.as_ref(), plan);
         scope.links.clear();
         let checked = self.rule_body(scope, written.as_ref(), rule);
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
@@ -50,12 +59,13 @@ impl<'a> Checker<'a> {
     /// Registers what a rule writes, even where the rule itself does not check: it counts as written.
     fn target_index(
         &mut self,
+        scope: &mut Scope<'a>,
         name: &str,
         span: Span,
         written: Option<&Written>,
         plan: &mut plan::Map,
     ) -> Option<u16> {
-        if plan.targets.iter().any(|target| target.name == name) {
+        if !scope.written.insert(name.to_owned()) {
             self.add(
                 Finding::new(
                     codes::WRITTEN_TWICE,
@@ -166,7 +176,9 @@ impl<'a> Checker<'a> {
             || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.fails));
         let refs = value.refs || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.refs));
         self.failure(rule, fails, on_fail.as_ref(), &value);
-        self.absence(rule, written, &value, when.is_some(), &else_, on_fail.as_ref(), scope.object);
+        let paths =
+            Paths { value: &value, guarded: when.is_some(), else_: &else_, on_fail: on_fail.as_ref() };
+        self.absence(rule, written, &paths, scope.object);
         self.unmigrated(rule, written, refs);
         let mut whole = value;
         if let Some((label, _)) = &label {
@@ -301,12 +313,10 @@ impl<'a> Checker<'a> {
         &mut self,
         rule: &'a ast::Rule,
         written: &Written,
-        value: &Typed<'a>,
-        guarded: bool,
-        else_: &[CheckedArm<'a>],
-        on_fail: Option<&CheckedArm<'a>>,
+        paths: &Paths<'_, 'a>,
         object: Option<&'a Object>,
     ) {
+        let Paths { value, guarded, else_, on_fail } = *paths;
         // Where every element of a list fails, the list is absent, and `else` applies.
         let emptied = value.ty.many
             && value.fails

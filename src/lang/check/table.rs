@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
+use super::arm::ArmPlace;
 use super::fit::Place;
-use super::map::ArmPlace;
 use super::names::What;
 use super::types::{Scope, characters};
 use super::{Checker, Side, counts};

@@ -547,3 +547,38 @@ fn messages_are_worded_alike() {
         }
     }
 }
+
+/// The spec without one word or sign: never a panic, and never the same plan without a finding.
+#[test]
+fn every_lost_word_is_noticed() {
+    let whole = plan();
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut start = None;
+    for (at, c) in WHOLE.char_indices().chain([(WHOLE.len(), ' ')]) {
+        let word = !c.is_whitespace();
+        match (start, word) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                words.push((from, at));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    let mut silent = Vec::new();
+    for (from, to) in &words {
+        let text = format!("{}{}", &WHOLE[..*from], &WHOLE[*to..]);
+        let checked = checked(&text);
+        if let Some(plan) = checked.plan.filter(|_| checked.findings.is_empty()) {
+            crate::lang::eval::Program::compile(&plan).expect("a checked plan compiles");
+            if plan == whole {
+                // A title may be left out, and stands for its code alone.
+                let titled = WHOLE[*from..].starts_with('`') || WHOLE[*to..].trim_start().starts_with('`');
+                if !titled {
+                    silent.push(&WHOLE[*from..*to]);
+                }
+            }
+        }
+    }
+    assert!(silent.is_empty(), "of {} words: {silent:?}", words.len());
+}

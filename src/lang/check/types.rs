@@ -115,6 +115,8 @@ pub(super) struct Scope<'a> {
     pub element: Option<Base>,
     /// Slots that were read, with their names.
     pub reads: std::collections::BTreeMap<u16, String>,
+    /// Destination fields that the map writes so far.
+    pub written: std::collections::HashSet<String>,
     /// Maps that links lead to, whether the links may be patched later, and where that stands.
     pub links: Vec<(usize, Span)>,
 }

@@ -231,6 +231,7 @@ pub(super) fn custom_base(word: &str, object: &str, label: &str) -> Base {
         "url" => Base::Url,
         "location" => Base::Address,
         "number" => Base::Decimal,
+        "" => Base::Opaque("unknown".to_owned()),
         _ => Base::Opaque(word.to_owned()),
     }
 }

@@ -11,10 +11,6 @@ mod provision;
 mod schema;
 mod search;
 mod stored;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::cell::RefCell;
@@ -297,3 +293,8 @@ impl Target for Nutshell {
         Box::pin(async move { self.page(kind(object)?, cursor).await })
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

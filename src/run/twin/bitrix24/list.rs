@@ -111,12 +111,11 @@ impl Query {
                 let mut rows: Vec<_> =
                     range.filter(passes).map(|(id, row)| (key(id, row), id, row)).collect();
                 rows.sort_by(|a, b| {
-                    let by_code = a
-                        .0
-                        .iter()
-                        .zip(&b.0)
-                        .zip(codes)
-                        .map(|((x, y), (_, descending))| if *descending { y.cmp(x) } else { x.cmp(y) });
+                    let by_code =
+                        a.0.iter()
+                            .zip(&b.0)
+                            .zip(codes)
+                            .map(|((x, y), (_, descending))| if *descending { y.cmp(x) } else { x.cmp(y) });
                     by_code.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then(a.1.cmp(&b.1))
                 });
                 let total = rows.len();

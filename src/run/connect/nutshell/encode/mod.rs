@@ -1,8 +1,8 @@
 //! From a map's values to the payloads of `newX` and `editX` (sheet §5, §5.1, §6). Pure: ids come from the directory.
+//!
+//! What a stored record holds already is not written again, so that an adoption that is repeated writes nothing.
 
 mod slot;
-#[cfg(test)]
-mod tests;
 mod values;
 
 use std::rc::Rc;
@@ -11,7 +11,8 @@ use serde_json::{Map, Value as Json, json};
 
 use self::slot::{Slot, StageWrite};
 use super::capability::Kind;
-use super::directory::Directory;
+use super::client::id_json;
+use super::directory::{self, Directory};
 use super::stored;
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -86,34 +87,29 @@ impl Encoder {
         before: Option<&Json>,
     ) -> Result<(), FieldError> {
         let (name, directory) = (target.name.as_str(), &*self.directory);
+        let mut field = |key: &str, json: Option<Json>| {
+            if let Some(json) =
+                json.filter(|json| before.is_none_or(|before| !values::same(before, key, json)))
+            {
+                draft.fields.insert(key.to_owned(), json);
+            }
+        };
         match &target.slot {
-            Slot::Plain(key, shape) => {
-                draft.fields.insert((*key).to_owned(), shape.json(name, value, directory)?);
-            }
-            Slot::Contact(key) => {
-                let json = values::contact_items(name, key, value, before)?;
-                draft.fields.insert((*key).to_owned(), json);
-            }
+            Slot::Plain(key, shape) => field(key, Some(shape.json(name, value, directory)?)),
+            Slot::Contact(key) => field(key, values::contact_items(name, key, value, before)?),
             Slot::Tags => {
                 let known = directory.tags.get(&self.kind).map(Vec::as_slice).unwrap_or_default();
-                draft.fields.insert("tags".to_owned(), values::tags(name, value, known, before)?);
+                field("tags", values::tags(name, value, known, before)?);
             }
-            Slot::Sources => {
-                let json = values::sources(name, value, directory, before)?;
-                draft.fields.insert("sources".to_owned(), json);
-            }
+            Slot::Sources => field("sources", values::sources(name, value, directory, before)?),
             Slot::Links(key, entity) => {
-                let links = values::links(name, value, key, entity, before)?;
+                let Some(links) = values::links(name, value, key, entity, before)? else { return Ok(()) };
                 if self.kind == Kind::Lead && *key == "accounts" {
                     // The first account of a lead that has none yet is its primary one.
-                    let first = links
-                        .first()
-                        .filter(|_| before.is_none_or(|b| stored::is_empty(b, "primaryAccount")));
-                    if let Some(first) = first {
-                        draft.fields.insert("primaryAccount".to_owned(), first.clone());
-                    }
+                    let none = before.is_none_or(|before| stored::is_empty(before, "primaryAccount"));
+                    field("primaryAccount", links.first().filter(|_| none).cloned());
                 }
-                draft.fields.insert((*key).to_owned(), Json::Array(links));
+                field(key, Some(Json::Array(links)));
             }
             Slot::Stage => {
                 let stage = match value {
@@ -139,7 +135,7 @@ impl Encoder {
             return Ok(());
         };
         let markets = &self.directory.markets;
-        let stored = || super::directory::id(before?.get("market")?);
+        let stored = || directory::id(before?.get("market")?);
         let market = match (valued("market"), stored()) {
             (Some((_, name)), _) => markets.iter().find(|market| market.name == name.bare().to_text()),
             (None, Some(id)) => markets.iter().find(|market| market.id == id),
@@ -175,7 +171,11 @@ fn put_stage(draft: &mut Draft, stage: StageWrite, before: Option<&Json>) {
     if closed && stage.outcome.is_none() {
         draft.fields.insert("status".to_owned(), json!(0));
     }
-    if !(closed && stage.outcome.is_some()) {
+    let stands = |key: &str, id: &Json| {
+        before.and_then(|before| directory::id(before.get(key)?)).is_some_and(|there| id_json(&there) == *id)
+    };
+    let there = stands("stageset", &stage.stageset) && stands("milestone", &stage.milestone);
+    if !there && !(closed && stage.outcome.is_some()) {
         draft.fields.insert("stagesetId".to_owned(), stage.stageset);
         draft.fields.insert("milestoneId".to_owned(), stage.milestone);
     }
@@ -216,10 +216,11 @@ impl Encode for Encoder {
             self.put(&mut draft, target, value, Some(before))?;
         }
         self.check_currency(&written, Some(before))?;
-        draft.fields.retain(|key, json| !same(before, key, json));
         let customs = stored::customs(before);
         let marked = customs.get(&self.marker_field).and_then(Json::as_str) == Some(marker);
-        draft.customs.retain(|name, json| customs.get(name) != Some(json));
+        draft
+            .customs
+            .retain(|name, json| !customs.get(name).is_some_and(|there| values::same_custom(there, json)));
         if marked && draft.customs.is_empty() {
             return Ok(self.payloads(draft, None));
         }
@@ -243,7 +244,5 @@ impl Encode for Encoder {
     }
 }
 
-/// Whether a record holds a plain value already, so that writing it changes nothing.
-fn same(before: &Json, key: &str, json: &Json) -> bool {
-    json.is_string() && before.get(key) == Some(json)
-}
+#[cfg(test)]
+mod tests;

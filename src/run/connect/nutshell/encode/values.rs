@@ -12,7 +12,8 @@ use super::super::stored::{
 };
 use super::error;
 use super::slot::by_name;
-use crate::lang::value::{Address, Value};
+use crate::lang::value::parse::decimal;
+use crate::lang::value::{Address, Instant, Value};
 use crate::run::connect::FieldError;
 
 /// A value of another kind than the field takes: the spec was checked against another schema.
@@ -57,13 +58,14 @@ fn labelled(value: &Value) -> impl Iterator<Item = (Option<String>, &Value)> {
     })
 }
 
-/// Phones, e-mail and web addresses, postal addresses: a list, or by label.
+/// Phones, e-mail and web addresses, postal addresses: a list, or by label. Like every list here: `None` when the
+/// record holds all of it already.
 pub(super) fn contact_items(
     name: &str,
     key: &str,
     value: &Value,
     before: Option<&Json>,
-) -> Result<Json, FieldError> {
+) -> Result<Option<Json>, FieldError> {
     let mut found: Vec<(Option<String>, Json)> = Vec::new();
     let mut seen = BTreeSet::new();
     for (label, json) in before.map(|before| items(before, key)).unwrap_or_default() {
@@ -73,6 +75,7 @@ pub(super) fn contact_items(
             found.push((label.map(str::to_owned), json));
         }
     }
+    let there = found.len();
     for (label, value) in labelled(value) {
         let json = match (key, value) {
             ("address", Value::Address(parts)) => address(parts),
@@ -88,8 +91,11 @@ pub(super) fn contact_items(
             found.push((label.filter(|label| is_label(label)), json));
         }
     }
+    if found.len() == there {
+        return Ok(None);
+    }
     if found.iter().all(|(label, _)| label.is_none()) {
-        return Ok(Json::Array(found.into_iter().map(|(_, json)| json).collect()));
+        return Ok(Some(Json::Array(found.into_iter().map(|(_, json)| json).collect())));
     }
     // Labels are the keys of an object, so equal ones are told apart: `work`, `work 2`.
     let mut map = Map::new();
@@ -112,7 +118,7 @@ pub(super) fn contact_items(
         };
         map.insert(key, json);
     }
-    Ok(Json::Object(map))
+    Ok(Some(Json::Object(map)))
 }
 
 /// Countries are two letters there (sheet §5); the name of one stands on the last line instead.
@@ -140,12 +146,13 @@ pub(super) fn tags(
     value: &Value,
     known: &[String],
     before: Option<&Json>,
-) -> Result<Json, FieldError> {
+) -> Result<Option<Json>, FieldError> {
     let mut found: Vec<String> = Vec::new();
     for tag in elements(before.and_then(|before| before.get("tags")).unwrap_or(&Json::Null)) {
         let tag = tag.as_str().map(str::to_owned).or_else(|| text(&tag, "name"));
         found.extend(tag.filter(|tag| !found.contains(tag)));
     }
+    let there = found.len();
     for (_, value) in labelled(value) {
         let Value::Text(tag) = value else { return Err(mismatch(name, "a tag", value)) };
         if !known.iter().any(|known| known == tag.as_str()) {
@@ -155,7 +162,7 @@ pub(super) fn tags(
             found.push(tag.to_string());
         }
     }
-    Ok(json!(found))
+    Ok((found.len() > there).then(|| json!(found)))
 }
 
 /// Lead sources by id. A stored one is known by its name: whether its id is the source's own is not documented.
@@ -164,7 +171,7 @@ pub(super) fn sources(
     value: &Value,
     directory: &Directory,
     before: Option<&Json>,
-) -> Result<Json, FieldError> {
+) -> Result<Option<Json>, FieldError> {
     let mut ids: Vec<String> = Vec::new();
     for row in elements(before.and_then(|before| before.get("sources")).unwrap_or(&Json::Null)) {
         let by_name =
@@ -172,6 +179,7 @@ pub(super) fn sources(
         let source = by_name.map(|source| source.id.clone()).or_else(|| id(&row));
         ids.extend(source.filter(|source| !ids.contains(source)));
     }
+    let there = ids.len();
     for (_, value) in labelled(value) {
         let Value::Text(source) = value else { return Err(mismatch(name, "a source", value)) };
         let source = by_name(name, source, &directory.sources)?.to_owned();
@@ -180,7 +188,8 @@ pub(super) fn sources(
         }
     }
     // Edits of leads need the `entityType` of each element (sheet §4.1).
-    Ok(ids.iter().map(|id| json!({"id": id_json(id), "entityType": "Sources"})).collect())
+    let json = || ids.iter().map(|id| json!({"id": id_json(id), "entityType": "Sources"})).collect();
+    Ok((ids.len() > there).then(json))
 }
 
 /// Links to records, each with its label as the `relationship`.
@@ -190,7 +199,7 @@ pub(super) fn links(
     key: &str,
     entity: &str,
     before: Option<&Json>,
-) -> Result<Vec<Json>, FieldError> {
+) -> Result<Option<Vec<Json>>, FieldError> {
     let mut found: Vec<Json> = Vec::new();
     if let Some(before) = before {
         // A lead's primary account does not stand among its others.
@@ -203,6 +212,7 @@ pub(super) fn links(
             }
         }
     }
+    let there = found.clone();
     for (label, value) in labelled(value) {
         let Value::Text(target) = value else { return Err(mismatch(name, "a link", value)) };
         let link = link_json(target, entity, label.as_deref());
@@ -213,5 +223,59 @@ pub(super) fn links(
             None => found.push(link),
         }
     }
-    Ok(found)
+    Ok((found != there).then_some(found))
+}
+
+/// Whether a record holds what a key would write. Keys are not named alike in both directions, and numbers, times
+/// and amounts come back in other forms.
+pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
+    let stored = |key: &str| before.get(key).filter(|value| !value.is_null());
+    let linked =
+        |key: &str, wanted: &Json| stored(key).and_then(id).is_some_and(|there| id_json(&there) == *wanted);
+    match key {
+        "industryId" => linked("industry", json),
+        "accountTypeId" => linked("accountType", json),
+        "territoryId" => linked("territory", json),
+        "market" => linked("market", &json["id"]),
+        "owner" | "assignee" => {
+            let kind = |value: &Json| value.get("entityType").cloned();
+            linked(key, &json["id"]) && stored(key).and_then(kind) == kind(json)
+        }
+        "confidence" | "priority" => stored(key).is_some_and(|there| id_json(&shown(there)) == *json),
+        "value" => stored(key).is_some_and(|there| {
+            let amount = |value: &Json| decimal(&shown(value.get("amount").unwrap_or(&Json::Null)));
+            there.get("currency") == json.get("currency")
+                && amount(there).is_some_and(|there| Some(there) == amount(json))
+        }),
+        "dueTime" => {
+            let instant = |value: &Json| Instant::parse(value.as_str()?).map(|instant| instant.at);
+            stored(key).and_then(instant).is_some_and(|there| Some(there) == instant(json))
+        }
+        "name" if json.is_object() => ["givenName", "familyName"].iter().all(|part| {
+            stored("name").and_then(|name| name.get(*part)).filter(|p| !p.is_null())
+                == json.get(*part).filter(|p| !p.is_null())
+        }),
+        "name" => super::super::stored::name(before).is_some_and(|name| json.as_str() == Some(&name)),
+        "description" => stored(key) == Some(json),
+        // Lists are compared where they are joined.
+        _ => false,
+    }
+}
+
+/// Whether a custom field holds a value already, in whatever form it comes back.
+pub(super) fn same_custom(there: &Json, json: &Json) -> bool {
+    let part = |value: &Json, key: &str| value.get(key).map(shown);
+    if json.get("amount").is_some() {
+        let amount = |value: &Json| decimal(&part(value, "amount")?);
+        return part(there, "currency") == part(json, "currency")
+            && amount(there).is_some_and(|there| Some(there) == amount(json));
+    }
+    match part(json, "timestamp") {
+        Some(second) => part(there, "timestamp") == Some(second),
+        None => shown(there) == shown(json),
+    }
+}
+
+fn shown(json: &Json) -> String {
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
 }

@@ -194,3 +194,16 @@ fn requests_keep_their_distance() {
     let took = world.clock.now_ms() - start;
     assert!((5_000..=5_400).contains(&took), "21 requests at 4 a second took {took} ms");
 }
+
+#[test]
+fn without_rest_names_of_fields_are_still_known() {
+    let world = World::acme();
+    world.ready(&[]);
+    world.mangle(|_, request, answer| match request.url.contains("/customfields/attributes") {
+        true => Ok(HttpResponse { status: 404, headers: Vec::new(), body: b"<!DOCTYPE html>".to_vec() }),
+        false => answer,
+    });
+    let schema = world.run(world.target.schema("salt")).expect("a schema");
+    let marker = schema.object("Lead").and_then(|lead| lead.field(MARKER)).expect("the marker field");
+    assert_eq!(marker.ty.base, Base::Opaque("unknown".to_owned()));
+}

@@ -307,6 +307,9 @@ fn records_arrive_whole_and_are_found_again() {
     assert_eq!(body["customFields"]["Since"]["timestamp"], 1_709_164_800);
     assert_eq!(body["customFields"]["Segments"], "A, B");
 
+    let again = accounts.adopt("acme/company/7", &values, &account, true).expect("encoded");
+    assert_eq!(again, []);
+
     let contacts = world.encoder(&live, "Contact", &["name", "email", "accounts", "owner"]);
     let person = PersonName { given: "Ada".into(), family: "Byron King".into() };
     let contact = world.make(
@@ -365,6 +368,14 @@ fn records_arrive_whole_and_are_found_again() {
     assert_eq!(body["value"]["amount"].as_f64(), Some(1500.0));
     assert_eq!(body["sources"][0]["name"], "Website");
     assert_eq!(body["status"], 0);
+
+    // What is there is not written again.
+    let again = leads.adopt("acme/deal/7", &values, &lead, true).expect("encoded");
+    assert_eq!(again, []);
+    let moved = [Value::text("Pumps"), stage("Service", Some("Done check"), None)];
+    let moved = leads.adopt("acme/deal/7", &moved, &lead, true).expect("encoded");
+    let keys: Vec<&str> = moved[0].fields.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["milestoneId", "stagesetId"]);
 
     // Deal 7 and company 7 never share a marker, and nothing is found by half of one.
     for (object, marker, id) in [

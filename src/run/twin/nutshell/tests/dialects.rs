@@ -194,12 +194,11 @@ fn index_lag() {
     let settings = Settings { index_lag_ms: 5_000, id_step: 1, ..Settings::default() };
     let twin = Twin::new(Company::acme(), settings);
     field(&twin, "accounts", json!({"name": "Key", "type": "Text"}));
-    let count =
-        |target: &str, at: i64| {
-            json_of(&twin.handle(&request("GET", &format!("/rest/accounts{target}"), ADMIN, b""), at))["meta"]
+    let count = |target: &str, at: i64| {
+        json_of(&twin.handle(&request("GET", &format!("/rest/accounts{target}"), ADMIN, b""), at))["meta"]
                 ["count"]
                 .clone()
-        };
+    };
     let made = call(&twin, "newAccount", json!({"account": {"name": "Old", "customFields": {"Key": "k"}}}));
     assert_eq!(account(&twin, "Second"), 4);
     assert_eq!(call(&twin, "getAccount", json!([made["id"]]))["name"], "Old");
