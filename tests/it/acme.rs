@@ -267,6 +267,15 @@ fn shown(outcome: &Outcome, map: &Map, plan: &Plan) -> Json {
     }
 }
 
+/// An approved line. Where in the spec a reason stands is left out: a line that moves changes no record.
+fn record(line: &str) -> Json {
+    let mut record: Json = serde_json::from_str(line).expect("JSON");
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("line");
+    }
+    record
+}
+
 /// Every place where two values differ: `fields.phone[0].label: approved "work", now "home"`.
 fn compare(at: &str, approved: &Json, now: &Json, found: &mut Vec<String>) {
     let missing = Json::Null;
@@ -301,12 +310,11 @@ fn golden_records_come_out_as_approved() {
             (lines(&format!("golden/{name}.in.ndjson")), lines(&format!("golden/{name}.out.ndjson")));
         assert!(inputs.len() >= 10 && inputs.len() == approved.len(), "{name}");
         for (input, approved) in inputs.iter().zip(&approved) {
-            let id = serde_json::from_str::<Json>(input).expect("JSON")["ID"].clone();
-            let record = decoder.decode(input.as_bytes()).expect("a record");
-            let now = shown(&program.run(at, &record), &plan.maps[at], &plan);
-            let approved = serde_json::from_str(approved).expect("JSON");
+            let id = record(input)["ID"].clone();
+            let decoded = decoder.decode(input.as_bytes()).expect("a record");
+            let now = shown(&program.run(at, &decoded), &plan.maps[at], &plan);
             let before = found.len();
-            compare("", &approved, &now, &mut found);
+            compare("", &record(approved), &record(&now.to_string()), &mut found);
             found[before..].iter_mut().for_each(|line| *line = format!("{name} {id} {line}"));
         }
     }
@@ -373,8 +381,13 @@ fn the_command_prints_the_golden_records() {
             .output()
             .expect("the binary runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let approved = text(example(&format!("golden/{name}.out.ndjson")));
-        let now = String::from_utf8_lossy(&output.stdout);
-        assert!(approved.text() == now, "{name}: {}", differences(approved.text(), &now));
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let approved = lines(&format!("golden/{name}.out.ndjson"));
+        assert_eq!(printed.lines().count(), approved.len(), "{name}");
+        let mut found = Vec::new();
+        for (now, approved) in printed.lines().zip(&approved) {
+            compare("", &record(approved), &record(now), &mut found);
+        }
+        assert!(found.is_empty(), "{name}:\n{}", found.join("\n"));
     }
 }
