@@ -30,7 +30,8 @@ fn pages() -> BTreeMap<String, String> {
             if path.is_dir() {
                 walk(&path, base, found);
             } else if path.extension().is_some_and(|e| e == "md") {
-                let name = path.strip_prefix(base).expect("below the book").to_string_lossy().replace('\\', "/");
+                let name =
+                    path.strip_prefix(base).expect("below the book").to_string_lossy().replace('\\', "/");
                 found.insert(name, read(&path));
             }
         }
@@ -69,17 +70,19 @@ fn blocks(markdown: &str) -> Vec<Block> {
     for (number, line) in markdown.lines().enumerate() {
         let mark = line.trim_start();
         match &mut open {
-            Some(block) if mark == "```" => {
-                found.push(std::mem::replace(block, Block { info: String::new(), line: 0, text: String::new(), under: String::new() }));
-                open = None;
-            }
+            Some(_) if mark == "```" => found.extend(open.take()),
             Some(block) => {
                 block.text.push_str(line);
                 block.text.push('\n');
             }
             None => {
                 if let Some(info) = mark.strip_prefix("```") {
-                    open = Some(Block { info: info.to_owned(), line: number + 1, text: String::new(), under: under.clone() });
+                    open = Some(Block {
+                        info: info.to_owned(),
+                        line: number + 1,
+                        text: String::new(),
+                        under: under.clone(),
+                    });
                 } else if let Some(heading) = line.strip_prefix("## ") {
                     under = heading.trim().to_owned();
                 }
@@ -117,7 +120,11 @@ fn functions_page() -> String {
          what happens then says the `on fail` of the rule.\n\nAll examples here are run by a test.\n",
     );
     for function in functions::all() {
-        let _ = write!(page, "\n## `{}`\n\n```text\n{}\n```\n\n{}\n", function.name, function.signature, function.doc);
+        let _ = write!(
+            page,
+            "\n## `{}`\n\n```text\n{}\n```\n\n{}\n",
+            function.name, function.signature, function.doc
+        );
         let absence = match function.absence {
             Absence::Propagates => "With an absent argument the call is absent.",
             Absence::Handled => "Takes absent arguments.",
@@ -159,10 +166,22 @@ fn commands_page() -> String {
 /// What the first digits of a code say.
 const FAMILIES: &[(&str, &str, &str)] = &[
     ("E01", "Syntax", "The text cannot be read as a spec, or is not whole."),
-    ("E02", "Names", "Something is named that neither snapshot has. Most come with a suggestion, over codes and titles."),
+    (
+        "E02",
+        "Names",
+        "Something is named that neither snapshot has. Most come with a suggestion, over codes and titles.",
+    ),
     ("E03", "Exhaustiveness", "A table, a pipeline or the owners do not cover every known value."),
-    ("E04", "Coverage", "A source field without a decision, or a required destination field that is not always written."),
-    ("E05", "Types, absence, failure", "A value does not fit where it goes, may be absent, or may fail to convert."),
+    (
+        "E04",
+        "Coverage",
+        "A source field without a decision, or a required destination field that is not always written.",
+    ),
+    (
+        "E05",
+        "Types, absence, failure",
+        "A value does not fit where it goes, may be absent, or may fail to convert.",
+    ),
     ("E06", "Capability", "The destination's API cannot do it."),
     ("E07", "References and order", "Links and the order of loading do not fit together."),
     ("L2", "Fidelity", "Something is lost, and the spec does not say so or gives no reason."),
@@ -234,7 +253,11 @@ fn generated_pages_are_up_to_date() {
             stale.push(name);
         }
     }
-    assert!(stale.is_empty(), "{} are not what the program renders; write them anew with `{BLESS}`", stale.join(", "));
+    assert!(
+        stale.is_empty(),
+        "{} are not what the program renders; write them anew with `{BLESS}`",
+        stale.join(", ")
+    );
 }
 
 // ── Pages and links ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +292,12 @@ fn links(markdown: &str) -> Vec<String> {
 
 /// Blanks out what stands in backticks.
 fn without_code(text: &str) -> String {
-    text.split('`').enumerate().filter(|(index, _)| index % 2 == 0).map(|(_, part)| part).collect::<Vec<_>>().join("``")
+    text.split('`')
+        .enumerate()
+        .filter(|(index, _)| index % 2 == 0)
+        .map(|(_, part)| part)
+        .collect::<Vec<_>>()
+        .join("``")
 }
 
 /// The anchor that a heading gets.
@@ -309,7 +337,9 @@ fn links_lead_somewhere() {
             let target = if path.is_empty() { name.clone() } else { normal(&folder.join(path)) };
             if !root().join(&target).exists() {
                 broken.push(format!("{name}: `{link}`: there is no {target}"));
-            } else if !fragment.is_empty() && !anchors.get(target.as_str()).is_some_and(|all| all.contains(fragment)) {
+            } else if !fragment.is_empty()
+                && !anchors.get(target.as_str()).is_some_and(|all| all.contains(fragment))
+            {
                 broken.push(format!("{name}: `{link}`: {target} has no such heading"));
             }
         }
@@ -392,7 +422,9 @@ fn call(words: &[String]) -> Option<Vec<String>> {
 }
 
 fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
 }
 
 #[test]
@@ -404,7 +436,9 @@ fn shell_blocks_name_commands_and_flags_that_exist() {
         for block in blocks(&text).iter().filter(|block| block.info == "console") {
             let joined = block.text.replace("\\\n", " ");
             let lines = joined.lines().filter_map(|line| line.strip_prefix("$ "));
-            for (line, words) in lines.flat_map(|line| pipeline(line).into_iter().map(move |words| (line, words))) {
+            for (line, words) in
+                lines.flat_map(|line| pipeline(line).into_iter().map(move |words| (line, words)))
+            {
                 let Some(args) = call(&words) else { continue };
                 checked += 1;
                 if let Err(error) = b2n::face::cli::command().try_get_matches_from(args)
@@ -419,7 +453,10 @@ fn shell_blocks_name_commands_and_flags_that_exist() {
             let span = span.replace('\n', " ");
             checked += 1;
             if let Err(error) = b2n::face::cli::command().try_get_matches_from(words(&span))
-                && matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidValue)
+                && matches!(
+                    error.kind(),
+                    ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidValue
+                )
             {
                 wrong.push(format!("{name}: `{span}`: {error}"));
             }
@@ -440,6 +477,37 @@ fn help_texts_show_commands_that_exist() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The transcript in the README is the program's output, shortened where it says `…`.
+#[test]
+fn the_transcript_is_what_the_program_prints() {
+    let readme = read(&root().join("README.md"));
+    let all = blocks(&readme);
+    let block = all
+        .iter()
+        .find(|block| block.text.starts_with("$ b2n rehearse "))
+        .expect("a rehearsal in the README");
+    let (command, shown) = block.text.split_once('\n').expect("a command and its output");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_b2n"))
+        .args(words(command).into_iter().skip(2))
+        .env_clear()
+        .env("COLUMNS", "100")
+        .env("LANG", "C.UTF-8")
+        .current_dir(root())
+        .output()
+        .expect("the binary runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    // How long this machine took is its own affair.
+    let mut rest =
+        printed.lines().map(|line| line.split("; rehearsed in ").next().unwrap_or_default().trim_end());
+    for line in shown.lines().filter(|line| line.trim() != "…") {
+        let line = line.split("; rehearsed in ").next().unwrap_or_default();
+        assert!(
+            rest.any(|other| other == line),
+            "the README shows `{line}`, which is not (or not there) in the output; paste it anew with `{command}`:\n{printed}"
+        );
+    }
+}
+
 // ── Specs in it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -450,18 +518,24 @@ fn messages_name_commands_that_exist() {
     for path in sources(&root().join("src")) {
         let text = read(&path);
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (number, line) in
+            code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             for span in line.split('`').skip(1).step_by(2).filter(|span| span.starts_with("b2n ")) {
                 checked += 1;
                 let args = words(&filled_in(span));
                 let place = format!("{}:{}: `{span}`", path.display(), number + 1);
                 if let Err(error) = b2n::face::cli::command().try_get_matches_from(&args)
-                    && matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidValue)
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidValue
+                    )
                 {
                     wrong.push(format!("{place}: {error}"));
                 }
                 let explained = args.get(2).filter(|word| args[1] == "explain" && !word.starts_with('-'));
-                if explained.is_some_and(|word| word != "CODE" && word != "x" && Code::parse(word).is_none()) {
+                if explained.is_some_and(|word| word != "CODE" && word != "x" && Code::parse(word).is_none())
+                {
                     wrong.push(format!("{place} explains no code"));
                 }
             }
@@ -519,11 +593,16 @@ fn check_sample(text: &str) -> Vec<Finding> {
 }
 
 fn shown(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("  {}: {}", finding.code, finding.message)).collect::<Vec<_>>().join("\n")
+    findings
+        .iter()
+        .map(|finding| format!("  {}: {}", finding.code, finding.message))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Words that begin an item; a fragment that begins otherwise is lines of a map.
-const ITEMS: &[&str] = &["edition", "source", "target", "zone", "owners", "table", "pipeline", "map", "order"];
+const ITEMS: &[&str] =
+    &["edition", "source", "target", "zone", "owners", "table", "pipeline", "map", "order"];
 
 #[test]
 fn specs_in_the_book_check() {
@@ -542,10 +621,19 @@ fn specs_in_the_book_check() {
                 }
                 "b2n,fragment" => {
                     fragments += 1;
-                    let first = block.text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+                    let first = block
+                        .text
+                        .lines()
+                        .map(str::trim)
+                        .find(|line| !line.is_empty() && !line.starts_with('#'))
+                        .unwrap_or_default();
                     let word = first.split_whitespace().next().unwrap_or_default();
                     let item = ITEMS.contains(&word) && !first.contains("<-");
-                    let spec = if item { block.text.clone() } else { format!("map company -> Account {{\n{}}}\n", block.text) };
+                    let spec = if item {
+                        block.text.clone()
+                    } else {
+                        format!("map company -> Account {{\n{}}}\n", block.text)
+                    };
                     let spec = if word == "edition" { spec } else { format!("edition 2026\n{spec}") };
                     let (_, findings) = syntax::parse(&SourceText::new("block.b2n", spec));
                     if !findings.is_empty() {
@@ -553,12 +641,17 @@ fn specs_in_the_book_check() {
                     }
                 }
                 "b2n,ignore" => ignored.push(place),
-                info if info.starts_with("b2n") => wrong.push(format!("{place}: `{info}` is no kind of block")),
+                info if info.starts_with("b2n") => {
+                    wrong.push(format!("{place}: `{info}` is no kind of block"))
+                }
                 _ => {}
             }
         }
     }
-    println!("{whole} whole specs checked, {fragments} fragments parsed, {} ignored: {ignored:?}", ignored.len());
+    println!(
+        "{whole} whole specs checked, {fragments} fragments parsed, {} ignored: {ignored:?}",
+        ignored.len()
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -581,7 +674,10 @@ fn every_code_has_a_page_whose_examples_show_it() {
             Some(block) => {
                 let findings = check_sample(&block.text);
                 if !findings.iter().any(|finding| finding.code == *code) {
-                    wrong.push(format!("{code}: the bad example does not give it, but:\n{}", shown(&findings)));
+                    wrong.push(format!(
+                        "{code}: the bad example does not give it, but:\n{}",
+                        shown(&findings)
+                    ));
                 }
             }
             None if NOT_IN_A_SPEC.contains(&code.as_str()) => unchecked.push(code.as_str()),
@@ -595,7 +691,12 @@ fn every_code_has_a_page_whose_examples_show_it() {
         }
     }
     let known: BTreeSet<String> = registry::ALL.iter().map(|code| format!("errors/{code}.md")).collect();
-    wrong.extend(pages.keys().filter(|name| name.starts_with("errors/") && !known.contains(*name)).map(|name| format!("{name} is the page of no code")));
+    wrong.extend(
+        pages
+            .keys()
+            .filter(|name| name.starts_with("errors/") && !known.contains(*name))
+            .map(|name| format!("{name} is the page of no code")),
+    );
     println!("without a bad example that can be checked: {}", unchecked.join(", "));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
