@@ -175,7 +175,8 @@ fn put_stage(draft: &mut Draft, stage: StageWrite, before: Option<&Json>) {
         before.and_then(|before| directory::id(before.get(key)?)).is_some_and(|there| id_json(&there) == *id)
     };
     let there = stands("stageset", &stage.stageset) && stands("milestone", &stage.milestone);
-    if !there && !(closed && stage.outcome.is_some()) {
+    let closes_again = closed && stage.outcome.is_some();
+    if !there && !closes_again {
         draft.fields.insert("stagesetId".to_owned(), stage.stageset);
         draft.fields.insert("milestoneId".to_owned(), stage.milestone);
     }
