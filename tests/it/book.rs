@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use b2n::lang::check::{self, Input, sample_schema};
 use b2n::lang::finding::{Code, Finding, registry};
 use b2n::lang::functions::{self, Absence};
+use b2n::lang::schema::snapshot;
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 
@@ -657,6 +658,30 @@ fn specs_in_the_book_check() {
 
 /// Codes of files rather than of specs: no block of text can show them.
 const NOT_IN_A_SPEC: &[&str] = &["B2N-E0102", "B2N-E0103", "B2N-E0211", "B2N-E0212", "B2N-W301"];
+
+#[test]
+fn data_in_the_book_is_data() {
+    for (name, text) in pages() {
+        for block in blocks(&text) {
+            let place = format!("{name}, block of line {}", block.line);
+            match block.info.as_str() {
+                "yaml" => {
+                    if let Err(findings) = snapshot::read(&SourceText::new("block.yaml", block.text)) {
+                        panic!("{place} is no snapshot:\n{}", shown(&findings));
+                    }
+                }
+                "json" => {
+                    let values =
+                        serde_json::Deserializer::from_str(&block.text).into_iter::<serde_json::Value>();
+                    for value in values {
+                        value.unwrap_or_else(|error| panic!("{place}: {error}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
 
 #[test]
 fn every_code_has_a_page_whose_examples_show_it() {
