@@ -175,7 +175,9 @@ fn with_engine<T>(
         })
     });
     let source = connect::source("bitrix24", &credentials, &source_wire, &clock, &random).unwrap();
-    let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random).unwrap();
+    let target =
+        connect::target("nutshell", &credentials, &target_wire, &clock, &random, connect::Pace::default())
+            .unwrap();
     let decoders: Vec<Box<dyn Decode>> = example
         .plan
         .maps

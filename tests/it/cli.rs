@@ -14,6 +14,9 @@ fn b2n() -> Command {
     command
 }
 
+/// Into the twin's account, as fast as it answers.
+const FAST: [&str; 4] = ["--yes-into", "379104", "--rate", "5000"];
+
 /// What a command printed, and its exit code.
 struct Ran {
     code: i32,
@@ -198,6 +201,8 @@ fn machine_output_is_json_and_names_its_format() {
 /// A running `b2n twin`, ended with the test.
 struct Twins {
     child: Child,
+    /// Where this test's locks are: tests that run beside it write into an account of the same number.
+    locks: tempfile::TempDir,
     webhook: String,
     nutshell: String,
 }
@@ -215,7 +220,8 @@ impl Twins {
                 .map(|at| words[at + 1].to_owned())
                 .unwrap_or_else(|| panic!("{line}"))
         };
-        Twins { webhook: after("bitrix24"), nutshell: after("nutshell"), child }
+        let locks = tempfile::tempdir().expect("a temporary folder");
+        Twins { webhook: after("bitrix24"), nutshell: after("nutshell"), child, locks }
     }
 
     fn b2n(&self) -> Command {
@@ -224,7 +230,8 @@ impl Twins {
             .env("B2N_BITRIX24_WEBHOOK", &self.webhook)
             .env("B2N_NUTSHELL_URL", &self.nutshell)
             .env("B2N_NUTSHELL_USER", "admin@acme.example")
-            .env("B2N_NUTSHELL_KEY", "key");
+            .env("B2N_NUTSHELL_KEY", "key")
+            .env("TMPDIR", self.locks.path());
         command
     }
 }
@@ -242,11 +249,15 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
     let (folder, spec) = example();
     shows(&run(twins.b2n().arg("migrate").arg(&spec)), 2, &["--yes-into 379104"]);
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(["--yes-into", "1"])), 2, &["nothing was written"]);
-    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(["--yes-into", "379104"]));
+    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&ran, 0, &["every record is accounted for"]);
-    shows(&run(twins.b2n().arg("reconcile").arg(&spec)), 0, &["every record is accounted for"]);
+    shows(
+        &run(twins.b2n().arg("reconcile").arg(&spec).args(["--rate", "5000"])),
+        0,
+        &["every record is accounted for"],
+    );
     shows(&run(b2n().arg("status").arg(&spec)), 0, &["379104"]);
-    let again = run(twins.b2n().arg("migrate").arg(&spec));
+    let again = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&again, 0, &["every record is accounted for"]);
     for text in [&ran.out, &ran.err, &again.out, &again.err] {
         assert!(!text.contains("/rest/1/secret"), "the webhook was printed:\n{text}");
@@ -284,7 +295,7 @@ fn what_the_network_does_wrong_is_exit_3_with_a_next_step() {
     let html = run(twins.b2n().env("B2N_BITRIX24_WEBHOOK", html).arg("migrate").arg(&spec));
     shows(&html, 3, &[]);
     let plain = run(twins.b2n().env("B2N_NUTSHELL_URL", "http://example.com").arg("migrate").arg(&spec));
-    shows(&plain, 2, &["https"]);
+    shows(&plain, 2, &["plain http"]);
 }
 
 /// Kills the process again and again, and lets it go on each time.
@@ -299,7 +310,7 @@ fn a_killed_migration_goes_on_to_the_same_end() {
             .b2n()
             .arg("migrate")
             .arg(&spec)
-            .args(["--yes-into", "379104"])
+            .args(FAST)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -312,7 +323,7 @@ fn a_killed_migration_goes_on_to_the_same_end() {
         child.wait().expect("ends");
     }
     assert!(killed > 0, "it was through before it could be killed once");
-    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(["--yes-into", "379104"]));
+    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&ran, 0, &["every record is accounted for"]);
 }
 
@@ -326,7 +337,7 @@ fn ctrl_c_stops_cleanly_and_resumes() {
         .b2n()
         .arg("migrate")
         .arg(&spec)
-        .args(["--yes-into", "379104"])
+        .args(FAST)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

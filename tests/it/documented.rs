@@ -140,7 +140,9 @@ fn live(portal: &Portal, company: &Company) -> (Schema, Schema) {
         })
     });
     let source = connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
-    let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random).expect("a target");
+    let target =
+        connect::target("nutshell", &credentials, &target_wire, &clock, &random, connect::Pace::default())
+            .expect("a target");
     virtual_clock
         .run(async {
             let source = source.schema("salt").await.expect("a source schema");

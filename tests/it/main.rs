@@ -1,6 +1,7 @@
 //! The one integration binary: every test that needs more than one room.
 
 mod architecture;
+mod book;
 mod cli;
 mod documented;
 mod sim;

@@ -242,8 +242,15 @@ impl World {
         });
         let source =
             connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
-        let target =
-            connect::target("nutshell", &credentials, &target_wire, &clock, &random).expect("a target");
+        let target = connect::target(
+            "nutshell",
+            &credentials,
+            &target_wire,
+            &clock,
+            &random,
+            connect::Pace::default(),
+        )
+        .expect("a target");
         let plan = &self.checked.plan;
         let decoders = plan
             .maps

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::run::connect::http::{HttpTransport, SystemClock, SystemRandom};
 use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::secret::Credentials;
-use crate::run::connect::{self, Account, Decode, Source, Target};
+use crate::run::connect::{self, Account, Decode, Pace, Source, Target};
 use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
 use crate::run::workspace::{self, Workspace};
 
@@ -21,6 +21,7 @@ pub struct Live {
     pub source: Box<dyn Source>,
     pub target: Box<dyn Target>,
     pub clock: Rc<dyn Clock>,
+    pub in_flight: usize,
 }
 
 /// What clients need from the process.
@@ -51,20 +52,21 @@ impl Process {
     }
 
     /// The client of a destination system.
-    pub fn target(&self, connector: &str) -> Result<Box<dyn Target>, Failure> {
-        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random)
+    pub fn target(&self, connector: &str, pace: Pace) -> Result<Box<dyn Target>, Failure> {
+        connect::target(connector, &self.credentials, &self.transport, &self.clock, &self.random, pace)
             .map_err(|why| Failure::usage(why.to_string()))
     }
 }
 
 impl Live {
     /// Clients for the systems of a plan, with this process's credentials.
-    pub fn from_environment(ready: &Ready) -> Result<Self, Failure> {
+    pub fn from_environment(ready: &Ready, pace: Pace) -> Result<Self, Failure> {
         let process = Process::new()?;
         Ok(Live {
             source: process.source(&ready.plan.source.connector)?,
-            target: process.target(&ready.plan.target.connector)?,
+            target: process.target(&ready.plan.target.connector, pace)?,
             clock: Rc::clone(&process.clock),
+            in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
         })
     }
 }
@@ -117,7 +119,7 @@ pub fn block_on<T>(
             live.target.as_ref(),
             decoders,
             outside,
-            Settings::default(),
+            Settings { in_flight: live.in_flight, ..Settings::default() },
         )?;
         work(&engine).await
     })

@@ -13,7 +13,7 @@ use super::account::{self, Live};
 use super::failure::{Failure, Kind};
 use super::project::Project;
 use super::terminal::{Terminal, duration};
-use super::{Format, SpecArgs, WorkspaceArgs, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,6 +21,8 @@ pub struct Args {
     spec: SpecArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
     /// Write into the account with this id without asking.
     #[arg(long, value_name = "ID")]
     yes_into: Option<String>,
@@ -28,7 +30,7 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let live = Live::from_environment(&ready)?;
+    let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
     let (_, target) =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;

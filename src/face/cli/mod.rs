@@ -158,6 +158,30 @@ impl WorkspaceArgs {
     }
 }
 
+/// How fast the destination may be asked: nothing documents it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct PaceArgs {
+    /// Destination requests a second.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rate: Option<f64>,
+    /// Destination requests in flight, 1 to 64.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    in_flight: Option<u8>,
+}
+
+impl PaceArgs {
+    fn pace(self) -> crate::run::connect::Pace {
+        crate::run::connect::Pace { rate_per_s: self.rate, in_flight: self.in_flight.map(usize::from) }
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("a number above 0, such as 4".to_owned()),
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

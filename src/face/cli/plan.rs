@@ -12,17 +12,23 @@ use crate::run::engine::{Floor, Volume, floor};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count, duration};
-use super::{Format, SpecArgs};
+use super::{Format, PaceArgs, SpecArgs};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     spec: SpecArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let limits = crate::run::connect::limits(&ready.plan.source.connector, &ready.plan.target.connector);
+    let limits = crate::run::connect::limits(
+        &ready.plan.source.connector,
+        &ready.plan.target.connector,
+        args.pace.pace(),
+    );
     let floor = floor(&ready.plan, &volume(&ready.plan), &limits);
     match terminal.format {
         Format::Human => show(&ready.plan, &floor, &limits, terminal),

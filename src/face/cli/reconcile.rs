@@ -9,7 +9,7 @@ use super::account::{self, Live};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::Terminal;
-use super::{SpecArgs, WorkspaceArgs, migrate};
+use super::{PaceArgs, SpecArgs, WorkspaceArgs, migrate};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,11 +17,13 @@ pub struct Args {
     spec: SpecArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let live = Live::from_environment(&ready)?;
+    let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
     let started = std::time::Instant::now();
     let maps =

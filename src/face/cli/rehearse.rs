@@ -20,12 +20,14 @@ use super::failure::Failure;
 use super::progress::Silent;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
-use super::{Format, SpecArgs, plan, report};
+use super::{Format, PaceArgs, SpecArgs, plan, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     spec: SpecArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
     /// Rehearse with the records that this workspace has staged, instead of generated ones. It stays as it is.
     #[arg(long, value_name = "FILE")]
     workspace: Option<PathBuf>,
@@ -55,7 +57,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             .hint("name one above 0, such as 0.1"));
     }
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let limits = connect::limits(&ready.plan.source.connector, &ready.plan.target.connector);
+    let limits =
+        connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, args.pace.pace());
     let portal = portal(args, &ready)?;
     let volume =
         Volume { records: ready.plan.maps.iter().map(|map| portal_count(&portal, &map.source)).collect() };
@@ -80,7 +83,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         println!();
     }
     let workspace = Workspace::in_memory()?;
-    let rehearsed = rehearse(&ready, portal, &workspace, args.seed)?;
+    let rehearsed = rehearse(&ready, portal, &workspace, args.seed, args.pace.pace())?;
     show(&rehearsed, &floor, &limits, &ready, &workspace, terminal)?;
     Ok(ExitCode::from(u8::from(!rehearsed.run.closes())))
 }
@@ -150,6 +153,7 @@ fn rehearse(
     portal: bitrix24::Portal,
     workspace: &Workspace,
     seed: u64,
+    pace: connect::Pace,
 ) -> Result<Rehearsed, Failure> {
     let started = std::time::Instant::now();
     let settings =
@@ -182,8 +186,9 @@ fn rehearse(
     let usage = |why: connect::OpenError| Failure::usage(why.to_string());
     let source = connect::source(&ready.plan.source.connector, &credentials, &source_wire, &clock, &random)
         .map_err(usage)?;
-    let target = connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random)
-        .map_err(usage)?;
+    let target =
+        connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random, pace)
+            .map_err(usage)?;
     let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent };
     let engine = Engine::new(
         &ready.plan,
@@ -192,7 +197,10 @@ fn rehearse(
         target.as_ref(),
         decoders(ready)?,
         outside,
-        Settings::default(),
+        Settings {
+            in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            ..Settings::default()
+        },
     )?;
     let run = virtual_clock.run(engine.migrate()).map_err(|idle| Failure::outside(idle.to_string()))??;
     Ok(Rehearsed {

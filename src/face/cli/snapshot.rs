@@ -53,7 +53,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 Ok::<_, Failure>((schema, source.user_emails().await?))
             }
             System::Nutshell => {
-                let target = process.target("nutshell")?;
+                let target = process.target("nutshell", connect::Pace::default())?;
                 let schema = target.schema(&salt).await?;
                 Ok((schema, target.user_emails().await?))
             }

@@ -29,7 +29,7 @@ mod table;
 mod types;
 
 #[cfg(test)]
-mod soundness;
+mod soundness_tests;
 #[cfg(test)]
 mod tests;
 

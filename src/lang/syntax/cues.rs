@@ -90,8 +90,9 @@ impl<'a> Cues<'a> {
         }
     }
 
-    /// Whether an item begins at this token. Items' words may also name fields, maps and settings.
-    pub(super) fn begins_item(&self, at: usize) -> bool {
+    /// Whether an item begins at this token. Items' words may also name fields, maps and settings; at the beginning of
+    /// a line that is not moved in, a broken item is taken for one too.
+    pub(super) fn begins_item(&self, at: usize, in_bracket: bool) -> bool {
         if self.tokens[at].kind != Kind::Word || !self.begins_line(at) {
             return false;
         }
@@ -114,8 +115,8 @@ impl<'a> Cues<'a> {
             "test" => matches!(kind, Kind::Text | Kind::Word),
             _ => return false,
         };
-        fits || self.tokens[at].span.start == 0
-            || self.text.as_bytes()[self.tokens[at].span.start as usize - 1] == b'\n'
+        let start = self.tokens[at].span.start as usize;
+        fits || !in_bracket && (start == 0 || self.text.as_bytes()[start - 1] == b'\n')
     }
 
     /// Whether the line that begins at this token carries on the logical line before it.
@@ -142,7 +143,7 @@ impl<'a> Cues<'a> {
             Kind::Word => {
                 matches!(context, Context::Map | Context::Order)
                     && !self.begins_row(at, context, false)
-                    && !self.begins_item(at)
+                    && !self.begins_item(at, false)
             }
             _ => false,
         }

@@ -8,12 +8,15 @@ use crate::lang::finding::{Edit, Finding, Fix, registry};
 use crate::lang::text::Span;
 
 use super::cues::{Context, Cues, Head};
+use super::faults::Findings;
 use super::tokens::{Kind, Token, tokens, weight};
 
 /// How deep brackets, braces and interpolations may nest together.
 pub(super) const MAX_DEPTH: usize = 32;
 /// How many `and`, `or`, `not` and `.` one logical line may hold.
 pub(super) const MAX_CHAIN: usize = 256;
+/// How long a logical line may be, in bytes.
+pub(super) const MAX_LINE: usize = 256 * 1024;
 
 /// A logical line, with its block where it has one.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ pub(super) struct Block {
 pub(super) struct Layout {
     pub(super) tokens: Vec<Token>,
     pub(super) stmts: Vec<Stmt>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Findings,
 }
 
 impl Layout {
@@ -90,7 +93,7 @@ struct Builder<'a> {
     text: &'a str,
     tokens: &'a [Token],
     cues: Cues<'a>,
-    findings: Vec<Finding>,
+    findings: Findings,
     roots: Vec<Stmt>,
     /// Statements whose block is open, outermost first.
     frames: Vec<(Stmt, Block)>,
@@ -113,7 +116,7 @@ impl Builder<'_> {
             } else if self.cues.is(at, "}") {
                 at = self.close(at);
             } else {
-                if !self.frames.is_empty() && self.cues.begins_item(at) {
+                if !self.frames.is_empty() && self.cues.begins_item(at, false) {
                     self.abandon();
                 }
                 at = self.statement(at);
@@ -195,7 +198,7 @@ impl Builder<'_> {
                     } else {
                         self.cues.joins(last, next)
                             && !self.cues.is(next, "}")
-                            && !self.cues.begins_item(next)
+                            && !self.cues.begins_item(next, true)
                             && !self.cues.begins_row(next, context, true)
                     };
                     if !goes_on {
@@ -242,6 +245,13 @@ impl Builder<'_> {
                 Finding::new(registry::UNCLOSED, "a bracket is not closed")
                     .at(self.tokens[open].span, "this bracket opens it")
                     .help(format!("close it with `{close}` before the next rule or row begins")),
+            );
+        } else if !bad && whole.range().len() > MAX_LINE {
+            bad = true;
+            self.findings.push(
+                Finding::new(registry::UNEXPECTED_TOKEN, format!("a line is longer than {MAX_LINE} bytes"))
+                    .at(self.tokens[first].span, "the line begins here")
+                    .help("split it over several rules, rows or tables"),
             );
         } else if !bad && (deepest > MAX_DEPTH || chain > MAX_CHAIN) {
             bad = true;
@@ -325,7 +335,7 @@ impl Builder<'_> {
                 if depth == 0 {
                     return at + 1;
                 }
-            } else if self.cues.begins_item(at) {
+            } else if self.cues.begins_item(at, false) {
                 break;
             }
             at += 1;

@@ -6,6 +6,7 @@
 
 pub mod ast;
 mod cues;
+mod faults;
 mod format;
 mod layout;
 mod parse;

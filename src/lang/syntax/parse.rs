@@ -16,9 +16,6 @@ use super::words::not_yet;
 /// The editions that this version reads.
 const EDITIONS: [u32; 1] = [2026];
 
-/// Findings beyond these are counted, not made.
-const MAX_FINDINGS: usize = 1000;
-
 /// A spec with what the formatter needs.
 pub(super) struct Parsed {
     pub(super) spec: Spec,
@@ -34,29 +31,15 @@ pub(super) fn read(source: &SourceText) -> Parsed {
     let text = source.text();
     let mut layout = layout(text);
     let stmts = std::mem::take(&mut layout.stmts);
-    let mut reader = Reader::new(text);
-    reader.findings = std::mem::take(&mut layout.findings);
+    let bare = without_comments(text, &layout);
+    let reader = Reader::new(text, &bare, std::mem::take(&mut layout.findings));
     let cues = Cues { text, tokens: &layout.tokens };
-    let mut parser = Parser {
-        cues,
-        layout: &layout,
-        reader,
-        shapes: HashMap::new(),
-        spec: Spec::default(),
-        suppressed: 0,
-    };
+    let mut parser = Parser { cues, layout: &layout, reader, shapes: HashMap::new(), spec: Spec::default() };
     parser.items(&stmts);
     parser.edition(&stmts);
     parser.names();
-    let Parser { reader, shapes, spec, suppressed, .. } = parser;
-    let mut findings = reader.findings;
-    findings.sort_by_key(|f| f.label.as_ref().map_or(0, |label| label.span.start));
-    if suppressed > 0 {
-        findings.push(
-            Finding::new(registry::UNEXPECTED_TOKEN, format!("{suppressed} more lines were not looked at"))
-                .help("mend the findings above first"),
-        );
-    }
+    let Parser { reader, shapes, spec, .. } = parser;
+    let findings = reader.findings.sorted();
     layout.stmts = stmts;
     Parsed { spec, findings, layout, shapes }
 }
@@ -67,7 +50,19 @@ struct Parser<'a> {
     reader: Reader<'a>,
     shapes: HashMap<usize, Shape>,
     spec: Spec,
-    suppressed: usize,
+}
+
+/// The text with blanks for comments, so that the grammar need not look for them between any two tokens.
+fn without_comments(text: &str, layout: &Layout) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for token in layout.tokens.iter().filter(|t| t.kind == Kind::Comment) {
+        out.push_str(&text[from..token.span.start as usize]);
+        out.extend(token.span.range().map(|_| ' '));
+        from = token.span.end as usize;
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 impl<'a> Parser<'a> {
@@ -315,8 +310,8 @@ impl<'a> Parser<'a> {
     }
 
     fn line<T>(&mut self, stmt: &Stmt, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        if self.reader.findings.len() >= MAX_FINDINGS {
-            self.suppressed += 1;
+        if self.reader.findings.is_full() {
+            self.reader.findings.suppress();
             return None;
         }
         let out = read(&mut self.reader)?;
@@ -325,11 +320,7 @@ impl<'a> Parser<'a> {
     }
 
     fn push(&mut self, finding: Finding) {
-        if self.reader.findings.len() >= MAX_FINDINGS {
-            self.suppressed += 1;
-        } else {
-            self.reader.findings.push(finding);
-        }
+        self.reader.findings.push(finding);
     }
 
     fn tail(&mut self, stmt: &Stmt) {

@@ -5,6 +5,8 @@
 use crate::lang::finding::{Finding, registry};
 use crate::lang::text::Span;
 
+use super::faults::Findings;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -36,9 +38,9 @@ pub(super) struct Token {
 const LONG: [&str; 9] = ["???", "<-", "->", "=>", "==", "!=", "<=", ">=", ".."];
 
 /// Cuts a text into tokens; quotes that are not closed leave findings.
-pub(super) fn tokens(text: &str) -> (Vec<Token>, Vec<Finding>) {
+pub(super) fn tokens(text: &str) -> (Vec<Token>, Findings) {
     let mut out = Vec::with_capacity(text.len() / 5);
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
@@ -53,7 +55,7 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, Vec<Finding>) {
                 }
             },
             '`' => match rest[1..].find(['`', '\n']) {
-                Some(end) if rest[1..].as_bytes()[end] == b'`' => (Kind::Title, end + 2),
+                Some(end) if rest.as_bytes()[end + 1] == b'`' => (Kind::Title, end + 2),
                 _ => {
                     findings.push(
                         Finding::new(registry::UNCLOSED, "a title is not closed")
@@ -212,7 +214,7 @@ mod tests {
         for (text, at) in
             [("a \"b\nc", 2), ("a `b\nc", 2), ("\"ok\" \"a {B\"\nc", 8), ("\"", 0), ("\"a\\", 0)]
         {
-            let (_, findings) = tokens(text);
+            let findings = tokens(text).1.sorted();
             assert_eq!(findings.len(), 1, "{text:?}");
             assert_eq!(findings[0].label.as_ref().map(|l| l.span.start), Some(at), "{text:?}");
         }

@@ -13,6 +13,7 @@ use crate::lang::types::Fidelity;
 use crate::lang::value::OutcomeKind;
 
 use super::ast::{self, *};
+use super::faults::{self, Findings};
 use super::words;
 
 #[derive(pest_derive::Parser)]
@@ -58,16 +59,18 @@ pub(super) enum Row<T> {
 /// Reads lines, and keeps the findings of all of them.
 pub(super) struct Reader<'a> {
     source: &'a str,
+    /// The same with blanks for comments.
+    bare: &'a str,
     /// Where the line at hand begins.
     base: usize,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Findings,
     /// The shape of the line that was read last.
     pub(super) shape: Shape,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: &'a str) -> Self {
-        Reader { source, base: 0, findings: Vec::new(), shape: Shape::default() }
+    pub(super) fn new(source: &'a str, bare: &'a str, findings: Findings) -> Self {
+        Reader { source, bare, base: 0, findings, shape: Shape::default() }
     }
 
     // ── Heads ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,12 +356,7 @@ impl<'a> Reader<'a> {
                 _ => continue,
             };
             if let Some(first) = seen[usize::from(rank)].filter(|_| rank != 2) {
-                self.findings.push(
-                    Finding::new(registry::DUPLICATE_ITEM, "a clause stands twice in one rule")
-                        .at(span, "it stands here again")
-                        .and_at(first, "it stands here first")
-                        .help("keep one of them; conditions are joined with `and`"),
-                );
+                self.findings.push(faults::clause_twice(span, first));
                 self.shape.clauses.push((rank, span));
                 continue;
             }
@@ -386,7 +384,7 @@ impl<'a> Reader<'a> {
             }
         }
         if !self.shape.clauses.is_sorted_by_key(|(rank, _)| *rank) {
-            let finding = clause_order(self.source, &self.shape.clauses);
+            let finding = faults::clause_order(self.source, &self.shape.clauses);
             self.findings.push(finding);
         }
         Some(clauses)
@@ -443,66 +441,53 @@ impl<'a> Reader<'a> {
 
     // ── Expressions ─────────────────────────────────────────────────────────────────────────────────────────────
 
+    /// Reads operands and operators: `or` binds least, then `and`, `not`, comparisons.
     fn expression(&mut self, node: Node<'_>) -> Option<Expr> {
-        self.joined(node, ExprKind::Or, |reader, node| {
-            reader.joined(node, ExprKind::And, |reader, node| reader.negation(node))
-        })
-    }
-
-    /// Reads operands with an operator between them, from the left.
-    fn joined(
-        &mut self,
-        node: Node<'_>,
-        join: fn(Box<Expr>, Box<Expr>) -> ExprKind,
-        operand: impl Fn(&mut Self, Node<'_>) -> Option<Expr>,
-    ) -> Option<Expr> {
-        let mut operands = node.into_inner().step_by(2);
-        let mut left = operand(self, operands.next()?)?;
-        for right in operands {
-            let right = operand(self, right)?;
-            let span = left.span.to(right.span);
-            left = Expr { kind: join(Box::new(left), Box::new(right)), span };
+        let mut inner = node.into_inner().peekable();
+        let (mut or, mut and) = (None, None);
+        loop {
+            let mut nots: Vec<Span> = Vec::new();
+            while let Some(not) = inner.next_if(|p| p.as_rule() == Rule::kw_not) {
+                nots.push(self.span(&not));
+            }
+            let mut expr = self.value(&mut inner)?;
+            let mut operator = inner.next();
+            if let Some(comparator) = operator.as_ref().filter(|p| p.as_rule() == Rule::comparator) {
+                let comparison = comparison(comparator.as_str());
+                if let Some(not) = inner.peek().filter(|p| p.as_rule() == Rule::kw_not) {
+                    let span = self.span(not);
+                    return self.misplaced(span, "expected a value", "put the `not …` in parentheses");
+                }
+                let right = self.value(&mut inner)?;
+                let span = expr.span.to(right.span);
+                expr = Expr { kind: ExprKind::Compare(comparison, Box::new(expr), Box::new(right)), span };
+                operator = inner.next();
+                if let Some(second) = operator.as_ref().filter(|p| p.as_rule() == Rule::comparator) {
+                    let span = self.span(second);
+                    return self.misplaced(span, "expected `and` or `or`", "join two comparisons with `and`");
+                }
+            }
+            for not in nots.into_iter().rev() {
+                let span = not.to(expr.span);
+                expr = Expr { kind: ExprKind::Not(Box::new(expr)), span };
+            }
+            let left = join(and.take(), ExprKind::And, expr);
+            match operator.map(|p| p.as_rule()) {
+                Some(Rule::kw_and) => and = Some(left),
+                Some(_) => or = Some(join(or.take(), ExprKind::Or, left)),
+                None => return Some(join(or, ExprKind::Or, left)),
+            }
         }
-        Some(left)
     }
 
-    fn negation(&mut self, node: Node<'_>) -> Option<Expr> {
-        let mut nots: Vec<Span> = Vec::new();
-        let mut inner = node.into_inner();
-        let mut next = inner.next()?;
-        while next.as_rule() == Rule::kw_not {
-            nots.push(self.span(&next));
-            next = inner.next()?;
-        }
-        let mut expr = self.comparison(next)?;
-        for not in nots.into_iter().rev() {
-            let span = not.to(expr.span);
-            expr = Expr { kind: ExprKind::Not(Box::new(expr)), span };
-        }
-        Some(expr)
+    fn misplaced<T>(&mut self, span: Span, what: &str, help: &str) -> Option<T> {
+        self.findings.push(Finding::new(registry::UNEXPECTED_TOKEN, what).at(span, "not here").help(help));
+        None
     }
 
-    fn comparison(&mut self, node: Node<'_>) -> Option<Expr> {
-        let mut inner = node.into_inner();
-        let left = self.value(inner.next()?)?;
-        let Some(comparator) = inner.next() else { return Some(left) };
-        let comparison = match comparator.as_str() {
-            "==" => Comparison::Equal,
-            "!=" => Comparison::NotEqual,
-            "<" => Comparison::Less,
-            "<=" => Comparison::AtMost,
-            ">" => Comparison::Greater,
-            _ => Comparison::AtLeast,
-        };
-        let right = self.value(inner.next()?)?;
-        let span = left.span.to(right.span);
-        Some(Expr { kind: ExprKind::Compare(comparison, Box::new(left), Box::new(right)), span })
-    }
-
-    fn value(&mut self, node: Node<'_>) -> Option<Expr> {
-        let mut inner = node.into_inner();
+    fn value<'i>(&mut self, inner: &mut std::iter::Peekable<Pairs<'i, Rule>>) -> Option<Expr> {
         let mut expr = self.primary(inner.next()?)?;
-        for method in inner {
+        while let Some(method) = inner.next_if(|p| p.as_rule() == Rule::method) {
             let span = expr.span.to(self.span(&method));
             let mut parts = method.into_inner().skip(1);
             let function = self.name(parts.next()?);
@@ -520,7 +505,7 @@ impl<'a> Reader<'a> {
     fn primary(&mut self, node: Node<'_>) -> Option<Expr> {
         let span = self.span(&node);
         let kind = match node.as_rule() {
-            Rule::field => ExprKind::Field(self.field_ref(node.into_inner().next()?)?),
+            Rule::field_ref => ExprKind::Field(self.field_ref(node)?),
             Rule::text => ExprKind::Text(self.text_parts(node)?),
             Rule::number => ExprKind::Number(self.decimal(node.as_str(), span)?),
             Rule::percent => {
@@ -663,13 +648,7 @@ impl<'a> Reader<'a> {
             escape @ ("\\\"" | "\\\\") => &escape[1..],
             other => {
                 let span = self.span(node);
-                self.findings.push(
-                    Finding::new(registry::BAD_LITERAL, format!("`{other}` means nothing in a text"))
-                        .at(span, "not an escape")
-                        .help(
-                            "write `\\\\` for a backslash; the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`",
-                        ),
-                );
+                self.findings.push(faults::escape(other, span));
                 other
             }
         }
@@ -685,20 +664,8 @@ impl<'a> Reader<'a> {
                 Rule::text_brace => value.push('{'),
                 Rule::text_escape => value.push_str(self.escape(&part)),
                 Rule::interpolation => {
-                    let place = self.span(&part);
-                    let start = place.start as usize;
                     value.push_str(part.as_str());
-                    let fix = Fix {
-                        title: "write the brace itself".to_owned(),
-                        edits: vec![Edit { span: Span::new(start, start), text: "{".to_owned() }],
-                        certain: false,
-                    };
-                    self.findings.push(
-                        Finding::new(registry::BAD_LITERAL, "a name or reason cannot hold a value in braces")
-                            .at(place, "only values interpolate")
-                            .help("write `{{` for a brace itself")
-                            .fix(fix),
-                    );
+                    self.findings.push(faults::brace_in_name(self.span(&part)));
                 }
                 _ => {}
             }
@@ -755,7 +722,7 @@ impl<'a> Reader<'a> {
     fn line(&mut self, rule: Rule, span: Span) -> Option<Pairs<'a, Rule>> {
         self.base = span.start as usize;
         self.shape = Shape::default();
-        let text = self.source.get(span.range())?;
+        let text = self.bare.get(span.range())?;
         match Grammar::parse(rule, text) {
             Ok(mut pairs) => pairs.next().map(Pair::into_inner),
             Err(error) => {
@@ -820,27 +787,23 @@ fn coded(code: Option<Name>, title: Option<Name>) -> Option<Coded> {
     Some(Coded { code, title, span })
 }
 
-fn is_punctuation(rule: Rule) -> bool {
-    matches!(rule, Rule::colon | Rule::comma | Rule::dot | Rule::arrow)
+fn join(left: Option<Expr>, kind: fn(Box<Expr>, Box<Expr>) -> ExprKind, right: Expr) -> Expr {
+    let Some(left) = left else { return right };
+    let span = left.span.to(right.span);
+    Expr { kind: kind(Box::new(left), Box::new(right)), span }
 }
 
-/// The finding for clauses out of order, which puts them right where no comment stands between them.
-fn clause_order(source: &str, clauses: &[(u8, Span)]) -> Finding {
-    let mut sorted = clauses.to_vec();
-    sorted.sort_by_key(|(rank, _)| *rank);
-    let wrong = clauses.iter().zip(&sorted).find(|(a, b)| a.1 != b.1).map_or(clauses[0].1, |(a, _)| a.1);
-    let mut finding = Finding::new(registry::CLAUSE_ORDER, "the trailing clauses stand in another order")
-        .at(wrong, "this clause comes later")
-        .help("the order is `when`, `labelled`, `else`, `on fail`, `on unmigrated`, fidelity; `b2n fmt` keeps it");
-    let gaps_are_blank = clauses.windows(2).all(|pair| {
-        let gap = pair[0].1.end as usize..pair[1].1.start as usize;
-        source.get(gap).is_some_and(|gap| gap.trim().is_empty())
-    });
-    if gaps_are_blank {
-        let text = |span: Span| source.get(span.range()).unwrap_or("").to_owned();
-        let moved = clauses.iter().zip(&sorted).filter(|(old, new)| old.1 != new.1);
-        let edits = moved.map(|(old, new)| Edit { span: old.1, text: text(new.1) }).collect();
-        finding = finding.fix(Fix { title: "put the clauses in order".to_owned(), edits, certain: true });
+fn comparison(operator: &str) -> Comparison {
+    match operator {
+        "==" => Comparison::Equal,
+        "!=" => Comparison::NotEqual,
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::Greater,
+        _ => Comparison::AtLeast,
     }
-    finding
+}
+
+fn is_punctuation(rule: Rule) -> bool {
+    matches!(rule, Rule::colon | Rule::comma | Rule::dot | Rule::arrow)
 }

@@ -126,6 +126,14 @@ pub(super) fn expected(line: &str, rules: &[String]) -> String {
     if let Some(rule) = essential(rules) {
         return format!("expected `{}`{}", literal(rule).unwrap_or(rule), after(line, rule));
     }
+    // The grammar tries an operator or a clause only where one begins.
+    let mut rules = rules.to_vec();
+    if matches!(line, "rule_line" | "custom_line") && rules.iter().any(|r| r == "EOI") {
+        rules.extend(["else_clause", "when_clause", "on_fail_clause", "kw_and"].map(str::to_owned));
+    } else if line == "where_line" && rules.iter().any(|r| r == "EOI") {
+        rules.push("kw_and".to_owned());
+    }
+    let rules = &rules;
     let clauses = rules.iter().filter(|r| is_clause(r)).count() > 2;
     let value = rules.iter().filter(|r| group(r) == Some("a value")).count() > 1;
     let mut names: Vec<String> = Vec::new();

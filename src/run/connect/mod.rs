@@ -19,7 +19,7 @@ use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
 
-pub use open::{Limits, OpenError, limits, source, target};
+pub use open::{Limits, OpenError, Pace, limits, source, target};
 
 /// A future that stays on its thread: the engine runs on one.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -49,6 +49,26 @@ pub struct Limits {
     pub list_page: u64,
 }
 
+/// What a person says about the destination's speed; nothing documents it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// Requests a second.
+    pub rate_per_s: Option<f64>,
+    /// Requests in flight.
+    pub in_flight: Option<usize>,
+}
+
+impl Pace {
+    fn settings(self) -> nutshell::Settings {
+        let default = nutshell::Settings::default();
+        nutshell::Settings {
+            requests_per_s: self.rate_per_s.unwrap_or(default.requests_per_s),
+            in_flight: self.in_flight.unwrap_or(default.in_flight),
+            ..default
+        }
+    }
+}
+
 /// The client of a system that records come from.
 ///
 /// # Errors
@@ -82,6 +102,7 @@ pub fn target(
     transport: &Rc<dyn Transport>,
     clock: &Rc<dyn Clock>,
     random: &Rc<dyn Random>,
+    pace: Pace,
 ) -> Result<Box<dyn Target>, OpenError> {
     match connector {
         "nutshell" => {
@@ -93,7 +114,7 @@ pub fn target(
                 Rc::clone(transport),
                 Rc::clone(clock),
                 Rc::clone(random),
-                nutshell::Settings::default(),
+                pace.settings(),
             )))
         }
         name => Err(OpenError::Unknown { name: name.to_owned(), way: "to write to", known: "`nutshell`" }),
@@ -102,8 +123,8 @@ pub fn target(
 
 /// The limits between two systems, as far as they are documented; what is not is configured, and printed with the
 /// floor of a plan.
-pub fn limits(_source: &str, _target: &str) -> Limits {
-    let (source, target) = (bitrix24::Settings::default(), nutshell::Settings::default());
+pub fn limits(_source: &str, _target: &str, pace: Pace) -> Limits {
+    let (source, target) = (bitrix24::Settings::default(), pace.settings());
     let (burst, drain) = source.plan.bucket();
     Limits {
         burst: burst as f64,

@@ -21,9 +21,6 @@ pub const ENTITIES: [(&str, Entity); 4] = [
     ("lead", Entity::Lead),
 ];
 
-/// Lists that the connector adds to the portal's own fields.
-const CONNECTORS_OWN: [&str; 2] = ["COMPANY_IDS", "CONTACT_IDS"];
-
 /// The shape of a portal whose fields, directories and fill rates are the snapshot's. `records` counts per object
 /// where the snapshot's own are not wanted.
 pub fn portal_shape(schema: &Schema, records: impl Fn(&str) -> Option<u64>) -> Shape {
@@ -87,12 +84,7 @@ pub fn portal_shape(schema: &Schema, records: impl Fn(&str) -> Option<u64>) -> S
     for (name, entity) in ENTITIES {
         let Some(object) = schema.object(name) else { continue };
         let count = records(name).or(object.records).unwrap_or(0);
-        let fields = object
-            .fields
-            .iter()
-            .filter(|field| !CONNECTORS_OWN.contains(&field.name.as_str()))
-            .map(|field| field_shape(schema, object, entity, field))
-            .collect();
+        let fields = object.fields.iter().map(|field| field_shape(schema, object, entity, field)).collect();
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         shape.entities.insert(entity, EntityShape { count, fields, more_links: 0.12 });
     }
