@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use b2n::lang::check::{self, Input, sample_schema};
 use b2n::lang::finding::{Code, Finding, registry};
 use b2n::lang::functions::{self, Absence};
+use b2n::lang::schema::snapshot;
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 
@@ -70,13 +71,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
     for (number, line) in markdown.lines().enumerate() {
         let mark = line.trim_start();
         match &mut open {
-            Some(block) if mark == "```" => {
-                found.push(std::mem::replace(
-                    block,
-                    Block { info: String::new(), line: 0, text: String::new(), under: String::new() },
-                ));
-                open = None;
-            }
+            Some(_) if mark == "```" => found.extend(open.take()),
             Some(block) => {
                 block.text.push_str(line);
                 block.text.push('\n');
@@ -483,6 +478,37 @@ fn help_texts_show_commands_that_exist() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The transcript in the README is the program's output, shortened where it says `…`.
+#[test]
+fn the_transcript_is_what_the_program_prints() {
+    let readme = read(&root().join("README.md"));
+    let all = blocks(&readme);
+    let block = all
+        .iter()
+        .find(|block| block.text.starts_with("$ b2n rehearse "))
+        .expect("a rehearsal in the README");
+    let (command, shown) = block.text.split_once('\n').expect("a command and its output");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_b2n"))
+        .args(words(command).into_iter().skip(2))
+        .env_clear()
+        .env("COLUMNS", "100")
+        .env("LANG", "C.UTF-8")
+        .current_dir(root())
+        .output()
+        .expect("the binary runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    // How long this machine took is its own affair.
+    let mut rest =
+        printed.lines().map(|line| line.split("; rehearsed in ").next().unwrap_or_default().trim_end());
+    for line in shown.lines().filter(|line| line.trim() != "…") {
+        let line = line.split("; rehearsed in ").next().unwrap_or_default();
+        assert!(
+            rest.any(|other| other == line),
+            "the README shows `{line}`, which is not (or not there) in the output; paste it anew with `{command}`:\n{printed}"
+        );
+    }
+}
+
 // ── Specs in it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -632,6 +658,30 @@ fn specs_in_the_book_check() {
 
 /// Codes of files rather than of specs: no block of text can show them.
 const NOT_IN_A_SPEC: &[&str] = &["B2N-E0102", "B2N-E0103", "B2N-E0211", "B2N-E0212", "B2N-W301"];
+
+#[test]
+fn data_in_the_book_is_data() {
+    for (name, text) in pages() {
+        for block in blocks(&text) {
+            let place = format!("{name}, block of line {}", block.line);
+            match block.info.as_str() {
+                "yaml" => {
+                    if let Err(findings) = snapshot::read(&SourceText::new("block.yaml", block.text)) {
+                        panic!("{place} is no snapshot:\n{}", shown(&findings));
+                    }
+                }
+                "json" => {
+                    let values =
+                        serde_json::Deserializer::from_str(&block.text).into_iter::<serde_json::Value>();
+                    for value in values {
+                        value.unwrap_or_else(|error| panic!("{place}: {error}"));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
 
 #[test]
 fn every_code_has_a_page_whose_examples_show_it() {
