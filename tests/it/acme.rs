@@ -143,8 +143,15 @@ fn account_today(salt: &str) -> Schema {
     let line = Line::new();
     let account = nutshell::Twin::new(Company::acme(), nutshell::Settings::default());
     let wire = line.to(move |request, now| account.handle(request, now));
-    let target =
-        connect::target("nutshell", &line.credentials, &wire, &line.outside, &line.random).expect("a target");
+    let target = connect::target(
+        "nutshell",
+        &line.credentials,
+        &wire,
+        &line.outside,
+        &line.random,
+        connect::Pace::default(),
+    )
+    .expect("a target");
     line.wait(target.schema(salt))
 }
 

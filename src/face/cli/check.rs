@@ -1,10 +1,12 @@
 //! `b2n check`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::lang::finding;
+use crate::lang::finding::fix::{Which, apply};
 
 use super::failure::Failure;
 use super::project::Project;
@@ -18,9 +20,15 @@ pub struct Args {
     /// Let warnings fail the check too.
     #[arg(long)]
     deny_warnings: bool,
+    /// Apply every fix that needs no person to read it, then check again.
+    #[arg(long)]
+    fix: bool,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if args.fix {
+        fix(&args.spec.spec)?;
+    }
     let project = Project::load(&args.spec.spec)?;
     let (errors, warnings) = project.counts();
     match terminal.format {
@@ -65,6 +73,21 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let failed = errors > 0 || project.plan.is_none() || (args.deny_warnings && warnings > 0);
     Ok(ExitCode::from(u8::from(failed)))
+}
+
+/// Applies certain fixes until none is left; a fix may uncover another finding.
+fn fix(path: &Path) -> Result<(), Failure> {
+    for _ in 0..10 {
+        let project = Project::load(path)?;
+        let Some((text, findings)) = project.findings.first() else { return Ok(()) };
+        let fixed = apply(text, findings, Which::Certain);
+        if fixed.applied == 0 {
+            return Ok(());
+        }
+        super::fmt::replace(path, &fixed.text)?;
+        eprintln!("applied {} fixes to {}", fixed.applied, path.display());
+    }
+    Ok(())
 }
 
 fn short(hash: &str) -> &str {

@@ -64,7 +64,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
 }
 
 /// Writes beside the file and renames: a crash leaves the old file or the new one.
-fn replace(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+pub fn replace(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     let beside = path.with_extension("b2n.tmp");
     std::fs::write(&beside, text).map_err(|error| Failure::file(&beside, &error))?;
     std::fs::rename(&beside, path).map_err(|error| Failure::file(path, &error))

@@ -81,7 +81,9 @@ enum Command {
     #[command(after_help = "Example:\n  b2n init customers/acme")]
     Init(init::Args),
     /// Check a spec against both snapshots. Needs no network.
-    #[command(after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --format json")]
+    #[command(
+        after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --fix\n  b2n check acme.b2n --format json"
+    )]
     Check(check::Args),
     /// Lay a spec out the one way. Keeps comments and never changes what it means.
     #[command(

@@ -82,7 +82,8 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     for field in &plan.provision {
         let choices =
             if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
-        println!("  {} `{}` {}{choices}", field.object, field.label, field.kind);
+        let kind = if field.many { format!("[{}]", field.kind) } else { field.kind.clone() };
+        println!("  {} `{}` {kind}{choices}", field.object, field.label);
     }
     println!();
     let open = grouped(plan, |kind| kind == "open choice");
@@ -93,7 +94,7 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         }
         println!();
     }
-    println!("{}", terminal.bold("work by hand: must be there before any record moves"));
+    println!("{}", terminal.bold("must be there before any record moves, and only a person can make it"));
     for (what, names) in grouped(plan, |kind| kind != "open choice") {
         println!("  {what}: {names}");
     }

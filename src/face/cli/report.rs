@@ -66,11 +66,11 @@ pub fn reasons(maps: &[MapReport], workspace: &Workspace, terminal: &Terminal) -
     for map in maps {
         for status in [Status::LeftOut, Status::Quarantined, Status::Failed] {
             for (reason, records) in workspace.reasons(&map.map, status)?.into_iter().take(8) {
-                let _ = writeln!(text, "  {} {} {}: {reason}", map.map, count(records), status.word());
+                let _ = writeln!(text, "  {}: {} {}, {reason}", map.map, count(records), status.word());
             }
         }
         for (flag, records) in workspace.flags(&map.map)?.into_iter().take(8) {
-            let _ = writeln!(text, "  {} {} flagged: {}", flag.rule, count(records), flag.why);
+            let _ = writeln!(text, "  {}: {} flagged, {}", flag.rule, count(records), flag.why);
         }
         let waiting = workspace.waiting(&map.map)?.len() as u64;
         if waiting > 0 {

@@ -152,14 +152,15 @@ impl<'a> Checker<'a> {
         };
         let Some(typed) = self.field(scope, &key.value) else { return };
         let sure = !typed.ty.optional && !typed.ty.many;
-        if !sure || !matches!(typed.ty.base, Base::Integer | Base::Text { .. }) {
+        // Records are staged, marked and journalled by their id: no other field may stand here.
+        if !sure || typed.ty.base != Base::Integer {
             self.add(
                 Finding::new(
                     codes::KEY_MISSING,
                     format!("`{}` does not identify a record", self.quote(key.value.field.span)),
                 )
                 .at(key.span, format!("this is `{}`", typed.ty))
-                .help("name a field that every record has and no two share, such as its id"),
+                .help("name the number by which the system knows its records, such as `ID`"),
             );
             return;
         }

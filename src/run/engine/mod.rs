@@ -246,6 +246,18 @@ impl<'a> Engine<'a> {
         Ok(source)
     }
 
+    /// The snapshot may be of another portal than the one that answers: a test portal, or one that was renamed.
+    fn name_other_source(&self, source: &connect::Account) {
+        let expected = &self.plan.source.account;
+        if source.id != *expected {
+            self.outside.progress.notice(&format!(
+                "the snapshot was taken of `{expected}`, but `{}` answers; if that is not the same portal, stop with \
+                 Ctrl-C and set its credentials",
+                source.id
+            ));
+        }
+    }
+
     /// Stages what the maps read; see [`extract`].
     ///
     /// # Errors
@@ -260,7 +272,8 @@ impl<'a> Engine<'a> {
     /// Whatever ended it early; the same call goes on from there.
     pub async fn migrate(&self) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
-        self.bind().await?;
+        let (source, _) = self.bind().await?;
+        self.name_other_source(&source);
         let ready = self.preflight().await?;
         self.extract().await?;
         self.workspace.pin_plan(&self.plan.hash())?;

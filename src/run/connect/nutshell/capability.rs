@@ -166,7 +166,7 @@ impl Kind {
 }
 
 const GENERATED: &str = "made by Nutshell";
-const TIME: &str = "always the present: keep the date in a custom field";
+const TIME: &str = "Nutshell sets it to the moment of the write: keep the date in a custom field";
 
 /// The longest title of a lead that `newLead` takes, in characters (sheet §5, §9.20).
 pub(super) const LEAD_TITLE: u32 = 100;
