@@ -436,7 +436,7 @@ fn shell_blocks_name_commands_and_flags_that_exist() {
     for (name, text) in documents() {
         for block in blocks(&text).iter().filter(|block| block.info == "console") {
             let joined = block.text.replace("\\\n", " ");
-            let lines = joined.lines().filter_map(|line| line.strip_prefix("$ "));
+            let lines = joined.lines().filter_map(|line| line.trim_start().strip_prefix("$ "));
             for (line, words) in
                 lines.flat_map(|line| pipeline(line).into_iter().map(move |words| (line, words)))
             {
