@@ -141,6 +141,13 @@ fn snapshots_that_are_missing_foreign_or_doubled_are_told_apart() {
 }
 
 #[test]
+fn a_title_over_a_hundred_characters_is_a_finding_before_it_is_a_refusal() {
+    let (_folder, ran) =
+        changed(|text| text.replacen("TITLE.trim().cut(100)", "TITLE.trim()", 1).into_bytes());
+    shows(&ran, 1, &["B2N-E0501", "text(100)"]);
+}
+
+#[test]
 fn wrong_use_is_exit_2_and_says_what_to_do() {
     shows(&run(b2n().args(["check", "nowhere.b2n"])), 2, &["nowhere.b2n", "b2n init"]);
     shows(&run(b2n().args(["explain", "E9999"])), 2, &["--list"]);

@@ -1,5 +1,6 @@
 //! The one integration binary: every test that needs more than one room.
 
+mod acme;
 mod architecture;
 mod book;
 mod cli;

@@ -142,6 +142,12 @@ fn a_clean_migration_closes_and_a_second_run_writes_nothing() {
     assert!(run.closes(), "{:?}", run.maps);
     assert_eq!(wrong(&world), Vec::<String>::new());
     assert!(run.maps.iter().all(|map| map.tally.failed == 0), "{:?}", run.maps);
+    // Tags and sources that the account lacked were made before any record named them.
+    let dump = world.account.dump();
+    for (list, name) in [("tags", "Returning customer"), ("sources", "Existing customer")] {
+        let all = dump[list].as_array().expect("a list");
+        assert!(all.iter().any(|entry| entry["name"] == name), "`{name}` is not among the {list}");
+    }
     let log = world.portal.log();
     assert_eq!((log.refused_rate, log.refused_operating), (0, 0), "the limiter provoked a refusal");
     let writes = |world: &World| {
