@@ -363,6 +363,36 @@ fn normal(path: &Path) -> String {
     parts.join("/")
 }
 
+/// Pages that say which test holds what they claim.
+const HELD: &[&str] = &["architecture.md", "reliability.md"];
+
+#[test]
+fn tests_that_the_book_names_exist() {
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        for path in sources(&root().join(folder)) {
+            code.push_str(&read(&path));
+        }
+    }
+    let pages = pages();
+    let mut missing = Vec::new();
+    let mut checked = 0;
+    for name in HELD {
+        for span in prose(&pages[*name]).split('`').skip(1).step_by(2) {
+            let is_test =
+                span.matches('_').count() > 1 && span.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if is_test {
+                checked += 1;
+                if !code.contains(&format!("fn {span}(")) {
+                    missing.push(format!("{name}: `{span}`"));
+                }
+            }
+        }
+    }
+    println!("{checked} tests named");
+    assert!(missing.is_empty(), "there is no such test: {}", missing.join(", "));
+}
+
 // ── Commands in it ──────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Splits a line as a shell does, up to a pipe or redirection; quotes group, nothing is expanded.
