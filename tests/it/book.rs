@@ -649,6 +649,10 @@ fn specs_in_the_book_check() {
                     if !findings.is_empty() {
                         wrong.push(format!("{place} does not check:\n{}", shown(&findings)));
                     }
+                    let text = SourceText::new("block.b2n", block.text.clone());
+                    if syntax::format(&text).ok().as_deref() != Some(block.text.as_str()) {
+                        wrong.push(format!("{place} is laid out otherwise by `b2n fmt`"));
+                    }
                 }
                 "b2n,fragment" => {
                     fragments += 1;
