@@ -363,6 +363,36 @@ fn normal(path: &Path) -> String {
     parts.join("/")
 }
 
+/// Pages that say which test holds what they claim.
+const HELD: &[&str] = &["architecture.md", "reliability.md"];
+
+#[test]
+fn tests_that_the_book_names_exist() {
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        for path in sources(&root().join(folder)) {
+            code.push_str(&read(&path));
+        }
+    }
+    let pages = pages();
+    let mut missing = Vec::new();
+    let mut checked = 0;
+    for name in HELD {
+        for span in prose(&pages[*name]).split('`').skip(1).step_by(2) {
+            let is_test =
+                span.matches('_').count() > 1 && span.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if is_test {
+                checked += 1;
+                if !code.contains(&format!("fn {span}(")) {
+                    missing.push(format!("{name}: `{span}`"));
+                }
+            }
+        }
+    }
+    println!("{checked} tests named");
+    assert!(missing.is_empty(), "there is no such test: {}", missing.join(", "));
+}
+
 // ── Commands in it ──────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Splits a line as a shell does, up to a pipe or redirection; quotes group, nothing is expanded.
@@ -436,7 +466,7 @@ fn shell_blocks_name_commands_and_flags_that_exist() {
     for (name, text) in documents() {
         for block in blocks(&text).iter().filter(|block| block.info == "console") {
             let joined = block.text.replace("\\\n", " ");
-            let lines = joined.lines().filter_map(|line| line.strip_prefix("$ "));
+            let lines = joined.lines().filter_map(|line| line.trim_start().strip_prefix("$ "));
             for (line, words) in
                 lines.flat_map(|line| pipeline(line).into_iter().map(move |words| (line, words)))
             {
@@ -618,6 +648,10 @@ fn specs_in_the_book_check() {
                     let findings = check_sample(&block.text);
                     if !findings.is_empty() {
                         wrong.push(format!("{place} does not check:\n{}", shown(&findings)));
+                    }
+                    let text = SourceText::new("block.b2n", block.text.clone());
+                    if syntax::format(&text).ok().as_deref() != Some(block.text.as_str()) {
+                        wrong.push(format!("{place} is laid out otherwise by `b2n fmt`"));
                     }
                 }
                 "b2n,fragment" => {
