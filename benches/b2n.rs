@@ -151,9 +151,11 @@ fn with_engine<T>(
     workspace: &Workspace,
     work: impl FnOnce(&VirtualClock, &Engine<'_>) -> T,
 ) -> T {
-    let mut settings = bitrix24::Settings::default();
-    settings.latency = Latency { request_ms: 0.0, base_ms: 0.0, row_ms: 0.0, count_us: 0.0 };
-    settings.rate_limited = false;
+    let settings = bitrix24::Settings {
+        latency: Latency { request_ms: 0.0, base_ms: 0.0, row_ms: 0.0, count_us: 0.0 },
+        rate_limited: false,
+        ..bitrix24::Settings::default()
+    };
     let portal = bitrix24::Twin::new(Portal::acme_with(counts, 1), settings);
     let account = nutshell::Twin::new(
         Company::acme(),

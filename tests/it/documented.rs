@@ -296,7 +296,7 @@ fn documented_answers_arrive_as_worked_out_by_hand() {
         b2n::lang::finding::human::Style { width: 100, colour: false, unicode: true },
     );
     let plan = checked.plan.unwrap_or_else(|| panic!("{shown}"));
-    let world = World::with(Checked { plan, source, target }, portal, company, 1, Faults::default());
+    let world = World::with(Checked { plan, source }, portal, company, 1, Faults::default());
     let run = world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
     assert!(run.closes(), "{:?}", run.maps);
 

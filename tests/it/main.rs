@@ -1,5 +1,7 @@
 //! The one integration binary: every test that needs more than one room.
 
+#![allow(clippy::print_stdout)]
+
 mod acme;
 mod architecture;
 mod book;

@@ -162,7 +162,6 @@ pub fn schema(path: &Path) -> Schema {
 pub struct Checked {
     pub plan: Plan,
     pub source: Schema,
-    pub target: Schema,
 }
 
 /// The example customer.
@@ -186,7 +185,7 @@ pub fn acme() -> Checked {
         today: jiff::civil::date(2026, 11, 21),
     });
     let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings));
-    Checked { plan, source, target }
+    Checked { plan, source }
 }
 
 pub struct World {

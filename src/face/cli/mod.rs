@@ -125,8 +125,8 @@ enum Command {
         after_help = "Example:\n  b2n twin --bitrix24-port 8024 --nutshell-port 8025 --scale 1 --seed 1"
     )]
     Twin(twin::Args),
-    /// Explain a finding's code, with a bad and a good example.
-    #[command(after_help = "Examples:\n  b2n explain B2N-E0301\n  b2n explain --list")]
+    /// Explain a finding's code, with a bad and a good example, or a built-in function.
+    #[command(after_help = "Examples:\n  b2n explain B2N-E0301\n  b2n explain cut\n  b2n explain --list")]
     Explain(explain::Args),
     /// Print completions for a shell.
     #[command(

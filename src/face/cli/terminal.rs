@@ -83,10 +83,9 @@ impl Terminal {
             table.add_row(row.clone());
         }
         for index in 1..head.len() {
-            if rows.iter().all(|row| row.get(index).is_none_or(|cell| is_number(cell))) {
-                if let Some(column) = table.column_mut(index) {
-                    column.set_cell_alignment(CellAlignment::Right);
-                }
+            let numbers = rows.iter().all(|row| row.get(index).is_none_or(|cell| is_number(cell)));
+            if let Some(column) = table.column_mut(index).filter(|_| numbers) {
+                column.set_cell_alignment(CellAlignment::Right);
             }
         }
         table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
@@ -102,7 +101,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);

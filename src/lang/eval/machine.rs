@@ -247,7 +247,9 @@ impl<'p> Machine<'p> {
                 for part in parts {
                     text.push_str(&self.eval(part, scope)?.to_text());
                 }
-                Cow::Owned(Value::text_or_absent(text))
+                // Parts that are all blank leave nothing but the blanks between them: that is no value.
+                let blank = text.chars().all(char::is_whitespace);
+                Cow::Owned(if blank { Value::Absent } else { Value::Text(text) })
             }
             Op::Call { function, args } => self.call(function, args, scope)?,
             Op::Lookup { table, key } => self.lookup(*table, key, scope)?,

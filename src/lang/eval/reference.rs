@@ -208,7 +208,7 @@ impl Interpreter<'_> {
                 for part in parts {
                     text += &self.value(part, here)?.display().to_string();
                 }
-                Ok(if text.is_empty() { Value::Absent } else { Value::text(text) })
+                Ok(if text.trim().is_empty() { Value::Absent } else { Value::text(text) })
             }
             Expr::Call { function, args } => {
                 let Some(function) = functions::find(function) else {

@@ -9,6 +9,9 @@ use crate::run::workspace::{Intent, JournalState, Operation};
 
 use super::{Engine, Error, Result};
 
+/// A wait that a person should be told of, in milliseconds.
+const LONG_MS: u64 = 10_000;
+
 /// How a write ended.
 pub(super) enum Sent {
     /// The destination has it.
@@ -115,7 +118,14 @@ impl Engine<'_> {
     pub(super) async fn look_for(&self, map: usize, marker: &str, sent_ms: i64) -> Result<Option<Stored>> {
         for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
             let passed = self.outside.clock.now_ms().abs_diff(sent_ms);
-            self.outside.clock.sleep(wait.saturating_sub(passed)).await;
+            let left = wait.saturating_sub(passed);
+            if left >= LONG_MS {
+                self.outside.progress.notice(&format!(
+                    "a write got no answer; up to {} s are waited before it is decided whether it happened",
+                    left.div_ceil(1000)
+                ));
+            }
+            self.outside.clock.sleep(left).await;
             let object = self.plan.maps[map].target.as_str();
             let found = self.target.find_marker(object, &self.marker_field(), marker).await?;
             if let Some(first) = found.into_iter().next() {
