@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use b2n::run::connect::outside::Clock;
 use b2n::run::engine::{Error, POINTS};
 use b2n::run::twin::bitrix24::Entity;
 use b2n::run::twin::bitrix24::generate::Counts;
@@ -284,4 +285,57 @@ fn a_sweep_that_is_off_is_caught() {
     let _ = world.live(&DieAt::default());
     let found = wrong(&world);
     assert!(found.iter().any(|line| line.contains("times:")), "the doubles were not noticed: {found:?}");
+}
+
+/// Makes an account past b2n, as a person would; gives its id.
+fn by_hand(world: &World, account: serde_json::Value) -> i64 {
+    let call = serde_json::json!({"jsonrpc": "2.0", "id": "1", "method": "newAccount", "params": {"account": account}});
+    let request = b2n::run::twin::Request {
+        method: "POST".to_owned(),
+        path: "/api/v1/json".to_owned(),
+        query: String::new(),
+        headers: vec![("authorization".to_owned(), "Basic YWRtaW5AYWNtZS5leGFtcGxlOmtleQ==".to_owned())],
+        body: call.to_string().into_bytes(),
+        client: "127.0.0.1".to_owned(),
+    };
+    let answer = world.account.handle(&request, world.clock.now_ms());
+    let made: serde_json::Value = serde_json::from_slice(&answer.body).expect("json");
+    made["result"]["id"].as_i64().unwrap_or_else(|| panic!("{made}"))
+}
+
+/// A run that dies while it adopts takes the same record again, and never makes another beside it.
+#[test]
+fn a_death_while_adopting_takes_the_same_record_again() {
+    for (point, nth) in [("load.edit", 1), ("load.landed", 1), ("load.intent", 2), ("load.edit", 3)] {
+        let world = World::new(small(), 81, Faults::default());
+        // The account holds the second company already, under the same name.
+        let (key, name) = world.portal.with_portal(|portal| {
+            let (id, record) = portal.records[&Entity::Company].iter().nth(1).expect("a second company");
+            (*id, record["TITLE"].as_str().expect("a title").trim().to_owned())
+        });
+        let id = by_hand(&world, serde_json::json!({"name": name, "description": "typed in by marketing"}));
+        through(&world, &[(point, nth)]);
+        let markers = world.account.markers("Accounts", MARKER);
+        assert_eq!(
+            markers.get(&format!("acme.bitrix24.com/company/{key}")),
+            Some(&vec![id]),
+            "death at `{point}`, time {nth}"
+        );
+        let adopted = world.workspace.tally("company").expect("a tally").adopted;
+        assert_eq!(adopted, 1, "death at `{point}`, time {nth}");
+        assert_eq!(wrong(&world), Vec::<String>::new(), "death at `{point}`, time {nth}");
+    }
+}
+
+/// A person's copy of a record carries the marker too. It is named and kept, never deleted.
+#[test]
+fn a_copy_that_a_person_made_is_kept() {
+    let world = World::new(small(), 82, Faults::default());
+    world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
+    let (marker, _) = world.account.markers("Accounts", MARKER).pop_first().expect("a marker");
+    by_hand(&world, serde_json::json!({"name": "A copy", "customFields": {MARKER: marker}}));
+    let before = world.account.live_count("Accounts");
+    let error = world.live(&DieAt::default()).expect_err("the books do not close");
+    assert!(error.to_string().contains("the books do not know"), "{error}");
+    assert_eq!(world.account.live_count("Accounts"), before, "the copy was deleted");
 }

@@ -35,6 +35,10 @@ impl Engine<'_> {
         if by.is_empty() {
             return Ok(Adoption { by });
         }
+        // A run that died while it adopted has left its marker there: such records are found by searching only.
+        if self.workspace.has_adopted(&plan.name)? {
+            return Ok(Adoption { by });
+        }
         let field = self.marker_field();
         let mut cursor = None;
         loop {

@@ -115,6 +115,15 @@ impl Engine<'_> {
         }
         let mut taken = 0;
         for double in self.workspace.doubles(&plan.name)? {
+            // A copy that a person made carries the marker too: only what a lost answer may have doubled is ours.
+            if !self.workspace.may_have_doubled(&plan.name, &double.key, &double.target)? {
+                self.outside.progress.notice(&format!(
+                    "`{}` {} carries the marker of {} {} beside another record, and b2n did not make it: clear its `{field}` \
+                     in the destination, then run again",
+                    plan.target, double.target, plan.name, double.key
+                ));
+                continue;
+            }
             if self.take_away(map, &double.key, &double.target, &double.rev).await? {
                 self.workspace.unsee(&plan.name, &double.key, &double.target)?;
                 taken += 1;

@@ -143,7 +143,8 @@ impl Workspace {
     ) -> Result<()> {
         self.store(|db| {
             db.prepare_cached(
-                "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = ?4, ended_ms = ?5 WHERE seq = ?1",
+                "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = coalesce(?4, note), ended_ms = ?5
+                 WHERE seq = ?1",
             )?
             .execute((seq, place(&JournalState::ALL, state), target, note, now_ms))
             .map(|_| ())
@@ -164,6 +165,39 @@ impl Workspace {
             .query_row((id, key), entry)
             .optional()
         })
+    }
+
+    /// Whether a map ever wrote into records that were there before.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn has_adopted(&self, map: &str) -> Result<bool> {
+        let id = self.intern(map)?;
+        let operation = place(&Operation::ALL, Operation::Adopt);
+        self.store(|db| {
+            db.query_row(
+                "SELECT EXISTS (SELECT 1 FROM journal WHERE map = ?1 AND operation = ?2)",
+                (id, operation),
+                |row| row.get(0),
+            )
+        })
+    }
+
+    /// Whether a double of a record may be of our own making: a create of it went without an answer, or was sent
+    /// more than once, and the record `target` was not there before.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn may_have_doubled(&self, map: &str, key: &str, target: &str) -> Result<bool> {
+        let writes = self.writes_of(map, key)?;
+        let creates: Vec<&Entry> =
+            writes.iter().filter(|entry| entry.intent.operation == Operation::Create).collect();
+        let doubtful = creates.len() > 1
+            || creates.iter().any(|entry| entry.state != JournalState::Done || entry.note.is_some());
+        let foreign = writes.iter().any(|entry| {
+            entry.intent.operation == Operation::Adopt && entry.intent.target.as_deref() == Some(target)
+        });
+        Ok(doubtful && !foreign)
     }
 
     /// The writes of a record, oldest first.
