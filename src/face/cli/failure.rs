@@ -130,7 +130,7 @@ impl From<engine::Error> for Failure {
             engine::Error::Preflight(problems) => {
                 let mut failure = Failure::new(
                     Kind::Findings,
-                    "the plan does not fit the accounts as they are now; nothing was written",
+                    "the plan does not fit the accounts as they are now; no record was written by this run",
                 );
                 for problem in problems {
                     failure = failure.hint(format!("{}: {}", problem.what, problem.next));
@@ -145,9 +145,10 @@ impl From<engine::Error> for Failure {
                 }
                 failure.hint("look at the records with `b2n status`, then run the same command again")
             }
-            engine::Error::Count { .. } | engine::Error::Stopped { .. } => {
-                Failure::new(Kind::Findings, error.to_string())
-            }
+            engine::Error::Count { .. }
+            | engine::Error::Stopped { .. }
+            | engine::Error::MarkerLost { .. }
+            | engine::Error::OtherWorkspace { .. } => Failure::new(Kind::Findings, error.to_string()),
             engine::Error::NotStaged { .. } | engine::Error::Plan(_) => Failure::usage(error.to_string()),
             engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
         }

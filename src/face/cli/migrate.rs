@@ -34,20 +34,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
     let (_, target) =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
-    if target.id != ready.plan.target.account {
-        return Err(Failure::usage(format!(
-            "the snapshot was taken of account `{}`, but `{}` ({}) answers",
-            ready.plan.target.account, target.id, target.name
-        ))
-        .hint("set the credentials of the snapshot's account, or take a new snapshot of this one and check the spec against it"));
-    }
     if workspace.writes()? == 0 {
         confirm(args, &target, terminal)?;
     }
     let _destination = account::lock_destination(&target)?;
     let run = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.migrate().await)?;
     show(&run, &workspace, terminal)?;
-    Ok(ExitCode::from(u8::from(!run.closes() || run.maps.iter().any(|map| map.tally.failed > 0))))
+    Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)))
 }
 
 /// The first write into an account wants a person's word.

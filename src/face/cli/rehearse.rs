@@ -85,7 +85,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let workspace = Workspace::in_memory()?;
     let rehearsed = rehearse(&ready, portal, &workspace, args.seed, args.pace.pace())?;
     show(&rehearsed, &floor, &limits, &ready, &workspace, terminal)?;
-    Ok(ExitCode::from(u8::from(!rehearsed.run.closes())))
+    Ok(ExitCode::from(u8::from(!rehearsed.run.closes() || rehearsed.run.held_back() > 0)))
 }
 
 /// What a rehearsal came to.

@@ -72,6 +72,11 @@ impl Engine<'_> {
             found.retain(|stored| {
                 !self.claimed.borrow().contains(&claim(&plan.target, &stored.id)) || stored.marker.is_some()
             });
+            // One that carries our own marker was adopted by a run that ended before it could say so.
+            if let Some(ours) = found.iter().position(|stored| stored.marker.is_some()) {
+                found.swap(0, ours);
+                found.truncate(1);
+            }
             match found.len() {
                 0 => {}
                 1 => {
@@ -135,38 +140,44 @@ impl Engine<'_> {
             &writing.values
         };
         let id = stored.id.clone();
-        let payloads = match encode.adopt(&writing.marker, values, &stored, overwrite) {
-            Ok(payloads) => payloads,
-            Err(error) => {
-                return Ok(Outcome {
-                    status: Status::Quarantined,
-                    target: None,
-                    reason: Some(error.to_string()),
-                });
-            }
-        };
         let mut now = stored;
-        for (index, payload) in payloads.iter().enumerate() {
-            let step = u16::try_from(index).unwrap_or(u16::MAX);
-            let write = Write { map, key: &writing.key, marker: &writing.marker, payload, step };
-            let before = now.body.to_string();
-            match self.edit(&write, Operation::Adopt, now, Some(before)).await? {
-                Sent::Done(edited) => now = edited,
-                Sent::Refused(why) | Sent::Uncertain(why) => {
-                    return Ok(Outcome {
-                        status: Status::Failed,
-                        target: None,
-                        reason: Some(format!("could not be adopted: {why}")),
-                    });
+        for _ in 0..self.settings.sends {
+            let payloads = match encode.adopt(&writing.marker, values, &now, overwrite) {
+                Ok(payloads) => payloads,
+                Err(error) => return Ok(held(Status::Quarantined, error.to_string())),
+            };
+            let mut moved = false;
+            for (index, payload) in payloads.iter().enumerate() {
+                let step = u16::try_from(index).unwrap_or(u16::MAX);
+                let write = Write { map, key: &writing.key, marker: &writing.marker, payload, step };
+                let before = now.body.to_string();
+                match self.edit(&write, Operation::Adopt, now, Some(before)).await? {
+                    Sent::Done(edited) => now = edited,
+                    Sent::Moved(changed) => {
+                        now = changed;
+                        moved = true;
+                        break;
+                    }
+                    Sent::Refused(why) | Sent::Uncertain(why) => {
+                        return Ok(held(Status::Failed, format!("could not be adopted: {why}")));
+                    }
+                    Sent::Gone => {
+                        return Ok(held(Status::Failed, "the record to adopt is gone; run again".to_owned()));
+                    }
                 }
-                Sent::Gone => {
-                    let why = "the record to adopt is gone; run again".to_owned();
-                    return Ok(Outcome { status: Status::Failed, target: None, reason: Some(why) });
-                }
+            }
+            if !moved {
+                return Ok(Outcome { status: Status::Adopted, target: Some(id), reason: None });
             }
         }
-        Ok(Outcome { status: Status::Adopted, target: Some(id), reason: None })
+        let why =
+            format!("`{}` {id} changes faster than it can be adopted; run again", self.plan.maps[map].target);
+        Ok(held(Status::Failed, why))
     }
+}
+
+fn held(status: Status, why: String) -> Outcome {
+    Outcome { status, target: None, reason: Some(why) }
 }
 
 fn claim(object: &str, id: &str) -> String {

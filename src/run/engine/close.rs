@@ -2,7 +2,7 @@
 
 use crate::lang::plan::Plan;
 use crate::run::connect::{Encode, Payload, SendError};
-use crate::run::workspace::{self, JournalState, Operation, Workspace};
+use crate::run::workspace::{self, JournalState, Operation, Outcome, Status, Workspace};
 
 use super::once::Write;
 use super::{Engine, Error, MapReport, Result};
@@ -36,10 +36,30 @@ impl Engine<'_> {
                 doubles += self.sweep(map, true).await?;
                 report = self.books(map, true, doubles)?;
             }
+            if !report.closes() && self.take_out_the_gone(map).await? {
+                report = self.books(map, true, doubles)?;
+            }
             reports.push(report);
         }
         let lines: Vec<String> = reports.iter().filter(|r| !r.closes()).map(MapReport::equation).collect();
         if lines.is_empty() { Ok(reports) } else { Err(Error::NotClosed { phase: index + 1, lines }) }
+    }
+
+    /// Records that were deleted in the destination since they were written: each is read, and then listed as failed
+    /// instead of keeping the books open for ever. Gives whether there were any.
+    async fn take_out_the_gone(&self, map: usize) -> Result<bool> {
+        let plan = &self.plan.maps[map];
+        let mut any = false;
+        for (key, id) in self.workspace.missing(&plan.name)? {
+            if self.target.read(&plan.target, &id).await?.is_none() {
+                let reason =
+                    Some(format!("deleted in the destination since it was written ({} {id})", plan.target));
+                let outcome = Outcome { status: Status::Failed, target: None, reason };
+                self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
+                any = true;
+            }
+        }
+        Ok(any)
     }
 
     /// Records that stand in the destination though the books say that they do not: decided anew, so that the load
@@ -79,7 +99,7 @@ impl Engine<'_> {
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
     async fn wait_until_dead(&self, map: usize) -> Result<()> {
         if let Some(sent) = self.workspace.last_uncertain_ms(&self.plan.maps[map].name)? {
-            let passed = self.outside.clock.now_ms().abs_diff(sent);
+            let passed = self.passed_since(sent);
             self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
         }
         Ok(())

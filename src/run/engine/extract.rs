@@ -46,6 +46,7 @@ impl Extraction<'_> {
         }
         let mut counted = self.source.count(object).await?;
         for _ in 0..SWEEPS {
+            let from_start = manifest.cursor.is_empty();
             self.outside.progress.begin(&format!("extract {object}"), Some(counted));
             self.sweep_source(object, &mut manifest).await?;
             self.outside.progress.end();
@@ -56,7 +57,9 @@ impl Extraction<'_> {
                 self.workspace.stage(object, std::iter::empty(), &manifest)?;
                 return Ok(());
             }
-            if after == counted {
+            // A sweep that went on from an earlier one may hold records that were deleted meanwhile.
+            if after == counted && from_start {
+                self.workspace.unstage(object)?;
                 return Err(Error::Count { object: object.to_owned(), counted: after, staged });
             }
             // Records were made or deleted meanwhile: sweep again from the start; what is staged is replaced.

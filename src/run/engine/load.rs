@@ -200,7 +200,9 @@ impl Engine<'_> {
                     Sent::Done(stored) => stored,
                     Sent::Refused(why) => return Ok(ended(Status::Failed, None, why)),
                     Sent::Uncertain(why) => return Ok(ended(Status::Quarantined, None, why)),
-                    Sent::Gone => return Ok(ended(Status::Failed, None, "the record is gone".to_owned())),
+                    Sent::Gone | Sent::Moved(_) => {
+                        return Ok(ended(Status::Failed, None, "the record is gone".to_owned()));
+                    }
                 }
             }
         };
@@ -215,7 +217,8 @@ impl Engine<'_> {
             (JournalState::Failed, _) => Ok(None),
             (JournalState::Done, Some(id)) => Ok(self.target.read(&plan.target, &id).await?),
             _ => {
-                let found = self.look_for(map, &writing.marker, entry.sent_ms).await?;
+                // Nobody knows when that process gave up: what it sent may be on its way until now.
+                let found = self.look_for(map, &writing.marker, self.outside.clock.now_ms()).await?;
                 let now = self.outside.clock.now_ms();
                 let (state, id, note) = match &found {
                     Some(stored) => (JournalState::Done, Some(stored.id.as_str()), "found by its marker"),
@@ -239,7 +242,7 @@ impl Engine<'_> {
                     let why = format!("created, but the edit that must follow was refused: {why}");
                     return Ok(ended(Status::Failed, Some(id), why));
                 }
-                Sent::Gone => {
+                Sent::Gone | Sent::Moved(_) => {
                     let why = "created, and gone before its last edit".to_owned();
                     return Ok(ended(Status::Failed, None, why));
                 }

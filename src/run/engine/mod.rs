@@ -157,6 +157,30 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A record was made, but without its marker.
+    #[error(
+        "`{object}` {id} was made, but the destination did not keep its marker in `{field}`; nothing more is written, since what is written could not be found again: look at that record and field in the destination"
+    )]
+    MarkerLost {
+        /// The destination object.
+        object: String,
+        /// The record.
+        id: String,
+        /// The marker's field.
+        field: String,
+    },
+    /// The destination holds records of this source that this workspace knows nothing of.
+    #[error(
+        "the destination holds records of this source already ({object} {id} carries `{marker}`), which another workspace wrote; go on with that workspace, or have those records deleted first"
+    )]
+    OtherWorkspace {
+        /// The destination object.
+        object: String,
+        /// One of them.
+        id: String,
+        /// Its marker.
+        marker: String,
+    },
     /// The destination takes no more writes with these credentials.
     #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
     Denied(String),
@@ -221,6 +245,17 @@ impl<'a> Engine<'a> {
         if decoders.len() != plan.maps.len() {
             return Err(Error::Plan("one decoder per map is needed".to_owned()));
         }
+        for (index, map) in plan.maps.iter().enumerate() {
+            // Markers tell source object and key: two such maps would take each other's records for doubles.
+            if let Some(other) =
+                plan.maps[..index].iter().find(|o| o.source == map.source && o.target == map.target)
+            {
+                return Err(Error::Plan(format!(
+                    "maps `{}` and `{}` both carry `{}` to `{}`; make them one map",
+                    other.name, map.name, map.source, map.target
+                )));
+            }
+        }
         let claimed = RefCell::new(HashSet::new());
         Ok(Engine { plan, program, workspace, source, target, decoders, outside, settings, claimed })
     }
@@ -232,6 +267,11 @@ impl<'a> Engine<'a> {
     pub async fn bind(&self) -> Result<(connect::Account, connect::Account)> {
         let source = self.bind_source().await?;
         let target = self.target.account().await?;
+        if target.id != self.plan.target.account && self.workspace.pinned(Side::Target)?.is_none() {
+            // Pinned by mistake, the right account would be refused ever after.
+            let (system, expected) = (self.target.label(), self.plan.target.account.clone());
+            return Err(connect::Error::WrongAccount { system, expected, found: target.id }.into());
+        }
         self.workspace.pin(Side::Target, &target.id)?;
         Ok((source, target))
     }
@@ -244,6 +284,29 @@ impl<'a> Engine<'a> {
         let source = self.source.account().await?;
         self.workspace.pin(Side::Source, &source.id)?;
         Ok(source)
+    }
+
+    /// Before the first write: markers of this source in the destination mean that another workspace has written
+    /// there, and everything would be made twice.
+    async fn refuse_other_workspace(&self) -> Result<()> {
+        let field = self.marker_field();
+        for map in 0..self.plan.maps.len() {
+            let (object, prefix) = (&self.plan.maps[map].target, self.marker_prefix(map)?);
+            let mut cursor = None;
+            loop {
+                let page = self.target.list(object, &field, cursor.as_deref()).await?;
+                for stored in page.records {
+                    if let Some(marker) = stored.marker.filter(|marker| marker.starts_with(&prefix)) {
+                        return Err(Error::OtherWorkspace { object: object.clone(), id: stored.id, marker });
+                    }
+                }
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The snapshot may be of another portal than the one that answers: a test portal, or one that was renamed.
@@ -277,6 +340,13 @@ impl<'a> Engine<'a> {
         let ready = self.preflight().await?;
         self.extract().await?;
         self.workspace.pin_plan(&self.plan.hash())?;
+        if self.workspace.writes()? == 0 {
+            self.refuse_other_workspace().await?;
+        }
+        // Whatever held records back may be settled by now; a create that happened is found, not repeated.
+        for map in &self.plan.maps {
+            self.workspace.retry_held_back(&map.name)?;
+        }
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
         let mut maps = Vec::new();

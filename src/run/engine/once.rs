@@ -4,7 +4,7 @@
 //! settles it. Without one it is never sent again first: wait, look for the marker, wait until the abandoned request
 //! is surely dead, look again, and only then send again.
 
-use crate::run::connect::{Payload, SendError, Stored};
+use crate::run::connect::{self, Payload, SendError, Stored};
 use crate::run::workspace::{Intent, JournalState, Operation};
 
 use super::{Engine, Error, Result};
@@ -22,6 +22,8 @@ pub(super) enum Sent {
     Uncertain(String),
     /// The record is not there (any more).
     Gone,
+    /// The record changed meanwhile: what was to be written has to be worked out again from this.
+    Moved(Stored),
 }
 
 /// A write and where it goes.
@@ -68,13 +70,20 @@ impl Engine<'_> {
     pub(super) async fn create(&self, write: &Write<'_>, mut seq: i64) -> Result<Sent> {
         let object = self.plan.maps[write.map].target.as_str();
         let mut why = String::new();
+        let mut reached = true;
         for attempt in 1..=self.settings.sends {
-            let sent_ms = self.outside.clock.now_ms();
             let answer = self.target.create(object, write.payload).await;
             self.outside.points.reach("load.answered")?;
             match answer {
                 Ok(stored) => {
                     self.ended(seq, JournalState::Done, Some(&stored.id), None)?;
+                    if stored.marker.as_deref() != Some(write.marker) {
+                        return Err(Error::MarkerLost {
+                            object: object.to_owned(),
+                            id: stored.id,
+                            field: self.marker_field(),
+                        });
+                    }
                     return Ok(Sent::Done(stored));
                 }
                 Err(SendError::Denied(why)) => {
@@ -88,17 +97,21 @@ impl Engine<'_> {
                 }
                 Err(error @ (SendError::NotSent(_) | SendError::Busy { .. })) => {
                     // Surely not done: the same intent stands for the next try.
+                    reached = false;
                     why = error.to_string();
                     self.outside.clock.sleep(self.pause(attempt, &error)).await;
                 }
                 Err(SendError::Unknown(unknown)) => {
+                    reached = true;
                     why = unknown;
                     self.ended(seq, JournalState::Unknown, None, Some(&why))?;
                     #[cfg(debug_assertions)]
                     if self.settings.planted.resend_on_timeout {
                         continue;
                     }
-                    if let Some(stored) = self.look_for(write.map, write.marker, sent_ms).await? {
+                    if let Some(stored) =
+                        self.look_for(write.map, write.marker, self.outside.clock.now_ms()).await?
+                    {
                         self.ended(seq, JournalState::Done, Some(&stored.id), Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
                     }
@@ -109,15 +122,25 @@ impl Engine<'_> {
                 }
             }
         }
+        if !reached {
+            // Nothing is wrong with the record: the run ends, and the next one goes on with it.
+            self.ended(seq, JournalState::Failed, None, Some(&why))?;
+            return Err(self.unreachable(why));
+        }
         // Whatever was sent last is looked for by the sweep, which settles it by its marker.
         Ok(Sent::Uncertain(format!("no usable answer after {} tries: {why}", self.settings.sends)))
     }
 
-    /// Looks for a record by its marker until a request sent at `sent_ms` is surely dead. Several hits are doubles:
+    /// Looks for a record by its marker until a request that was given up at `given_up_ms` is surely dead. Several hits are doubles:
     /// the first is kept, the sweep takes the others away.
-    pub(super) async fn look_for(&self, map: usize, marker: &str, sent_ms: i64) -> Result<Option<Stored>> {
+    pub(super) async fn look_for(
+        &self,
+        map: usize,
+        marker: &str,
+        given_up_ms: i64,
+    ) -> Result<Option<Stored>> {
         for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
-            let passed = self.outside.clock.now_ms().abs_diff(sent_ms);
+            let passed = self.passed_since(given_up_ms);
             let left = wait.saturating_sub(passed);
             if left >= LONG_MS {
                 self.outside.progress.notice(&format!(
@@ -177,6 +200,8 @@ impl Engine<'_> {
                         self.outside.clock.sleep(self.settings.first_look_ms).await;
                     }
                     match self.target.read(object, &stored.id).await? {
+                        // What fills gaps was worked out from the old state; what a person typed since must stay.
+                        Some(now) if operation == Operation::Adopt => return Ok(Sent::Moved(now)),
                         Some(now) => stored = now,
                         None => return Ok(Sent::Gone),
                     }
@@ -186,7 +211,17 @@ impl Engine<'_> {
                 }
             }
         }
-        Ok(Sent::Refused(format!("no usable answer after {} tries: {why}", self.settings.sends)))
+        self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+        Err(self.unreachable(why))
+    }
+
+    fn unreachable(&self, why: String) -> Error {
+        connect::Error::Unreachable { system: self.target.label(), why }.into()
+    }
+
+    /// Milliseconds since a moment; none when the clock was set back meanwhile.
+    pub(super) fn passed_since(&self, ms: i64) -> u64 {
+        u64::try_from(self.outside.clock.now_ms().saturating_sub(ms)).unwrap_or(0)
     }
 
     /// How long to wait after a refusal for load: as long as asked, else doubling from one second to a minute.

@@ -63,6 +63,11 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Records that a person has to look at before they can arrive.
+    pub fn held_back(&self) -> u64 {
+        self.maps.iter().map(|map| map.tally.quarantined + map.tally.failed).sum()
+    }
+
     /// Whether every map's equation closes.
     pub fn closes(&self) -> bool {
         self.maps.iter().all(MapReport::closes)

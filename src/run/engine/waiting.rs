@@ -36,7 +36,7 @@ impl Engine<'_> {
                         "`{}` {}: the link `{}` could not be written: {why}",
                         plan.name, waiting.key, plan.targets[at].name
                     )),
-                    Sent::Gone => {}
+                    Sent::Gone | Sent::Moved(_) => {}
                 }
             }
         }

@@ -143,8 +143,8 @@ impl Workspace {
     ) -> Result<()> {
         self.store(|db| {
             db.prepare_cached(
-                "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = coalesce(?4, note), ended_ms = ?5
-                 WHERE seq = ?1",
+                "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = coalesce(?4, note), ended_ms = ?5,
+                 unknown_ms = CASE WHEN ?2 = 3 THEN ?5 ELSE unknown_ms END WHERE seq = ?1",
             )?
             .execute((seq, place(&JournalState::ALL, state), target, note, now_ms))
             .map(|_| ())
@@ -235,16 +235,15 @@ impl Workspace {
         })
     }
 
-    /// When the latest write without a usable answer was sent, Unix milliseconds.
+    /// When a write was last given up without a usable answer, Unix milliseconds; later than it was sent, since it
+    /// may have waited for its turn.
     ///
     /// # Errors
     /// Those of the database.
     pub fn last_uncertain_ms(&self, map: &str) -> Result<Option<i64>> {
         let id = self.intern(map)?;
         self.store(|db| {
-            db.query_row("SELECT max(sent_ms) FROM journal WHERE map = ?1 AND state IN (0, 3)", [id], |row| {
-                row.get(0)
-            })
+            db.query_row("SELECT max(unknown_ms) FROM journal WHERE map = ?1", [id], |row| row.get(0))
         })
     }
 }
@@ -324,7 +323,10 @@ mod tests {
         assert_eq!(writes.len(), 2);
         assert_eq!((writes[0].state, writes[0].intent.target.as_deref()), (JournalState::Done, Some("17")));
         assert_eq!((writes[1].state, writes[1].intent.operation), (JournalState::Intent, Operation::Edit));
-        assert_eq!(ws.last_uncertain_ms("deal").expect("reads"), Some(5));
+        assert_eq!(ws.last_uncertain_ms("deal").expect("reads"), None);
+        ws.ended(numbers[1], JournalState::Unknown, None, Some("no answer"), 12).expect("ends");
+        ws.ended(numbers[1], JournalState::Done, None, None, 20).expect("ends");
+        assert_eq!(ws.last_uncertain_ms("deal").expect("reads"), Some(12));
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Workspace {
         // FULL: a commit returns only when the disk has it, which is what the journal's promise rests on.
         self.store(|db| {
             db.execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = FILE;",
             )
         })?;
         if found < FORMAT {
@@ -379,7 +379,7 @@ CREATE TABLE waiting (map INTEGER NOT NULL, key TEXT NOT NULL, field INTEGER NOT
 CREATE TABLE journal (
     seq INTEGER PRIMARY KEY, map INTEGER NOT NULL, key TEXT NOT NULL, operation INTEGER NOT NULL,
     step INTEGER NOT NULL, payload TEXT NOT NULL, state INTEGER NOT NULL, target TEXT, before TEXT,
-    sent_ms INTEGER NOT NULL, ended_ms INTEGER, note TEXT
+    sent_ms INTEGER NOT NULL, ended_ms INTEGER, unknown_ms INTEGER, note TEXT
 );
 CREATE INDEX journal_key ON journal (map, key);
 CREATE INDEX journal_open ON journal (map, key) WHERE state IN (0, 3);

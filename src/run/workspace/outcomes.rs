@@ -148,6 +148,29 @@ impl Workspace {
         })
     }
 
+    /// Makes a map's quarantined and failed records pending again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn retry_held_back(&self, map: &str) -> Result<()> {
+        let map = self.intern(map)?;
+        let held = [Status::Quarantined.number(), Status::Failed.number()];
+        self.transaction(|ws| {
+            ws.store(|db| {
+                db.execute(
+                    "DELETE FROM flag WHERE map = ?1 AND key IN
+                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3))",
+                    (map, held[0], held[1]),
+                )?;
+                db.execute(
+                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3)",
+                    (map, held[0], held[1]),
+                )
+                .map(|_| ())
+            })
+        })
+    }
+
     /// Makes a record pending again.
     ///
     /// # Errors
