@@ -326,6 +326,7 @@ fn documented_answers_arrive_as_worked_out_by_hand() {
         .filter_map(|(_, phone)| phone["E164"].as_str())
         .collect();
     assert_eq!(phones, ["+13333333555", "+15599888666"]);
+    assert_eq!(contact["phone"]["--primary"]["E164"], "+13333333555", "the first of the source");
     let emails: Vec<&str> = contact["email"]
         .as_object()
         .expect("emails")

@@ -195,7 +195,8 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// BLAKE3 over the serialised payload, 32 hex digits: what the journal keeps of it.
+    /// BLAKE3 over the payload as it is sent, 32 hex digits: what the journal keeps of it. The order of keys counts,
+    /// since it decides which of several values is the primary one.
     pub fn hash(&self) -> String {
         let bytes = serde_json::to_vec(&self.fields).unwrap_or_default();
         blake3::hash(&bytes).to_hex()[..32].to_owned()

@@ -16,8 +16,8 @@ pub(super) fn stored(mut body: Json, marker_field: Option<&str>) -> Option<Store
     let marker = marker_field.and_then(|field| text(body.get("customFields")?, field));
     if let Some(record) = body.as_object_mut() {
         // Addresses of avatars hold tokens (sheet §9.19), and records are kept as before-images.
-        record.remove("avatarUrl");
-        record.remove("avatar");
+        record.shift_remove("avatarUrl");
+        record.shift_remove("avatar");
     }
     Some(Stored { id, rev, marker: marker.filter(|text| !text.is_empty()), body })
 }
@@ -38,24 +38,25 @@ pub(super) fn is_empty(body: &Json, key: &str) -> bool {
     }
 }
 
-/// A multi-value field (sheet §5) as pairs of a label, if it has one, and its value, without the second copy of the
-/// primary one.
+/// A multi-value field (sheet §5) as pairs of a label, if it has one, and its value: the primary one first, without
+/// its second copy, and the others in the order of the record.
 pub(super) fn items<'j>(body: &'j Json, key: &str) -> Vec<(Option<&'j str>, &'j Json)> {
     match body.get(key) {
         Some(Json::Array(list)) => list.iter().map(|value| (None, value)).collect(),
         Some(Json::Object(map)) => {
             let labelled = map.iter().filter(|(label, _)| *label != "--primary");
-            let found: Vec<_> = labelled
+            let mut found: Vec<_> = labelled
                 .map(|(label, value)| (Some(label.as_str()).filter(|l| is_label(l)), value))
                 .collect();
-            let primary = map.get("--primary");
-            match primary {
-                // A primary value that stands nowhere else counts.
-                Some(primary) if !found.iter().any(|(_, value)| *value == primary) => {
-                    std::iter::once((None, primary)).chain(found).collect()
+            if let Some(primary) = map.get("--primary") {
+                let same = identity(key, primary);
+                match found.iter().position(|(_, value)| identity(key, value) == same) {
+                    Some(at) => found[..=at].rotate_right(1),
+                    // A primary value that stands nowhere else counts.
+                    None => found.insert(0, (None, primary)),
                 }
-                _ => found,
             }
+            found
         }
         Some(single @ Json::String(_)) => vec![(None, single)],
         _ => Vec::new(),
@@ -249,6 +250,9 @@ mod tests {
         assert_ne!(web_address("acme.example/A"), web_address("acme.example/a"));
         let found = json!({"email": {"--primary": "a@x.example", "work": "b@x.example"}});
         assert_eq!(items(&found, "email").len(), 2, "a primary one that stands nowhere else counts");
+        let found = json!({"email": {"work": "a@x.example", "0": "b@x.example", "home": "c@x.example", "--primary": "C@x.example"}});
+        let labels: Vec<_> = items(&found, "email").into_iter().map(|(label, _)| label).collect();
+        assert_eq!(labels, [Some("home"), Some("work"), None], "the primary one stands first");
         assert_eq!(
             name(&json!({"name": {"givenName": "Ada", "familyName": "Byron"}})).as_deref(),
             Some("Ada Byron")

@@ -95,7 +95,7 @@ fn shown(call: &Call<'_>, user: &Record) -> Value {
     let full = call.settings.scopes.iter().any(|s| s == "user" || s == "user_basic");
     let mut user = user.clone();
     if !full {
-        user.remove("EMAIL");
+        user.shift_remove("EMAIL");
     }
     Value::Object(user)
 }

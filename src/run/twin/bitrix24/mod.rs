@@ -106,7 +106,7 @@ impl Twin {
         self.lock().log.clone()
     }
 
-    /// The portal's whole data in a stable order.
+    /// The portal's whole data in a stable order, whatever the order in which it was written.
     pub fn dump(&self) -> Value {
         dump(&self.lock().portal)
     }
@@ -367,7 +367,7 @@ fn weight(method: &str) -> f64 {
     if record && name != "fields" { 1.0 } else { 0.1 }
 }
 
-/// A portal's data as JSON, in a stable order.
+/// A portal's data as JSON, with sorted keys.
 fn dump(portal: &Portal) -> Value {
     let rows = |rows: &[Record]| rows.iter().cloned().map(Value::Object).collect::<Vec<_>>();
     let links = |table: &BTreeMap<i64, Vec<Link>>| {
@@ -386,7 +386,7 @@ fn dump(portal: &Portal) -> Value {
         Entity::ALL.into_iter().map(|e| (e.word().to_owned(), f(e))).collect::<Map<_, _>>()
     };
     let categories = portal.categories.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort }));
-    json!({
+    let mut dump = json!({
         "users": keyed(&portal.users),
         "departments": rows(&portal.departments),
         "categories": categories.collect::<Vec<_>>(),
@@ -400,5 +400,8 @@ fn dump(portal: &Portal) -> Value {
         "records": per_entity(&|e| Value::Object(portal.records.get(&e).map(keyed).unwrap_or_default())),
         "contact_companies": links(&portal.contact_companies),
         "deal_contacts": links(&portal.deal_contacts),
-    })
+    });
+    // A record's keys stand in the order in which they were written, which is no difference of data.
+    dump.sort_all_objects();
+    dump
 }

@@ -97,7 +97,7 @@ fn write_multifield(portal: &Portal, row: &mut Record, code: &str, sent: &Php) {
         }
     }
     if held.is_empty() {
-        row.remove(code);
+        row.shift_remove(code);
     } else {
         row.insert(code.to_owned(), Value::Array(held));
     }
@@ -125,18 +125,18 @@ fn apply(call: &mut Call<'_>, entity: Entity, id: i64, row: &mut Record, fields:
             _ if field.is_multifield() => write_multifield(call.portal, row, code, value),
             "COMPANY_IDS" if entity == Entity::Contact => {
                 call.portal.contact_companies.insert(id, links_of(value));
-                row.remove("COMPANY_ID");
+                row.shift_remove("COMPANY_ID");
             }
             "CONTACT_IDS" if entity == Entity::Deal => {
                 call.portal.deal_contacts.insert(id, links_of(value));
-                row.remove("CONTACT_ID");
+                row.shift_remove("CONTACT_ID");
             }
             _ => match stored(field, value) {
                 Some(value) => {
                     row.insert(code.to_owned(), value);
                 }
                 None => {
-                    row.remove(code);
+                    row.shift_remove(code);
                 }
             },
         }
@@ -151,7 +151,7 @@ fn link_primary(portal: &mut Portal, entity: Entity, id: i64, row: &mut Record, 
         (Entity::Deal, "CONTACT_ID") => &mut portal.deal_contacts,
         _ => return,
     };
-    let wanted = row.remove(code).as_ref().and_then(int_of).unwrap_or(0);
+    let wanted = row.shift_remove(code).as_ref().and_then(int_of).unwrap_or(0);
     let links = table.entry(id).or_default();
     if wanted <= 0 {
         links.clear();
@@ -306,7 +306,7 @@ pub(super) fn update(call: &mut Call<'_>, entity: Entity) -> Outcome {
         // A classic update cannot change the pipeline.
         row.insert("CATEGORY_ID".into(), category);
     } else if entity == Entity::Deal {
-        row.remove("CATEGORY_ID");
+        row.shift_remove("CATEGORY_ID");
     }
     let (now, user) = (json!(call.now()), json!(call.settings.user_id.to_string()));
     row.insert("DATE_MODIFY".into(), now.clone());

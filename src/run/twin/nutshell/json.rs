@@ -113,7 +113,7 @@ impl Json {
         }
     }
 
-    /// The same value without the order of keys.
+    /// The same value as a tree; the last of equal keys counts.
     pub fn to_value(&self) -> Value {
         match self {
             Json::Null => Value::Null,

@@ -60,7 +60,8 @@ impl Twin {
         self.lock().company.all(kind).filter(|record| record.deleted.is_none()).count()
     }
 
-    /// The whole state in a stable order: records as full RPC entities, deleted ones included.
+    /// The whole state in a stable order: records as full RPC entities, deleted ones included. The order of phones,
+    /// addresses and the like is part of the state.
     pub fn dump(&self) -> Value {
         let state = self.lock();
         let company = &state.company;

@@ -419,11 +419,15 @@ fn title(name: &str, about: &Json, userfield: Option<&Json>) -> Option<String> {
     })
 }
 
-/// A label is text or a map of languages.
+/// A label is text or a map of languages: the English one, else the first by language code, whatever the order.
 fn label(json: &Json, name: &str) -> Option<String> {
     let found = match json {
         Json::Object(languages) => {
-            languages.get("en").and_then(text).or_else(|| languages.values().find_map(text))
+            let others = || {
+                let told = languages.iter().filter_map(|(language, label)| Some((language, text(label)?)));
+                told.min().map(|(_, label)| label)
+            };
+            languages.get("en").and_then(text).or_else(others)
         }
         other => text(other),
     };

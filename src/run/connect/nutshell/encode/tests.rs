@@ -285,7 +285,49 @@ fn phones() -> impl Strategy<Value = Vec<(Option<String>, String)>> {
     proptest::collection::vec((label, "\\+1[0-9]{10}"), 1..6)
 }
 
+/// The numbers of a field as they stand, each once.
+fn in_order(json: &Json) -> Vec<String> {
+    let items = stored::items(json, "phone").into_iter();
+    items.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
+}
+
 proptest! {
+    /// The first value sent is the primary one: what is there stays in front, and the source's order follows.
+    #[test]
+    fn values_stand_in_the_order_of_the_source(stored in phones(), new in phones(), primary in 0usize..6) {
+        let contact = encoder("Contact", &["phone"]);
+        let value = |phones: &[(Option<String>, String)]| Value::List(phones.iter().map(|(label, number)| match label {
+            Some(label) => item(number, label),
+            None => Value::text(number),
+        }).collect());
+        let mut expected: Vec<String> = Vec::new();
+        let join = |expected: &mut Vec<String>, phones: &[(Option<String>, String)]| for (_, number) in phones {
+            if !expected.contains(number) {
+                expected.push(number.clone());
+            }
+        };
+        join(&mut expected, &stored);
+        let mut body = Json::Object(contact.encode("m", &[value(&stored)]).unwrap().create.fields);
+        prop_assert_eq!(&in_order(&body), &expected);
+        // A person made another one the primary one; its label stays where it is.
+        let primary = primary % expected.len();
+        if let Some(map) = body["phone"].as_object_mut() {
+            map.insert("--primary".to_owned(), json!(expected[primary]));
+            expected[..=primary].rotate_right(1);
+        }
+        join(&mut expected, &new);
+        let there = Stored { id: "1".into(), rev: "0".into(), marker: None, body };
+        for after in [
+            contact.adopt("m", &[value(&new)], &there, true).unwrap().into_iter().next().unwrap_or_default(),
+            contact.patch(0, &value(&new), &there).unwrap(),
+        ] {
+            match after.fields.get("phone") {
+                Some(_) => prop_assert_eq!(&in_order(&Json::Object(after.fields)), &expected),
+                None => prop_assert_eq!(&in_order(&there.body), &expected),
+            }
+        }
+    }
+
     #[test]
     fn no_list_element_is_ever_lost(stored in phones(), new in phones()) {
         let contact = encoder("Contact", &["phone"]);

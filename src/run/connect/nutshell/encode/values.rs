@@ -60,6 +60,9 @@ fn labelled(value: &Value) -> impl Iterator<Item = (Option<String>, &Value)> {
 
 /// Phones, e-mail and web addresses, postal addresses: a list, or by label. Like every list here: `None` when the
 /// record holds all of it already.
+///
+/// The first value sent becomes the primary one, so what the record holds stands first, its primary value at the
+/// head, and new values follow in the order of the source.
 pub(super) fn contact_items(
     name: &str,
     key: &str,
@@ -98,6 +101,7 @@ pub(super) fn contact_items(
         return Ok(Some(Json::Array(found.into_iter().map(|(_, json)| json).collect())));
     }
     // Labels are the keys of an object, so equal ones are told apart: `work`, `work 2`.
+    // INVARIANT: the map keeps the order in which its keys were put in.
     let mut map = Map::new();
     let mut running = 0;
     for (label, json) in found {

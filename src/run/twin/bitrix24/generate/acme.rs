@@ -313,7 +313,7 @@ pub(super) fn dress(portal: &mut Portal) {
             _ => continue,
         };
         for code in SAYS_WHO.iter().filter(|code| **code != stays) {
-            contact.remove(*code);
+            contact.shift_remove(*code);
         }
         if contact.get(stays).is_none_or(|value| value.as_str().is_some_and(str::is_empty) || value.is_null())
         {

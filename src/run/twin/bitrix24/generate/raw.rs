@@ -86,7 +86,7 @@ pub(super) fn load(
 fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMap<i64, Vec<Link>>) {
     let primary = record.get(one).and_then(id_of);
     let mut links: Vec<Link> = Vec::new();
-    if let Some(Value::Array(items)) = record.remove(many) {
+    if let Some(Value::Array(items)) = record.shift_remove(many) {
         for (place, item) in items.iter().enumerate() {
             // A plain id, or a row as `*.items.get` gives it.
             let (other, sort, is_primary) = match item {

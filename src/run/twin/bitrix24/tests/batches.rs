@@ -88,7 +88,7 @@ fn sheet_5_halt_stops_at_the_first_error() {
 #[test]
 fn sheet_3_3_the_51st_command_fails_alone() {
     let t = twin(1);
-    let cmd: serde_json::Map<_, _> = (0..52).map(|n| (format!("k{n:02}"), json!("server.time"))).collect();
+    let cmd: serde_json::Map<_, _> = (0..52).map(|n| (format!("k{n}"), json!("server.time"))).collect();
     let r = batch(&t, json!({ "cmd": cmd }));
     assert_eq!(r["result"].as_object().unwrap().len(), 50);
     let errors = r["result_error"].as_object().unwrap();

@@ -52,7 +52,7 @@ fn sheet_8_original_names_on_request_and_the_reported_empty_items() {
     let args =
         json!({"entityTypeId": 2, "useOriginalUfNames": "Y", "select": ["id", "UF_CRM_18", "ufCrm_17"]});
     let item = call(&t, "crm.item.list", args.clone())["result"]["items"][0].clone();
-    assert_eq!(item.as_object().unwrap().keys().collect::<Vec<_>>(), ["UF_CRM_18", "id"]);
+    assert_eq!(item.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "UF_CRM_18"]);
     let dialects = Dialects { empty_items_on_camel_names: true, ..Dialects::default() };
     let t = Twin::new(portal(1), Settings { dialects, ..calm() });
     assert_eq!(call(&t, "crm.item.list", args)["result"]["items"], json!([[]]));

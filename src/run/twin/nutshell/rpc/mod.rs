@@ -339,7 +339,7 @@ fn reference(company: &mut Company, context: Context, call: &Call) -> Result<Val
             value["firstName"] = json!(first);
             value["lastName"] = json!(last);
             if let Some(map) = value.as_object_mut() {
-                map.remove("stub");
+                map.shift_remove("stub");
             }
             Ok(value)
         }

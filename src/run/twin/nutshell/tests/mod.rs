@@ -92,8 +92,12 @@ fn get(twin: &Twin, target: &str) -> Value {
     body
 }
 
+/// The keys of an object, sorted.
 fn keys(value: &Value) -> Vec<String> {
-    value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    let mut keys: Vec<String> =
+        value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
+    keys.sort_unstable();
+    keys
 }
 
 fn names(rows: &Value) -> Vec<String> {

@@ -34,8 +34,9 @@ fn standard_fields_are_the_documented_ones() {
             else {
                 continue;
             };
-            assert_eq!(own.keys().collect::<Vec<_>>(), row.as_object().unwrap().keys().collect::<Vec<_>>());
-            let keys = |row: &Value| row.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+            let theirs = row.as_object().unwrap();
+            assert_eq!(own.keys().collect::<BTreeSet<_>>(), theirs.keys().collect::<BTreeSet<_>>());
+            let keys = |row: &Value| row.as_object().map(|map| map.keys().cloned().collect::<BTreeSet<_>>());
             assert_eq!(keys(&own["settings"]), keys(&row["settings"]), "{name} {}", row["type"]);
         }
     }
