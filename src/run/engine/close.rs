@@ -2,8 +2,9 @@
 
 use crate::lang::plan::Plan;
 use crate::run::connect::{Encode, Payload, SendError};
-use crate::run::workspace::{self, JournalState, Operation, Outcome, Status, Workspace};
+use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
+use super::load::deleted_there;
 use super::once::Write;
 use super::{Engine, Error, MapReport, Result};
 
@@ -52,9 +53,7 @@ impl Engine<'_> {
         let mut any = false;
         for (key, id) in self.workspace.missing(&plan.name)? {
             if self.target.read(&plan.target, &id).await?.is_none() {
-                let reason =
-                    Some(format!("deleted in the destination since it was written ({} {id})", plan.target));
-                let outcome = Outcome { status: Status::Failed, target: None, reason };
+                let outcome = deleted_there(&plan.target, &id);
                 self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
                 any = true;
             }

@@ -27,6 +27,16 @@ struct Landed {
     outcome: Outcome,
 }
 
+/// What an earlier process made of a record.
+enum Earlier {
+    /// Nothing, as far as the destination shows.
+    Nothing,
+    /// This.
+    There(Stored),
+    /// A record with this id, which is not there any more.
+    Deleted(String),
+}
+
 type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
 
 /// Staged records of one object, page by page.
@@ -179,7 +189,11 @@ impl Engine<'_> {
         let mut there = None;
         if seq.is_none() {
             if resumed {
-                there = self.earlier(map, writing).await?;
+                match self.earlier(map, writing).await? {
+                    Earlier::Nothing => {}
+                    Earlier::There(stored) => there = Some(stored),
+                    Earlier::Deleted(id) => return Ok(deleted_there(&self.plan.maps[map].target, &id)),
+                }
             }
             if there.is_none()
                 && adoption.possible()
@@ -210,12 +224,18 @@ impl Engine<'_> {
     }
 
     /// What an earlier process may have made of this record: continues there instead of making it again.
-    async fn earlier(&self, map: usize, writing: &Writing) -> Result<Option<Stored>> {
+    async fn earlier(&self, map: usize, writing: &Writing) -> Result<Earlier> {
         let plan = &self.plan.maps[map];
-        let Some(entry) = self.workspace.last_create(&plan.name, &writing.key)? else { return Ok(None) };
+        let Some(entry) = self.workspace.last_create(&plan.name, &writing.key)? else {
+            return Ok(Earlier::Nothing);
+        };
         match (entry.state, entry.intent.target) {
-            (JournalState::Failed, _) => Ok(None),
-            (JournalState::Done, Some(id)) => Ok(self.target.read(&plan.target, &id).await?),
+            (JournalState::Failed, _) => Ok(Earlier::Nothing),
+            // A person who deletes a record wants it to stay deleted.
+            (JournalState::Done, Some(id)) => Ok(match self.target.read(&plan.target, &id).await? {
+                Some(stored) => Earlier::There(stored),
+                None => Earlier::Deleted(id),
+            }),
             _ => {
                 // Nobody knows when that process gave up: what it sent may be on its way until now.
                 let found = self.look_for(map, &writing.marker, self.outside.clock.now_ms()).await?;
@@ -225,7 +245,7 @@ impl Engine<'_> {
                     None => (JournalState::Failed, None, "looked for twice and not found"),
                 };
                 self.workspace.ended(entry.seq, state, id, Some(note), now)?;
-                Ok(found)
+                Ok(found.map_or(Earlier::Nothing, Earlier::There))
             }
         }
     }
@@ -250,6 +270,11 @@ impl Engine<'_> {
         }
         Ok(Outcome { status: Status::Created, target: Some(id), reason: None })
     }
+}
+
+/// The outcome of a record that was written, and deleted in the destination afterwards.
+pub(super) fn deleted_there(object: &str, id: &str) -> Outcome {
+    ended(Status::Failed, None, format!("deleted in the destination since it was written ({object} {id})"))
 }
 
 fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
