@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::run::engine::Progress;
 
@@ -69,7 +69,7 @@ impl Progress for Shown {
         let bar = (self.terminal.attended && self.terminal.format == Format::Human).then(|| {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let template = match total {
-                Some(_) => "{msg:28} {wide_bar} {human_pos}/{human_len} {per_sec:>12} {eta:>6} left",
+                Some(_) => "{msg:28} {wide_bar} {human_pos}/{human_len} {rate:>8} {eta:>6} left",
                 None => "{msg:28} {spinner} {human_pos} {elapsed:>6}",
             };
             bar.set_style(
