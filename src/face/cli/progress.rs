@@ -73,7 +73,11 @@ impl Progress for Shown {
                 None => "{msg:28} {spinner} {human_pos} {elapsed:>6}",
             };
             bar.set_style(
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+                ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                        let _ = write!(out, "{:.0}/s", state.per_sec());
+                    }),
             );
             bar.set_message(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(200));
