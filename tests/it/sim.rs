@@ -381,3 +381,17 @@ fn a_record_deleted_in_the_destination_is_listed() {
         assert_eq!(deals.tally.failed, 1, "{deals:?}");
     }
 }
+
+/// Credentials of another account: refused before the workspace is bound to it, so that the right one still fits.
+#[test]
+fn the_wrong_account_is_refused_and_not_remembered() {
+    let world = World::new(small(), 86, Faults::default());
+    world.account.configure(|settings| settings.instance_id = "999".to_owned());
+    let error = world.live(&DieAt::default()).expect_err("is refused");
+    let message = error.to_string();
+    assert!(message.contains("`999`") && message.contains("`379104`"), "{message}");
+    assert_eq!(world.account.live_count("Accounts"), 0);
+    world.account.configure(|settings| settings.instance_id = "379104".to_owned());
+    let run = world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(run.closes(), "{:?}", run.maps);
+}

@@ -1,6 +1,7 @@
 //! `b2n snapshot`
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -61,11 +62,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     })?;
     schema.taken = Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
     let text = snapshot::write(&schema);
-    write_beside(&args.output, &text)?;
+    write_beside(&args.output, &text, false)?;
     let emails: BTreeMap<String, String> =
         emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
     let users_path = users_path(&args.output);
-    write_beside(&users_path, &users::write_users(&emails))?;
+    write_beside(&users_path, &users::write_users(&emails), true)?;
     match terminal.format {
         Format::Human => {
             println!(
@@ -141,12 +142,26 @@ fn users_path(output: &Path) -> PathBuf {
     output.with_extension("users.yaml")
 }
 
-fn write_beside(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes beside the file and renames: a crash leaves the old file or the new one. A private file holds personal data
+/// and is its owner's alone.
+fn write_beside(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
     }
     let beside = path.with_extension("yaml.tmp");
-    std::fs::write(&beside, text).map_err(|error| Failure::file(&beside, &error))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if private {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    options
+        .open(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::file(&beside, &error))?;
     std::fs::rename(&beside, path).map_err(|error| Failure::file(path, &error))
 }
 
