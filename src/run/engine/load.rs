@@ -7,6 +7,7 @@ use std::pin::Pin;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use crate::lang::types::Base;
 use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord, Status};
 
@@ -31,8 +32,8 @@ struct Landed {
 enum Earlier {
     /// Nothing, as far as the destination shows.
     Nothing,
-    /// This.
-    There(Stored),
+    /// This, with the hash of what was sent to make it.
+    There(Stored, String),
     /// A record with this id, which is not there any more.
     Deleted(String),
 }
@@ -191,7 +192,12 @@ impl Engine<'_> {
             if resumed {
                 match self.earlier(map, writing).await? {
                     Earlier::Nothing => {}
-                    Earlier::There(stored) => there = Some(stored),
+                    Earlier::There(stored, payload) => {
+                        if payload != writing.writes.create.hash() {
+                            self.write_links_later(map, writing);
+                        }
+                        there = Some(stored);
+                    }
                     Earlier::Deleted(id) => return Ok(deleted_there(&self.plan.maps[map].target, &id)),
                 }
             }
@@ -223,17 +229,28 @@ impl Engine<'_> {
         self.follow_up(map, writing, stored).await
     }
 
+    /// A record that was made with other links than it has now, since one of them has arrived meanwhile: they are
+    /// patched with those that waited.
+    fn write_links_later(&self, map: usize, writing: &mut Writing) {
+        for (field, target) in (0u16..).zip(&self.plan.maps[map].targets) {
+            if matches!(target.ty.base, Base::Ref(_)) && !writing.waiting.contains(&field) {
+                writing.waiting.push(field);
+            }
+        }
+    }
+
     /// What an earlier process may have made of this record: continues there instead of making it again.
     async fn earlier(&self, map: usize, writing: &Writing) -> Result<Earlier> {
         let plan = &self.plan.maps[map];
         let Some(entry) = self.workspace.last_create(&plan.name, &writing.key)? else {
             return Ok(Earlier::Nothing);
         };
+        let payload = entry.intent.payload;
         match (entry.state, entry.intent.target) {
             (JournalState::Failed, _) => Ok(Earlier::Nothing),
             // A person who deletes a record wants it to stay deleted.
             (JournalState::Done, Some(id)) => Ok(match self.target.read(&plan.target, &id).await? {
-                Some(stored) => Earlier::There(stored),
+                Some(stored) => Earlier::There(stored, payload),
                 None => Earlier::Deleted(id),
             }),
             _ => {
@@ -245,7 +262,7 @@ impl Engine<'_> {
                     None => (JournalState::Failed, None, "looked for twice and not found"),
                 };
                 self.workspace.ended(entry.seq, state, id, Some(note), now)?;
-                Ok(found.map_or(Earlier::Nothing, Earlier::There))
+                Ok(found.map_or(Earlier::Nothing, |stored| Earlier::There(stored, payload)))
             }
         }
     }

@@ -26,7 +26,20 @@ impl Engine<'_> {
                 }
                 let Some(stored) = self.target.read(&plan.target, &id).await? else { continue };
                 let at = waiting.field as usize;
-                let Ok(payload) = encode.patch(at, &writing.values[at], &stored) else { continue };
+                let payload = match encode.patch(at, &writing.values[at], &stored) {
+                    Ok(payload) => payload,
+                    Err(error) => {
+                        self.outside.progress.notice(&format!(
+                            "`{}` {}: a link could not be written: {error}",
+                            plan.name, waiting.key
+                        ));
+                        continue;
+                    }
+                };
+                if payload.is_empty() {
+                    self.workspace.waits_no_more(&plan.name, &waiting.key, waiting.field)?;
+                    continue;
+                }
                 let step = 1000 + waiting.field;
                 let write =
                     Write { map, key: &waiting.key, marker: &writing.marker, payload: &payload, step };
