@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::lang::plan::{CustomField, Requirement};
 use crate::lang::schema::Schema;
 use crate::run::connect::{Encode, Provision, Provisioned};
-use crate::run::workspace::Side;
 
 use super::{Engine, Error, Result};
 
@@ -174,14 +173,6 @@ impl Engine<'_> {
             }
         }
         if problems.is_empty() { Ok(encoders) } else { Err(Error::Preflight(problems)) }
-    }
-
-    /// The account that the workspace writes into, where it has met one.
-    ///
-    /// # Errors
-    /// Those of the workspace.
-    pub fn bound_target(&self) -> Result<Option<String>> {
-        Ok(self.workspace.pinned(Side::Target)?)
     }
 }
 

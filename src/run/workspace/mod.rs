@@ -369,7 +369,6 @@ CREATE TABLE outcome (
     map INTEGER NOT NULL, key TEXT NOT NULL, status INTEGER NOT NULL, target TEXT, reason TEXT,
     PRIMARY KEY (map, key)
 ) WITHOUT ROWID;
-CREATE INDEX outcome_target ON outcome (map, target) WHERE target IS NOT NULL;
 CREATE TABLE flag (map INTEGER NOT NULL, key TEXT NOT NULL, rule TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (map, key, rule, why)) WITHOUT ROWID;
 -- Links that are written once the other record is there.

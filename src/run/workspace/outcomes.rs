@@ -204,19 +204,6 @@ impl Workspace {
         })
     }
 
-    /// The source key that a destination record stands for.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn key_of(&self, map: &str, target: &str) -> Result<Option<String>> {
-        let map = self.intern(map)?;
-        self.store(|db| {
-            db.prepare_cached("SELECT key FROM outcome WHERE map = ?1 AND target = ?2")?
-                .query_row((map, target), |row| row.get(0))
-                .optional()
-        })
-    }
-
     /// How many records of a map ended where.
     ///
     /// # Errors
@@ -248,29 +235,6 @@ impl Workspace {
             )?
             .query_map((map, status.number()), |row| {
                 Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-            })?
-            .collect()
-        })
-    }
-
-    /// Up to `limit` records of a map that ended in a status, in order of key, after the key `after`.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn listed(
-        &self,
-        map: &str,
-        status: Status,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<(String, Outcome)>> {
-        let map = self.intern(map)?;
-        self.store(|db| {
-            db.prepare_cached(
-                "SELECT key, target, reason FROM outcome WHERE map = ?1 AND status = ?2 AND key > ?3 ORDER BY key LIMIT ?4",
-            )?
-            .query_map((map, status.number(), after, limit), |row| {
-                Ok((row.get(0)?, Outcome { status, target: row.get(1)?, reason: row.get(2)? }))
             })?
             .collect()
         })
@@ -352,8 +316,6 @@ mod tests {
         assert_eq!(ws.reasons("deal", Status::LeftOut).expect("lists"), [("template".to_owned(), 2)]);
         assert_eq!(ws.outcome("deal", "1").expect("reads"), Some(made));
         assert_eq!(ws.outcome("deal", "9").expect("reads"), None);
-        assert_eq!(ws.key_of("deal", "17").expect("reads").as_deref(), Some("1"));
         assert_eq!(ws.flags("deal").expect("lists"), [(flag, 1)]);
-        assert_eq!(ws.listed("deal", Status::LeftOut, "2", 10).expect("lists").len(), 1);
     }
 }
