@@ -38,6 +38,13 @@ pub fn render(findings: &[Finding], file: &SourceText, style: Style) -> String {
     out
 }
 
+/// Draws one finding.
+pub fn render_finding(finding: &Finding, file: &SourceText, style: Style) -> String {
+    let mut out = String::new();
+    render_one(&mut out, finding, file, Style { width: style.width.max(40), ..style });
+    out
+}
+
 /// Sums findings up: `3 errors, 1 warning in acme.b2n`.
 pub fn summary(findings: &[Finding], file: &str) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
