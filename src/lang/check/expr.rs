@@ -407,7 +407,7 @@ fn width(ty: &Type) -> Option<Option<u32>> {
         | Base::Enum(_)
         | Base::Link(_)
         | Base::AnyLink => Some(None),
-        Base::Stage | Base::Ref(_) | Base::File | Base::Record | Base::Opaque(_) => None,
+        Base::Stage | Base::Ref(_) | Base::AnyRef(_) | Base::File | Base::Record | Base::Opaque(_) => None,
     }
 }
 
