@@ -103,6 +103,7 @@ impl FromStr for Base {
                 .map_err(|_| ParseTypeError::BadBound(inner.to_owned())),
             "enum" => Ok(Base::Enum(inner.to_owned())),
             "link" => Ok(Base::Link(inner.to_owned())),
+            "ref" if inner.contains('|') => Ok(Base::AnyRef(inner.split('|').map(str::to_owned).collect())),
             "ref" => Ok(Base::Ref(inner.to_owned())),
             "opaque" => Ok(Base::Opaque(inner.to_owned())),
             _ if PLAIN.iter().any(|(plain, _)| *plain == name) => {
@@ -138,7 +139,8 @@ mod tests {
             any::<u32>().prop_map(|max| Base::Text { max: Some(max) }),
             any::<String>().prop_map(Base::Enum),
             any::<String>().prop_map(Base::Link),
-            any::<String>().prop_map(Base::Ref),
+            "[^|]*".prop_map(Base::Ref),
+            prop::collection::vec("[^|]*", 2..4).prop_map(Base::AnyRef),
             any::<String>().prop_map(Base::Opaque),
         ]
     }
@@ -169,5 +171,7 @@ mod tests {
         assert_eq!(message("[text").unwrap_err(), "`[text` has an open bracket");
         assert_eq!(message("enum(A").unwrap_err(), "`enum(A` has an open bracket");
         assert_eq!(message("").unwrap_err(), "there is no type ``");
+        let either = Base::AnyRef(vec!["Contact".to_owned(), "user".to_owned()]);
+        assert_eq!("[ref(Contact|user)]?".parse(), Ok(Type { base: either, many: true, optional: true }));
     }
 }
