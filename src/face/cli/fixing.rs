@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::lang::finding::fix::{applies, apply};
-use crate::lang::finding::{Applicability, Finding, Severity};
+use crate::lang::finding::{Applicability, Finding, Fix, Severity};
 use crate::lang::syntax;
 use crate::lang::text::SourceText;
 
@@ -29,10 +29,12 @@ pub struct Fixed {
 /// The file is written once, whole, and never with more syntax errors than it had.
 pub fn fix(path: &Path, most: Applicability, dry: bool) -> Result<Fixed, Failure> {
     let mut project = Project::load(path)?;
-    let before = project.text.text().to_owned();
+    let before = project.text.parts().first().map_or(&project.text, |part| &part.file).text().to_owned();
     let mut fixed = Fixed { before: before.clone(), after: before, lines: Vec::new() };
     for _ in 0..MAX_ROUNDS {
         let Some((text, findings)) = project.findings.first() else { break };
+        // Of a spec with profiles only the spec's own file is written; it comes first, so that spans fit both.
+        let text = text.parts().first().map_or(text, |part| &part.file);
         let round = round(text, findings, most);
         if round.lines.is_empty() || round.after == fixed.after {
             break;
@@ -51,7 +53,7 @@ pub fn fix(path: &Path, most: Applicability, dry: bool) -> Result<Fixed, Failure
 fn round(text: &SourceText, findings: &[Finding], most: Applicability) -> Fixed {
     let fixable: Vec<&Finding> = findings
         .iter()
-        .filter(|finding| finding.fix.as_ref().is_some_and(|fix| applies(fix, most)))
+        .filter(|finding| finding.fix.as_ref().is_some_and(|fix| applies(fix, most) && fits(fix, text)))
         .collect();
     let whole: Vec<Finding> = fixable.iter().map(|finding| (*finding).clone()).collect();
     let errors = syntax_errors(text.text());
@@ -84,6 +86,11 @@ fn round(text: &SourceText, findings: &[Finding], most: Applicability) -> Fixed 
     Fixed { before: text.text().to_owned(), after, lines }
 }
 
+/// Whether a fix is about this file at all.
+fn fits(fix: &Fix, text: &SourceText) -> bool {
+    fix.edits.iter().all(|edit| edit.span.end as usize <= text.text().len())
+}
+
 fn syntax_errors(text: &str) -> usize {
     let (_, findings) = syntax::parse(&SourceText::new("", text));
     findings.iter().filter(|finding| finding.severity == Severity::Error).count()
@@ -92,7 +99,7 @@ fn syntax_errors(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::finding::{Edit, Fix, registry};
+    use crate::lang::finding::{Edit, registry};
     use crate::lang::text::Span;
 
     fn finding(start: usize, end: usize, text: &str, applicability: Applicability) -> Finding {

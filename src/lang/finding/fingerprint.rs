@@ -15,7 +15,8 @@ pub const NAME: &str = "b2n/v1";
 /// Made of the code, the head of the enclosing item, the text it is about without blanks and comments, the names in
 /// backticks of its message, and an ordinal among those that are equal in all of these.
 pub fn fingerprints(findings: &[Finding], file: &SourceText) -> Vec<String> {
-    let items = items(file.text());
+    // Per file of a joined text: its items.
+    let mut known: HashMap<&str, Vec<(usize, String)>> = HashMap::new();
     let mut seen: HashMap<blake3::Hash, u32> = HashMap::new();
     findings
         .iter()
@@ -27,10 +28,12 @@ pub fn fingerprints(findings: &[Finding], file: &SourceText) -> Vec<String> {
             };
             feed(finding.code.as_str());
             if let Some(label) = &finding.label {
-                let at = label.span.start as usize;
+                let (file, span) = file.local(label.span);
+                let items = known.entry(file.name()).or_insert_with(|| items(file.text()));
+                let at = span.start as usize;
                 let item = items.partition_point(|(start, _)| *start <= at);
                 feed(item.checked_sub(1).map_or("", |item| &items[item].1));
-                feed(&folded(file.slice(label.span)));
+                feed(&folded(file.slice(span)));
             }
             for name in finding.message.split('`').skip(1).step_by(2) {
                 feed(name);

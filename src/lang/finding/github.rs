@@ -15,9 +15,9 @@ pub fn render(files: &[(SourceText, Vec<Finding>)], root: &str) -> String {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            let _ = write!(out, "::{word} file={}", property(place::below(file.name(), root)));
-            if let Some(label) = &finding.label {
-                let region = place::characters(file, label.span);
+            let (name, region) = place::of(finding, file, place::characters);
+            let _ = write!(out, "::{word} file={}", property(place::below(name, root)));
+            if let Some(region) = region {
                 let _ = write!(out, ",line={},endLine={}", region.line, region.end_line);
                 // Columns are taken only within one line.
                 if region.line == region.end_line {

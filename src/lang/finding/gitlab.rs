@@ -32,16 +32,17 @@ struct Lines {
 pub fn render(files: &[(SourceText, Vec<Finding>)], root: &str) -> String {
     let mut issues = Vec::new();
     for (file, findings) in files {
-        let path = place::below(file.name(), root);
         for (finding, print) in findings.iter().zip(fingerprints(findings, file)) {
             let mut description = finding.message.clone();
             if let Some(count) = count_text(finding.count) {
                 description.push(' ');
                 description.push_str(&count);
             }
-            let lines = finding.label.as_ref().map_or(Lines { begin: 1, end: 1 }, |label| {
-                let region = place::characters(file, label.span);
-                Lines { begin: region.line, end: region.end_line }
+            let (name, region) = place::of(finding, file, place::characters);
+            let path = place::below(name, root);
+            let lines = region.map_or(Lines { begin: 1, end: 1 }, |region| Lines {
+                begin: region.line,
+                end: region.end_line,
             });
             // Two files may hold equal findings; the report wants each apart.
             let fingerprint = blake3::hash(format!("{path}\0{print}").as_bytes()).to_hex()[..32].to_owned();

@@ -28,12 +28,12 @@ pub fn render(files: &[(SourceText, Vec<Finding>)], root: &str, deny_warnings: b
             let _ = writeln!(out, "    <testcase name=\"no findings\" classname=\"{path}\"/>");
         }
         for finding in findings {
-            let line = finding.label.as_ref().map(|label| place::characters(file, label.span).line);
+            let (own, region) = place::of(finding, file, place::characters);
+            let (own, line) = (escaped(place::below(own, root)), region.map(|region| region.line));
             let place = line.map(|line| format!(" line {line}")).unwrap_or_default();
             let name = escaped(&format!("{}{place}: {}", finding.code, finding.message));
             let line = line.map(|line| format!(" line=\"{line}\"")).unwrap_or_default();
-            let _ =
-                writeln!(out, "    <testcase name=\"{name}\" classname=\"{path}\" file=\"{path}\"{line}>");
+            let _ = writeln!(out, "    <testcase name=\"{name}\" classname=\"{path}\" file=\"{own}\"{line}>");
             let style = Style { width: 100, colour: false, unicode: true };
             let text = escaped_text(&human::render_finding(finding, file, style));
             if fails(finding) {

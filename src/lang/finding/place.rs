@@ -1,5 +1,6 @@
 //! Where a finding stands, as the formats for machines want it: paths below a root, columns in UTF-16 units.
 
+use super::Finding;
 use crate::lang::text::{SourceText, Span};
 
 /// A range of a file, all from 1; the end is the place after the last character.
@@ -9,6 +10,21 @@ pub(super) struct Region {
     pub column: u32,
     pub end_line: u32,
     pub end_column: u32,
+}
+
+/// The name of the file that a finding stands in, and its region there; `None` for the file as a whole.
+pub(super) fn of<'a>(
+    finding: &Finding,
+    file: &'a SourceText,
+    region: impl Fn(&SourceText, Span) -> Region,
+) -> (&'a str, Option<Region>) {
+    match &finding.label {
+        Some(label) => {
+            let (file, span) = file.local(label.span);
+            (file.name(), Some(region(file, span)))
+        }
+        None => (file.name(), None),
+    }
 }
 
 /// The region of a span, with columns in UTF-16 code units: what editors and code hosts count in.

@@ -50,7 +50,7 @@ pub fn render(files: &[(SourceText, Vec<Finding>)], root: &str, tool_version: &s
     let rules: Vec<Value> = codes.keys().map(|code| rule(*code)).collect();
     let mut results = Vec::new();
     for (file, findings) in files {
-        let file = File { file, artifact: artifact(place::below(file.name(), root)) };
+        let file = File { file, root };
         for (finding, print) in findings.iter().zip(fingerprints(findings, file.file)) {
             results.push(file.result(finding, codes[&finding.code], &print));
         }
@@ -94,18 +94,21 @@ fn artifact(path: &str) -> Value {
 
 struct File<'a> {
     file: &'a SourceText,
-    artifact: Value,
+    root: &'a str,
 }
 
 impl File<'_> {
-    fn region(&self, span: Span) -> RegionRow {
-        place::utf16(self.file, span).into()
+    fn artifact(&self, file: &SourceText) -> Value {
+        artifact(place::below(file.name(), self.root))
     }
 
     fn place(&self, span: Option<Span>) -> Value {
-        match span {
-            Some(span) => json!({ "artifactLocation": self.artifact, "region": self.region(span) }),
-            None => json!({ "artifactLocation": self.artifact }),
+        match span.map(|span| self.file.local(span)) {
+            Some((file, span)) => {
+                let region = RegionRow::from(place::utf16(file, span));
+                json!({ "artifactLocation": self.artifact(file), "region": region })
+            }
+            None => json!({ "artifactLocation": self.artifact(self.file) }),
         }
     }
 
@@ -136,17 +139,26 @@ impl File<'_> {
         if let Some(fix) = finding.fix.as_ref().filter(|fix| fix.applicability != Applicability::Placeholder)
             && !fix.edits.is_empty()
         {
-            let replacements: Vec<Value> = fix
-                .edits
-                .iter()
-                .map(|edit| {
-                    let region = self.region(edit.span);
-                    json!({ "deletedRegion": region, "insertedContent": { "text": edit.text } })
-                })
+            // One change per file; edits of one fix seldom leave theirs.
+            let mut changes: Vec<(Value, Vec<Value>)> = Vec::new();
+            for edit in &fix.edits {
+                let (file, span) = self.file.local(edit.span);
+                let artifact = self.artifact(file);
+                let region = RegionRow::from(place::utf16(file, span));
+                let replacement =
+                    json!({ "deletedRegion": region, "insertedContent": { "text": edit.text } });
+                match changes.iter_mut().find(|(other, _)| *other == artifact) {
+                    Some((_, replacements)) => replacements.push(replacement),
+                    None => changes.push((artifact, vec![replacement])),
+                }
+            }
+            let changes: Vec<Value> = changes
+                .into_iter()
+                .map(|(artifact, replacements)| json!({ "artifactLocation": artifact, "replacements": replacements }))
                 .collect();
             result["fixes"] = json!([{
                 "description": { "text": fix.title },
-                "artifactChanges": [{ "artifactLocation": self.artifact, "replacements": replacements }],
+                "artifactChanges": changes,
                 "properties": { "applicability": fix.applicability },
             }]);
         }
@@ -235,6 +247,38 @@ mod tests {
         assert_eq!((at("/results/1/ruleIndex"), at("/results/1/level")), (2.into(), "warning".into()));
         let page = at("/tool/driver/rules/0/help/markdown");
         assert_eq!(page, registry::UNKNOWN_VALUE.page());
+    }
+
+    #[test]
+    fn a_profile_s_findings_stand_in_its_own_file() {
+        let files = ["a.b2n", "p.b2n"].map(|name| SourceText::new(name, "one\ntwo\n")).to_vec();
+        let joined = SourceText::join(files);
+        let second = joined.text().rfind("two").unwrap();
+        let span = Span::new(second, second + 3);
+        let edits = [Span::new(0, 3), span].map(|span| Edit { span, text: "x".into() }).to_vec();
+        let finding = Finding::new(registry::UNKNOWN_VALUE, "m")
+            .at(span, "")
+            .and_at(Span::new(0, 3), "there")
+            .fix(Fix { title: "t".into(), edits, applicability: Applicability::Safe });
+        let files = [(joined, vec![finding])];
+        let sarif = valid(&render(&files, "", "0.1.0")).unwrap();
+        let at = |path: &str| sarif.pointer(&format!("/runs/0/results/0{path}")).cloned().unwrap_or_default();
+        for (path, file, line) in [
+            ("/locations/0/physicalLocation", "p.b2n", 2),
+            ("/relatedLocations/0/physicalLocation", "a.b2n", 1),
+        ] {
+            assert_eq!(at(&format!("{path}/artifactLocation/uri")), file);
+            assert_eq!(at(&format!("{path}/region/startLine")), line);
+        }
+        assert_eq!(at("/fixes/0/artifactChanges").as_array().map(Vec::len), Some(2));
+        assert!(crate::lang::finding::github::render(&files, "").starts_with("::error file=p.b2n,line=2,"));
+        assert!(crate::lang::finding::gitlab::render(&files, "").contains("\"path\": \"p.b2n\""));
+        assert!(crate::lang::finding::junit::render(&files, "", false).contains("file=\"p.b2n\" line=\"2\""));
+        let style = crate::lang::finding::human::Style { width: 80, colour: false, unicode: true };
+        let drawn = crate::lang::finding::human::render(&files[0].1, &files[0].0, style);
+        assert!(drawn.contains("[p.b2n:2:1]") && drawn.contains("[a.b2n:1:1]"), "{drawn}");
+        let json = crate::lang::finding::json::render(&files[0].1, &files[0].0);
+        assert!(json.contains("\"file\": \"p.b2n\""), "{json}");
     }
 
     #[test]
