@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::cache::Cache;
 use super::failure::Failure;
 use super::fixing::{self, Fixed};
 use super::project::Project;
@@ -32,6 +33,9 @@ pub struct Args {
     /// With --fix: show the edits and write nothing.
     #[arg(long, requires = "fix")]
     diff: bool,
+    /// Read the snapshots' YAML again instead of what an earlier run kept of it in the user's cache folder.
+    #[arg(long)]
+    no_cache: bool,
 }
 
 /// Which fixes are applied.
@@ -53,9 +57,10 @@ impl Level {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let cache = if args.no_cache { Cache::none() } else { Cache::from_environment() };
     let mut fixed = Fixed::default();
     if let Some(level) = args.fix {
-        fixed = fixing::fix(&args.spec.spec, level.applicability(), args.diff)?;
+        fixed = fixing::fix(&args.spec.spec, &cache, level.applicability(), args.diff)?;
         if args.diff {
             return Ok(show_diff(&fixed, args, terminal));
         }
@@ -63,7 +68,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             eprintln!("{} {line}", terminal.green("fixed"));
         }
     }
-    let project = Project::load(&args.spec.spec)?;
+    let project = Project::load_with(&args.spec.spec, &cache)?;
     let (errors, warnings) = project.counts();
     let failed = errors > 0 || project.plan.is_none() || (args.deny_warnings && warnings > 0);
     if let Some(text) = terminal.findings.report(&project.findings, args.deny_warnings) {
