@@ -5,6 +5,7 @@
 //! from and no request. One pass over the JSON; what fields there are and how each is read is worked out once.
 
 mod kind;
+mod lists;
 mod names;
 mod scalar;
 mod slot;
@@ -16,10 +17,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use self::kind::{Kind, Shape};
+use self::lists::Columns;
 use self::names::{Names, Place};
-pub use self::scalar::{short_code, stage_code};
+pub use self::scalar::{entity_type, owner_type, short_code, stage_code};
 use self::slot::{ElementsSeed, Multi, SlotSeed, multifield};
+use super::schema::own::ROWS;
 use crate::lang::schema::{Object, Schema};
+use crate::lang::types::Base;
 use crate::lang::value::{Record, Value};
 use crate::run::connect::Decode;
 
@@ -34,12 +38,15 @@ pub struct Decoder {
     id: Option<usize>,
     multifields: [Option<usize>; 5],
     links: Vec<(usize, Option<usize>)>,
+    /// The link that follows from two other slots: its own, that of the object, that of the id.
+    entity: Option<[usize; 3]>,
 }
 
 struct Slot {
     name: String,
     kind: Kind,
     shape: Shape,
+    columns: Option<Columns>,
 }
 
 impl Decoder {
@@ -54,14 +61,26 @@ impl Decoder {
                 shape: match field.attributes.first() {
                     Some(a) if a.name == "VALUE_TYPE" => Shape::Multifield,
                     Some(a) if a.name == "IS_PRIMARY" => Shape::Links,
+                    Some(_) if field.name == ROWS => Shape::Rows,
+                    Some(_) if field.name == "COMMUNICATIONS" => Shape::Communications,
+                    None if field.name == "BINDINGS" && field.ty.base == Base::AnyLink => Shape::Bindings,
+                    None if object.name == "product" && field.name.starts_with("PROPERTY_") => {
+                        Shape::Property { many: field.ty.many }
+                    }
                     _ if field.ty.many => Shape::Many,
                     _ => Shape::One,
                 },
+                columns: (field.name == ROWS).then(|| Columns::new(schema, &field.attributes)),
             })
             .collect();
         let links = slots.iter().enumerate().filter(|(_, s)| s.shape == Shape::Links);
         let links = links.map(|(i, s)| (i, object.slot(s.name.trim_end_matches('S')))).collect();
+        let entity = ["ENTITY", "ENTITY_TYPE", "ENTITY_ID"].map(|name| object.slot(name));
         Decoder {
+            entity: match entity {
+                [Some(link), Some(kind), Some(id)] => Some([link, kind, id]),
+                _ => None,
+            },
             object: object.name.clone(),
             names: Names::new(object, |slot| slots[slot].shape == Shape::Multifield),
             id: object.slot("ID"),
@@ -94,6 +113,11 @@ impl Decoder {
         }
         for &(list, primary) in &self.links {
             complete_links(&mut record, list, primary);
+        }
+        if let Some([link, kind, id]) = self.entity
+            && let (Value::Text(kind), Value::Int(id)) = (&record[kind], &record[id])
+        {
+            record[link] = Value::text(format!("{kind}/{id}"));
         }
         Ok(record)
     }
@@ -156,9 +180,9 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_> {
         while let Some(place) = map.next_key_seed(cursor.key(self.unknown.as_deref_mut()))? {
             match place {
                 Place::Slot(slot) => {
-                    let Slot { name, kind, shape } = &decoder.slots[slot];
+                    let Slot { name, kind, shape, columns } = &decoder.slots[slot];
                     record[slot] = map
-                        .next_value_seed(SlotSeed { kind, shape: *shape })
+                        .next_value_seed(SlotSeed { kind, shape: *shape, columns: columns.as_ref() })
                         .map_err(|e| A::Error::custom(format!("`{name}`: {e}")))?;
                 }
                 Place::Fm => {
