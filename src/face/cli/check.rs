@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::lang::finding;
-use crate::lang::finding::fix::{Which, apply};
+use crate::lang::finding::{Applicability, fix::apply};
 
 use super::failure::Failure;
 use super::project::Project;
@@ -80,7 +80,7 @@ fn fix(path: &Path) -> Result<(), Failure> {
     for _ in 0..10 {
         let project = Project::load(path)?;
         let Some((text, findings)) = project.findings.first() else { return Ok(()) };
-        let fixed = apply(text, findings, Which::Certain);
+        let fixed = apply(text, findings, Applicability::Safe);
         if fixed.applied == 0 {
             return Ok(());
         }

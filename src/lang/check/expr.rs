@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
             ExprKind::Ref { many, maps, args, field } => {
                 self.reference(scope, *many, maps, args, field.as_ref(), expr.span)
             }
+            ExprKind::EachBlock { .. } | ExprKind::Hole => None,
             ExprKind::PipelineBy(args) => self.pipeline_by(scope, args, expr.span),
             ExprKind::Has(field) => {
                 let typed = self.field(scope, field)?;
@@ -407,7 +408,7 @@ fn width(ty: &Type) -> Option<Option<u32>> {
         | Base::Enum(_)
         | Base::Link(_)
         | Base::AnyLink => Some(None),
-        Base::Stage | Base::Ref(_) | Base::File | Base::Record | Base::Opaque(_) => None,
+        Base::Stage | Base::Ref(_) | Base::AnyRef(_) | Base::File | Base::Record | Base::Opaque(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::fit::Place;
 use super::order::{Edge, Edges};
 use super::types::{Scope, Typed};
 use super::{Checker, counts};
-use crate::lang::finding::{Count, Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::{self, Arm, Expr};
 use crate::lang::schema::{Object, Write};
 use crate::lang::syntax::ast::{self, ArmKind, RuleTarget};
@@ -196,6 +196,7 @@ impl<'a> Checker<'a> {
             on_unmigrated: on_unmigrated.map(|arm| arm.arm),
             fidelity,
             because,
+            second_pass: clauses.second_pass.is_some(),
             line: self.line(rule.span),
         })
     }
@@ -280,7 +281,7 @@ impl<'a> Checker<'a> {
                     finding = finding.fix(Fix {
                         title: "remove `on fail`".to_owned(),
                         edits: vec![edit],
-                        certain: true,
+                        applicability: Applicability::Safe,
                     });
                 }
                 self.add(finding);
@@ -396,8 +397,11 @@ impl<'a> Checker<'a> {
             .at(span, "never reached")
             .help("remove `else`");
         if let Some(edit) = self.without_clause(&["else"], span) {
-            finding =
-                finding.fix(Fix { title: "remove `else`".to_owned(), edits: vec![edit], certain: true });
+            finding = finding.fix(Fix {
+                title: "remove `else`".to_owned(),
+                edits: vec![edit],
+                applicability: Applicability::Safe,
+            });
         }
         self.add(finding);
     }
@@ -423,7 +427,7 @@ impl<'a> Checker<'a> {
                     finding = finding.fix(Fix {
                         title: "remove `on unmigrated`".to_owned(),
                         edits: vec![edit],
-                        certain: true,
+                        applicability: Applicability::Safe,
                     });
                 }
                 self.add(finding);

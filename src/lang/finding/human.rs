@@ -8,7 +8,7 @@ use miette::{
 };
 
 use super::snippet::{Window, clean, width, windows};
-use super::{Count, Finding, Label, Severity};
+use super::{Applicability, Count, Finding, Label, Severity};
 use crate::lang::text::SourceText;
 
 /// How findings are drawn.
@@ -112,7 +112,11 @@ fn render_one(out: &mut String, finding: &Finding, file: &SourceText, style: Sty
         paragraph(out, "help", help, style);
     }
     if let Some(fix) = &finding.fix {
-        let read = if fix.certain { "" } else { " (read it before it is applied)" };
+        let read = match fix.applicability {
+            Applicability::Safe => "",
+            Applicability::Likely => " (likely: read it before it is applied)",
+            Applicability::Placeholder => " (has blanks to fill in)",
+        };
         paragraph(out, "fix", &format!("{}{read}", fix.title), style);
     }
 }

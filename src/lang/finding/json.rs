@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Count, Finding, Fix, Label, Severity};
+use super::{Applicability, Count, Finding, Fix, Label, Severity};
 use crate::lang::text::{SourceText, Span};
 
 /// The format that is written.
@@ -52,7 +52,9 @@ struct Other<'a> {
 #[derive(Serialize)]
 struct FixRow<'a> {
     title: &'a str,
+    /// `applicability` is `safe`.
     certain: bool,
+    applicability: Applicability,
     edits: Vec<EditRow<'a>>,
 }
 
@@ -93,9 +95,10 @@ fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
         count: (finding.count != Count::None).then_some(finding.count),
         notes: &finding.notes,
         help: finding.help.as_deref(),
-        fix: finding.fix.as_ref().map(|Fix { title, edits, certain }| FixRow {
+        fix: finding.fix.as_ref().map(|Fix { title, edits, applicability }| FixRow {
             title,
-            certain: *certain,
+            certain: *applicability == Applicability::Safe,
+            applicability: *applicability,
             edits: edits
                 .iter()
                 .map(|edit| EditRow { place: place(edit.span, file), text: &edit.text })
@@ -125,7 +128,7 @@ mod tests {
         let fix = Fix {
             title: "write `map`".into(),
             edits: vec![Edit { span: Span::new(11, 17), text: "map".into() }],
-            certain: true,
+            applicability: Applicability::Safe,
         };
         let findings = [
             Finding::new(registry::UNEXPECTED_TOKEN, "an item is expected")
@@ -173,6 +176,7 @@ mod tests {
               "fix": {
                 "title": "write `map`",
                 "certain": true,
+                "applicability": "safe",
                 "edits": [
                   {
                     "line": 2,

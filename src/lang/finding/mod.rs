@@ -67,6 +67,18 @@ pub struct Edit {
     pub text: String,
 }
 
+/// Who may apply an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applicability {
+    /// A program, unread: it decides nothing that the author has not decided.
+    Safe,
+    /// A program that was told so: it is probably what is meant, and a person reads it.
+    Likely,
+    /// A person only: it holds blanks to fill in.
+    Placeholder,
+}
+
 /// An edit that settles a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fix {
@@ -74,8 +86,8 @@ pub struct Fix {
     pub title: String,
     /// Edits that do not overlap.
     pub edits: Vec<Edit>,
-    /// Whether the edit may be applied without a person reading it.
-    pub certain: bool,
+    /// Whether a program may apply it.
+    pub applicability: Applicability,
 }
 
 /// One thing that is wrong, or worth a look.

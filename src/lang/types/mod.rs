@@ -51,6 +51,9 @@ pub enum Base {
     AnyLink,
     /// Destination side: a record of the named destination object.
     Ref(String),
+    /// Destination side: a record of one of these objects; `user` among them is a user. As a value: `Contact/17`
+    /// once the link is resolved, and a user's bare id.
+    AnyRef(Vec<String>),
     /// A nested record.
     Record,
     /// A type that the connector does not know; can be read by no function.
@@ -130,6 +133,7 @@ impl std::fmt::Display for Base {
             Base::Link(object) => write!(f, "link({object})"),
             Base::AnyLink => f.write_str("link"),
             Base::Ref(object) => write!(f, "ref({object})"),
+            Base::AnyRef(objects) => write!(f, "ref({})", objects.join("|")),
             Base::Record => f.write_str("record"),
             Base::Opaque(name) => write!(f, "opaque({name})"),
         }

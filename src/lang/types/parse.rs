@@ -103,6 +103,7 @@ impl FromStr for Base {
                 .map_err(|_| ParseTypeError::BadBound(inner.to_owned())),
             "enum" => Ok(Base::Enum(inner.to_owned())),
             "link" => Ok(Base::Link(inner.to_owned())),
+            "ref" if inner.contains('|') => Ok(Base::AnyRef(inner.split('|').map(str::to_owned).collect())),
             "ref" => Ok(Base::Ref(inner.to_owned())),
             "opaque" => Ok(Base::Opaque(inner.to_owned())),
             _ if PLAIN.iter().any(|(plain, _)| *plain == name) => {

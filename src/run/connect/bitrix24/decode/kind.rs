@@ -95,7 +95,9 @@ impl Kind {
             Base::Stage => Kind::Stage,
             Base::Link(object) => Kind::Link { prefix: scalar::short_code(object).map(|code| code + "_") },
             Base::AnyLink => Kind::AnyLink,
-            Base::Ref(_) | Base::PersonName | Base::Record | Base::Opaque(_) => Kind::Opaque,
+            Base::Ref(_) | Base::AnyRef(_) | Base::PersonName | Base::Record | Base::Opaque(_) => {
+                Kind::Opaque
+            }
         }
     }
 
