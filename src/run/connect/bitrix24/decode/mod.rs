@@ -38,8 +38,6 @@ pub struct Decoder {
     id: Option<usize>,
     multifields: [Option<usize>; 5],
     links: Vec<(usize, Option<usize>)>,
-    /// The link that follows from two other slots: its own, that of the object, that of the id.
-    entity: Option<[usize; 3]>,
 }
 
 struct Slot {
@@ -75,12 +73,7 @@ impl Decoder {
             .collect();
         let links = slots.iter().enumerate().filter(|(_, s)| s.shape == Shape::Links);
         let links = links.map(|(i, s)| (i, object.slot(s.name.trim_end_matches('S')))).collect();
-        let entity = ["ENTITY", "ENTITY_TYPE", "ENTITY_ID"].map(|name| object.slot(name));
         Decoder {
-            entity: match entity {
-                [Some(link), Some(kind), Some(id)] => Some([link, kind, id]),
-                _ => None,
-            },
             object: object.name.clone(),
             names: Names::new(object, |slot| slots[slot].shape == Shape::Multifield),
             id: object.slot("ID"),
@@ -113,11 +106,6 @@ impl Decoder {
         }
         for &(list, primary) in &self.links {
             complete_links(&mut record, list, primary);
-        }
-        if let Some([link, kind, id]) = self.entity
-            && let (Value::Text(kind), Value::Int(id)) = (&record[kind], &record[id])
-        {
-            record[link] = Value::text(format!("{kind}/{id}"));
         }
         Ok(record)
     }

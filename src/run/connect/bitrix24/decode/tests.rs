@@ -442,7 +442,7 @@ fn documented_objects_beyond_the_four() {
         ("activity", "COMMUNICATIONS", "[text]?"),
         ("activity", "COMPLETED", "bool"),
         ("activity", "OWNER_TYPE_ID", "enum(ENTITY_TYPE)?"),
-        ("comment", "ENTITY", "link"),
+        ("comment", "ENTITY_TYPE", "enum(ENTITY_TYPE)"),
         ("comment", "FILES", "[file]?"),
         ("comment", "AUTHOR_ID", "user?"),
         ("process 1268", "STAGE_ID", "stage"),
@@ -525,11 +525,11 @@ fn links_of_activities_and_comments() {
     assert_eq!(found, [Value::Item(Box::new(expected))]);
     let Some(sample) = reference("samples/crm.timeline.comment.list.json") else { return };
     let comment = decode("comment", sample["result"][0].clone());
-    assert_eq!(comment("ENTITY"), Value::text("deal/2"));
+    assert_eq!((comment("ENTITY_TYPE"), comment("ENTITY_ID")), (Value::text("deal"), Value::Int(2)));
     assert_eq!(comment("FILES"), texts(&["1", "2"]));
     let on_process =
         decode("comment", json!({"ID": "1", "ENTITY_ID": "4", "ENTITY_TYPE": "dynamic_1032", "FILES": []}));
-    assert_eq!(on_process("ENTITY"), Value::text("process 1032/4"));
+    assert_eq!(on_process("ENTITY_TYPE"), Value::text("process 1032"));
     assert_eq!(on_process("FILES"), Value::Absent);
     let product = decode(
         "product",

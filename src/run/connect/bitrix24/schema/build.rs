@@ -274,7 +274,7 @@ impl Build<'_> {
                     | ("lead", "STATUS_ID")
                     | ("product", "NAME")
                     | ("activity", "TYPE_ID" | "CREATED")
-                    | ("comment", "CREATED" | "ENTITY" | "ENTITY_ID" | "ENTITY_TYPE")
+                    | ("comment", "CREATED" | "ENTITY_ID" | "ENTITY_TYPE")
             )
             || object.starts_with("process ")
                 && matches!(name, "CATEGORY_ID" | "STAGE_ID" | "CREATED_TIME" | "UPDATED_TIME");

@@ -78,7 +78,6 @@ pub(super) fn added(object: &str) -> impl Iterator<Item = &'static str> {
     let names: &[&'static str] = match object {
         "deal" | "lead" | "quote" => &[ROWS],
         "activity" => &["BINDINGS", "COMMUNICATIONS"],
-        "comment" => &["ENTITY"],
         _ => &[],
     };
     names.iter().copied()
@@ -118,7 +117,6 @@ impl Build<'_> {
                 return Some(Own { base: Base::Text { max: None }, many: true, attributes });
             }
             ("activity", "OWNER_TYPE_ID") | ("comment", "ENTITY_TYPE") => return one(self.entity_types()),
-            ("comment", "ENTITY") => return one(Base::AnyLink),
             ("comment", "FILES") => {
                 return Some(Own { base: Base::File, many: true, attributes: Vec::new() });
             }
