@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
             ExprKind::Ref { many, maps, args, field } => {
                 self.reference(scope, *many, maps, args, field.as_ref(), expr.span)
             }
+            ExprKind::EachBlock { .. } | ExprKind::Hole => None,
             ExprKind::PipelineBy(args) => self.pipeline_by(scope, args, expr.span),
             ExprKind::Has(field) => {
                 let typed = self.field(scope, field)?;

@@ -370,6 +370,9 @@ impl<'a> Checker<'a> {
                 // INVARIANT: `run` refuses specs with more maps.
                 maps: targets.iter().filter_map(|(index, _)| u16::try_from(*index).ok()).collect(),
                 link: Box::new(link.expr.clone()),
+                any: link.ty.base == Base::AnyLink,
+                object: None,
+                field: None,
             },
             Type { base: Base::Ref(object), many, optional: absent },
         );
@@ -402,7 +405,7 @@ impl<'a> Checker<'a> {
 
     /// Whether a link leads to the source object of a map.
     fn leads_to(&mut self, scope: &Scope<'a>, link: &Typed<'a>, map: usize, name: &Name, span: Span) -> bool {
-        let source = self.maps[map].source.value.as_str();
+        let source = self.maps[map].source.name.value.as_str();
         let own = scope.object.map(|object| object.name.as_str());
         match &link.ty.base {
             Base::Link(object) if object == source => true,
@@ -415,7 +418,7 @@ impl<'a> Checker<'a> {
                 let other: Vec<String> = self
                     .maps
                     .iter()
-                    .filter(|map| map.source.value == *object)
+                    .filter(|map| map.source.name.value == *object)
                     .map(|map| format!("`{}`", map.name().value))
                     .collect();
                 let help = if other.is_empty() {

@@ -51,6 +51,7 @@ impl<'a> Items<'a> {
                 Item::Map(map) if names.insert(("map", &map.name().value)) => items.maps.push(map),
                 Item::Table(_) | Item::Pipeline(_) | Item::Map(_) => items.twice = true,
                 Item::Order(order) => items.orders.push(order),
+                _ => {}
             }
         }
         items

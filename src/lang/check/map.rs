@@ -21,7 +21,7 @@ impl<'a> Checker<'a> {
         for (index, map) in items.maps.iter().enumerate() {
             self.maps.push(map);
             self.map_names.insert(&map.name().value, index);
-            let source = self.source_object(&map.source);
+            let source = self.source_object(&map.source.name);
             let target = self.target_object(&map.target);
             if let Some(object) = target
                 && !object.creatable
@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
         let head = self.heads[index];
         let mut plan = plan::Map {
             name: map.name().value.clone(),
-            source: map.source.value.clone(),
+            source: map.source.name.value.clone(),
             target: map.target.value.clone(),
             key: 0,
             filter: None,
@@ -54,6 +54,8 @@ impl<'a> Checker<'a> {
             on_delete: plan::OnDelete::default(),
             targets: Vec::new(),
             rules: Vec::new(),
+            notes: Vec::new(),
+            split: None,
             reads: BTreeMap::new(),
             dropped: Vec::new(),
             records: head.source.and_then(|object| object.records),
@@ -71,6 +73,7 @@ impl<'a> Checker<'a> {
                 MapLine::MatchExisting { by, span } => matches = Some((by, *span)),
                 MapLine::OnExisting(on) => plan.on_existing = on_existing(on),
                 MapLine::OnDelete(on) => plan.on_delete = on_delete(on),
+                MapLine::Note(_) | MapLine::Gap { .. } | MapLine::Pick { .. } | MapLine::Orphan { .. } => {}
                 MapLine::Where { condition, otherwise, span } => {
                     if let Some(filter) = self.filter(&mut scope, condition, otherwise.as_ref(), *span) {
                         plan.filter.get_or_insert(filter);
@@ -104,7 +107,7 @@ impl<'a> Checker<'a> {
                 MapLine::OnExisting(on) => ("on existing", on.span),
                 MapLine::OnDelete(on) => ("on delete", on.span),
                 MapLine::Where { span, .. } => ("where", *span),
-                MapLine::Rule(_) | MapLine::Drop(_) | MapLine::Todo { .. } => continue,
+                _ => continue,
             };
             match first.get(word) {
                 None => {

@@ -201,13 +201,7 @@ impl<'a> Checker<'a> {
                 source: system(self.source, self.input.source_hash),
                 target: system(self.target, self.input.target_hash),
                 zone,
-                maps: Vec::new(),
-                tables: Vec::new(),
-                pipelines: Vec::new(),
-                owners: plan::Owners::default(),
-                phases: Vec::new(),
-                provision: Vec::new(),
-                requires: Vec::new(),
+                ..Plan::default()
             };
         }
         self.heads(items);
@@ -228,6 +222,7 @@ impl<'a> Checker<'a> {
         tables.shrink_to_fit();
         Plan {
             edition: items.edition,
+            files: files(self.input.text),
             source: system(self.source, self.input.source_hash),
             target: system(self.target, self.input.target_hash),
             zone,
@@ -238,6 +233,7 @@ impl<'a> Checker<'a> {
             phases,
             provision: self.custom.provision(),
             requires: std::mem::take(&mut self.requires).into_iter().collect(),
+            ..Plan::default()
         }
     }
 
@@ -267,6 +263,17 @@ impl<'a> Checker<'a> {
     /// The note that tells where a fact about the destination stands.
     fn target_note(&self) -> String {
         snapshot_note(self.input.target_name, self.target)
+    }
+}
+
+/// The files of a text, as a plan names them.
+fn files(text: &SourceText) -> Vec<plan::File> {
+    match text.parts() {
+        [] => vec![plan::File { name: text.name().to_owned(), first_line: 1 }],
+        parts => parts
+            .iter()
+            .map(|part| plan::File { name: part.file.name().to_owned(), first_line: part.first_line })
+            .collect(),
     }
 }
 

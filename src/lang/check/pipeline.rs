@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
             from.map(|p| Entries::new(p.stages.iter().map(|s| (s.code.as_str(), Some(s.name.as_str())))));
         let mut plan = plan::Pipeline {
             name: item.name.value.clone(),
-            object: item.object.value.clone(),
+            object: item.object.name.value.clone(),
             category: from.map(|p| p.code.clone()).unwrap_or_default(),
             rows: BTreeMap::new(),
             unseen: Arm::Quarantine,
@@ -129,14 +129,14 @@ impl<'a> Checker<'a> {
 
     /// The source pipeline that an item is for.
     fn pipeline_from(&mut self, item: &ast::Pipeline) -> Option<&'a schema::Pipeline> {
-        let object = self.source_object(&item.object)?;
+        let object = self.source_object(&item.object.name)?;
         let source = self.source;
         let all: Vec<&'a schema::Pipeline> =
             source.pipelines.iter().filter(|p| p.object == object.name).collect();
         if all.is_empty() {
             self.add(
                 Finding::new(codes::UNKNOWN_STAGE, format!("`{}` has no pipelines", object.name))
-                    .at(item.object.span, "no stages here")
+                    .at(item.object.name.span, "no stages here")
                     .note(self.source_note())
                     .help("name an object that has stages"),
             );
@@ -149,7 +149,7 @@ impl<'a> Checker<'a> {
             let codes_known: Vec<String> = all.iter().map(|p| format!("{} `{}`", p.code, p.name)).collect();
             self.add(
                 Finding::new(codes::UNKNOWN_STAGE, format!("`{}` has several categories", object.name))
-                    .at(item.object.span, "which of them?")
+                    .at(item.object.name.span, "which of them?")
                     .note(self.source_note())
                     .help(format!("write `{} category CODE`: {}", object.name, codes_known.join(", "))),
             );
@@ -311,7 +311,7 @@ impl<'a> Checker<'a> {
         if missing.is_empty() {
             return;
         }
-        let object = &item.object.value;
+        let object = &item.object.name.value;
         let known = !from.records.is_empty();
         let records: u64 = missing.iter().filter_map(|stage| from.records.get(&stage.code)).sum();
         let total =
@@ -448,7 +448,10 @@ impl<'a> Checker<'a> {
                         format!("pipeline `{}` is used nowhere", item.name.value),
                     )
                     .at(item.name.span, "no rule reads stages by it")
-                    .help(format!("write `pipeline by …` in a map of `{}`, or remove it", item.object.value)),
+                    .help(format!(
+                        "write `pipeline by …` in a map of `{}`, or remove it",
+                        item.object.name.value
+                    )),
                 );
             }
         }
@@ -457,8 +460,8 @@ impl<'a> Checker<'a> {
 
 fn of_category(item: &ast::Pipeline, from: &schema::Pipeline) -> String {
     match from.code.as_str() {
-        "" => item.object.value.clone(),
-        code => format!("{} category {code}", item.object.value),
+        "" => item.object.name.value.clone(),
+        code => format!("{} category {code}", item.object.name.value),
     }
 }
 

@@ -196,6 +196,7 @@ impl<'a> Checker<'a> {
             on_unmigrated: on_unmigrated.map(|arm| arm.arm),
             fidelity,
             because,
+            second_pass: clauses.second_pass.is_some(),
             line: self.line(rule.span),
         })
     }

@@ -314,7 +314,7 @@ impl Compiler<'_> {
                 Op::Lookup { table, key: self.boxed(key)? }
             }
             Expr::Each { list, body } => Op::Each { list: self.boxed(list)?, body: self.boxed(body)? },
-            Expr::Ref { maps, link } => {
+            Expr::Ref { maps, link, .. } => {
                 let linked = |map: &u16| {
                     let source = self.plan.maps.get(usize::from(*map)).map(|m| m.source.as_str().into());
                     source
@@ -323,6 +323,13 @@ impl Compiler<'_> {
                 };
                 Op::Ref { maps: maps.iter().map(linked).collect::<Result<_, _>>()?, link: self.boxed(link)? }
             }
+            Expr::EachLine { .. }
+            | Expr::Apply { .. }
+            | Expr::Param(_)
+            | Expr::Outer(_)
+            | Expr::Aggregate { .. }
+            | Expr::Lines(_)
+            | Expr::Title { .. } => return Err("not evaluated yet".to_owned()),
             Expr::Owner(user) => Op::Owner(self.boxed(user)?),
             Expr::Stage { category, stage, object } => {
                 let mut pipelines = HashMap::new();

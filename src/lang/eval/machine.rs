@@ -561,7 +561,9 @@ fn linked(maps: &[LinkedMap], link: &Value) -> Run<Value> {
         None => (maps.first(), text.as_ref()),
     };
     Ok(match map {
-        Some(map) => Value::Ref(Box::new(RefValue { map: map.map, key: key.into() })),
+        Some(map) => {
+            Value::Ref(Box::new(RefValue { map: map.map, others: Vec::new(), key: key.into(), field: None }))
+        }
         None => Value::Absent,
     })
 }

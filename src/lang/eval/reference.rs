@@ -248,7 +248,14 @@ impl Interpreter<'_> {
                 }
                 Ok(together(results))
             }
-            Expr::Ref { maps, link } => {
+            Expr::EachLine { .. }
+            | Expr::Apply { .. }
+            | Expr::Param(_)
+            | Expr::Outer(_)
+            | Expr::Aggregate { .. }
+            | Expr::Lines(_)
+            | Expr::Title { .. } => Err(End::Failure("not evaluated yet".to_owned())),
+            Expr::Ref { maps, link, .. } => {
                 let (elements, many) = self.elements(link, here)?;
                 let mut links = vec![];
                 for element in elements {
@@ -433,7 +440,12 @@ impl Interpreter<'_> {
                 Some(slash) if text[..slash] == **source => &text[slash + 1..],
                 Some(_) => continue,
             };
-            return Ok(Value::Ref(Box::new(RefValue { map: *map, key: CompactString::from(key) })));
+            return Ok(Value::Ref(Box::new(RefValue {
+                map: *map,
+                others: Vec::new(),
+                key: CompactString::from(key),
+                field: None,
+            })));
         }
         Ok(Value::Absent)
     }

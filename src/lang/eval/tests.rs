@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{Outcome, Output, Program, reference};
 use crate::lang::plan::*;
-use crate::lang::types::{Base, Fidelity, Type};
+use crate::lang::types::{Base, Type};
 use crate::lang::value::{Currency, Instant, Item, Money, OutcomeKind, RefValue, StageValue, Value, parse};
 
 fn slot(n: u16) -> Box<Expr> {
@@ -27,18 +27,11 @@ fn arm(value: Expr, flag: Option<&str>) -> Arm {
 }
 
 fn rule(value: Expr) -> Rule {
-    Rule {
-        target: 0,
-        when: None,
-        value,
-        label: None,
-        otherwise: vec![],
-        on_fail: None,
-        on_unmigrated: None,
-        fidelity: Fidelity::Exact,
-        because: None,
-        line: 10,
-    }
+    Rule { value, line: 10, ..Rule::default() }
+}
+
+fn linked(maps: Vec<u16>, link: Box<Expr>) -> Expr {
+    Expr::Ref { maps, link, any: false, object: None, field: None }
 }
 
 fn item(value: &str, attrs: Vec<Value>) -> Value {
@@ -67,17 +60,10 @@ fn plan(rules: Vec<Rule>, targets: Vec<Type>) -> Plan {
         name: name.to_owned(),
         source: name.to_owned(),
         target: "Account".to_owned(),
-        key: 0,
-        filter: None,
-        match_existing: vec![],
-        on_existing: OnExisting::Fill,
-        on_delete: OnDelete::List,
         targets: targets.into_iter().enumerate().map(target).collect(),
         rules,
-        reads: BTreeMap::new(),
-        dropped: vec![],
-        records: None,
         line: 1,
+        ..Map::default()
     };
     Plan {
         edition: 2026,
@@ -148,6 +134,7 @@ fn plan(rules: Vec<Rule>, targets: Vec<Type>) -> Plan {
         phases: vec![],
         provision: vec![],
         requires: vec![],
+        ..Plan::default()
     }
 }
 
@@ -210,8 +197,8 @@ fn every_kind_of_expression_runs() {
         (Expr::Each { list: slot(4), body: Box::new(Expr::Element) }, texts(&["a"])),
         (phones, Value::Int(2)),
         (
-            Expr::Ref { maps: vec![1], link: slot(0) },
-            Value::Ref(Box::new(RefValue { map: 1, key: "7".into() })),
+            linked(vec![1], slot(0)),
+            Value::Ref(Box::new(RefValue { map: 1, others: Vec::new(), key: "7".into(), field: None })),
         ),
         (Expr::Owner(slot(0)), Value::text("79")),
         (
@@ -327,9 +314,11 @@ fn elements_fail_alone_and_carry_their_labels() {
 
     let titles = Rule {
         label: Some(Label { value: Expr::Slot(1), when: Some(Expr::Attribute(0)) }),
-        ..rule(Expr::Ref { maps: vec![1], link: slot(2) })
+        ..rule(linked(vec![1], slot(2)))
     };
-    let link = |key: &str| Value::Ref(Box::new(RefValue { map: 1, key: key.into() }));
+    let link = |key: &str| {
+        Value::Ref(Box::new(RefValue { map: 1, others: Vec::new(), key: key.into(), field: None }))
+    };
     let tied = Value::Item(Box::new(Item { value: link("5"), attrs: vec![Value::text("Director")] }));
     assert_eq!(
         written(one(titles, many(Base::Ref("Account".to_owned())), &record)).0,
@@ -340,8 +329,9 @@ fn elements_fail_alone_and_carry_their_labels() {
 #[test]
 fn single_values_are_lifted_and_numbers_widened() {
     let many = Type { base: Base::Ref("Account".to_owned()), many: true, optional: true };
-    let link = rule(Expr::Ref { maps: vec![1], link: slot(0) });
-    let expected = Value::Ref(Box::new(RefValue { map: 1, key: "7".into() }));
+    let link = rule(linked(vec![1], slot(0)));
+    let expected =
+        Value::Ref(Box::new(RefValue { map: 1, others: Vec::new(), key: "7".into(), field: None }));
     assert_eq!(written(one(link, many, &[Value::Int(7)])).0, Value::List(vec![expected]));
     let decimal = Type::maybe(Base::Decimal);
     assert_eq!(
@@ -353,10 +343,12 @@ fn single_values_are_lifted_and_numbers_widened() {
 #[test]
 fn links_to_several_objects_find_their_map() {
     let link = |text: &str| {
-        let rule = rule(Expr::Ref { maps: vec![1, 2], link: slot(0) });
+        let rule = rule(linked(vec![1, 2], slot(0)));
         written(one(rule, Type::text().or_absent(), &[Value::text(text)])).0
     };
-    let to = |map, key: &str| Value::Ref(Box::new(RefValue { map, key: key.into() }));
+    let to = |map, key: &str| {
+        Value::Ref(Box::new(RefValue { map, others: Vec::new(), key: key.into(), field: None }))
+    };
     assert_eq!(link("contact/5"), to(2, "5"));
     assert_eq!(link("company/5"), to(1, "5"));
     assert_eq!(link("5"), to(1, "5"));
@@ -457,7 +449,7 @@ fn plans_that_cannot_run_are_refused() {
     let broken = [
         plan(vec![rule(call("nonsense", vec![]))], vec![Type::text()]),
         plan(vec![rule(Expr::Lookup { table: 9, key: slot(0) })], vec![Type::text()]),
-        plan(vec![rule(Expr::Ref { maps: vec![9], link: slot(0) })], vec![Type::text()]),
+        plan(vec![rule(linked(vec![9], slot(0)))], vec![Type::text()]),
         plan(vec![rule(Expr::Slot(0))], vec![]),
         {
             let mut circle = plan(vec![], vec![]);
@@ -549,7 +541,7 @@ fn expr() -> impl Strategy<Value = Expr> {
             5 => (functions, some()).prop_map(|(function, args)| call(function, args)),
             3 => (0u16..2, boxed()).prop_map(|(table, key)| Expr::Lookup { table, key }),
             3 => (boxed(), boxed()).prop_map(|(list, body)| Expr::Each { list, body }),
-            2 => (maps, boxed()).prop_map(|(maps, link)| Expr::Ref { maps, link }),
+            2 => (maps, boxed()).prop_map(|(maps, to)| linked(maps, to)),
             1 => boxed().prop_map(Expr::Owner),
             1 => (proptest::option::of(boxed()), boxed())
                 .prop_map(|(category, stage)| Expr::Stage { category, stage, object: "deal".to_owned() }),

@@ -5,16 +5,19 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::types::{Fidelity, Type};
 use super::value::{StageValue, Value};
 
 /// A whole plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The language's edition.
     pub edition: u32,
+    /// The files that it was made of: the spec, then its profiles. Lines count through all of them.
+    pub files: Vec<File>,
     /// Where records come from.
     pub source: System,
     /// Where they go.
@@ -23,10 +26,16 @@ pub struct Plan {
     pub zone: Option<String>,
     /// Maps in the order of the spec. Expressions and refs name them by index.
     pub maps: Vec<Map>,
+    /// Functions that the spec defines; each calls only those before it.
+    pub functions: Vec<Function>,
     /// Value tables.
     pub tables: Vec<Table>,
     /// Pipelines.
     pub pipelines: Vec<Pipeline>,
+    /// Which maps the records of a shared source object go to.
+    pub splits: Vec<Split>,
+    /// Objects that are folded into mapped ones.
+    pub flattens: Vec<Flatten>,
     /// Who owns what.
     pub owners: Owners,
     /// Maps by index, in the order in which they are loaded; maps of one phase do not depend on each other.
@@ -35,10 +44,47 @@ pub struct Plan {
     pub provision: Vec<CustomField>,
     /// What else the destination must have.
     pub requires: Vec<Requirement>,
+    /// Limits that a run must keep.
+    pub budget: Vec<Limit>,
+    /// What a person still has to decide: a plan with any of it is not carried out in a real account.
+    pub open: Vec<Open>,
+}
+
+/// A file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name for people.
+    pub name: String,
+    /// The line of the plan that is its first.
+    pub first_line: u32,
+}
+
+/// A limit that a run must keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What is limited: `quarantine`, `flag`, `owners.otherwise`.
+    pub what: String,
+    /// No more than this many records, or this share of them (0.005 is half a per cent).
+    pub at_most: Decimal,
+    /// Whether it is a share.
+    pub share: bool,
+    /// The line of the spec, from 1.
+    pub line: u32,
+}
+
+/// Something that a person still has to decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// What kind of thing: `proposed`, `todo`.
+    pub kind: String,
+    /// The rule or field: `deal.description`.
+    pub what: String,
+    /// The line of the spec, from 1.
+    pub line: u32,
 }
 
 /// One side of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct System {
     /// The connector's name.
     pub connector: String,
@@ -49,7 +95,7 @@ pub struct System {
 }
 
 /// One source object to one destination object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Map {
     /// What `ref` and `order` call it.
     pub name: String,
@@ -69,8 +115,12 @@ pub struct Map {
     pub on_delete: OnDelete,
     /// The destination fields that rules write, in a fixed order. Rules name them by index.
     pub targets: Vec<Target>,
-    /// Rules in the order of the spec.
+    /// Rules in the order of the spec. In a map that a split leads to, they see only records that it sends there.
     pub rules: Vec<Rule>,
+    /// Notes that go with the record.
+    pub notes: Vec<Note>,
+    /// Index into [`Plan::splits`], where the source object is shared.
+    pub split: Option<u16>,
     /// Names of the source fields that are read, by slot, sorted.
     pub reads: BTreeMap<u16, String>,
     /// Source fields that are not migrated, with the reason.
@@ -105,7 +155,7 @@ pub struct Target {
 }
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// Index into [`Map::targets`].
     pub target: u16,
@@ -125,6 +175,134 @@ pub struct Rule {
     pub fidelity: Fidelity,
     /// Why something is lost.
     pub because: Option<String>,
+    /// Whether it is written only once every record exists.
+    pub second_pass: bool,
+    /// The line of the spec, from 1.
+    pub line: u32,
+}
+
+/// A note that goes with a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// What tells it from the other notes of its map: the title as the spec writes it.
+    pub name: String,
+    /// Its title.
+    pub title: Expr,
+    /// What it says; its `target` has no meaning. Without a value there is no note.
+    pub rule: Rule,
+    /// In a flatten: one note for each folded record, in the order of their keys.
+    pub for_each: bool,
+    /// With `for_each`: no more than this many; what is beyond is counted in a last note.
+    pub at_most: Option<u32>,
+}
+
+/// Records of one object, folded into those of a map.
+///
+/// Its expressions read the picked record by [`Expr::Slot`] (in notes `for_each`, the record at hand), all of them by
+/// [`Expr::Aggregate`], and the record that takes them in by [`Expr::Outer`]. Its rules write targets of that map and
+/// run where at least one record is folded in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flatten {
+    /// The source object that is folded in.
+    pub source: String,
+    /// The map that takes it in, by index.
+    pub into: u16,
+    /// The slot of the link to that map's source record.
+    pub via: u16,
+    /// The slot of its own key.
+    pub key: u16,
+    /// Which records take part.
+    pub filter: Option<Filter>,
+    /// Which of several records [`Expr::Slot`] reads; the first by key where nothing says so.
+    pub pick: Option<Pick>,
+    /// Rules in the order of the spec; their targets index [`Map::targets`] of `into`.
+    pub rules: Vec<Rule>,
+    /// Notes that go with the record that takes it in.
+    pub notes: Vec<Note>,
+    /// What happens with a record whose link is absent or leads to a record that takes no part.
+    pub orphan: Arm,
+    /// The line of `orphan`, from 1.
+    pub orphan_line: u32,
+    /// Names of the source fields that are read, by slot, sorted.
+    pub reads: BTreeMap<u16, String>,
+    /// Source fields that are not migrated, with the reason.
+    pub dropped: Vec<Dropped>,
+    /// Source records by the snapshot's statistics.
+    pub records: Option<u64>,
+    /// The line of the spec, from 1.
+    pub line: u32,
+}
+
+/// Which of several folded records is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pick {
+    /// The one with the greatest value, rather than the least; of equals the one with the greater key. An absent
+    /// value is less than any other.
+    pub latest: bool,
+    /// In this slot.
+    pub by: u16,
+}
+
+/// Which maps the records of a shared source object go to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The source object.
+    pub source: String,
+    /// How it is told.
+    pub how: SplitHow,
+    /// The line of the spec, from 1.
+    pub line: u32,
+}
+
+/// How a split tells where a record goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitHow {
+    /// By conditions: the first row that fits. The last one has none.
+    When(Vec<SplitRow>),
+    /// By the value in a slot.
+    Value {
+        /// The slot.
+        slot: u16,
+        /// Source code to where it goes.
+        rows: BTreeMap<String, SplitRow>,
+        /// For values that no row names, and for records without one.
+        unseen: SplitRow,
+    },
+}
+
+/// One row of a split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SplitRow {
+    /// Its condition; `None` in splits by value and in the last row.
+    pub when: Option<Expr>,
+    /// Where its records go.
+    pub to: SplitTo,
+    /// The line of the spec, from 1.
+    pub line: u32,
+}
+
+/// Where a row of a split sends its records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitTo {
+    /// To these maps, by index.
+    Maps(Vec<u16>),
+    /// On a list for a person, for this reason.
+    Listed(String),
+    /// `skip`, `quarantine` or `stop`.
+    Arm(Arm),
+}
+
+/// A function that the spec defines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// How many parameters it takes.
+    pub params: u16,
+    /// What it gives; reads its arguments by [`Expr::Param`].
+    pub body: Expr,
     /// The line of the spec, from 1.
     pub line: u32,
 }
@@ -198,12 +376,57 @@ pub enum Expr {
         /// Sees [`Expr::Element`] and [`Expr::Attribute`].
         body: Box<Expr>,
     },
-    /// A link to a record of one of these maps, or, over a list, links.
+    /// A link to a record of one of these maps, or, over a list, links. Where [`Plan::maps`] lists several maps for
+    /// the record's object, they are tried in this order.
     Ref {
         /// Indices into [`Plan::maps`].
         maps: Vec<u16>,
-        /// The link, or the list of links.
+        /// The link, or the list of links: keys, or `object/key` where they may lead to several objects.
         link: Box<Expr>,
+        /// Whether a link may lead to several objects. A link to an object that none of the maps reads is left out.
+        any: bool,
+        /// The object's name apart from the key, for links that come as two fields.
+        object: Option<Box<Expr>>,
+        /// Instead of the link itself, the value that the linked record has in this target, per map.
+        field: Option<Vec<u16>>,
+    },
+    /// The rules once per element of a list: a list of lines, [`Value::Item`] without a value of its own and with
+    /// one attribute per column. In its rules [`Expr::Attribute`] and [`Expr::Element`] are the element's,
+    /// [`Expr::Slot`] stays the record's; `skip` leaves the line out.
+    EachLine {
+        /// The list.
+        list: Box<Expr>,
+        /// What the lines hold, in the order of the destination field's attributes.
+        columns: Vec<Target>,
+        /// Rules; their targets index `columns`.
+        rules: Vec<Rule>,
+    },
+    /// A function of the spec, by its index in [`Plan::functions`].
+    Apply {
+        /// Which.
+        function: u16,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
+    /// Inside a function: the argument of this index.
+    Param(u16),
+    /// Inside a flatten: a field of the record that takes the others in, by slot.
+    Outer(u16),
+    /// Inside a flatten: something of all records that are folded in.
+    Aggregate {
+        /// What.
+        kind: Aggregate,
+        /// Of which value of each of them; nothing for `count`. Absent values take no part.
+        of: Option<Box<Expr>>,
+    },
+    /// Text, one line per value that is there: `label: value`.
+    Lines(Vec<Line>),
+    /// The title of a code, or the code itself where it has none.
+    Title {
+        /// The code.
+        of: Box<Expr>,
+        /// Code to title.
+        titles: BTreeMap<String, String>,
     },
     /// The destination user for a source user. Total.
     Owner(Box<Expr>),
@@ -228,6 +451,38 @@ pub enum Expr {
     Or(Box<Expr>, Box<Expr>),
     /// A comparison. With an absent side only `NotEqual` is true.
     Compare(Comparison, Box<Expr>, Box<Expr>),
+}
+
+impl Default for Expr {
+    /// No value.
+    fn default() -> Self {
+        Expr::Const(Value::Absent)
+    }
+}
+
+/// What is made of all folded records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aggregate {
+    /// How many there are; with a value, how many have it.
+    Count,
+    /// The sum of numbers, or of amounts of one currency; amounts of several currencies fail.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+/// One line of [`Expr::Lines`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What stands before the value.
+    pub label: String,
+    /// The value; a list runs on with commas.
+    pub value: Expr,
+    /// For a list of rows: the name and the attribute's index of each column; a row takes a line.
+    pub columns: Vec<(String, u16)>,
 }
 
 /// A comparison.
@@ -408,6 +663,15 @@ impl Plan {
         // INVARIANT: a plan holds no map with keys other than texts and numbers, so it always serialises.
         let bytes = serde_json::to_vec(self).unwrap_or_default();
         blake3::hash(&bytes).to_hex().to_string()
+    }
+
+    /// The file and the line in it of a line of the plan.
+    pub fn place(&self, line: u32) -> (&str, u32) {
+        let after = self.files.partition_point(|file| file.first_line <= line);
+        match after.checked_sub(1).and_then(|index| self.files.get(index)) {
+            Some(file) => (&file.name, line - file.first_line + 1),
+            None => ("", line),
+        }
     }
 
     /// A rule's stable id: `map.target`.

@@ -30,16 +30,83 @@ pub enum Item {
     Target(System),
     /// `zone "Europe/Moscow"`
     Zone(Name),
+    /// `use "standard"`
+    Use(Use),
     /// `owners { … }`
     Owners(Owners),
+    /// `fn …(…) -> … = …`
+    Function(Function),
     /// `table … { … }`
     Table(Table),
     /// `pipeline … { … }`
     Pipeline(Pipeline),
     /// `map … { … }`
     Map(Map),
+    /// `split … { … }`
+    Split(Split),
+    /// `flatten … into … via … { … }`
+    Flatten(Flatten),
     /// `order { … }`
     Order(Order),
+    /// `fixture … = … { … }`
+    Fixture(Fixture),
+    /// `test "…" { … }`
+    Test(Test),
+    /// `test every row …`
+    TestEveryRow(TestEveryRow),
+    /// `golden … "…" => … "…"`
+    Golden(Golden),
+    /// `budget { … }`
+    Budget(Budget),
+    /// `accept … on … until … because … by …`
+    Accept(Accept),
+}
+
+/// `use "standard"`: a profile whose items are taken over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    /// The shipped profile's name, or a path relative to the spec.
+    pub profile: Name,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// How an item stands to the item of the same name in a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// No word: no profile has an item of this name.
+    #[default]
+    Own,
+    /// `replace`: the profile's item counts no more.
+    Replace(Span),
+    /// `refine`: single rules or rows of the profile's item are changed or added.
+    Refine(Span),
+}
+
+/// `fn full_name(given: text?, family: text?) -> text? = join(" ", [given, family])`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// `replace` or nothing.
+    pub mode: Mode,
+    /// Its name.
+    pub name: Name,
+    /// Its parameters.
+    pub params: Vec<Param>,
+    /// What it gives.
+    pub result: TypeRef,
+    /// How; bare names in it are parameters.
+    pub body: Expr,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `given: text?`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub ty: TypeRef,
 }
 
 /// A connector and its snapshot.
@@ -56,6 +123,8 @@ pub struct System {
 /// Who owns what in the destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owners {
+    /// `replace` or nothing.
+    pub mode: Mode,
     /// `match by email`
     pub match_by_email: Option<Span>,
     /// Named users, in order.
@@ -102,6 +171,8 @@ pub struct Coded {
 /// A typed value table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
+    /// `replace`, `refine` or nothing.
+    pub mode: Mode,
     /// Its name.
     pub name: Name,
     /// What is looked up.
@@ -133,6 +204,8 @@ pub enum TableTarget {
 /// One row of a table. Several codes before `=>` are merged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableRow {
+    /// `proposed 0.62`
+    pub proposed: Option<Spanned<Decimal>>,
     /// The values it is for.
     pub codes: Vec<Coded>,
     /// What comes out.
@@ -155,10 +228,12 @@ pub struct UnseenRow {
 /// How the stages of a source pipeline become those of a destination pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
+    /// `replace`, `refine` or nothing.
+    pub mode: Mode,
     /// Its name.
     pub name: Name,
-    /// The source object: `deal`, `lead`.
-    pub object: Name,
+    /// The source object: `deal`, `lead`, `process 1032`.
+    pub object: ObjectRef,
     /// `category 0` with its title; `None` for objects with one pipeline.
     pub category: Option<Coded>,
     /// The destination pipeline's name.
@@ -174,6 +249,8 @@ pub struct Pipeline {
 /// One row of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageRow {
+    /// `proposed 0.62`
+    pub proposed: Option<Spanned<Decimal>>,
     /// The source stages it is for.
     pub codes: Vec<Coded>,
     /// Where they go.
@@ -221,11 +298,23 @@ pub enum TypeArg {
     Number(Spanned<u32>),
 }
 
+/// A source object: `deal`, or ``process 1032 `Equipment` ``, whose name is its word and its number with one blank
+/// between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectRef {
+    /// `deal`, `process 1032`.
+    pub name: Name,
+    /// The title in backticks, which is checked.
+    pub title: Option<Name>,
+}
+
 /// One source object to one destination object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
+    /// `replace`, `refine` or nothing.
+    pub mode: Mode,
     /// The source object.
-    pub source: Name,
+    pub source: ObjectRef,
     /// The destination object.
     pub target: Name,
     /// `as NAME`
@@ -241,11 +330,11 @@ pub struct Map {
 impl Map {
     /// The name that `ref` and `order` use.
     pub fn name(&self) -> &Name {
-        self.alias.as_ref().unwrap_or(&self.source)
+        self.alias.as_ref().unwrap_or(&self.source.name)
     }
 }
 
-/// A line of a map's body.
+/// A line of the body of a `map`, a `flatten` or an `each`. Which of them may stand where is for the checker to say.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MapLine {
     /// `key ID`
@@ -272,6 +361,33 @@ pub enum MapLine {
     },
     /// `name <- TITLE …`
     Rule(Box<Rule>),
+    /// `note "Full title" <- TITLE …`
+    Note(Box<Note>),
+    /// `gap UF_… "links between items have no place"`: it goes to the gap report.
+    Gap {
+        /// The fields that have no place in the destination.
+        fields: Vec<FieldPattern>,
+        /// Why.
+        why: Name,
+        /// The whole line.
+        span: Span,
+    },
+    /// `pick latest by CREATED_TIME`: which of the records that are folded in a bare name reads.
+    Pick {
+        /// The one with the greatest value, rather than the least (`earliest`).
+        latest: bool,
+        /// Of this field.
+        by: FieldRef,
+        /// The whole line.
+        span: Span,
+    },
+    /// `orphan => skip "…"`: records that are to be folded in and have nowhere to go.
+    Orphan {
+        /// What happens with them.
+        arm: Arm,
+        /// The whole line.
+        span: Span,
+    },
     /// `drop LOGO declined "…"`
     Drop(Drop),
     /// `todo UF_… "ask the customer"`
@@ -325,9 +441,37 @@ pub struct FieldPattern {
     pub glob: bool,
 }
 
+/// `note "Equipment {TITLE}" <- lines(…) for each at most 20 …`: a note on the destination record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// `proposed 0.62`
+    pub proposed: Option<Spanned<Decimal>>,
+    /// Its title: a text, possibly with `{…}` in it.
+    pub title: Expr,
+    /// What it says.
+    pub value: Expr,
+    /// `for each at most N`: one for each record that is folded in, but no more than this.
+    pub for_each: Option<ForEach>,
+    /// The clauses that follow.
+    pub clauses: Clauses,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// `for each`, `for each at most 20`
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForEach {
+    /// `at most N`
+    pub at_most: Option<Spanned<u32>>,
+    /// The whole clause.
+    pub span: Span,
+}
+
 /// A rule that writes one destination field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
+    /// `proposed 0.62`: written by `b2n draft` and not yet read by a person.
+    pub proposed: Option<Spanned<Decimal>>,
     /// What it writes.
     pub target: RuleTarget,
     /// The value.
@@ -448,6 +592,262 @@ pub enum DropReason {
     Declined(Name),
 }
 
+/// `split lead { … }`, `split activity by TYPE_ID { … }`: which maps a record of a shared source goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// The shared source object.
+    pub source: ObjectRef,
+    /// `by TYPE_ID`; without it rows are conditions.
+    pub by: Option<FieldRef>,
+    /// Rows, the first that fits decides.
+    pub rows: Vec<SplitRow>,
+    /// `split …`, without the body.
+    pub head: Span,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One row of a split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitRow {
+    /// Which records.
+    pub on: SplitOn,
+    /// Where they go.
+    pub to: SplitTo,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// Which records a row of a split is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SplitOn {
+    /// `when CONDITION`
+    When(Expr),
+    /// Values of the field after `by`.
+    Codes(Vec<Coded>),
+    /// `otherwise`: every other record; in splits by conditions only.
+    Otherwise(Span),
+    /// `_ unseen`: values born after the snapshot; in splits by a field only.
+    Unseen(Span),
+}
+
+/// Where a row of a split sends its records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SplitTo {
+    /// These maps, by name.
+    Maps(Vec<Name>),
+    /// `listed "…"`: nowhere, and on a list for a person.
+    Listed(Name),
+    /// `skip "…"`, `quarantine`, `stop`.
+    Arm(Arm),
+}
+
+/// `flatten process 1032 into company via PARENT_ID_4 { … }`: records with no counterpart, folded into a mapped one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flatten {
+    /// `replace`, `refine` or nothing.
+    pub mode: Mode,
+    /// The source object that is folded in.
+    pub source: ObjectRef,
+    /// The map, by name, whose records take it in.
+    pub into: Name,
+    /// The field of the folded record that links to the other one.
+    pub via: FieldRef,
+    /// The lines of its body, in order.
+    pub body: Vec<MapLine>,
+    /// `flatten …`, without the body.
+    pub head: Span,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `fixture won_deal = deal { … }`: a named test record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fixture {
+    /// Its name.
+    pub name: Name,
+    /// The source object.
+    pub object: ObjectRef,
+    /// Its fields.
+    pub record: RecordLit,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `{ ID: "7", PHONE: ["+1 …"], ..default }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordLit {
+    /// The fields that it names, in order; a custom field of the destination by its label in quotes.
+    pub fields: Vec<FieldLit>,
+    /// How it ends.
+    pub rest: Rest,
+    /// Braces and what is in them.
+    pub span: Span,
+}
+
+/// How a record in braces ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rest {
+    /// With its last field: every required field must be named, others are absent.
+    None,
+    /// `..`, in `expect`: other fields may hold anything.
+    Any(Span),
+    /// `..default` (every unnamed field is absent), or `..NAME` (those of the fixture).
+    Of(Name),
+}
+
+/// `TITLE: "Pumps"`
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldLit {
+    /// The field: a code with or without a title, a title alone, or a label in quotes (as a code).
+    pub field: Coded,
+    /// Its value.
+    pub value: ValueLit,
+    /// Both.
+    pub span: Span,
+}
+
+/// A value in a record in braces.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueLit {
+    /// A literal: text, number, money, date, yes or no; `ref company("7")`.
+    Expr(Expr),
+    /// `absent`
+    Absent(Span),
+    /// `user dismissed`, `user otherwise`, `user "anna@…"`: a source user as `owners` sees them.
+    User(Spanned<OwnerWho>),
+    /// `stage "Qualify"`, `won "Signed"`
+    Stage(Spanned<StageTarget>),
+    /// `[…]`
+    List(Vec<ValueLit>, Span),
+    /// `{ … }`: a row, or an element with attributes, whose value is named `value`.
+    Record(RecordLit),
+}
+
+/// `test "a won deal" { given … expect … }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    /// What it shows.
+    pub name: Name,
+    /// The records that there are.
+    pub given: Vec<Given>,
+    /// What must come out.
+    pub expect: Vec<Expect>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `given deal { …, ..won_deal }`, `given won_deal`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// The source object, or the name of a fixture.
+    pub object: ObjectRef,
+    /// Its fields; `None` where a fixture is taken as it is.
+    pub record: Option<RecordLit>,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// A line that begins with `expect`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expect {
+    /// What is expected.
+    pub kind: ExpectKind,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// What a test expects.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpectKind {
+    /// `expect Lead { … }`: a record of this destination object, with these values.
+    Record(Name, RecordLit),
+    /// `expect no Lead`
+    No(Name),
+    /// `expect quarantine`
+    Quarantine,
+    /// `expect stop`
+    Stop,
+    /// `expect skip "…"`: left out for this reason.
+    Skip(Name),
+    /// `expect flag "…"`: listed for a person for this reason, by a `flag` or by `listed`.
+    Flag(Name),
+}
+
+/// `test every row sales`: each row of a table or pipeline leads to a record that the destination takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestEveryRow {
+    /// The table or pipeline.
+    pub name: Name,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `golden deal "fixtures/deals.ndjson" => Lead "golden/leads.ndjson"`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Golden {
+    /// The source object.
+    pub source: ObjectRef,
+    /// Its records, one JSON object per line; relative to the spec.
+    pub input: Name,
+    /// The destination object.
+    pub target: Name,
+    /// What must come out of them.
+    pub output: Name,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `budget { quarantine <= 0.5% }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    /// Rows.
+    pub rows: Vec<BudgetRow>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetRow {
+    /// What is limited: `quarantine`, `merged`, `owners.otherwise`.
+    pub what: Name,
+    /// How much of it there may be at most: a number, or a fraction where `unit` is [`BudgetUnit::Percent`].
+    pub limit: Spanned<Decimal>,
+    /// Of what.
+    pub unit: BudgetUnit,
+    /// The whole row.
+    pub span: Span,
+}
+
+/// What a limit counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BudgetUnit {
+    /// A share of the records.
+    Percent,
+    /// A word after the number: `tables`, `rules`, `records`, `fields`; `None` counts records.
+    Counted(Option<Name>),
+}
+
+/// `accept B2N-L204 on company."Annual volume" until 2027-01-31 because "…" by "…"`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    /// The finding's code.
+    pub code: Name,
+    /// The map, table, pipeline or flatten that it stands in.
+    pub item: Name,
+    /// The rule or row in it; `None` for the item as a whole.
+    pub part: Option<Name>,
+    /// The last day on which it counts.
+    pub until: Spanned<Date>,
+    /// Why.
+    pub because: Name,
+    /// Who says so.
+    pub by: Name,
+    /// The whole item.
+    pub span: Span,
+}
+
 /// `order { company, contact before deal }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
@@ -513,6 +913,15 @@ pub enum ExprKind {
         /// What is looked up.
         key: Box<Expr>,
     },
+    /// `each rows { product <- … }`: the lines once per element of the list.
+    EachBlock {
+        /// The list.
+        list: Box<Expr>,
+        /// Rules, and what becomes of the row's other fields.
+        body: Vec<MapLine>,
+    },
+    /// `???`: to be filled in.
+    Hole,
     /// `ref company(COMPANY_ID)`, `refs company(COMPANY_IDS)`, `ref deal|inbound(…)`, `.name` of it
     Ref {
         /// `refs` rather than `ref`.

@@ -125,13 +125,23 @@ impl<'a> Parser<'a> {
             Context::Table => {
                 let (rows, unseen) = self.rows(block, |r, span, unseen| r.table_row(span, unseen));
                 if let Some(HeadLine::Table { name, from, to }) = line {
-                    self.spec.items.push(Item::Table(Table { name, from, to, rows, unseen, span: whole }));
+                    self.spec.items.push(Item::Table(Table {
+                        mode: Mode::Own,
+                        name,
+                        from,
+                        to,
+                        rows,
+                        unseen,
+                        span: whole,
+                    }));
                 }
             }
             Context::Pipeline => {
                 let (rows, unseen) = self.rows(block, |r, span, unseen| r.stage_row(span, unseen));
                 if let Some(HeadLine::Pipeline { name, object, category, to }) = line {
-                    let pipeline = Pipeline { name, object, category, to, rows, unseen, span: whole };
+                    let object = ObjectRef { name: object, title: None };
+                    let pipeline =
+                        Pipeline { mode: Mode::Own, name, object, category, to, rows, unseen, span: whole };
                     self.spec.items.push(Item::Pipeline(pipeline));
                 }
             }
@@ -139,7 +149,8 @@ impl<'a> Parser<'a> {
                 let body = self.map_body(block);
                 if let Some(HeadLine::Map { source, target, alias }) = line {
                     self.spec.items.push(Item::Map(Map {
-                        source,
+                        mode: Mode::Own,
+                        source: ObjectRef { name: source, title: None },
                         target,
                         alias,
                         body,
@@ -170,7 +181,7 @@ impl<'a> Parser<'a> {
     }
 
     fn owners(&mut self, block: &Block, span: Span) -> Owners {
-        let mut owners = Owners { match_by_email: None, rows: Vec::new(), span };
+        let mut owners = Owners { mode: Mode::Own, match_by_email: None, rows: Vec::new(), span };
         for row in &block.stmts {
             let Some(place) = self.plain_row(row) else { continue };
             if self.word(row) != "match" {

@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         self.shape.arrow = Some(self.span(&parts.next()?).start as usize);
         let arm = self.arm(parts.next()?, true)?;
         let fidelity = self.row_fidelity(parts.next()?)?;
-        Some(Row::Listed(TableRow { codes, arm, fidelity, span }))
+        Some(Row::Listed(TableRow { proposed: None, codes, arm, fidelity, span }))
     }
 
     pub(super) fn stage_row(&mut self, span: Span, unseen: bool) -> Option<Row<StageRow>> {
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
             StageTarget::Arm(self.arm_of(first, true)?)
         };
         let fidelity = self.row_fidelity(parts.next()?)?;
-        Some(Row::Listed(StageRow { codes, to, fidelity, span }))
+        Some(Row::Listed(StageRow { proposed: None, codes, to, fidelity, span }))
     }
 
     fn unseen(&mut self, rule: Rule, span: Span) -> Option<UnseenRow> {
@@ -337,7 +337,7 @@ impl<'a> Reader<'a> {
         self.shape.arrow = Some(self.span(&parts.next()?).start as usize);
         let value = self.expression(parts.next()?)?;
         let clauses = self.clauses(parts)?;
-        Some(MapLine::Rule(Box::new(ast::Rule { target, value, clauses, span })))
+        Some(MapLine::Rule(Box::new(ast::Rule { proposed: None, target, value, clauses, span })))
     }
 
     fn clauses(&mut self, parts: Pairs<'_, Rule>) -> Option<Clauses> {

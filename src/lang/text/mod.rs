@@ -47,12 +47,26 @@ impl<T> Spanned<T> {
     }
 }
 
-/// A text file with an index of its lines.
+/// A text file with an index of its lines, or several files joined into one (a spec and its profiles), whose spans
+/// and lines count through all of them.
 #[derive(Clone, Debug)]
 pub struct SourceText {
     name: Arc<str>,
     text: Arc<str>,
     lines: Arc<[u32]>,
+    /// The files of a joined text; empty for a single file.
+    parts: Arc<[Part]>,
+}
+
+/// A file of a joined text.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The file alone.
+    pub file: SourceText,
+    /// Where it begins in the joined text, in bytes.
+    pub start: u32,
+    /// The number of its first line in the joined text.
+    pub first_line: u32,
 }
 
 /// A place in a file as people count it.
@@ -92,7 +106,46 @@ impl SourceText {
         lines.extend(
             text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| Span::new(i + 1, i + 1).start),
         );
-        SourceText { name: name.into(), text, lines: lines.into() }
+        SourceText { name: name.into(), text, lines: lines.into(), parts: Arc::new([]) }
+    }
+
+    /// Joins files: the text bears the name of the first one. A single file stays as it is.
+    pub fn join(mut files: Vec<SourceText>) -> SourceText {
+        if files.len() == 1 {
+            return files.remove(0);
+        }
+        let mut text = String::new();
+        let mut parts = Vec::with_capacity(files.len());
+        let mut first_line = 1;
+        for file in files {
+            let start = Span::new(text.len(), text.len()).start;
+            text.push_str(file.text());
+            // A line of its own ends each file, so that no two files share a line.
+            text.push('\n');
+            let lines = u32::try_from(file.lines.len()).unwrap_or(u32::MAX);
+            parts.push(Part { file, start, first_line });
+            first_line += lines;
+        }
+        let name = parts.first().map_or_else(|| Arc::from(""), |part| Arc::clone(&part.file.name));
+        let joined = SourceText::new(name, text);
+        SourceText { parts: parts.into(), ..joined }
+    }
+
+    /// The files of a joined text; empty for a single file.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The file that a span stands in, and the span in it.
+    pub fn local(&self, span: Span) -> (&SourceText, Span) {
+        let after = self.parts.partition_point(|part| part.start <= span.start);
+        match after.checked_sub(1).and_then(|index| self.parts.get(index)) {
+            Some(part) => (
+                &part.file,
+                Span { start: span.start - part.start, end: span.end.saturating_sub(part.start) },
+            ),
+            None => (self, span),
+        }
     }
 
     /// Decodes UTF-8, dropping a byte order mark.
@@ -162,6 +215,28 @@ mod tests {
         assert_eq!(text.position(5), Position { line: 2, column: 2 });
         assert_eq!(text.position(8), Position { line: 3, column: 1 });
         assert_eq!(text.position(99), Position { line: 3, column: 2 });
+    }
+
+    #[test]
+    fn joined_files_keep_their_places() {
+        let whole = SourceText::join(vec![
+            SourceText::new("a.b2n", "one\ntwo"),
+            SourceText::new("b.b2n", "drei\n"),
+            SourceText::new("c.b2n", "четыре"),
+        ]);
+        let firsts: Vec<u32> = whole.parts().iter().map(|part| part.first_line).collect();
+        for (index, word) in ["two", "drei", "четыре"].into_iter().enumerate() {
+            let at = whole.text().find(word).expect("the word stands there");
+            let span = Span::new(at, at + word.len());
+            let (file, local) = whole.local(span);
+            assert_eq!(file.name(), ["a.b2n", "b.b2n", "c.b2n"][index]);
+            assert_eq!((file.slice(local), whole.slice(span)), (word, word));
+            let lines = (whole.position(span.start).line, file.position(local.start).line);
+            assert_eq!(lines.0, firsts[index] + lines.1 - 1);
+        }
+        let alone = SourceText::join(vec![SourceText::new("a", "x")]);
+        assert!(alone.parts().is_empty());
+        assert_eq!(alone.local(Span::new(0, 1)).1, Span::new(0, 1));
     }
 
     #[test]

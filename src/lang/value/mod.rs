@@ -97,7 +97,8 @@ pub struct Address {
 pub struct Item {
     /// The value proper.
     pub value: Value,
-    /// Source side: the attributes in the order of the schema's field. Destination side: the label, alone.
+    /// Source side: the attributes in the order of the schema's field. Destination side: the label, alone; in a
+    /// line such as a lead's product, which has no value of its own, its columns.
     pub attrs: Vec<Value>,
 }
 
@@ -106,8 +107,13 @@ pub struct Item {
 pub struct RefValue {
     /// The map that carries the record, by its index in the plan.
     pub map: u16,
+    /// Other maps of the same source object that may carry it instead, in the order of trial.
+    pub others: Vec<u16>,
     /// The record's key in the source.
     pub key: CompactString,
+    /// Not the link itself, but what the linked record has in this target, by its index in the map (one per map,
+    /// `map` first).
+    pub field: Option<Vec<u16>>,
 }
 
 /// A place in a destination pipeline.

@@ -16,6 +16,8 @@ fn read(text: &str) -> Spec {
 fn show(expr: &Expr) -> String {
     let all = |exprs: &[Expr]| exprs.iter().map(show).collect::<Vec<_>>().join(" ");
     match &expr.kind {
+        ExprKind::Hole => "???".to_owned(),
+        ExprKind::EachBlock { list, body } => format!("(each {} {} lines)", show(list), body.len()),
         ExprKind::Field(field) => show_field(field),
         ExprKind::Text(parts) => {
             let parts = parts.iter().map(|part| match part {

@@ -85,17 +85,9 @@ fn try_encoder(object: &str, targets: &[&str], marker: &str) -> Result<Encoder, 
         name: "m".to_owned(),
         source: "deal".to_owned(),
         target: object.to_owned(),
-        key: 0,
-        filter: None,
-        match_existing: Vec::new(),
-        on_existing: plan::OnExisting::Fill,
-        on_delete: plan::OnDelete::List,
         targets: targets.collect(),
-        rules: Vec::new(),
-        reads: BTreeMap::new(),
-        dropped: Vec::new(),
-        records: None,
         line: 1,
+        ..plan::Map::default()
     };
     Encoder::new(directory, &live, &map, marker)
 }

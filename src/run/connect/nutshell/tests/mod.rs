@@ -153,17 +153,9 @@ fn map(live: &Schema, object: &str, targets: &[&str]) -> plan::Map {
         name: object.to_lowercase(),
         source: "company".to_owned(),
         target: object.to_owned(),
-        key: 0,
-        filter: None,
-        match_existing: Vec::new(),
-        on_existing: plan::OnExisting::Fill,
-        on_delete: plan::OnDelete::List,
         targets: targets.collect(),
-        rules: Vec::new(),
-        reads: std::collections::BTreeMap::new(),
-        dropped: Vec::new(),
-        records: None,
         line: 1,
+        ..plan::Map::default()
     }
 }
 
