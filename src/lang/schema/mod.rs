@@ -2,6 +2,7 @@
 //!
 //! Made by a connector or read from a snapshot; the only place that types come from. Knows no vendor.
 
+pub mod drift;
 mod hash;
 mod reader;
 pub mod snapshot;
@@ -185,6 +186,13 @@ pub struct User {
     pub email_hash: Option<String>,
     /// Whether the user still works there.
     pub active: bool,
+}
+
+impl Attribute {
+    /// Destination side: whether every element must carry it, which is what a type without absence says.
+    pub fn required(&self) -> bool {
+        !self.ty.optional
+    }
 }
 
 impl Schema {

@@ -12,7 +12,7 @@ mod texts;
 
 use std::rc::Rc;
 
-use crate::lang::finding::{Edit, Finding, Fix, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::{Span, Spanned};
 
 use super::ast::{Coded, MapLine, Name};
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
                 finding = finding.fix(Fix {
                     title: format!("write `{literal}`"),
                     edits: vec![Edit { span, text }],
-                    certain: true,
+                    applicability: Applicability::Safe,
                 });
             }
         }
