@@ -23,6 +23,7 @@ mod names;
 mod order;
 mod owners;
 mod pipeline;
+pub mod profile;
 mod rule;
 pub mod sample_schema;
 mod table;
