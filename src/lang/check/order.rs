@@ -18,6 +18,8 @@ pub(super) struct Edge {
     pub span: Span,
     /// Whether links may be patched later, so that the order is a wish.
     pub soft: bool,
+    /// Whether the link is written once all records exist: it bears on no order.
+    pub second_pass: bool,
 }
 
 /// Everything that bears on the order.
@@ -37,7 +39,7 @@ impl<'a> Checker<'a> {
                 let after: Vec<Option<usize>> = row.after.iter().map(|name| self.map_index(name)).collect();
                 for before in before.into_iter().flatten() {
                     for after in after.iter().copied().flatten() {
-                        rows.push(Edge { before, after, span: row.span, soft: false });
+                        rows.push(Edge { before, after, span: row.span, soft: false, second_pass: false });
                     }
                 }
             }
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
 
     fn edge((before, after): (usize, usize)) -> Edge {
-        Edge { before, after, span: Span::default(), soft: false }
+        Edge { before, after, span: Span::default(), soft: false, second_pass: false }
     }
 
     proptest! {

@@ -46,9 +46,10 @@ impl<'a> Checker<'a> {
         let index = self.target_index(scope, name, span, written.as_ref(), plan);
         scope.links.clear();
         let checked = self.rule_body(scope, written.as_ref(), rule);
+        let second_pass = rule.clauses.second_pass.is_some();
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
         for (map, at) in scope.links.drain(..) {
-            edges.refs.push(Edge { before: map, after: scope.map, span: at, soft });
+            edges.refs.push(Edge { before: map, after: scope.map, span: at, soft, second_pass });
         }
         if let (Some(mut checked), Some(target)) = (checked, index) {
             checked.target = target;
