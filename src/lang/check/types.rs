@@ -107,8 +107,6 @@ pub(super) struct Scope<'a> {
     /// The source object whose fields bare names read; `None` where no record is at hand. In a flatten, the object
     /// that is folded in.
     pub object: Option<&'a Object>,
-    /// In a flatten: the object of the record that takes the others in, read by its name.
-    pub outer: Option<&'a Object>,
     /// Whether several records are folded in, which `count`, `sum`, `min` and `max` read.
     pub folded: bool,
     /// In a function: its parameters, and nothing else.
@@ -127,12 +125,21 @@ pub(super) struct Scope<'a> {
     pub line_reads: BTreeSet<u16>,
     /// Slots that were read, with their names.
     pub reads: BTreeMap<u16, String>,
-    /// Slots of `outer` that were read, with their names.
-    pub outer_reads: BTreeMap<u16, String>,
     /// Destination fields that the map writes so far.
     pub written: HashSet<String>,
     /// Maps that links lead to, and where that stands.
     pub links: Vec<(usize, Span)>,
+    /// Inside a flatten: the record that takes the others in.
+    pub outer: Option<Outer<'a>>,
+}
+
+/// Inside a flatten, the record that takes the others in: read as `OBJECT.FIELD`, by `Expr::Outer`.
+#[derive(Debug)]
+pub(super) struct Outer<'a> {
+    /// Its object.
+    pub object: &'a Object,
+    /// Slots of it that were read, with their names.
+    pub reads: std::collections::BTreeMap<u16, String>,
 }
 
 /// A parameter of a function of the spec.
