@@ -105,7 +105,12 @@ pub(super) fn refine(base: &[MapLine], own: &[MapLine], text: &SourceText) -> (V
             used[index] = true;
             body.push(own[index].clone());
             let now = span_of(&own[index]);
-            layers.push(LayerLine { what: words(text, now), how: LineHow::Replaced, at: now, base: Some(at) });
+            layers.push(LayerLine {
+                what: words(text, now),
+                how: LineHow::Replaced,
+                at: now,
+                base: Some(at),
+            });
             continue;
         }
         let mut line = line.clone();

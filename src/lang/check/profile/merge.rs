@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::walk::word;
 use super::{LayerLine, LineHow, body, words};
 use crate::lang::finding::{Finding, registry as codes};
-use crate::lang::syntax::ast::{Coded, Flatten, Item, Map, Mode, Pipeline, StageRow, Table, TableRow, TableTarget};
+use crate::lang::syntax::ast::{
+    Coded, Flatten, Item, Map, Mode, Pipeline, StageRow, Table, TableRow, TableTarget,
+};
 use crate::lang::text::{SourceText, Span};
 
 /// The profile's item with the changes of the spec's; `None` where that was reported.

@@ -223,7 +223,8 @@ impl Resolver<'_> {
         above.push(index);
         let mut slots = self.used(index, above);
         above.pop();
-        let unread = part.spec.items.iter().filter(|item| matches!(item, Item::Use(_))).count() > part.uses.len();
+        let unread =
+            part.spec.items.iter().filter(|item| matches!(item, Item::Use(_))).count() > part.uses.len();
         for item in &part.spec.items {
             if let Item::Use(_) = item {
                 continue;
@@ -267,9 +268,10 @@ impl Resolver<'_> {
                 continue;
             }
             for slot in self.part(*used, above) {
-                let same = slot.key.as_ref().and_then(|key| {
-                    slots.iter().find(|other| other.key.as_ref() == Some(key))
-                });
+                let same = slot
+                    .key
+                    .as_ref()
+                    .and_then(|key| slots.iter().find(|other| other.key.as_ref() == Some(key)));
                 match same {
                     None => slots.push(slot),
                     Some(other) if other.item == slot.item => {}
@@ -412,7 +414,9 @@ impl Resolver<'_> {
         let name = shown(key);
         let refinable = !matches!(key.0, "owners" | "fn");
         let help = if refinable {
-            format!("write `replace {name} …` to put it in place of the profile's, or `refine {name} …` to change single lines")
+            format!(
+                "write `replace {name} …` to put it in place of the profile's, or `refine {name} …` to change single lines"
+            )
         } else {
             format!("write `replace {name} …` to put it in place of the profile's, or choose another name")
         };

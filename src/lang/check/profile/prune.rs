@@ -305,11 +305,7 @@ impl<'s> Pruner<'s> {
             } else {
                 let span = pattern.field.span;
                 kept.extend(rest.into_iter().map(|field| FieldPattern {
-                    field: Coded {
-                        code: Some(Spanned::new(field.name.clone(), span)),
-                        title: None,
-                        span,
-                    },
+                    field: Coded { code: Some(Spanned::new(field.name.clone(), span)), title: None, span },
                     glob: false,
                 }));
             }
