@@ -4,6 +4,7 @@
 //! files: they arrive parsed, in the order of the joined text.
 
 mod body;
+mod lock;
 mod merge;
 mod prune;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes}
 use crate::lang::syntax::ast::{Item, Mode, Spec, SplitTo};
 use crate::lang::text::{SourceText, Span};
 
+pub use lock::{Lock, Pinned, shipped, shipped_like};
 pub use prune::Inactive;
 pub(super) use prune::prune;
 
