@@ -4,6 +4,7 @@ use std::path::{Component, Path};
 
 use serde_json::{Value, json};
 
+use crate::lang::check::Accepted;
 use crate::lang::check::profile::{
     self, Inactive, Layer, LineHow, Lock, Part, Pinned, shipped, shipped_like,
 };
@@ -207,6 +208,40 @@ pub fn update_lock(spec: &Path) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Accepted findings, a line each.
+pub fn accepted_lines(accepted: &[Accepted], text: &SourceText) -> String {
+    let line = |accepted: &Accepted| {
+        format!(
+            "accepted {} until {} by {}: {} ({}: {})\n",
+            accepted.finding.code,
+            accepted.until,
+            accepted.by,
+            accepted.because,
+            place(text, accepted.finding.label.as_ref().map_or(accepted.span, |label| label.span)),
+            accepted.finding.message
+        )
+    };
+    accepted.iter().map(line).collect()
+}
+
+/// The same for programs.
+pub fn accepted_json(accepted: &[Accepted], text: &SourceText) -> Vec<Value> {
+    let row = |accepted: &Accepted| {
+        json!({
+            "code": accepted.finding.code, "message": accepted.finding.message,
+            "at": accepted.finding.label.as_ref().map(|label| place(text, label.span)),
+            "acceptance": place(text, accepted.span), "until": accepted.until.to_string(),
+            "by": accepted.by, "because": accepted.because,
+        })
+    };
+    accepted.iter().map(row).collect()
+}
+
+fn place(text: &SourceText, span: Span) -> String {
+    let (file, span) = text.local(span);
+    format!("{}:{}", file.name(), file.position(span.start).line)
+}
+
 /// Who overrides what, for `--explain-profile`.
 pub struct Explained {
     pub text: SourceText,
@@ -216,8 +251,7 @@ pub struct Explained {
 
 impl Explained {
     fn place(&self, span: Span) -> String {
-        let (file, span) = self.text.local(span);
-        format!("{}:{}", file.name(), file.position(span.start).line)
+        place(&self.text, span)
     }
 
     fn gone(&self, layer: &Layer) -> Vec<&Inactive> {

@@ -48,7 +48,6 @@ impl<'a> Checker<'a> {
         let index = self.target_index(scope, name, span, written.as_ref(), plan);
         scope.links.clear();
         let checked = self.rule_body(scope, written.as_ref(), rule);
-        let second_pass = rule.clauses.second_pass.is_some();
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
         let second_pass = rule.clauses.second_pass.is_some();
         for (map, at) in scope.links.drain(..) {
