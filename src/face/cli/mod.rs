@@ -18,6 +18,7 @@ mod init;
 mod migrate;
 mod patch;
 mod plan;
+mod profiles;
 mod progress;
 mod project;
 mod reconcile;

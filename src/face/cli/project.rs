@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::lang::check::{self, Input};
+use crate::lang::check::profile::{self, Inactive, Layer};
+use crate::lang::check::{self, Accepted, Input};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::plan::Plan;
 use crate::lang::schema::{Schema, packed, snapshot};
-use crate::lang::syntax::{self, ast};
+use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
 
 use super::cache::Cache;
 use super::failure::{Failure, Kind};
 use super::terminal::Terminal;
-use super::{Format, report};
+use super::{Format, profiles, report};
 
 /// A checked spec.
 pub struct Project {
@@ -20,8 +21,14 @@ pub struct Project {
     pub source: Option<Schema>,
     pub target: Option<Schema>,
     pub plan: Option<Plan>,
-    /// Each file with its findings, the spec first.
+    /// Each file with its findings, the spec (with its profiles) first.
     pub findings: Vec<(SourceText, Vec<Finding>)>,
+    /// Findings that somebody has agreed to.
+    pub accepted: Vec<Accepted>,
+    /// Where every item comes from.
+    pub layers: Vec<Layer>,
+    /// What of profiles does not apply.
+    pub inactive: Vec<Inactive>,
 }
 
 /// A project that may run.
@@ -69,7 +76,16 @@ impl Project {
             Err(finding) => {
                 let text = SourceText::new(path.display().to_string(), "");
                 let findings = vec![(text.clone(), vec![finding])];
-                return Ok(Project { text, source: None, target: None, plan: None, findings });
+                return Ok(Project {
+                    text,
+                    source: None,
+                    target: None,
+                    plan: None,
+                    findings,
+                    accepted: Vec::new(),
+                    layers: Vec::new(),
+                    inactive: Vec::new(),
+                });
             }
         };
         Ok(Project::check(path, text, cache))
@@ -77,18 +93,26 @@ impl Project {
 
     /// Checks a text as if it stood at `path`: snapshots are looked for beside it.
     pub fn check(path: &Path, text: SourceText, cache: &Cache) -> Project {
-        let (spec, mut findings) = syntax::parse(&text);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut others = Vec::new();
+        let mut loaded = profiles::load(text, folder);
+        let mut findings = std::mem::take(&mut loaded.findings);
+        let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let (locked, lock) = profiles::check_lock(&loaded, folder, &path.display().to_string());
+        findings.extend(locked);
+        let mut others: Vec<_> = lock.into_iter().collect();
+        let text = loaded.text;
+        let resolved = profile::resolve(loaded.parts, &text);
+        findings.extend(resolved.findings);
+        let spec = resolved.spec;
         let source = system(&spec, folder, true, cache, &mut findings, &mut others);
         let target = system(&spec, folder, false, cache, &mut findings, &mut others);
-        let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
             text: &text,
-            source: source.as_ref(),
-            target: target.as_ref(),
+            // Without its profiles nearly everything in a spec would be wrong.
+            source: source.as_ref().filter(|_| !loaded.partial),
+            target: target.as_ref().filter(|_| !loaded.partial),
             source_hash: &hash(&source),
             target_hash: &hash(&target),
             source_name: &snapshot_name(&spec, true),
@@ -99,11 +123,25 @@ impl Project {
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
-        let broken = syntax_errors || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
+        let wrong = findings.iter().any(|finding| {
+            finding.severity == Severity::Error && finding.code != registry::TODO_OPEN
+        });
+        let broken = syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
-        Project { text, source, target, plan, findings: all }
+        let mut inactive = resolved.inactive;
+        inactive.extend(checked.inactive);
+        Project {
+            text,
+            source,
+            target,
+            plan,
+            findings: all,
+            accepted: checked.accepted,
+            layers: resolved.layers,
+            inactive,
+        }
     }
 
     /// Errors and warnings over all files.
