@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::lang::check::{self, Input};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::plan::Plan;
-use crate::lang::schema::{Schema, snapshot};
+use crate::lang::schema::{Schema, packed, snapshot};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::{SourceText, TextError};
 
+use super::cache::Cache;
 use super::failure::{Failure, Kind};
 use super::terminal::Terminal;
 use super::{Format, report};
@@ -58,6 +59,11 @@ impl Project {
     /// Reads a spec and its snapshots and checks them. What is wrong is a finding; only a spec that cannot be read
     /// at all is a failure.
     pub fn load(path: &Path) -> Result<Project, Failure> {
+        Project::load_with(path, &Cache::from_environment())
+    }
+
+    /// The same with another cache of snapshots.
+    pub fn load_with(path: &Path, cache: &Cache) -> Result<Project, Failure> {
         let text = match read_text(path)? {
             Ok(text) => text,
             Err(finding) => {
@@ -66,11 +72,16 @@ impl Project {
                 return Ok(Project { text, source: None, target: None, plan: None, findings });
             }
         };
+        Ok(Project::check(path, text, cache))
+    }
+
+    /// Checks a text as if it stood at `path`: snapshots are looked for beside it.
+    pub fn check(path: &Path, text: SourceText, cache: &Cache) -> Project {
         let (spec, mut findings) = syntax::parse(&text);
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut others = Vec::new();
-        let source = system(&spec, folder, true, &mut findings, &mut others);
-        let target = system(&spec, folder, false, &mut findings, &mut others);
+        let source = system(&spec, folder, true, cache, &mut findings, &mut others);
+        let target = system(&spec, folder, false, cache, &mut findings, &mut others);
         let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
@@ -92,7 +103,7 @@ impl Project {
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
-        Ok(Project { text, source, target, plan, findings: all })
+        Project { text, source, target, plan, findings: all }
     }
 
     /// Errors and warnings over all files.
@@ -134,6 +145,7 @@ fn system(
     spec: &ast::Spec,
     folder: &Path,
     source: bool,
+    cache: &Cache,
     findings: &mut Vec<Finding>,
     others: &mut Vec<(SourceText, Vec<Finding>)>,
 ) -> Option<Schema> {
@@ -161,6 +173,8 @@ fn system(
             return None;
         }
     };
+    let key = packed::key(&bytes);
+    let known = cache.get(&key).and_then(|packed| packed::unpack(&key, &packed));
     let shown = path.display().to_string();
     let text = match SourceText::from_bytes(shown.clone(), &bytes) {
         Ok(text) => text,
@@ -169,7 +183,11 @@ fn system(
             return None;
         }
     };
-    match snapshot::read(&text) {
+    let read = match known {
+        Some(schema) => Ok(schema),
+        None => snapshot::read(&text).inspect(|schema| cache.put(&key, &packed::pack(&key, schema))),
+    };
+    match read {
         Ok(schema) if schema.connector != system.connector.value => {
             findings.push(
                 Finding::new(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::drops::filled_of;
 use super::types::Scope;
 use super::{Checker, counts};
-use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan;
 use crate::lang::schema::Object;
 use crate::lang::text::Span;
@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                         span: Span { start: at, end: at },
                         text: format!("  drop {}{title} empty\n", field.name),
                     }],
-                    certain: true,
+                    applicability: Applicability::Safe,
                 });
             }
         } else {

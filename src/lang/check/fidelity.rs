@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::types::Typed;
-use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::syntax::ast::{self, FidelityClause};
 use crate::lang::text::Span;
 use crate::lang::types::Fidelity;
@@ -32,7 +32,7 @@ impl<'a> Checker<'a> {
                     .fix(Fix {
                         title: format!("say that it is `{word}`"),
                         edits: vec![Edit { span: at, text: format!("  {word} because \"\"") }],
-                        certain: false,
+                        applicability: Applicability::Placeholder,
                     }),
                 );
             }
@@ -64,7 +64,11 @@ impl<'a> Checker<'a> {
                 .fix(Fix {
                     title: format!("write `{}`", inferred.word()),
                     edits: vec![Edit { span: clause.fidelity.span, text: inferred.word().to_owned() }],
-                    certain: clause.because.is_some(),
+                    applicability: if clause.because.is_some() {
+                        Applicability::Safe
+                    } else {
+                        Applicability::Likely
+                    },
                 }),
             );
             return;
@@ -93,7 +97,7 @@ impl<'a> Checker<'a> {
             finding.help(format!("write `{}`", inferred.word())).fix(Fix {
                 title: format!("write `{}`", inferred.word()),
                 edits: vec![Edit { span: clause.fidelity.span, text: inferred.word().to_owned() }],
-                certain: true,
+                applicability: Applicability::Safe,
             })
         } else {
             let before = self.input.text.text().get(..clause.span.start as usize).unwrap_or_default();
@@ -101,7 +105,7 @@ impl<'a> Checker<'a> {
             finding.help("remove these words").fix(Fix {
                 title: "remove these words".to_owned(),
                 edits: vec![Edit { span: Span::new(start, clause.span.end as usize), text: String::new() }],
-                certain: true,
+                applicability: Applicability::Safe,
             })
         };
         self.add(finding);
@@ -129,7 +133,7 @@ impl<'a> Checker<'a> {
                     .fix(Fix {
                         title: "say that they are merged".to_owned(),
                         edits: vec![Edit { span: end, text: "  merged because \"\"".to_owned() }],
-                        certain: false,
+                        applicability: Applicability::Placeholder,
                     }),
                 );
             }

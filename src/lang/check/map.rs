@@ -8,7 +8,7 @@ use super::items::Items;
 use super::order::Edges;
 use super::types::Scope;
 use super::{Checker, MapHead};
-use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::{self, Arm};
 use crate::lang::schema::{Object, Write};
 use crate::lang::syntax::ast::{self, MapLine};
@@ -147,7 +147,11 @@ impl<'a> Checker<'a> {
                 finding = finding.fix(Fix {
                     title: format!("add `key {id}`"),
                     edits: vec![Edit { span: Span { start: at, end: at }, text: format!("  key {id}\n") }],
-                    certain: id != "FIELD",
+                    applicability: if id == "FIELD" {
+                        Applicability::Placeholder
+                    } else {
+                        Applicability::Safe
+                    },
                 });
             }
             self.add(finding);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::{Checker, Side};
-use crate::lang::finding::{Code, Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Code, Edit, Finding, Fix, registry as codes};
 use crate::lang::schema::{Object, Schema};
 use crate::lang::syntax::ast::{Coded, Name};
 use crate::lang::text::Span;
@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
                 .fix(Fix {
                     title: format!("write the title `{real}`"),
                     edits: vec![Edit { span: title.span, text: self.as_written(title.span, real) }],
-                    certain: false,
+                    applicability: Applicability::Likely,
                 }),
             None => finding.at(title.span, "it has no title").help("leave the title out"),
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Checker, counts};
-use crate::lang::finding::{Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::{Owner, OwnerHow, Owners};
 use crate::lang::schema::email_hash;
 use crate::lang::syntax::ast::{self, OwnerRow, OwnerWho};
@@ -105,7 +105,7 @@ impl<'a> Checker<'a> {
                     span: Span { start: at, end: at },
                     text: "  otherwise  => \"\"  flag \"owner not found\"\n".to_owned(),
                 }],
-                certain: false,
+                applicability: Applicability::Placeholder,
             });
         }
         self.add(finding);

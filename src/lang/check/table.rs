@@ -9,7 +9,7 @@ use super::fit::Place;
 use super::names::What;
 use super::types::{Scope, characters};
 use super::{Checker, Side, counts};
-use crate::lang::finding::{Count, Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::{self, Arm, Expr};
 use crate::lang::syntax::ast::{self, TableTarget};
 use crate::lang::text::Span;
@@ -256,7 +256,7 @@ impl<'a> Checker<'a> {
                     span: Span { start: at, end: at },
                     text: "  _ unseen  => quarantine\n".to_owned(),
                 }],
-                certain: true,
+                applicability: Applicability::Safe,
             }),
             None => finding,
         };
@@ -370,7 +370,7 @@ impl<'a> Checker<'a> {
         finding.fix(Fix {
             title: if rows.len() == 1 { "add the row".to_owned() } else { "add the rows".to_owned() },
             edits: vec![Edit { span: Span { start: at, end: at }, text }],
-            certain: false,
+            applicability: Applicability::Likely,
         })
     }
 

@@ -320,7 +320,10 @@ fn certain_fixes_settle_their_findings() {
         let findings = checked(&text).findings;
         assert_eq!(findings.len(), 1, "{to}:\n{}", all(&text));
         assert!(
-            findings[0].fix.as_ref().is_some_and(|fix| fix.certain),
+            findings[0]
+                .fix
+                .as_ref()
+                .is_some_and(|fix| fix.applicability == crate::lang::finding::Applicability::Safe),
             "{}: {:?}",
             findings[0].message,
             findings[0].fix

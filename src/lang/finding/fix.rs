@@ -1,16 +1,7 @@
 //! Applying fixes to a text.
 
-use super::{Edit, Finding, Fix};
+use super::{Applicability, Edit, Finding, Fix};
 use crate::lang::text::SourceText;
-
-/// Which fixes are applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Those that need no person to read them.
-    Certain,
-    /// All.
-    All,
-}
 
 /// A text after its fixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,15 +17,14 @@ pub struct Fixed {
 
 /// Applies fixes in the order of the findings; a fix is applied whole or not at all.
 ///
+/// `most` is the least sure kind that is applied; what has blanks for a person is never applied.
 /// The same fix of two findings is applied once. Line feeds in a fix become what the file ends its lines with.
-pub fn apply(file: &SourceText, findings: &[Finding], which: Which) -> Fixed {
+pub fn apply(file: &SourceText, findings: &[Finding], most: Applicability) -> Fixed {
     let text = file.text();
     let mut taken: Vec<&Edit> = Vec::new();
     let mut fixes: Vec<&[Edit]> = Vec::new();
     let (mut applied, mut left) = (0, 0);
-    for Fix { edits, .. } in
-        findings.iter().filter_map(|f| f.fix.as_ref()).filter(|fix| fix.certain || which == Which::All)
-    {
+    for Fix { edits, .. } in findings.iter().filter_map(|f| f.fix.as_ref()).filter(|fix| applies(fix, most)) {
         if fixes.contains(&edits.as_slice()) {
             applied += 1;
             continue;
@@ -70,6 +60,11 @@ pub fn apply(file: &SourceText, findings: &[Finding], which: Which) -> Fixed {
     Fixed { text: out, applied, left }
 }
 
+/// Whether a fix is among those that a program may apply, up to `most`.
+pub fn applies(fix: &Fix, most: Applicability) -> bool {
+    fix.applicability <= most && fix.applicability != Applicability::Placeholder
+}
+
 /// Insertions at the edge of a replacement, or at one place, do not overlap.
 fn overlap(a: &Edit, b: &Edit) -> bool {
     let (a, b) = (a.span, b.span);
@@ -80,49 +75,58 @@ fn overlap(a: &Edit, b: &Edit) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use Applicability::{Likely, Placeholder, Safe};
+
     use super::*;
     use crate::lang::finding::registry;
     use crate::lang::text::Span;
 
-    fn finding(certain: bool, edits: &[(usize, usize, &str)]) -> Finding {
+    fn finding(applicability: Applicability, edits: &[(usize, usize, &str)]) -> Finding {
         let edits = edits
             .iter()
             .map(|(start, end, text)| Edit { span: Span::new(*start, *end), text: (*text).to_owned() })
             .collect();
-        Finding::new(registry::CLAUSE_ORDER, "m").fix(Fix { title: "t".into(), edits, certain })
+        Finding::new(registry::CLAUSE_ORDER, "m").fix(Fix { title: "t".into(), edits, applicability })
     }
 
-    fn applied(text: &str, findings: &[Finding], which: Which) -> (String, usize, usize) {
-        let fixed = apply(&SourceText::new("a", text), findings, which);
+    fn applied(text: &str, findings: &[Finding], most: Applicability) -> (String, usize, usize) {
+        let fixed = apply(&SourceText::new("a", text), findings, most);
         (fixed.text, fixed.applied, fixed.left)
     }
 
     #[test]
     fn fixes_are_whole_or_not_at_all() {
-        let first = finding(true, &[(0, 1, "A"), (4, 5, "E")]);
-        let second = finding(true, &[(2, 3, "C"), (4, 6, "X")]);
-        assert_eq!(applied("abcdef", &[first, second], Which::All), ("AbcdEf".into(), 1, 1));
+        let first = finding(Safe, &[(0, 1, "A"), (4, 5, "E")]);
+        let second = finding(Safe, &[(2, 3, "C"), (4, 6, "X")]);
+        assert_eq!(applied("abcdef", &[first, second], Likely), ("AbcdEf".into(), 1, 1));
     }
 
     #[test]
     fn uncertain_fixes_wait_and_doubled_ones_count_once() {
         let findings =
-            [finding(false, &[(0, 1, "")]), finding(true, &[(1, 1, "x")]), finding(true, &[(1, 1, "x")])];
-        assert_eq!(applied("ab", &findings, Which::Certain), ("axb".into(), 2, 0));
-        assert_eq!(applied("ab", &findings, Which::All), ("xb".into(), 3, 0));
+            [finding(Likely, &[(0, 1, "")]), finding(Safe, &[(1, 1, "x")]), finding(Safe, &[(1, 1, "x")])];
+        assert_eq!(applied("ab", &findings, Safe), ("axb".into(), 2, 0));
+        assert_eq!(applied("ab", &findings, Likely), ("xb".into(), 3, 0));
+    }
+
+    #[test]
+    fn what_has_blanks_is_never_applied() {
+        for most in [Safe, Likely, Placeholder] {
+            assert_eq!(applied("ab", &[finding(Placeholder, &[(0, 1, "")])], most), ("ab".into(), 0, 0));
+        }
     }
 
     #[test]
     fn insertions_at_one_place_keep_their_order_and_line_ends() {
         let findings =
-            [finding(true, &[(3, 3, "1\n")]), finding(true, &[(3, 3, "2\n")]), finding(true, &[(3, 4, "B")])];
-        assert_eq!(applied("a\r\nb\r\n", &findings, Which::All), ("a\r\n1\r\n2\r\nB\r\n".into(), 3, 0));
+            [finding(Safe, &[(3, 3, "1\n")]), finding(Safe, &[(3, 3, "2\n")]), finding(Safe, &[(3, 4, "B")])];
+        assert_eq!(applied("a\r\nb\r\n", &findings, Likely), ("a\r\n1\r\n2\r\nB\r\n".into(), 3, 0));
     }
 
     #[test]
     fn edits_that_do_not_fit_are_left() {
-        let findings = [finding(true, &[(1, 2, "x")]), finding(true, &[(0, 99, "x")])];
-        assert_eq!(applied("ц", &findings, Which::All), ("ц".into(), 0, 2));
+        let findings = [finding(Safe, &[(1, 2, "x")]), finding(Safe, &[(0, 99, "x")])];
+        assert_eq!(applied("ц", &findings, Likely), ("ц".into(), 0, 2));
     }
 
     proptest! {
@@ -132,8 +136,8 @@ mod tests {
             edits in proptest::collection::vec((0usize..34, 0usize..4, "[A-Z]{0,3}"), 0..6),
         ) {
             let findings: Vec<Finding> =
-                edits.iter().map(|(start, len, new)| finding(true, &[(*start, start + len, new)])).collect();
-            let (fixed, count, left) = applied(&text, &findings, Which::All);
+                edits.iter().map(|(start, len, new)| finding(Safe, &[(*start, start + len, new)])).collect();
+            let (fixed, count, left) = applied(&text, &findings, Likely);
             prop_assert_eq!(count + left, edits.len());
             // Lower case is the old text, upper case the new: what stays is a subsequence, and all of it outside the edits.
             let kept: String = fixed.chars().filter(|c| !c.is_ascii_uppercase()).collect();

@@ -45,7 +45,11 @@ fn the_picture_of_the_language_page() {
 fn counts_other_places_fixes_and_findings_of_the_whole_file() {
     let text = "edition 1\r\ntable a {\r\n\t\"x\" => \"1\"\r\n\t\"x\" => \"2\"\r\n}\r\n";
     let second = text.rfind("\"x\"").unwrap();
-    let fix = Fix { title: "remove the second row".into(), edits: Vec::<Edit>::new(), certain: false };
+    let fix = Fix {
+        title: "remove the second row".into(),
+        edits: Vec::<Edit>::new(),
+        applicability: Applicability::Likely,
+    };
     let findings = [
         Finding::new(registry::DUPLICATE_ROW, "\"x\" has two rows")
             .at(Span::new(second, second + 3), "again")
@@ -73,7 +77,7 @@ fn counts_other_places_fixes_and_findings_of_the_whole_file() {
        ·     ─┬─
        ·      ╰── first here
        ╰────
-      fix: remove the second row (read it before it is applied)
+      fix: remove the second row (likely: read it before it is applied)
 
     warning[B2N-W301]: the snapshot is 40 days old (how many records: unknown)
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Count, Finding, Fix, Label, Severity};
+use super::{Applicability, Count, Finding, Fix, Label, Severity};
 use crate::lang::text::{SourceText, Span};
 
 /// The format that is written.
@@ -20,6 +20,8 @@ struct Report<'a> {
 /// Lines and columns count from 1, columns in Unicode scalar values; all four are null without a place.
 #[derive(Serialize)]
 struct Row<'a> {
+    /// Null without a place; a profile's findings stand in its own file.
+    file: Option<&'a str>,
     code: &'static str,
     severity: Severity,
     message: &'a str,
@@ -44,6 +46,7 @@ struct Place {
 
 #[derive(Serialize)]
 struct Other<'a> {
+    file: &'a str,
     #[serde(flatten)]
     place: Place,
     label: &'a str,
@@ -52,7 +55,9 @@ struct Other<'a> {
 #[derive(Serialize)]
 struct FixRow<'a> {
     title: &'a str,
+    /// `applicability` is `safe`.
     certain: bool,
+    applicability: Applicability,
     edits: Vec<EditRow<'a>>,
 }
 
@@ -78,8 +83,9 @@ pub fn render(findings: &[Finding], file: &SourceText) -> String {
     out
 }
 
-fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
+fn row<'a>(finding: &'a Finding, file: &'a SourceText) -> Row<'a> {
     Row {
+        file: finding.label.as_ref().map(|label| file.local(label.span).0.name()),
         code: finding.code.as_str(),
         severity: finding.severity,
         message: &finding.message,
@@ -88,14 +94,19 @@ fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
         others: finding
             .others
             .iter()
-            .map(|Label { span, text }| Other { place: place(*span, file), label: text })
+            .map(|Label { span, text }| Other {
+                file: file.local(*span).0.name(),
+                place: place(*span, file),
+                label: text,
+            })
             .collect(),
         count: (finding.count != Count::None).then_some(finding.count),
         notes: &finding.notes,
         help: finding.help.as_deref(),
-        fix: finding.fix.as_ref().map(|Fix { title, edits, certain }| FixRow {
+        fix: finding.fix.as_ref().map(|Fix { title, edits, applicability }| FixRow {
             title,
-            certain: *certain,
+            certain: *applicability == Applicability::Safe,
+            applicability: *applicability,
             edits: edits
                 .iter()
                 .map(|edit| EditRow { place: place(edit.span, file), text: &edit.text })
@@ -105,6 +116,7 @@ fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
 }
 
 fn place(span: Span, file: &SourceText) -> Place {
+    let (file, span) = file.local(span);
     let (start, end) = (file.position(span.start), file.position(span.end.max(span.start)));
     Place {
         line: Some(start.line),
@@ -125,7 +137,7 @@ mod tests {
         let fix = Fix {
             title: "write `map`".into(),
             edits: vec![Edit { span: Span::new(11, 17), text: "map".into() }],
-            certain: true,
+            applicability: Applicability::Safe,
         };
         let findings = [
             Finding::new(registry::UNEXPECTED_TOKEN, "an item is expected")
@@ -144,6 +156,7 @@ mod tests {
           "file": "acme.b2n",
           "findings": [
             {
+              "file": "acme.b2n",
               "code": "B2N-E0101",
               "severity": "error",
               "message": "an item is expected",
@@ -154,6 +167,7 @@ mod tests {
               "label": "no item",
               "others": [
                 {
+                  "file": "acme.b2n",
                   "line": 1,
                   "column": 1,
                   "end_line": 1,
@@ -173,6 +187,7 @@ mod tests {
               "fix": {
                 "title": "write `map`",
                 "certain": true,
+                "applicability": "safe",
                 "edits": [
                   {
                     "line": 2,
@@ -185,6 +200,7 @@ mod tests {
               }
             },
             {
+              "file": null,
               "code": "B2N-W301",
               "severity": "warning",
               "message": "the snapshot is old",
@@ -202,6 +218,7 @@ mod tests {
               "fix": null
             },
             {
+              "file": null,
               "code": "B2N-E0111",
               "severity": "error",
               "message": "no `owners`",

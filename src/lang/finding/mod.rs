@@ -3,10 +3,16 @@
 //! The registry of codes stands in [`registry`]; rendering for people and machines stands apart from the data.
 
 mod explain;
+mod fingerprint;
 pub mod fix;
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
+pub mod junit;
+mod place;
 pub mod registry;
+pub mod sarif;
 mod snippet;
 
 use serde::Serialize;
@@ -14,6 +20,7 @@ use serde::Serialize;
 use crate::lang::text::Span;
 
 pub use explain::explain;
+pub use fingerprint::fingerprints;
 pub use registry::Code;
 
 /// How grave a finding is.
@@ -67,6 +74,18 @@ pub struct Edit {
     pub text: String,
 }
 
+/// Who may apply an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applicability {
+    /// A program, unread: it decides nothing that the author has not decided.
+    Safe,
+    /// A program that was told so: it is probably what is meant, and a person reads it.
+    Likely,
+    /// A person only: it holds blanks to fill in.
+    Placeholder,
+}
+
 /// An edit that settles a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fix {
@@ -74,8 +93,8 @@ pub struct Fix {
     pub title: String,
     /// Edits that do not overlap.
     pub edits: Vec<Edit>,
-    /// Whether the edit may be applied without a person reading it.
-    pub certain: bool,
+    /// Whether a program may apply it.
+    pub applicability: Applicability,
 }
 
 /// One thing that is wrong, or worth a look.

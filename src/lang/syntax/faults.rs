@@ -1,6 +1,6 @@
 //! Findings that lines and layout make, and the bound on how many there may be.
 
-use crate::lang::finding::{Edit, Finding, Fix, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::Span;
 
 /// Findings beyond these are counted, not kept: a file of another kind has one on every line.
@@ -74,7 +74,7 @@ pub(super) fn brace_in_name(span: Span) -> Finding {
     let fix = Fix {
         title: "write the brace itself".to_owned(),
         edits: vec![Edit { span: Span::new(start, start), text: "{".to_owned() }],
-        certain: false,
+        applicability: Applicability::Likely,
     };
     Finding::new(registry::BAD_LITERAL, "a name or reason cannot hold a value in braces")
         .at(span, "only values interpolate")
@@ -98,7 +98,11 @@ pub(super) fn clause_order(source: &str, clauses: &[(u8, Span)]) -> Finding {
         let text = |span: Span| source.get(span.range()).unwrap_or("").to_owned();
         let moved = clauses.iter().zip(&sorted).filter(|(old, new)| old.1 != new.1);
         let edits = moved.map(|(old, new)| Edit { span: old.1, text: text(new.1) }).collect();
-        finding = finding.fix(Fix { title: "put the clauses in order".to_owned(), edits, certain: true });
+        finding = finding.fix(Fix {
+            title: "put the clauses in order".to_owned(),
+            edits,
+            applicability: Applicability::Safe,
+        });
     }
     finding
 }

@@ -4,7 +4,7 @@
 //! INVARIANT: statements are in the order of the text and each is handed out once, so a bad one hides no other.
 //! INVARIANT: nesting is bounded by [`MAX_DEPTH`] and chains by [`MAX_CHAIN`] before anything recurses.
 
-use crate::lang::finding::{Edit, Finding, Fix, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::Span;
 
 use super::cues::{Context, Cues, Head};
@@ -160,7 +160,7 @@ impl Builder<'_> {
                 let fix = Fix {
                     title: "open the block".to_owned(),
                     edits: vec![Edit { span: Span::new(end, end), text: " {".to_owned() }],
-                    certain: true,
+                    applicability: Applicability::Safe,
                 };
                 self.findings.push(
                     Finding::new(registry::UNEXPECTED_TOKEN, "expected `{` at the end of the line")
@@ -305,7 +305,7 @@ impl Builder<'_> {
                 let fix = Fix {
                     title: "close the block".to_owned(),
                     edits: vec![Edit { span: Span::new(end, end), text: "\n}".to_owned() }],
-                    certain: false,
+                    applicability: Applicability::Likely,
                 };
                 self.findings.push(
                     Finding::new(registry::UNCLOSED, "a block is not closed")

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::lang::finding::{Edit, Finding, Fix, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::{SourceText, Span, Spanned};
 
 use super::ast::*;
@@ -432,7 +432,11 @@ impl<'a> Parser<'a> {
                 Finding::new(registry::EDITION, "the spec does not say its edition")
                     .at(Span::new(at, at), "expected `edition` here")
                     .help(format!("begin the spec with `edition {}`", EDITIONS[0]))
-                    .fix(Fix { title: "say the edition".to_owned(), edits: vec![edit], certain: true })
+                    .fix(Fix {
+                        title: "say the edition".to_owned(),
+                        edits: vec![edit],
+                        applicability: Applicability::Safe,
+                    })
             }
         };
         self.reader.findings.push(finding);

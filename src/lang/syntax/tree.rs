@@ -7,7 +7,7 @@ use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::{Pair, Pairs};
 use rust_decimal::Decimal;
 
-use crate::lang::finding::{Edit, Finding, Fix, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::{Span, Spanned};
 use crate::lang::types::Fidelity;
 use crate::lang::value::OutcomeKind;
@@ -767,7 +767,7 @@ impl<'a> Reader<'a> {
                         span: Span::new(self.base + at, self.base + at + wrong),
                         text: literal,
                     }],
-                    certain: true,
+                    applicability: Applicability::Safe,
                 });
             }
         }

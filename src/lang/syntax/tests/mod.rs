@@ -45,8 +45,12 @@ fn meaning(text: &str) -> String {
 /// Applies the certain fixes of a text's findings, the last first.
 fn fixed(text: &str) -> String {
     let (_, findings) = parse(&source(text));
-    let mut edits: Vec<_> =
-        findings.into_iter().filter_map(|f| f.fix).filter(|f| f.certain).flat_map(|f| f.edits).collect();
+    let mut edits: Vec<_> = findings
+        .into_iter()
+        .filter_map(|f| f.fix)
+        .filter(|f| f.applicability == crate::lang::finding::Applicability::Safe)
+        .flat_map(|f| f.edits)
+        .collect();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
     let mut out = text.to_owned();
     for edit in edits {
