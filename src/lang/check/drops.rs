@@ -73,6 +73,7 @@ impl<'a> Checker<'a> {
                         accounts.plan.push(Dropped {
                             field: source.fields[slot].name.clone(),
                             reason: reason.clone(),
+                            gap: false,
                             line: self.line(drop.span),
                         });
                     }

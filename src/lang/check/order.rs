@@ -18,6 +18,10 @@ pub(super) struct Edge {
     pub span: Span,
     /// Whether links may be patched later, so that the order is a wish.
     pub soft: bool,
+    /// Whether the link is written once every record exists, so that it orders nothing.
+    pub second_pass: bool,
+    /// The whole rule or row.
+    pub rule: Span,
 }
 
 /// Everything that bears on the order.
@@ -37,13 +41,21 @@ impl<'a> Checker<'a> {
                 let after: Vec<Option<usize>> = row.after.iter().map(|name| self.map_index(name)).collect();
                 for before in before.into_iter().flatten() {
                     for after in after.iter().copied().flatten() {
-                        rows.push(Edge { before, after, span: row.span, soft: false });
+                        rows.push(Edge {
+                            before,
+                            after,
+                            span: row.span,
+                            soft: false,
+                            second_pass: false,
+                            rule: row.span,
+                        });
                     }
                 }
             }
         }
         let count = self.maps.len();
-        let hard: Vec<Edge> = edges.refs.iter().filter(|edge| !edge.soft).chain(&rows).copied().collect();
+        let hard: Vec<Edge> =
+            edges.refs.iter().filter(|edge| !edge.soft && !edge.second_pass).chain(&rows).copied().collect();
         if let Some(cycle) = cycle(count, &hard) {
             self.cyclic(&cycle, &rows);
             return (0..count).filter_map(|map| u16::try_from(map).ok()).map(|map| vec![map]).collect();
@@ -51,7 +63,9 @@ impl<'a> Checker<'a> {
         // Links that may be patched later bring their maps into order where that makes no cycle.
         let mut all = hard;
         let mut known: BTreeSet<(usize, usize)> = all.iter().map(|edge| (edge.before, edge.after)).collect();
-        for edge in edges.refs.iter().filter(|edge| edge.soft && edge.before != edge.after) {
+        for edge in
+            edges.refs.iter().filter(|edge| edge.soft && !edge.second_pass && edge.before != edge.after)
+        {
             if known.insert((edge.before, edge.after)) && !reaches(count, &all, edge.after, edge.before) {
                 all.push(*edge);
             }
@@ -195,7 +209,7 @@ mod tests {
     use super::*;
 
     fn edge((before, after): (usize, usize)) -> Edge {
-        Edge { before, after, span: Span::default(), soft: false }
+        Edge { before, after, span: Span::default(), soft: false, second_pass: false, rule: Span::default() }
     }
 
     proptest! {

@@ -119,6 +119,17 @@ pub(super) struct Scope<'a> {
     pub written: std::collections::HashSet<String>,
     /// Maps that links lead to, whether the links may be patched later, and where that stands.
     pub links: Vec<(usize, Span)>,
+    /// Inside a flatten: the record that takes the others in.
+    pub outer: Option<Outer<'a>>,
+}
+
+/// Inside a flatten, the record that takes the others in: read as `OBJECT.FIELD`, by `Expr::Outer`.
+#[derive(Debug)]
+pub(super) struct Outer<'a> {
+    /// Its object.
+    pub object: &'a Object,
+    /// Slots of it that were read, with their names.
+    pub reads: std::collections::BTreeMap<u16, String>,
 }
 
 /// Types that specs may write, for suggestions.

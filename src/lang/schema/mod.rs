@@ -188,6 +188,13 @@ pub struct User {
     pub active: bool,
 }
 
+impl Attribute {
+    /// Destination side: whether every element must carry it, which is what a type without absence says.
+    pub fn required(&self) -> bool {
+        !self.ty.optional
+    }
+}
+
 impl Schema {
     /// The object of this name.
     pub fn object(&self, name: &str) -> Option<&Object> {

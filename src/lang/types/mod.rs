@@ -51,8 +51,9 @@ pub enum Base {
     AnyLink,
     /// Destination side: a record of the named destination object.
     Ref(String),
-    /// Destination side: a record of one of these objects; `user` among them is a user. As a value: `Contact/17`
-    /// once the link is resolved, and a user's bare id.
+    /// Destination side: a record of one of these destination objects, where `user` stands for a user. As a value:
+    /// `Contact/17` once the link is resolved, and a user's bare id.
+    // INVARIANT: two or more; one alone is a `Ref`.
     AnyRef(Vec<String>),
     /// A nested record.
     Record,

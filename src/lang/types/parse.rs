@@ -139,7 +139,8 @@ mod tests {
             any::<u32>().prop_map(|max| Base::Text { max: Some(max) }),
             any::<String>().prop_map(Base::Enum),
             any::<String>().prop_map(Base::Link),
-            any::<String>().prop_map(Base::Ref),
+            "[^|]*".prop_map(Base::Ref),
+            prop::collection::vec("[^|]*", 2..4).prop_map(Base::AnyRef),
             any::<String>().prop_map(Base::Opaque),
         ]
     }
@@ -170,5 +171,7 @@ mod tests {
         assert_eq!(message("[text").unwrap_err(), "`[text` has an open bracket");
         assert_eq!(message("enum(A").unwrap_err(), "`enum(A` has an open bracket");
         assert_eq!(message("").unwrap_err(), "there is no type ``");
+        let either = Base::AnyRef(vec!["Contact".to_owned(), "user".to_owned()]);
+        assert_eq!("[ref(Contact|user)]?".parse(), Ok(Type { base: either, many: true, optional: true }));
     }
 }

@@ -259,6 +259,7 @@ pub fn company(schema: &Schema) -> Company {
             .collect::<Vec<_>>()
     };
     company.industries = named("Account.industry");
+    company.activity_types = named("Activity.type");
     company.account_types = named("Account.accountType");
     company.territories = named("Account.territory");
     for (index, choice) in choices("Lead.market").iter().enumerate() {

@@ -70,6 +70,7 @@ pub(super) struct FieldRow {
 pub(super) struct Directory {
     pub(super) industries: Vec<Named>,
     pub(super) account_types: Vec<Named>,
+    pub(super) activity_types: Vec<Named>,
     pub(super) territories: Vec<Named>,
     pub(super) sources: Vec<Named>,
     pub(super) tags: BTreeMap<Kind, Vec<String>>,
@@ -81,11 +82,12 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Reads everything; about fifteen requests.
+    /// Reads everything; about sixteen requests.
     pub(super) async fn fetch(client: &Client) -> Result<Directory, Error> {
         let mut directory = Directory {
             industries: named_rows(&rows(client, "findIndustries").await?),
             account_types: named_rows(&rows(client, "findAccountTypes").await?),
+            activity_types: named_rows(&rows(client, "findActivityTypes").await?),
             territories: named_rows(&rows(client, "findTerritories").await?),
             sources: sources(client).await?,
             tags: tags(client).await?,
@@ -102,7 +104,7 @@ impl Directory {
             let listed = client.get("/markets", &[]).await;
             directory.name_currencies(&listed.map(|json| list(&json, "markets")).unwrap_or_default());
         }
-        for kind in Kind::ALL {
+        for kind in Kind::CORE {
             directory.fields.insert(kind, fields(client, kind).await?);
         }
         Ok(directory)
@@ -318,7 +320,7 @@ fn users(rows: &[Json]) -> Vec<UserRow> {
 
 fn read_tags(found: &Json) -> BTreeMap<Kind, Vec<String>> {
     let mut tags = BTreeMap::new();
-    for kind in Kind::ALL {
+    for kind in Kind::CORE {
         let mut names: Vec<String> = Vec::new();
         for tag in elements(found.get(kind.entity()).unwrap_or(&Json::Null)) {
             let name = tag.as_str().map(str::to_owned).or_else(|| text(&tag, "name"));

@@ -7,6 +7,7 @@ mod capability;
 mod client;
 mod directory;
 mod encode;
+mod fields;
 mod provision;
 mod schema;
 mod search;
@@ -75,7 +76,7 @@ impl Nutshell {
     async fn get(&self, kind: Kind, id: &str) -> Result<Option<Stored>, Error> {
         let method = format!("get{}", kind.object());
         // Without `rev`: with the current one the answer is a stub (sheet §3).
-        let params = named([(id_param(kind), id_json(id))]);
+        let params = named([(kind.id_param(), id_json(id))]);
         let body = match self.client.read(&method, params).await {
             Ok(Json::Null) | Err(Fault::Missing(_)) => return Ok(None),
             Err(Fault::Refused(why)) if says_not_found(&why) => return Ok(None),
@@ -141,15 +142,6 @@ impl Nutshell {
     }
 }
 
-/// `accountId`, `contactId`, `leadId`.
-fn id_param(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Account => "accountId",
-        Kind::Contact => "contactId",
-        Kind::Lead => "leadId",
-    }
-}
-
 /// How the API says that a record is missing is open (sheet §11.7): the code may be 400 as well as 404.
 fn says_not_found(why: &str) -> bool {
     let why = why.to_ascii_lowercase();
@@ -157,7 +149,8 @@ fn says_not_found(why: &str) -> bool {
 }
 
 fn unknown_object(object: &str) -> String {
-    format!("this version does not write `{object}`: name `Account`, `Contact` or `Lead`")
+    let known = Kind::ALL.map(|kind| format!("`{}`", kind.object())).join(", ");
+    format!("this version does not write `{object}`: name one of {known}")
 }
 
 fn kind(object: &str) -> Result<Kind, Error> {
@@ -234,7 +227,7 @@ impl Target for Nutshell {
             let method = format!("edit{}", kind.object());
             let fields = Json::Object(payload.fields.clone());
             let params =
-                named([(id_param(kind), id_json(id)), ("rev", rev.into()), (kind.singular(), fields)]);
+                named([(kind.id_param(), id_json(id)), ("rev", rev.into()), (kind.singular(), fields)]);
             match self.client.write(&method, params).await {
                 Ok(body) => match self.stored(body) {
                     Some(stored) if stored.id == id => Ok(stored),
@@ -249,7 +242,7 @@ impl Target for Nutshell {
         Box::pin(async move {
             let kind = kind_to_send(object)?;
             let method = format!("delete{}", kind.object());
-            let params = named([(id_param(kind), id_json(id)), ("rev", rev.into())]);
+            let params = named([(kind.id_param(), id_json(id)), ("rev", rev.into())]);
             match self.client.write(&method, params).await {
                 Ok(Json::Bool(false) | Json::Null) => {
                     Err(SendError::Unknown("an answer that does not say whether it was deleted".to_owned()))

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::capability::{Kind, OTHERS, custom_base};
 use super::directory::Directory;
+use super::fields::{PRODUCT_TYPES, PRODUCT_UNITS};
 use crate::lang::schema::{
     Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, User, Write, email_hash,
 };
@@ -28,12 +29,15 @@ pub(super) fn schema(directory: &Directory, account: &Account, today: Option<Dat
     domain("Account.accountType", names(&directory.account_types), false);
     domain("Account.territory", names(&directory.territories), false);
     domain("Contact.territory", names(&directory.territories), false);
+    domain("Activity.type", names(&directory.activity_types), false);
+    domain("Product.type", PRODUCT_TYPES.iter().map(|(word, _)| choice(word)).collect(), false);
+    domain("Product.unit", PRODUCT_UNITS.iter().map(|unit| choice(unit)).collect(), false);
     domain("Lead.sources", names(&directory.sources), true);
     let markets = directory.markets.iter();
     let markets =
         markets.map(|market| Choice { code: market.name.clone(), title: market.currency.clone() }).collect();
     domain("Lead.market", markets, false);
-    for kind in Kind::ALL {
+    for kind in Kind::CORE {
         let tags = directory.tags.get(&kind).map(Vec::as_slice).unwrap_or_default();
         domain(&format!("{}.tags", kind.object()), tags.iter().map(|tag| choice(tag)).collect(), true);
         for field in directory.fields.get(&kind).map(Vec::as_slice).unwrap_or_default() {
@@ -71,6 +75,7 @@ fn object(directory: &Directory, kind: Kind) -> Object {
     for writable in kind.writable() {
         fields.push(Field {
             required: writable.required,
+            attributes: writable.attributes,
             ..field(writable.name, writable.ty, Write::Yes, false)
         });
     }
