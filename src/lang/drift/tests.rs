@@ -231,7 +231,7 @@ proptest! {
         prop_assert_eq!(hitting, expected, "{:#?}", drift.entries);
         // Everything that the whole check tells is told with some difference, or with all of them.
         let told: BTreeSet<Key> = drift.hits().map(place_key).collect();
-        for finding in &drift.findings {
+        for finding in drift.findings.iter().filter(|finding| finding.severity == Severity::Error) {
             prop_assert!(told.contains(&place_key(finding)), "{finding:#?}");
         }
     }
