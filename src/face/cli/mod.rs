@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod cache;
 mod check;
 mod completions;
 mod diff;
@@ -20,6 +21,7 @@ mod init;
 mod migrate;
 mod patch;
 mod plan;
+mod profiles;
 mod progress;
 mod project;
 mod reconcile;
