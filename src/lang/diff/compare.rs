@@ -13,6 +13,8 @@ pub(super) struct Context<'a> {
     pub matched: Matched,
     pub changes: Vec<Change>,
     /// Custom fields under another label: object, old label, new label.
+    /// Reasons that rules take over from rows, on both sides.
+    pub row_reasons: (std::collections::BTreeSet<String>, std::collections::BTreeSet<String>),
     pub relabelled: Vec<(String, String, String)>,
 }
 
@@ -29,8 +31,14 @@ pub(super) struct Draft {
 }
 
 pub(super) fn run<'a>(old: Side<'a>, new: Side<'a>) -> Diff {
-    let mut context =
-        Context { old, new, matched: Matched::of(old, new), changes: Vec::new(), relabelled: Vec::new() };
+    let mut context = Context {
+        old,
+        new,
+        matched: Matched::of(old, new),
+        changes: Vec::new(),
+        row_reasons: (super::reasons::of_rows(old), super::reasons::of_rows(new)),
+        relabelled: Vec::new(),
+    };
     context.settings();
     context.schemas();
     context.maps();

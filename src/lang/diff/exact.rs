@@ -125,7 +125,12 @@ impl<'a> Exact<'a> {
         let new_map = pair.new.map(|map| &self.new.plan.maps[map]);
         let (was, is) = (old.map(|(_, outcome)| outcome), new.map(|(_, outcome)| outcome));
         let mut fields: BTreeSet<String> = BTreeSet::new();
-        let whole = kind(was) != kind(is);
+        // Why a record is left out stands in reports, in the words of the spec.
+        let reasons_differ = match (was, is) {
+            (Some(Outcome::LeftOut { reason: a, .. }), Some(Outcome::LeftOut { reason: b, .. })) => a != b,
+            _ => false,
+        };
+        let whole = kind(was) != kind(is) || reasons_differ;
         let mut witness = |field: &str, old: String, new: String| {
             let seen = self.moved.entry((pair, field.to_owned())).or_default();
             seen.records += 1;

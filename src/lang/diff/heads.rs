@@ -2,6 +2,7 @@
 
 use super::bounds::Bounds;
 use super::compare::{Context, Draft, instead, scope_of, scope_of_flatten};
+use super::reasons::head_place;
 use super::rules::Block;
 use super::show::{Scope, quoted};
 use super::{Action, Loss, Pair, Subject, Touch, loss};
@@ -85,15 +86,15 @@ impl<'a> Context<'a> {
             return;
         }
         let (old_scope, new_scope) = (scope_of(self.old, old), scope_of(self.new, new));
-        let mut heads: Vec<String> = Vec::new();
+        let mut heads: Vec<(&str, String)> = Vec::new();
         let (old_key, new_key) = (old_scope.slot(old.key), new_scope.slot(new.key));
         if old_key != new_key {
-            heads.push(format!("records are known by {}", instead(&new_key, &old_key)));
+            heads.push(("key", format!("records are known by {}", instead(&new_key, &old_key))));
         }
         if old.match_existing != new.match_existing {
             let words = |by: &[String]| if by.is_empty() { "nothing".to_owned() } else { by.join(" or ") };
             let (new, old) = (words(&new.match_existing), words(&old.match_existing));
-            heads.push(format!("existing records are found by {}", instead(&new, &old)));
+            heads.push(("match existing", format!("existing records are found by {}", instead(&new, &old))));
         }
         if old.on_existing != new.on_existing {
             let word = |on: OnExisting| match on {
@@ -102,7 +103,7 @@ impl<'a> Context<'a> {
                 OnExisting::Keep => "keep",
             };
             let words = instead(word(new.on_existing), word(old.on_existing));
-            heads.push(format!("fields of existing records: {words}"));
+            heads.push(("on existing", format!("fields of existing records: {words}")));
         }
         if old.on_delete != new.on_delete {
             let word = |on: OnDelete| match on {
@@ -110,18 +111,18 @@ impl<'a> Context<'a> {
                 OnDelete::Delete => "delete",
             };
             let words = instead(word(new.on_delete), word(old.on_delete));
-            heads.push(format!("records deleted later: {words}"));
+            heads.push(("on delete", format!("records deleted later: {words}")));
         }
         let population = self.population(&new.source);
-        for what in heads {
+        for (line, what) in heads {
             let draft = Draft {
                 subject: Subject::Map,
                 action: Action::Changed,
                 id: id.clone(),
                 what: format!("map `{}`: {what}", new.name),
                 loss: Loss::Same,
-                old: at.0.clone(),
-                new: at.1.clone(),
+                old: head_place(self.old, &old.name, line),
+                new: head_place(self.new, &new.name, line),
                 touches: Vec::new(),
             };
             self.push(draft, &new.source, population.map(|population| population.anything()));
@@ -133,8 +134,12 @@ impl<'a> Context<'a> {
             (old.filter.as_ref(), old_scope),
             (new.filter.as_ref(), new_scope),
         );
+        let same_records = old.split.is_none()
+            && new.split.is_none()
+            && condition(old, &self.matched.old, old_scope) == condition(new, &self.matched.new, new_scope);
         let taken = population.map(|population| {
-            population.or(population.taken(self.old, old), population.taken(self.new, new))
+            let takes = population.taken(self.new, new);
+            if same_records { takes } else { population.or(population.taken(self.old, old), takes) }
         });
         let block = Block {
             id: new.name.clone(),
@@ -376,6 +381,10 @@ impl<'a> Context<'a> {
         self.notes(&block, &old.notes, &new.notes);
         self.drops(&block, &old.dropped, &new.dropped);
     }
+}
+
+fn condition(map: &Map, names: &super::names::Names, scope: Scope<'_>) -> Option<String> {
+    map.filter.as_ref().map(|filter| names.expr(&filter.condition, scope))
 }
 
 /// A row of a split, in words.

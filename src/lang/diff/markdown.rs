@@ -203,7 +203,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// Words with code in backticks, safe inside a table cell: no cell ends early and no markup begins.
-pub(crate) fn text(words: &str) -> String {
+pub fn text(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for (index, part) in words.split('`').enumerate() {
         if index % 2 == 1 && words.matches('`').count() > index {
@@ -232,7 +232,7 @@ pub(crate) fn text(words: &str) -> String {
 }
 
 /// Code, safe inside a table cell.
-pub(crate) fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let flat = text.replace(['\n', '\r'], " ").replace('|', "\\|");
     // A run of backticks inside needs a longer one outside.
     let longest = flat.split(|c| c != '`').map(str::len).max().unwrap_or(0);

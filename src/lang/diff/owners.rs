@@ -161,8 +161,7 @@ impl<'a> Context<'a> {
             _ => false,
         });
         let span = row.map(|row| row.span).or(item.match_by_email).unwrap_or(item.span);
-        let (file, local) = side.text.local(span);
-        Some(At { file: file.name().to_owned(), line: file.position(local.start).line })
+        Some(super::reasons::place(side, span))
     }
 }
 

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::Context;
+use super::reasons::place;
 use super::show::quoted;
 use super::{Action, At, Side, Subject};
 use crate::lang::plan::CustomField;
 use crate::lang::schema::drift::differences;
 use crate::lang::syntax::ast::{self, BudgetUnit};
-use crate::lang::text::Span;
 
 impl Context<'_> {
     pub(super) fn settings(&mut self) {
@@ -267,9 +267,4 @@ impl Context<'_> {
             self.note(subject, Action::Removed, format!("{word} {key}"), what, (Some(at.clone()), None));
         }
     }
-}
-
-fn place(side: Side<'_>, span: Span) -> At {
-    let (file, local) = side.text.local(span);
-    At { file: file.name().to_owned(), line: file.position(local.start).line }
 }

@@ -233,7 +233,13 @@ impl<'a> Context<'a> {
         if old.fidelity != new.fidelity {
             part(format!("is {}", instead(new.fidelity.word(), old.fidelity.word())), none);
         }
-        if old.because != new.because {
+        // What a row of a table or pipeline says is told there.
+        let from_rows = |because: &Option<String>, rows: &std::collections::BTreeSet<String>| {
+            because.as_ref().is_none_or(|because| rows.contains(because))
+        };
+        let told_by_rows =
+            from_rows(&old.because, &self.row_reasons.0) && from_rows(&new.because, &self.row_reasons.1);
+        if old.because != new.because && !told_by_rows {
             let words = match (&old.because, &new.because) {
                 (None, Some(new)) => format!("has the reason {}", quoted(new)),
                 (Some(old), None) => format!("no longer has the reason {}", quoted(old)),

@@ -171,7 +171,10 @@ fn in_stage(code: &str) -> u64 {
 
 #[test]
 fn a_stage_is_told_with_its_title_and_its_records() {
-    let change = only(r#"`На паузе`        => quarantine"#, r#"`На паузе`        => stage "On hold""#);
+    let all = changes(r#"`На паузе`        => quarantine"#, r#"`На паузе`        => stage "On hold""#);
+    assert_eq!(all[1].what, "stage `On hold` of `Sales` is needed in the destination");
+    assert_eq!(all.len(), 2);
+    let change = all[0].clone();
     assert_eq!(
         change.what,
         "pipeline `sales`: \"UC_7F3K\" `На паузе` goes to `stage \"On hold\"` instead of `quarantine`"
@@ -181,7 +184,7 @@ fn a_stage_is_told_with_its_title_and_its_records() {
     // The filter may leave some of them out: no better than bounds can be promised.
     let Count::Between { at_most, .. } = change.count else { panic!("{:?}", change.count) };
     assert_eq!(at_most, in_stage("UC_7F3K"));
-    assert_eq!(change.new.map(|at| at.line), Some(36));
+    assert_eq!(change.new.map(|at| at.line), Some(34));
 }
 
 #[test]
@@ -191,13 +194,13 @@ fn without_a_filter_counts_are_exact() {
         (version(&bare), version(&bare.replace("`На паузе`        => quarantine", "`На паузе` => stop")));
     let all = diff(old.side(), new.side()).changes;
     assert_eq!(all[0].count, Count::Exact { records: in_stage("UC_7F3K") });
-    let new = version(&bare.replace("=> \"Phone\"", "=> \"Website\""));
+    let new = version(&bare.replace("=> \"Phone\"", "=> \"Telephone\""));
     let all = diff(old.side(), new.side()).changes;
     assert_eq!(
         all[0].what,
-        "table `lead_source`: \"CALL\" `Звонок` gives `\"Website\"` instead of `\"Phone\"`"
+        "table `lead_source`: \"CALL\" `Звонок` gives `\"Telephone\"` instead of `\"Phone\"`"
     );
-    assert_eq!((all[0].count, all[0].loss), (Count::Exact { records: 20_000 }, Loss::Gained));
+    assert_eq!((all[0].count, all[0].loss), (Count::Exact { records: 20_000 }, Loss::Same));
 }
 
 #[test]
@@ -219,8 +222,6 @@ fn rules_are_told_by_what_is_another() {
     let change = only("  where CATEGORY_ID == \"0\" else skip \"service stays\"\n", "");
     assert_eq!((change.subject, change.loss), (Subject::Filter, Loss::Healed));
     assert_eq!(change.count, Count::Exact { records: 8_210 });
-    let change = only("custom \"Volume\"  currency", "custom \"Annual volume\"  currency");
-    let _ = change;
 }
 
 #[test]
@@ -387,9 +388,6 @@ fn every_single_edit_is_reported_with_its_line_and_reverses() {
         assert!(there.means(), "line {line} is not reported: {edited}");
         let named = there.changes.iter().any(|change| {
             change.new.as_ref().is_some_and(|at| at.line == line) || change.subject == Subject::CustomField
-                // An unseen row is a row of its table, whose line is the item's.
-                || edited.contains("_ unseen") && change.id.ends_with("_ unseen")
-                || edited.contains(" existing ") && change.subject == Subject::Map
         });
         assert!(named, "line {line} is not named: {edited}\n{:#?}", there.changes);
         let back = diff(new.side(), old.side());
@@ -408,7 +406,7 @@ fn every_single_edit_is_reported_with_its_line_and_reverses() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn order_blanks_and_comments_are_no_change(seed in any::<u64>()) {
         let (old, new) = (version(SPEC), version(&shuffled(seed)));
@@ -479,7 +477,8 @@ fn records(schema: &mut Schema, seed: u64) -> Vec<(String, Record)> {
                 .fields
                 .iter()
                 .map(|field| {
-                    if (field.ty.optional || field.ty.many) && roll(3) == 0 {
+                    let empty = field.name == "UF_CRM_OLD_CODE";
+                    if empty || (field.ty.optional || field.ty.many) && roll(3) == 0 {
                         return Value::Absent;
                     }
                     let one = match &field.ty.base {

@@ -183,6 +183,8 @@ impl<'a> Context<'a> {
         if words(&old.unseen, &self.matched.old) != words(&new.unseen, &self.matched.new) {
             changed.push((None, &old.unseen, &new.unseen, old.line, new.line));
         }
+        self.row_reasons(Subject::Table, &old.name, &new.name);
+        let unseen_at = self.unseen_places(&old.name, &new.name);
         if changed.is_empty() {
             return;
         }
@@ -224,8 +226,8 @@ impl<'a> Context<'a> {
                 id: format!("table {} {}", new.name, code.map_or("_ unseen".to_owned(), |code| quoted(code))),
                 what,
                 loss,
-                old: self.at_old(old_line),
-                new: self.at_new(new_line),
+                old: unseen_at.0.clone().filter(|_| code.is_none()).or(self.at_old(old_line)),
+                new: unseen_at.1.clone().filter(|_| code.is_none()).or(self.at_new(new_line)),
                 touches,
             };
             self.push_counted(draft, tally);
@@ -416,6 +418,8 @@ impl<'a> Context<'a> {
             ));
         }
         rows.push((None, &old_unseen, &new_unseen, old.line, new.line));
+        self.row_reasons(Subject::Pipeline, &old.name, &new.name);
+        let unseen_at = self.unseen_places(&old.name, &new.name);
         let merged = |pipeline: &Pipeline, to: &StageTo| {
             matches!(to, StageTo::Stage(_)) && pipeline.rows.values().filter(|row| row.to == *to).count() > 1
         };
@@ -494,8 +498,8 @@ impl<'a> Context<'a> {
                 ),
                 what,
                 loss,
-                old: self.at_old(old_line),
-                new: self.at_new(new_line),
+                old: unseen_at.0.clone().filter(|_| code.is_none()).or(self.at_old(old_line)),
+                new: unseen_at.1.clone().filter(|_| code.is_none()).or(self.at_new(new_line)),
                 touches,
             };
             self.push(draft, &new.object, bounds);
