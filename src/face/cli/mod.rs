@@ -8,6 +8,7 @@ mod account;
 mod cache;
 mod check;
 mod completions;
+mod doc;
 mod explain;
 mod extract;
 mod failure;
@@ -98,6 +99,11 @@ enum Command {
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
     #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
     Plan(plan::Args),
+    /// Write the mapping document that a customer signs: what becomes of every field, value, stage and user.
+    #[command(
+        after_help = "Examples:\n  b2n doc acme.b2n -o acme.md\n  b2n doc acme.b2n -o acme.html\n  b2n doc acme.b2n --as html > acme.html"
+    )]
+    Doc(doc::Args),
     /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
     #[command(
         after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
@@ -219,6 +225,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, terminal),
+        Command::Doc(args) => doc::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::lang::check::{self, Input};
 use crate::lang::finding::{Finding, Severity, registry};
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::{SourceText, TextError};
@@ -27,6 +27,7 @@ pub struct Project {
 /// A project that may run.
 pub struct Ready {
     pub plan: Plan,
+    pub certificate: Certificate,
     pub source: Schema,
     pub target: Schema,
 }
@@ -113,10 +114,18 @@ impl Project {
         (errors, all.count() - errors)
     }
 
+    /// What the spec was checked with, where a plan was made.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.plan.as_ref().map(|plan| Certificate::new(plan, &self.text))
+    }
+
     /// The plan, or every finding printed and the failure that says so.
     pub fn ready(self, terminal: &Terminal) -> Result<Ready, Failure> {
         match (self.plan, self.source, self.target) {
-            (Some(plan), Some(source), Some(target)) => Ok(Ready { plan, source, target }),
+            (Some(plan), Some(source), Some(target)) => {
+                let certificate = Certificate::new(&plan, &self.text);
+                Ok(Ready { plan, source, target, certificate })
+            }
             _ => {
                 if terminal.format == Format::Human {
                     eprint!("{}", report::findings(&self.findings, terminal));
