@@ -51,7 +51,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
 fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
     const NOTE: &str = "certificate";
     if terminal.format == Format::Human {
-        print!("{}", report::certificate(certificate));
+        print!("{}", report::certificate_line(certificate));
     }
     let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
     let begun = workspace.writes()? > 0;

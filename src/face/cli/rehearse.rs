@@ -69,7 +69,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             None => format!("records generated from the snapshot, seed {}", args.seed),
         };
         println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
-        print!("{}", report::certificate(&ready.certificate));
+        print!("{}", report::certificate_line(&ready.certificate));
         for (index, phase) in ready.plan.phases.iter().enumerate() {
             let names: Vec<String> = phase
                 .iter()

@@ -38,6 +38,12 @@ pub fn certificate(certificate: &Certificate) -> String {
     out
 }
 
+/// The certificate and its plan on one line, indented.
+pub fn certificate_line(certificate: &Certificate) -> String {
+    let short = |hash: &str| hash.chars().take(16).collect::<String>();
+    format!("  certificate {}, plan {}\n", short(&certificate.certificate), short(&certificate.plan))
+}
+
 /// The equation of every map as a table.
 pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
     let rows: Vec<Vec<String>> = maps

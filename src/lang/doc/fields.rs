@@ -140,7 +140,12 @@ impl<'a> Reader<'a> {
                     }
                     let filled = self.filled(field.stats.as_ref().map(|stats| stats.filled));
                     let uses = u16::try_from(slot).ok().and_then(|slot| of.remove(&slot)).unwrap_or_default();
-                    self.field_rows(&mut rows, &field.name, [shown, field.ty.to_string(), filled], uses);
+                    self.field_rows(
+                        &mut rows,
+                        &field.name,
+                        [shown, field.ty.clone().present().to_string(), filled],
+                        uses,
+                    );
                 }
             }
             // Without the schema the plan still knows the names.
