@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::lang::check::profile::{self, Inactive, Layer};
 use crate::lang::check::{self, Accepted, Input};
 use crate::lang::finding::{Finding, Severity, registry};
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
@@ -34,6 +34,7 @@ pub struct Project {
 /// A project that may run.
 pub struct Ready {
     pub plan: Plan,
+    pub certificate: Certificate,
     pub source: Schema,
     pub target: Schema,
 }
@@ -123,10 +124,11 @@ impl Project {
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
-        let wrong = findings.iter().any(|finding| {
-            finding.severity == Severity::Error && finding.code != registry::TODO_OPEN
-        });
-        let broken = syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
+        let wrong = findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN);
+        let broken =
+            syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
@@ -151,10 +153,18 @@ impl Project {
         (errors, all.count() - errors)
     }
 
+    /// What the spec was checked with, where a plan was made.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.plan.as_ref().map(|plan| Certificate::new(plan, &self.text))
+    }
+
     /// The plan, or every finding printed and the failure that says so.
     pub fn ready(self, terminal: &Terminal) -> Result<Ready, Failure> {
         match (self.plan, self.source, self.target) {
-            (Some(plan), Some(source), Some(target)) => Ok(Ready { plan, source, target }),
+            (Some(plan), Some(source), Some(target)) => {
+                let certificate = Certificate::new(&plan, &self.text);
+                Ok(Ready { plan, source, target, certificate })
+            }
             _ => {
                 if terminal.format == Format::Human {
                     eprint!("{}", report::findings(&self.findings, terminal));
