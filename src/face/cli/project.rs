@@ -66,6 +66,11 @@ impl Project {
                 return Ok(Project { text, source: None, target: None, plan: None, findings });
             }
         };
+        Ok(Project::check(path, text))
+    }
+
+    /// Checks a text as if it stood at `path`: snapshots are looked for beside it.
+    pub fn check(path: &Path, text: SourceText) -> Project {
         let (spec, mut findings) = syntax::parse(&text);
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut others = Vec::new();
@@ -92,7 +97,7 @@ impl Project {
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
-        Ok(Project { text, source, target, plan, findings: all })
+        Project { text, source, target, plan, findings: all }
     }
 
     /// Errors and warnings over all files.

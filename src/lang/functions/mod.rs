@@ -3,6 +3,7 @@
 //! Pure: nothing here sees a plan, a record or a clock. `each`, `ref`, `user` and `pipeline by` are not functions
 //! but forms of the language.
 
+mod address;
 mod at;
 mod capitalise;
 mod contains;
@@ -123,7 +124,8 @@ pub struct Context {
 }
 
 /// All functions, by name.
-static ALL: [&Function; 28] = [
+static ALL: [&Function; 29] = [
+    &address::FUNCTION,
     &at::FUNCTION,
     &capitalise::FUNCTION,
     &contains::FUNCTION,

@@ -2,6 +2,7 @@
 //!
 //! Made by a connector or read from a snapshot; the only place that types come from. Knows no vendor.
 
+pub mod drift;
 mod hash;
 mod reader;
 pub mod snapshot;
