@@ -36,13 +36,7 @@ impl<'a> Checker<'a> {
             let span = pattern.field.span;
             let slots = if pattern.glob {
                 if drop.reason != DropReason::Empty {
-                    self.add(
-                        Finding::new(codes::GLOB_NEEDS_EMPTY, "a `*` may only drop fields that are empty")
-                            .at(span, "drops fields that nobody has seen yet")
-                            .help(
-                                "name the fields, or write `empty`, which is checked against the statistics",
-                            ),
-                    );
+                    self.glob_needs_empty(span);
                 }
                 self.globbed(source, pattern)
             } else {
@@ -80,6 +74,14 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+    }
+
+    pub(super) fn glob_needs_empty(&mut self, span: Span) {
+        self.add(
+            Finding::new(codes::GLOB_NEEDS_EMPTY, "a `*` may only drop fields that are empty")
+                .at(span, "drops fields that nobody has seen yet")
+                .help("name the fields, or write `empty`, which is checked against the statistics"),
+        );
     }
 
     fn plain_field(&mut self, source: &'a Object, field: &FieldRef) -> Option<String> {
@@ -196,7 +198,7 @@ pub(super) fn filled_of(filled: u64, object: &Object) -> String {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any characters.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(super) fn glob(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let parts: Vec<&str> = parts.collect();

@@ -94,6 +94,7 @@ impl<'a> Checker<'a> {
         self.account(index, source, &scope, accounts.dropped.keys().chain(&accounts.todo));
         plan.reads = scope.reads;
         plan.dropped = accounts.plan;
+        plan.dropped.append(&mut scope.line_dropped);
         plan
     }
 

@@ -9,6 +9,7 @@
 //! holds the record back, and accounts for every field of a mapped source object.
 
 mod arm;
+mod claims;
 mod counts;
 mod cover;
 mod custom;
@@ -16,17 +17,24 @@ mod drops;
 mod expr;
 mod fidelity;
 mod fit;
+mod fold;
 mod forms;
+mod function;
+mod hole;
 mod items;
+mod lines;
+mod link;
 mod map;
 mod names;
 mod order;
 mod owners;
+mod paths;
 mod pipeline;
 mod rule;
 pub mod sample_schema;
 mod table;
 mod types;
+mod walk;
 
 #[cfg(test)]
 mod soundness_tests;
@@ -124,6 +132,7 @@ struct Checker<'a> {
     target: &'a Schema,
     zoned: bool,
     findings: Vec<Finding>,
+    functions: function::Functions<'a>,
     tables: Vec<table::TableInfo>,
     table_names: HashMap<&'a str, usize>,
     pipelines: pipeline::Pipelines,
@@ -169,6 +178,7 @@ impl<'a> Checker<'a> {
             target,
             zoned,
             findings: Vec::new(),
+            functions: function::Functions::default(),
             tables: Vec::new(),
             table_names: HashMap::new(),
             pipelines: pipeline::Pipelines::default(),
@@ -208,12 +218,14 @@ impl<'a> Checker<'a> {
         self.declare_custom();
         let owners = self.owners(items.owners);
         let mut tables: Vec<plan::Table> = items.tables.iter().map(|table| self.table(table)).collect();
+        self.own_functions();
         let mut pipelines: Vec<plan::Pipeline> = Vec::new();
         for pipeline in &items.pipelines {
             pipelines.push(self.pipeline(pipeline, pipelines.len()));
         }
         let mut edges = order::Edges::default();
         let maps: Vec<plan::Map> = (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        self.functions_end();
         self.tables_end(&items.tables);
         self.pipelines_end(&items.pipelines);
         self.coverage(&maps);
@@ -227,6 +239,7 @@ impl<'a> Checker<'a> {
             target: system(self.target, self.input.target_hash),
             zone,
             maps,
+            functions: self.functions.plan(),
             tables,
             pipelines,
             owners,

@@ -54,6 +54,13 @@ pub(super) struct TableInfo {
     missing: Vec<usize>,
 }
 
+impl TableInfo {
+    /// Whether it looks values of an enumeration of the source up.
+    pub(super) fn looks_up(&self, domain: &str) -> bool {
+        self.from.as_ref().is_some_and(|from| matches!(from, From::Domain(known) if known == domain))
+    }
+}
+
 impl<'a> Checker<'a> {
     /// Checks a table's rows; whether they are all there is said by [`Self::tables_end`].
     pub(super) fn table(&mut self, table: &'a ast::Table) -> plan::Table {
