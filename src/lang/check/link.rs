@@ -352,13 +352,10 @@ impl<'a> Checker<'a> {
 
     /// The names of what a map's rules write, in the order of its targets.
     fn written_names(&self, map: usize) -> Vec<&'a str> {
-        let head = self.heads[map];
         let mut names: Vec<&'a str> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         for line in &self.maps[map].body {
-            if let MapLine::Rule(rule) = line
-                && !self.inactive(head.source, head.target, rule)
-            {
+            if let MapLine::Rule(rule) = line {
                 let name = match &rule.target {
                     RuleTarget::Field(name) => &name.value,
                     RuleTarget::Custom { label, .. } => &label.value,

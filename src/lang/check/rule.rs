@@ -69,9 +69,6 @@ impl<'a> Checker<'a> {
         plan: &mut plan::Map,
         edges: &mut Edges,
     ) {
-        if self.inactive(scope.object, object, rule) {
-            return;
-        }
         let (name, span) = target_name(&rule.target);
         let written = object.and_then(|object| self.written(object, rule));
         let index = self.target_index(scope, name, span, written.as_ref(), plan);
@@ -109,24 +106,6 @@ impl<'a> Checker<'a> {
         let written =
             Written { place, required: false, custom: false, name, at_least, columns: &[], at, kind };
         self.rule_body(scope, Some(&written), &Body::of(rule))
-    }
-
-    /// Whether a rule of a profile says nothing here: it reads a source field, or writes an optional destination
-    /// field, that the snapshots lack.
-    pub(super) fn inactive(
-        &self,
-        source: Option<&'a Object>,
-        target: Option<&'a Object>,
-        rule: &ast::Rule,
-    ) -> bool {
-        if !self.of_profile(rule.span) {
-            return false;
-        }
-        let lacks_target = match (&rule.target, target) {
-            (RuleTarget::Field(name), Some(object)) => object.field(&name.value).is_none(),
-            _ => false,
-        };
-        lacks_target || source.is_some_and(|source| lacks_field(source, rule))
     }
 
     /// Runs a check whose findings are of no interest.
@@ -434,28 +413,4 @@ fn target_name(target: &RuleTarget) -> (&str, Span) {
         RuleTarget::Field(name) => (&name.value, name.span),
         RuleTarget::Custom { label, .. } => (&label.value, label.span),
     }
-}
-
-/// Whether a rule reads a field that an object does not have.
-fn lacks_field(source: &Object, rule: &ast::Rule) -> bool {
-    let mut lacks = false;
-    let mut see = |field: &ast::FieldRef| {
-        let named = field.object.as_ref().is_none_or(|object| object.value == source.name);
-        let known = match (&field.field.code, &field.field.title) {
-            (Some(code), _) => source.field(&code.value).is_some(),
-            (None, Some(title)) => source.fields.iter().any(|f| f.title.as_deref() == Some(&title.value)),
-            (None, None) => true,
-        };
-        lacks |= named && !known;
-    };
-    super::walk::fields(&rule.value, &mut see);
-    let clauses = &rule.clauses;
-    let conditions = clauses.when.iter().chain(clauses.labelled.iter().flat_map(|label| &label.when));
-    conditions.for_each(|condition| super::walk::fields(condition, &mut see));
-    for arm in clauses.else_.iter().chain(&clauses.on_fail) {
-        if let ArmKind::Value { value, .. } = &arm.kind {
-            super::walk::fields(value, &mut see);
-        }
-    }
-    lacks
 }

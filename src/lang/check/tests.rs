@@ -153,7 +153,7 @@ map company -> Account {
   owner        <- user(ASSIGNED_BY_ID)
   description  <- COMMENTS.plain_text()     narrowed because "formatting is not kept"
 
-  custom "Annual volume"  currency  <- UF_CRM_1690000003 `Объём`
+  custom "Annual volume"  currency  <- UF_CRM_1690000003 `Объём`  narrowed because "all amounts are in euro"
   custom "Region"         text      <- UF_CRM_OLD_REGION
 
   drop UF_CRM_OLD_CODE empty

@@ -92,7 +92,6 @@ codes! {
     DUPLICATE_ITEM = "E0107", "an item or clause stands twice";
     CLAUSE_ORDER = "E0108", "trailing clauses stand in another order than the language's";
     BAD_LITERAL = "E0109", "a literal cannot be read";
-    NOT_YET = "E0110", "the construct belongs to the language but not to this version";
     MISSING_ITEM = "E0111", "an item that every spec needs is missing";
     LINE_NOT_HERE = "E0112", "a line has no meaning in this kind of block";
 
