@@ -77,6 +77,7 @@ impl Project {
         let source = system(&spec, folder, true, &mut findings, &mut others);
         let target = system(&spec, folder, false, &mut findings, &mut others);
         let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let broken = check::broken(&findings);
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
@@ -88,6 +89,7 @@ impl Project {
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
             today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+            broken: &broken,
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| {

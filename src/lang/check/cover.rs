@@ -77,6 +77,10 @@ impl<'a> Checker<'a> {
     fn unused(&mut self, object: &'a Object, slot: usize, map: usize) {
         let field = &object.fields[slot];
         let map = self.maps[map];
+        let unread = self.unread(map.span);
+        if unread.mentions(&field.name) || field.title.as_ref().is_some_and(|title| unread.mentions(title)) {
+            return;
+        }
         let title = field.title.as_ref().map(|title| format!(" `{title}`")).unwrap_or_default();
         let filled = field.stats.as_ref().map(|stats| stats.filled);
         let label = match filled {

@@ -400,7 +400,7 @@ impl<'a> Checker<'a> {
         let unused: Vec<&'a ast::Function> =
             self.functions.infos.iter().filter(|info| !info.used).map(|info| info.item).collect();
         for item in unused {
-            if self.of_profile(item.span) {
+            if self.of_profile(item.span) || self.mentioned(&item.name.value, item.span) {
                 continue;
             }
             self.add(

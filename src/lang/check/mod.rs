@@ -32,8 +32,10 @@ mod paths;
 mod pipeline;
 mod rule;
 pub mod sample_schema;
+mod stages;
 mod table;
 mod types;
+mod unread;
 mod walk;
 
 #[cfg(test)]
@@ -76,6 +78,8 @@ pub struct Input<'a> {
     pub target_name: &'a str,
     /// The day, in UTC, against which the age of snapshots counts.
     pub today: Date,
+    /// What parsing could not read: what these lines speak of is not reported as missing.
+    pub broken: &'a [Span],
 }
 
 /// What a check found.
@@ -114,6 +118,12 @@ pub fn check(input: &Input<'_>) -> Checked {
         plan = None;
     }
     Checked { plan, findings }
+}
+
+/// The places that parsing could not read, for [`Input::broken`].
+pub fn broken(findings: &[Finding]) -> Vec<Span> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.filter_map(|finding| finding.label.as_ref().map(|label| label.span)).collect()
 }
 
 /// What is known of a map before its body is looked at.

@@ -156,11 +156,17 @@ impl<'a> Checker<'a> {
     }
 
     fn dead_else(&mut self, span: Span) {
-        self.add(
-            Finding::new(codes::DEAD_ROW, "this `else` is never reached")
-                .at(span, "the one before it always ends the rule")
-                .help("remove it"),
-        );
+        let mut finding = Finding::new(codes::ARM_SHADOWED, "this `else` is never reached")
+            .at(span, "the one before it always ends the rule")
+            .help("remove it");
+        if let Some(edit) = self.without_clause(&["else"], span) {
+            finding = finding.fix(Fix {
+                title: "remove it".to_owned(),
+                edits: vec![edit],
+                applicability: Applicability::Safe,
+            });
+        }
+        self.add(finding);
     }
 
     fn needless_else(&mut self, span: Span) {

@@ -14,6 +14,7 @@ use crate::lang::types::{Base, Fidelity};
 fn check_with(text: &str, source: &Schema, target: &Schema) -> Checked {
     let text = SourceText::new("test.b2n", text);
     let (spec, mut findings) = parse(&text);
+    let broken = super::broken(&findings);
     let mut checked = check(&Input {
         spec: &spec,
         text: &text,
@@ -24,6 +25,7 @@ fn check_with(text: &str, source: &Schema, target: &Schema) -> Checked {
         source_name: "schema/bitrix24.yaml",
         target_name: "schema/nutshell.yaml",
         today: date(2026, 11, 21),
+        broken: &broken,
     });
     findings.append(&mut checked.findings);
     Checked { findings, ..checked }
@@ -496,6 +498,7 @@ fn without_schemas_only_what_needs_none_is_checked() {
         source_name: "",
         target_name: "",
         today: date(2026, 11, 21),
+        broken: &[],
     });
     assert!(checked.plan.is_none());
     assert_eq!(checked.findings.iter().map(|f| f.code).collect::<Vec<_>>(), [codes::UNKNOWN_ZONE]);
