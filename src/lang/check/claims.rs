@@ -87,7 +87,8 @@ fn number_before(text: &str) -> Option<u64> {
 /// The bound in `more than 100 characters`, `longer than 100`.
 fn bound(text: &str) -> Option<u32> {
     let lower = text.to_lowercase();
-    let after = ["more than ", "longer than ", "over "].iter().find_map(|words| Some(lower.split_once(words)?.1))?;
+    let after =
+        ["more than ", "longer than ", "over "].iter().find_map(|words| Some(lower.split_once(words)?.1))?;
     u32::try_from(number_after(after)?).ok()
 }
 
@@ -153,7 +154,10 @@ impl<'a> Checker<'a> {
                 };
                 if let Some(filled) = filled {
                     let sep = if fact.is_empty() { "" } else { ", and " };
-                    fact.push_str(&format!("{sep}`{name}` has a value in {} of them", counts::grouped(filled)));
+                    fact.push_str(&format!(
+                        "{sep}`{name}` has a value in {} of them",
+                        counts::grouped(filled)
+                    ));
                 }
                 Some(fact)
             } else if claim.these > claim.of {
@@ -161,9 +165,9 @@ impl<'a> Checker<'a> {
             } else {
                 match (about, field) {
                     (About::Longer(bound), Some(field)) => self.longer(field, bound, claim.these),
-                    (About::Filled, Some(_)) => filled.filter(|filled| *filled != claim.these).map(|filled| {
-                        format!("`{name}` has a value in {} {noun}", counts::grouped(filled))
-                    }),
+                    (About::Filled, Some(_)) => filled
+                        .filter(|filled| *filled != claim.these)
+                        .map(|filled| format!("`{name}` has a value in {} {noun}", counts::grouped(filled))),
                     _ => None,
                 }
             };
@@ -177,8 +181,9 @@ impl<'a> Checker<'a> {
     fn longer(&self, field: &Field, bound: u32, these: u64) -> Option<String> {
         let none = none_longer(field, bound)?;
         let longest = field.stats.as_ref()?.longest.unwrap_or(0);
-        ((these == 0) != none)
-            .then(|| format!("the longest value of `{}` has {longest} characters, and {bound} fit", field.name))
+        ((these == 0) != none).then(|| {
+            format!("the longest value of `{}` has {longest} characters, and {bound} fit", field.name)
+        })
     }
 
     fn contradicted(&self, span: Span, shown: &str, fact: &str) -> Finding {

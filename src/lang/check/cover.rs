@@ -38,6 +38,13 @@ impl<'a> Checker<'a> {
         self.covered.guessed.insert((object.name.clone(), slot));
     }
 
+    /// Notes a field that a name probably means.
+    pub(super) fn guess_named(&mut self, object: &Object, name: &str) {
+        if let Some(slot) = object.slot(name) {
+            self.guess(object, slot);
+        }
+    }
+
     /// Reports what no map accounts for.
     pub(super) fn coverage(&mut self, maps: &[plan::Map]) {
         let covered = std::mem::take(&mut self.covered);

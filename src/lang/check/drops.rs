@@ -33,7 +33,8 @@ impl<'a> Checker<'a> {
             DropReason::Declined(why) => why.value.clone(),
             DropReason::DerivedFrom(fields) => {
                 origins = fields.iter().filter_map(|field| self.slot(source, &field.field)).collect();
-                let names: Vec<&str> = origins.iter().map(|slot| source.fields[*slot].name.as_str()).collect();
+                let names: Vec<&str> =
+                    origins.iter().map(|slot| source.fields[*slot].name.as_str()).collect();
                 format!("derived from {}", names.join(", "))
             }
         };

@@ -204,6 +204,9 @@ impl<'a> Checker<'a> {
             self.no_record(owner.span.to(field.span));
             return None;
         };
+        if let (Some(object), Some(code)) = (scope.object, &field.code) {
+            self.guess_named(object, &code.value);
+        }
         let help = match names.as_slice() {
             [only] => format!("write `{only}.FIELD`, or `FIELD` alone"),
             _ => format!("write `{last}.FIELD`, or `FIELD` alone for the record that is folded in"),
@@ -514,10 +517,7 @@ fn joint(a: &Base, b: &Base) -> Option<Base> {
         (Base::Text { .. }, Base::Phone | Base::Email | Base::Url)
         | (Base::Phone | Base::Email | Base::Url, Base::Text { .. }) => Some(Base::Text { max: None }),
         (Base::Integer, Base::Decimal) | (Base::Decimal, Base::Integer) => Some(Base::Decimal),
-        (
-            Base::Ref(_) | Base::AnyRef(_) | Base::User,
-            Base::Ref(_) | Base::AnyRef(_) | Base::User,
-        ) => {
+        (Base::Ref(_) | Base::AnyRef(_) | Base::User, Base::Ref(_) | Base::AnyRef(_) | Base::User) => {
             let mut all: Vec<String> = [a, b].into_iter().flat_map(objects).collect();
             all.sort_unstable();
             all.dedup();

@@ -55,7 +55,8 @@ impl<'a> Checker<'a> {
         }
         let declared = clause.map_or(Fidelity::Exact, |clause| clause.fidelity.value);
         let claimed = because.is_some_and(|because| {
-            declared == Fidelity::Narrowed && claims::claims(&because.value).iter().any(|claim| claim.these == 0)
+            declared == Fidelity::Narrowed
+                && claims::claims(&because.value).iter().any(|claim| claim.these == 0)
         });
         let because = because.map(|because| because.value.clone());
         let reason = because.or_else(|| {
@@ -85,10 +86,8 @@ impl<'a> Checker<'a> {
         let records = object.and_then(|object| object.records);
         let finding = match (proven, records) {
             (Some((field, bound)), Some(records)) => {
-                let reason = format!(
-                    "0 of {} have more than {bound} characters",
-                    super::counts::grouped(records)
-                );
+                let reason =
+                    format!("0 of {} have more than {bound} characters", super::counts::grouped(records));
                 let longest = field.stats.as_ref().and_then(|stats| stats.longest).unwrap_or(0);
                 finding
                     .note(format!("the longest value of `{}` has {longest} characters", field.name))

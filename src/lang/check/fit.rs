@@ -51,10 +51,7 @@ impl<'a> Checker<'a> {
                 // A whole number has one spelling: its digits.
                 let call = |arg| Expr::Call { function: "text".to_owned(), args: vec![arg] };
                 value.expr = match value.ty.many {
-                    true => Expr::Each {
-                        list: Box::new(value.expr),
-                        body: Box::new(call(Expr::Element)),
-                    },
+                    true => Expr::Each { list: Box::new(value.expr), body: Box::new(call(Expr::Element)) },
                     false => call(value.expr),
                 };
                 value.fidelity = value.fidelity.max(Fidelity::Reformatted);
@@ -162,10 +159,9 @@ impl<'a> Checker<'a> {
             (Base::Ref(other), Base::Ref(wanted)) => {
                 Err(format!("name a map to `{wanted}`; this one leads to `{other}`"))
             }
-            (Base::AnyRef(objects), Base::Ref(wanted)) => Err(format!(
-                "name maps to `{wanted}` alone; these lead to `{}`",
-                objects.join("`, `")
-            )),
+            (Base::AnyRef(objects), Base::Ref(wanted)) => {
+                Err(format!("name maps to `{wanted}` alone; these lead to `{}`", objects.join("`, `")))
+            }
             (Base::Link(_) | Base::AnyLink, Base::AnyRef(_)) => {
                 let word = if lists { "refs" } else { "ref" };
                 Err(format!("write `{word} MAP|MAP({text})  on unmigrated …`"))

@@ -37,12 +37,7 @@ pub(super) struct Call<'e> {
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn call(
-        &mut self,
-        scope: &mut Scope<'a>,
-        call: &Call<'_>,
-        span: Span,
-    ) -> Option<Typed<'a>> {
+    pub(super) fn call(&mut self, scope: &mut Scope<'a>, call: &Call<'_>, span: Span) -> Option<Typed<'a>> {
         let Call { function, args, method } = *call;
         match function.value.as_str() {
             "each" => self.each(scope, args, span),

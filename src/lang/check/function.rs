@@ -91,6 +91,12 @@ impl<'a> Checker<'a> {
         for circle in circles {
             self.recursion(&circle);
         }
+        if order.len() < self.functions.infos.len() {
+            // What a circle reaches is not unused for that.
+            for info in &mut self.functions.infos {
+                info.used = true;
+            }
+        }
         for index in order {
             self.function_body(index);
         }
@@ -456,8 +462,10 @@ fn callees_first(calls: &[Vec<(usize, Span)>]) -> (Vec<usize>, Vec<Vec<(usize, S
                         State::Done => {}
                         State::Open | State::Circular => {
                             if let Some(from) = path.iter().position(|(function, ..)| function == callee) {
-                                let mut circle: Vec<(usize, Span)> =
-                                    path[from + 1..].iter().map(|(function, _, span)| (*function, *span)).collect();
+                                let mut circle: Vec<(usize, Span)> = path[from + 1..]
+                                    .iter()
+                                    .map(|(function, _, span)| (*function, *span))
+                                    .collect();
                                 circle.push((*callee, *span));
                                 if state[*callee] == State::Open {
                                     circles.push(circle);

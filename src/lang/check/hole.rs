@@ -24,6 +24,8 @@ struct Fitting {
     alike: u8,
     /// Records that have it.
     filled: Option<u64>,
+    /// Its slot, where it is a field of the record.
+    slot: Option<usize>,
 }
 
 impl<'a> Checker<'a> {
@@ -45,6 +47,12 @@ impl<'a> Checker<'a> {
             Some(place) => self.fitting(scope, place),
             None => Vec::new(),
         };
+        if let (Some(object), None, None) = (scope.object, &scope.line, &scope.params) {
+            // What may stand here is not missing elsewhere.
+            for slot in fitting.iter().filter_map(|one| one.slot) {
+                self.guess(object, slot);
+            }
+        }
         let records = scope.object.filter(|_| scope.line.is_none()).and_then(|object| object.records);
         let noun = scope.object.map(|object| counts::plural(&object.name)).unwrap_or_default();
         if fitting.is_empty() {
@@ -79,7 +87,11 @@ impl<'a> Checker<'a> {
     /// What fits, the likeliest first.
     fn fitting(&self, scope: &Scope<'a>, place: &Place) -> Vec<Fitting> {
         let mut all = Vec::new();
-        let mut add = |name: &str, title: Option<&str>, ty: &Type, stats: Option<&Stats>, made: bool| {
+        let mut add = |name: &str,
+                       title: Option<&str>,
+                       ty: &Type,
+                       (stats, slot): (Option<&Stats>, Option<usize>),
+                       made: bool| {
             let Some((written, steps)) = self.way(scope, name, ty, made, place) else { return };
             let target = place.name.trim_matches('`');
             let alike = super::names::likeness(name, target)
@@ -92,21 +104,23 @@ impl<'a> Checker<'a> {
                 // Names that share little by chance are not alike.
                 alike: if alike < 0.5 { 0 } else { (alike * 100.0) as u8 },
                 filled: stats.map(|stats| stats.filled),
+                slot,
             });
         };
         if let Some(params) = &scope.params {
             for param in params.iter() {
                 if let Some(ty) = &param.ty {
-                    add(&param.name, None, ty, None, param.made);
+                    add(&param.name, None, ty, (None, None), param.made);
                 }
             }
         } else if scope.line.is_some() {
             for Attribute { name, ty } in scope.attributes {
-                add(name, None, ty, None, false);
+                add(name, None, ty, (None, None), false);
             }
         } else if let Some(Object { fields, .. }) = scope.object {
-            for field in fields {
-                add(&field.name, field.title.as_deref(), &field.ty, field.stats.as_ref(), false);
+            for (slot, field) in fields.iter().enumerate() {
+                let known = (field.stats.as_ref(), Some(slot));
+                add(&field.name, field.title.as_deref(), &field.ty, known, false);
             }
         }
         all.sort_by(|a, b| {
@@ -117,7 +131,14 @@ impl<'a> Checker<'a> {
     }
 
     /// How a field comes into a place, and in how many steps.
-    fn way(&self, scope: &Scope<'a>, name: &str, ty: &Type, made: bool, place: &Place) -> Option<(String, u8)> {
+    fn way(
+        &self,
+        scope: &Scope<'a>,
+        name: &str,
+        ty: &Type,
+        made: bool,
+        place: &Place,
+    ) -> Option<(String, u8)> {
         let plain = |steps| Some((name.to_owned(), steps));
         let call = |function: &str| match (ty.many, function.ends_with(')')) {
             (true, _) => Some((format!("{name}.each({function})"), 1)),
@@ -136,7 +157,9 @@ impl<'a> Checker<'a> {
             (Base::Text { .. }, Base::Text { max: Some(bound) }) => call(&format!("cut({bound})")),
             (Base::Text { .. }, Base::Text { max: None } | Base::PersonName) => plain(0),
             (Base::Integer, Base::Decimal | Base::Integer) => plain(0),
-            (a, b) if a == b && !matches!(a, Base::User | Base::Stage | Base::Enum(_) | Base::Record) => plain(0),
+            (a, b) if a == b && !matches!(a, Base::User | Base::Stage | Base::Enum(_) | Base::Record) => {
+                plain(0)
+            }
             (a, b) if a == b && scope.params.is_some() => plain(0),
             (Base::User, Base::User) if !made => Some((format!("user({name})"), 0)),
             (Base::Stage, Base::Stage) => Some(("pipeline by …".to_owned(), 1)),
@@ -146,18 +169,17 @@ impl<'a> Checker<'a> {
             (Base::DateTime, Base::Date) => call("date()"),
             (Base::Date, Base::DateTime) => call("at(\"18:00\")"),
             (Base::Integer | Base::Decimal, Base::Money) => Some((format!("money({name}, CURRENCY)"), 1)),
-            (Base::Link(from), Base::Ref(to)) => self
-                .maps
-                .iter()
-                .find(|map| map.source.name.value == *from && map.target.value == *to)
-                .map(|map| {
-                    let word = if ty.many { "refs" } else { "ref" };
-                    (format!("{word} {}({name})", map.name().value), 0)
-                }),
+            (Base::Link(from), Base::Ref(to)) => {
+                self.maps.iter().find(|map| map.source.name.value == *from && map.target.value == *to).map(
+                    |map| {
+                        let word = if ty.many { "refs" } else { "ref" };
+                        (format!("{word} {}({name})", map.name().value), 0)
+                    },
+                )
+            }
             (Base::Enum(domain), Base::Enum(_)) => {
                 let table = self.tables.iter().find(|table| {
-                    table.ty.as_ref().is_some_and(|out| out.base == place.ty.base)
-                        && table.looks_up(domain)
+                    table.ty.as_ref().is_some_and(|out| out.base == place.ty.base) && table.looks_up(domain)
                 });
                 match table {
                     Some(table) => Some((format!("{}[{name}]", table.name), 0)),

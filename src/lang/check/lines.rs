@@ -33,6 +33,20 @@ impl<'a> Checker<'a> {
         span: Span,
     ) -> Option<Typed<'a>> {
         let typed = self.expr(scope, list);
+        if let Some(object) = scope.object {
+            // Whatever is wrong with the list: what the lines read of the record is read.
+            for line in body {
+                if let MapLine::Rule(rule) = line {
+                    super::walk::fields(&rule.value, &mut |field| {
+                        if let (Some(owner), Some(code)) = (&field.object, &field.field.code)
+                            && owner.value == object.name
+                        {
+                            self.guess_named(object, &code.value);
+                        }
+                    });
+                }
+            }
+        }
         let written = written?;
         if written.columns.is_empty() || written.place.ty.base != Base::Record {
             let takes = written.place.ty.clone().present();
@@ -55,7 +69,9 @@ impl<'a> Checker<'a> {
                     format!("`each` with lines takes a list of rows, not `{}`", typed.ty),
                 )
                 .at(list.span, format!("this is `{}`", typed.ty))
-                .help(format!("name a field whose elements have fields of their own; `{text}.each(…)` maps values")),
+                .help(format!(
+                    "name a field whose elements have fields of their own; `{text}.each(…)` maps values"
+                )),
             );
             return None;
         }
@@ -137,8 +153,10 @@ impl<'a> Checker<'a> {
                                 Some(_) => self.field(scope, field).is_some(),
                                 None => self.attribute(scope, list, &field.field).is_some(),
                             });
-                            let names: Vec<&str> =
-                                known.filter_map(|field| field.field.code.as_ref()).map(|c| c.value.as_str()).collect();
+                            let names: Vec<&str> = known
+                                .filter_map(|field| field.field.code.as_ref())
+                                .map(|c| c.value.as_str())
+                                .collect();
                             format!("derived from {}", names.join(", "))
                         }
                     };
@@ -172,7 +190,10 @@ impl<'a> Checker<'a> {
                 self.add(
                     Finding::new(
                         codes::REQUIRED_NOT_WRITTEN,
-                        format!("the lines write no `{}`, which {} requires", column.name, written.place.name),
+                        format!(
+                            "the lines write no `{}`, which {} requires",
+                            column.name, written.place.name
+                        ),
                     )
                     .at(written.at, format!("`{}` takes `{}`", column.name, column.ty))
                     .note(self.target_note())
@@ -237,9 +258,12 @@ impl<'a> Checker<'a> {
             _ => "move it out of the braces, or remove it",
         };
         self.add(
-            Finding::new(codes::LINE_NOT_HERE, format!("`{word}` has no meaning among the lines of an `each`"))
-                .at(span, "not here")
-                .help(help),
+            Finding::new(
+                codes::LINE_NOT_HERE,
+                format!("`{word}` has no meaning among the lines of an `each`"),
+            )
+            .at(span, "not here")
+            .help(help),
         );
     }
 
@@ -290,6 +314,9 @@ impl<'a> Checker<'a> {
     pub(super) fn no_column(&mut self, scope: &Scope<'a>, list: &str, field: &Coded) {
         let Some(name) = field.code.as_ref().or(field.title.as_ref()) else { return };
         let outside = scope.object.filter(|object| object.field(&name.value).is_some());
+        if let Some(object) = outside {
+            self.guess_named(object, &name.value);
+        }
         let names = scope.attributes.iter().map(|attribute| attribute.name.as_str());
         let finding =
             Finding::new(codes::UNKNOWN_FIELD, format!("a line of `{list}` has no field `{}`", name.value))
@@ -339,7 +366,11 @@ impl<'a> Checker<'a> {
         let line = format!("drop {} declined \"…\"", missing.join(", "));
         let finding = Finding::new(
             codes::SOURCE_FIELD_UNUSED,
-            format!("{} of `{list}` {} neither read nor dropped", named(&missing), counts::is_are(missing.len())),
+            format!(
+                "{} of `{list}` {} neither read nor dropped",
+                named(&missing),
+                counts::is_are(missing.len())
+            ),
         )
         .at(at, "nothing says what becomes of it")
         .note(self.source_note())

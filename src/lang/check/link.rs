@@ -146,11 +146,8 @@ impl<'a> Checker<'a> {
         let many = reference.many;
         let other = if many { "ref" } else { "refs" };
         let text = self.quote(span);
-        let message = if many {
-            "`refs` takes a list of links, not one"
-        } else {
-            "`ref` takes one link, not a list"
-        };
+        let message =
+            if many { "`refs` takes a list of links, not one" } else { "`ref` takes one link, not a list" };
         let maps: Vec<&str> = reference.maps.iter().map(|map| map.value.as_str()).collect();
         self.add(
             Finding::new(codes::TYPE_MISMATCH, message)

@@ -33,11 +33,14 @@ mod pipeline;
 mod rule;
 pub mod sample_schema;
 mod stages;
+mod summary;
 mod table;
 mod types;
 mod unread;
 mod walk;
 
+#[cfg(test)]
+mod construct_tests;
 #[cfg(test)]
 mod soundness_tests;
 #[cfg(test)]
@@ -53,6 +56,8 @@ use crate::lang::plan::{self, Plan, Requirement};
 use crate::lang::schema::{Object, Schema};
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, Span};
+
+pub use summary::{DroppedField, MapFidelity, RuleFidelity, fidelity_text};
 
 use items::Items;
 use names::Entries;
@@ -83,12 +88,14 @@ pub struct Input<'a> {
 }
 
 /// What a check found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// The plan; only where no finding is an error.
     pub plan: Option<Plan>,
     /// All findings, by their place in the spec.
     pub findings: Vec<Finding>,
+    /// What is kept and what is lost, map by map; empty where nothing could be checked.
+    pub fidelity: Vec<MapFidelity>,
 }
 
 /// Checks a spec against two schemas.
@@ -102,11 +109,12 @@ pub fn check(input: &Input<'_>) -> Checked {
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
     let zone = items.zone(&mut findings);
-    let mut plan = None;
+    let (mut plan, mut fidelity) = (None, Vec::new());
     if let (Some(source), Some(target)) = (input.source, input.target) {
         let mut checker = Checker::new(*input, source, target, zone.is_some());
         checker.findings = std::mem::take(&mut findings);
         let checked = checker.run(&items, zone);
+        fidelity = summary::fidelity(&checked, source);
         plan = (!items.twice && !checker.later).then_some(checked);
         findings = checker.findings;
     }
@@ -117,7 +125,7 @@ pub fn check(input: &Input<'_>) -> Checked {
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         plan = None;
     }
-    Checked { plan, findings }
+    Checked { plan, findings, fidelity }
 }
 
 /// The places that parsing could not read, for [`Input::broken`].

@@ -185,6 +185,16 @@ impl<'a> Checker<'a> {
 
     pub(super) fn unmigrated(&mut self, rule: &Body<'_>, written: &Written<'a>, refs: bool) {
         match (refs, &rule.clauses.on_unmigrated) {
+            (true, None) if written.kind == Kind::Column => self.add(
+                Finding::new(
+                    codes::UNMIGRATED_UNHANDLED,
+                    format!("`{}` links to records that may not arrive", written.name),
+                )
+                .at(rule.value.span, "may lead to a record that was left out or held back")
+                .help(
+                    "add `on unmigrated skip \"…\"`, which leaves the line out, or `on unmigrated quarantine`",
+                ),
+            ),
             (true, None) => self.add(
                 Finding::new(
                     codes::UNMIGRATED_UNHANDLED,
@@ -217,7 +227,10 @@ impl<'a> Checker<'a> {
                             format!("`{}` is required, and one path leaves it unset", written.name),
                         )
                         .at(arm.span, "leaves it unset where the other record did not arrive")
-                        .help("write `on unmigrated quarantine`"),
+                        .help(match written.kind {
+                            Kind::Column => "write `on unmigrated skip \"…\"`, which leaves the line out, or `quarantine`",
+                            _ => "write `on unmigrated quarantine`",
+                        }),
                     );
                 }
             }
@@ -259,8 +272,9 @@ impl<'a> Checker<'a> {
     }
 
     /// `in a second pass` of a rule without links, which nothing keeps from the first one.
-    pub(super) fn needless_second_pass(&mut self, clauses: &ast::Clauses, refs: bool) {
-        let Some(span) = clauses.second_pass.filter(|_| !refs) else { return };
+    pub(super) fn needless_second_pass(&mut self, clauses: &ast::Clauses, written: &Written<'a>, refs: bool) {
+        let possible = matches!(written.kind, Kind::Field | Kind::Custom) && !written.required;
+        let Some(span) = clauses.second_pass.filter(|_| possible && !refs) else { return };
         self.add(
             Finding::new(codes::NEEDLESS_HANDLING, "this rule holds no links, and can be written at once")
                 .at(span, "waits for nothing")

@@ -310,8 +310,11 @@ impl<'a> Checker<'a> {
         gives: &HashMap<StageValue, Vec<usize>>,
     ) {
         let unread = self.unread(item.span);
-        let missing: Vec<&schema::Stage> =
-            from.stages.iter().filter(|s| !listed.contains_key(&s.code) && !unread.mentions(&s.code)).collect();
+        let missing: Vec<&schema::Stage> = from
+            .stages
+            .iter()
+            .filter(|s| !listed.contains_key(&s.code) && !unread.mentions(&s.code))
+            .collect();
         if missing.is_empty() {
             return;
         }

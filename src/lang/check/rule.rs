@@ -235,8 +235,12 @@ impl<'a> Checker<'a> {
         let else_: Vec<Option<CheckedArm<'a>>> =
             clauses.else_.iter().map(|arm| self.arm(scope, arm, ArmPlace::Else, place)).collect();
         let on_fail = clauses.on_fail.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnFail, place));
+        let unmigrated_at = match written.map(|written| written.kind) {
+            Some(Kind::Column) => ArmPlace::LineUnmigrated,
+            _ => ArmPlace::OnUnmigrated,
+        };
         let on_unmigrated =
-            clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnUnmigrated, None));
+            clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, unmigrated_at, None));
         self.second_pass(clauses, written);
         let value = value?;
         let when = when.map_or(Some(None), |when| when.map(Some))?;
@@ -258,7 +262,7 @@ impl<'a> Checker<'a> {
             Paths { value: &value, guarded: when.is_some(), else_: &else_, on_fail: on_fail.as_ref() };
         self.absence(rule, written, &paths, scope.object);
         self.unmigrated(rule, written, refs);
-        self.needless_second_pass(clauses, refs);
+        self.needless_second_pass(clauses, written, refs);
         let mut whole = value;
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
@@ -334,9 +338,8 @@ impl<'a> Checker<'a> {
     pub(super) fn required(&mut self, map: &'a ast::Map, target: Option<&'a Object>, plan: &plan::Map) {
         let Some(target) = target else { return };
         let unread = self.unread(map.span);
-        let writes = |name: &str| {
-            plan.targets.iter().any(|target| target.name == name) || unread.mentions(name)
-        };
+        let writes =
+            |name: &str| plan.targets.iter().any(|target| target.name == name) || unread.mentions(name);
         for field in target.fields.iter().filter(|field| field.required && !writes(&field.name)) {
             self.add(
                 Finding::new(

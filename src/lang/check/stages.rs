@@ -21,7 +21,9 @@ impl<'a> Checker<'a> {
     ) {
         let mut before: Option<(&Stage, usize)> = None;
         for stage in &from.stages {
-            let (Some(row), Some(span)) = (rows.rows.get(&stage.code), spans.get(&stage.code)) else { continue };
+            let (Some(row), Some(span)) = (rows.rows.get(&stage.code), spans.get(&stage.code)) else {
+                continue;
+            };
             let StageTo::Stage(target) = &row.to else { continue };
             let outcome = target.outcome.as_ref().map(|(kind, name)| (*kind, name.as_str()));
             self.judge_end(from, stage, outcome, *span);
@@ -42,7 +44,9 @@ impl<'a> Checker<'a> {
                 .note(self.source_note())
                 .note(self.target_note())
                 .count(self.in_stage(from, stage))
-                .help("swap the two rows' stages, or put the stages of the destination into the source's order");
+                .help(
+                    "swap the two rows' stages, or put the stages of the destination into the source's order",
+                );
                 let finding = match spans.get(&earlier.code) {
                     Some(span) => finding.and_at(*span, format!("leads to \"{first}\"")),
                     None => finding,
@@ -74,10 +78,9 @@ impl<'a> Checker<'a> {
                 format!("`{}` is {}, and \"{name}\" is won", stage.name, word(ends)),
                 format!("{} in the source", word(ends)),
             ),
-            (None, Some((OutcomeKind::Won, name))) => (
-                format!("`{}` is open, and \"{name}\" is won", stage.name),
-                "open in the source".to_owned(),
-            ),
+            (None, Some((OutcomeKind::Won, name))) => {
+                (format!("`{}` is open, and \"{name}\" is won", stage.name), "open in the source".to_owned())
+            }
             _ => return,
         };
         let records = from.records.get(&stage.code).copied();

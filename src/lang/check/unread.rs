@@ -28,20 +28,23 @@ fn stands(text: &str, word: &str) -> bool {
 impl<'a> Checker<'a> {
     /// The lines of an item that could not be read.
     pub(super) fn unread(&self, item: Span) -> Unread<'a> {
-        let inside = self.input.broken.iter().filter(|span| span.start >= item.start && span.start <= item.end);
+        let inside =
+            self.input.broken.iter().filter(|span| span.start >= item.start && span.start <= item.end);
         Unread { lines: inside.map(|span| self.whole_lines(*span)).collect() }
     }
 
     /// Whether a name stands in a line that could not be read, outside of its own item.
     pub(super) fn mentioned(&self, name: &str, item: Span) -> bool {
-        let outside = self.input.broken.iter().filter(|span| span.start < item.start || span.start > item.end);
+        let outside =
+            self.input.broken.iter().filter(|span| span.start < item.start || span.start > item.end);
         outside.into_iter().any(|span| stands(self.whole_lines(*span), name))
     }
 
     /// The lines that a span touches.
     fn whole_lines(&self, span: Span) -> &'a str {
         let text = self.input.text.text();
-        let (mut start, mut end) = ((span.start as usize).min(text.len()), (span.end as usize).min(text.len()));
+        let (mut start, mut end) =
+            ((span.start as usize).min(text.len()), (span.end as usize).min(text.len()));
         while !text.is_char_boundary(start) {
             start -= 1;
         }
