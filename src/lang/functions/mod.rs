@@ -23,6 +23,7 @@ mod person_name;
 mod phone;
 mod plain_text;
 mod replace;
+mod rich_text;
 mod round;
 mod split;
 mod starts_with;
@@ -124,7 +125,7 @@ pub struct Context {
 }
 
 /// All functions, by name.
-static ALL: [&Function; 29] = [
+static ALL: [&Function; 30] = [
     &address::FUNCTION,
     &at::FUNCTION,
     &capitalise::FUNCTION,
@@ -145,6 +146,7 @@ static ALL: [&Function; 29] = [
     &phone::FUNCTION,
     &plain_text::FUNCTION,
     &replace::FUNCTION,
+    &rich_text::FUNCTION,
     &round::FUNCTION,
     &split::FUNCTION,
     &starts_with::FUNCTION,
