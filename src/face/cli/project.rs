@@ -98,6 +98,7 @@ impl Project {
         let mut loaded = profiles::load(text, folder);
         let mut findings = std::mem::take(&mut loaded.findings);
         let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let broken = check::broken(&findings);
         let (locked, lock) = profiles::check_lock(&loaded, folder, &path.display().to_string());
         findings.extend(locked);
         let mut others: Vec<_> = lock.into_iter().collect();
@@ -119,6 +120,7 @@ impl Project {
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
             today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+            broken: &broken,
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| {
