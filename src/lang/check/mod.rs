@@ -35,9 +35,11 @@ mod table;
 mod types;
 
 #[cfg(test)]
+mod items_tests;
+#[cfg(test)]
 mod soundness_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

@@ -11,7 +11,7 @@ use crate::lang::text::SourceText;
 use crate::lang::types::{Base, Fidelity};
 
 /// Checks a text against two schemas; the findings of parsing stand with the others.
-fn check_with(text: &str, source: &Schema, target: &Schema) -> Checked {
+pub(super) fn check_with(text: &str, source: &Schema, target: &Schema) -> Checked {
     let text = SourceText::new("test.b2n", text);
     let (spec, mut findings) = parse(&text);
     let mut checked = check(&Input {
@@ -29,18 +29,18 @@ fn check_with(text: &str, source: &Schema, target: &Schema) -> Checked {
     Checked { findings, ..checked }
 }
 
-fn checked(text: &str) -> Checked {
+pub(super) fn checked(text: &str) -> Checked {
     check_with(text, &sample_schema::source(), &sample_schema::target())
 }
 
-fn all(text: &str) -> String {
+pub(super) fn all(text: &str) -> String {
     let lines: Vec<String> =
         checked(text).findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();
     lines.join("\n")
 }
 
 /// The findings of one code.
-fn only(text: &str, code: codes::Code) -> Vec<Finding> {
+pub(super) fn only(text: &str, code: codes::Code) -> Vec<Finding> {
     checked(text).findings.into_iter().filter(|finding| finding.code == code).collect()
 }
 
@@ -71,7 +71,7 @@ fn every_page_shows_its_finding_and_how_to_settle_it() {
 }
 
 /// A whole spec that checks, for tests to change.
-const WHOLE: &str = r#"edition 2026
+pub(super) const WHOLE: &str = r#"edition 2026
 source bitrix24 "schema/bitrix24.yaml"
 target nutshell "schema/nutshell.yaml"
 zone "Europe/Moscow"
@@ -181,7 +181,7 @@ fn plan() -> Plan {
 }
 
 /// A spec in which one thing is different.
-fn changed(from: &str, to: &str) -> String {
+pub(super) fn changed(from: &str, to: &str) -> String {
     assert_eq!(WHOLE.matches(from).count(), 1, "`{from}` stands once in the spec");
     WHOLE.replace(from, to)
 }
@@ -291,7 +291,7 @@ fn the_offered_rows_settle_the_finding() {
 }
 
 /// The text with the fix of its only finding applied.
-fn applied(text: &str) -> String {
+pub(super) fn applied(text: &str) -> String {
     let findings = checked(text).findings;
     assert_eq!(findings.len(), 1, "{}", all(text));
     let fix = findings[0].fix.as_ref().expect("it has a fix");
