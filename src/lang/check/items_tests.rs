@@ -180,7 +180,7 @@ fn what_is_wrong_in_a_flatten_is_told() {
     is("  gap UF_CRM_5_PRICE \"prices have no place in Nutshell\"\n", "", &["B2N-E0401"]);
     is("via PARENT_ID_4", "via TITLE", &["B2N-E0401", "B2N-E0702"]);
     is("into company", "into companies", &["B2N-E0205"]);
-    is("into company", "into deal", &["B2N-E0401", "B2N-E0702"]);
+    is("into company", "into deal", &["B2N-E0702"]);
     is("`Equipment`", "`Equipments`", &["B2N-E0209"]);
     is("by CREATED_TIME", "by UF_CRM_5_PRICE", &["B2N-E0401", "B2N-E0404", "B2N-E0501"]);
     is("custom \"Serial no\"  text", "custom \"Region\"  text", &["B2N-E0407"]);

@@ -189,7 +189,6 @@ impl<'a> Checker<'a> {
         let on_fail = clauses.on_fail.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnFail, place));
         let on_unmigrated =
             clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnUnmigrated, None));
-        self.later |= clauses.second_pass.is_some();
         let value = value?;
         let when = when.map_or(Some(None), |when| when.map(Some))?;
         let label = label.map_or(Some(None), |label| label.map(Some))?;

@@ -211,7 +211,7 @@ fn who_overrides_whom_must_be_said() {
     for item in &all {
         is(item, &["B2N-E0217"]);
     }
-    is("replace map companies -> Account {\n  key ID\n}", &["B2N-E0217"]);
+    is("replace map companies -> Account {\n  key ID\n}", &["B2N-E0217", "B2N-E0202"]);
     is("refine map companies -> Account {\n  key ID\n}", &["B2N-E0217"]);
     is("refine map company -> Contact {\n  key ID\n}", &["B2N-E0217"]);
     is("refine table markets : enum(SOURCE) -> Lead.market {\n}", &["B2N-E0217"]);
