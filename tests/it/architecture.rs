@@ -30,6 +30,24 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lang/eval", &["lang/text", "lang/types", "lang/value", "lang/functions", "lang/plan"]),
+    (
+        "lang/diff",
+        &[
+            "lang/text",
+            "lang/finding",
+            "lang/types",
+            "lang/value",
+            "lang/syntax",
+            "lang/schema",
+            "lang/functions",
+            "lang/plan",
+            "lang/eval",
+        ],
+    ),
+    (
+        "lang/drift",
+        &["lang/text", "lang/finding", "lang/syntax", "lang/schema", "lang/plan", "lang/check", "lang/diff"],
+    ),
     ("run/connect", &["lang/text", "lang/finding", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/workspace", &["lang/text", "lang/value", "lang/plan"]),
     (
@@ -59,6 +77,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/plan",
             "lang/check",
             "lang/eval",
+            "lang/diff",
+            "lang/drift",
             "run/connect",
             "run/workspace",
             "run/engine",
