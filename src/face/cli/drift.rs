@@ -115,7 +115,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             }
         }
         if args.fix {
-            for line in fixing::fix(&args.spec.spec, Applicability::Safe, false)?.lines {
+            for line in fixing::fix(&args.spec.spec, &super::cache::Cache::from_environment(), Applicability::Safe, false)?.lines {
                 eprintln!("{} {line}", terminal.green("fixed"));
             }
             // What is left is what a person has to settle.
