@@ -48,9 +48,11 @@ mod walk;
 #[cfg(test)]
 mod construct_tests;
 #[cfg(test)]
+mod items_tests;
+#[cfg(test)]
 mod soundness_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

@@ -2,6 +2,7 @@
 
 use jiff::civil::date;
 
+use super::profile::{Part, resolve};
 use super::{Checked, Input, check, sample_schema};
 use crate::lang::finding::{Count, Finding, Severity, registry as codes};
 use crate::lang::plan::{Arm, Expr, OwnerHow, Plan};
@@ -15,8 +16,10 @@ pub(super) fn check_with(text: &str, source: &Schema, target: &Schema) -> Checke
     let text = SourceText::new("test.b2n", text);
     let (spec, mut findings) = parse(&text);
     let broken = super::broken(&findings);
+    let resolved = resolve(vec![Part { spec, uses: Vec::new() }], &text);
+    findings.extend(resolved.findings);
     let mut checked = check(&Input {
-        spec: &spec,
+        spec: &resolved.spec,
         text: &text,
         source: Some(source),
         target: Some(target),
