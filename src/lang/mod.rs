@@ -3,6 +3,7 @@
 //! Synchronous, and a function of its arguments: no clock, randomness, environment or files in here.
 
 pub mod check;
+pub mod diff;
 pub mod eval;
 pub mod finding;
 pub mod functions;

@@ -7,5 +7,6 @@ mod architecture;
 mod book;
 mod cli;
 mod documented;
+mod findings;
 mod sim;
 mod world;

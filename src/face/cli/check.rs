@@ -1,17 +1,16 @@
 //! `b2n check`
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use clap::ValueEnum;
+use serde_json::json;
 
-use crate::lang::finding;
-use crate::lang::finding::{Applicability, fix::apply};
-
+use super::cache::Cache;
 use super::failure::Failure;
+use super::fixing::{self, Fixed};
 use super::project::Project;
 use super::terminal::Terminal;
-use super::{Format, SpecArgs, report};
+use super::{Format, SpecArgs, findings, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,20 +19,87 @@ pub struct Args {
     /// Let warnings fail the check too.
     #[arg(long)]
     deny_warnings: bool,
-    /// Apply every fix that needs no person to read it, then check again.
+    /// Apply fixes, then check again: `safe` ones decide nothing that the author has not decided, `likely` ones are
+    /// probably what is meant and want to be read afterwards. Fixes with blanks are left to a person.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "safe"
+    )]
+    fix: Option<Level>,
+    /// With --fix: show the edits and write nothing.
+    #[arg(long, requires = "fix")]
+    diff: bool,
+    /// Read the snapshots' YAML again instead of what an earlier run kept of it in the user's cache folder.
     #[arg(long)]
-    fix: bool,
+    no_cache: bool,
+    /// Print where every item and line comes from: the spec, a profile, or neither any more.
+    #[arg(long)]
+    explain_profile: bool,
+    /// Pin the profiles as they are now in `b2n.lock` beside the spec, then check.
+    #[arg(long)]
+    update_lock: bool,
+}
+
+/// Which fixes are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// Those that a program may apply unread.
+    Safe,
+    /// Those, and those that are probably what is meant.
+    Likely,
+}
+
+impl Level {
+    fn applicability(self) -> crate::lang::finding::Applicability {
+        match self {
+            Level::Safe => crate::lang::finding::Applicability::Safe,
+            Level::Likely => crate::lang::finding::Applicability::Likely,
+        }
+    }
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    if args.fix {
-        fix(&args.spec.spec)?;
+    let cache = if args.no_cache { Cache::none() } else { Cache::from_environment() };
+    if args.update_lock && super::profiles::update_lock(&args.spec.spec)? {
+        eprintln!("{} {}", terminal.green("pinned"), super::profiles::LOCK);
     }
-    let project = Project::load(&args.spec.spec)?;
+    let mut fixed = Fixed::default();
+    if let Some(level) = args.fix {
+        fixed = fixing::fix(&args.spec.spec, &cache, level.applicability(), args.diff)?;
+        if args.diff {
+            return Ok(show_diff(&fixed, args, terminal));
+        }
+        for line in &fixed.lines {
+            eprintln!("{} {line}", terminal.green("fixed"));
+        }
+    }
+    let project = Project::load_with(&args.spec.spec, &cache)?;
     let (errors, warnings) = project.counts();
+    if args.explain_profile {
+        let explained = super::profiles::Explained {
+            text: project.text,
+            layers: project.layers,
+            inactive: project.inactive,
+        };
+        match terminal.format {
+            Format::Human => print!("{}", explained.human()),
+            Format::Json => println!("{}", explained.json()),
+        }
+        return Ok(ExitCode::from(u8::from(errors > 0)));
+    }
+    let failed = errors > 0 || project.plan.is_none() || (args.deny_warnings && warnings > 0);
+    if let Some(text) = terminal.findings.report(&project.findings, args.deny_warnings) {
+        print!("{text}");
+        return Ok(ExitCode::from(u8::from(failed)));
+    }
     match terminal.format {
         Format::Human => {
             print!("{}", report::findings(&project.findings, terminal));
+            print!("{}", super::profiles::accepted_lines(&project.accepted, &project.text));
             if let Some(plan) = &project.plan {
                 let hash = plan.hash();
                 println!(
@@ -53,41 +119,30 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 );
             }
         }
-        Format::Json => {
-            let files: Vec<Value> = project
-                .findings
-                .iter()
-                .map(|(text, findings)| {
-                    serde_json::from_str(&finding::json::render(findings, text)).unwrap_or(Value::Null)
-                })
-                .collect();
-            println!(
-                "{}",
-                json!({
-                    "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
-                    "errors": errors, "warnings": warnings, "plan": project.plan.as_ref().map(|plan| plan.hash()),
-                    "files": files,
-                })
-            );
-        }
+        Format::Json => println!(
+            "{}",
+            json!({
+                "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
+                "errors": errors, "warnings": warnings, "plan": project.plan.as_ref().map(|plan| plan.hash()),
+                "files": findings::json(&project.findings), "fixed": fixed.lines,
+                "accepted": super::profiles::accepted_json(&project.accepted, &project.text),
+            })
+        ),
     }
-    let failed = errors > 0 || project.plan.is_none() || (args.deny_warnings && warnings > 0);
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Applies certain fixes until none is left; a fix may uncover another finding.
-fn fix(path: &Path) -> Result<(), Failure> {
-    for _ in 0..10 {
-        let project = Project::load(path)?;
-        let Some((text, findings)) = project.findings.first() else { return Ok(()) };
-        let fixed = apply(text, findings, Applicability::Safe);
-        if fixed.applied == 0 {
-            return Ok(());
+/// What `--fix --diff` would change. As for `fmt --check`, a change is exit code 1.
+fn show_diff(fixed: &Fixed, args: &Args, terminal: &Terminal) -> ExitCode {
+    let name = args.spec.spec.display().to_string();
+    let diff = super::patch::unified(&name, &fixed.before, &fixed.after);
+    match terminal.format {
+        Format::Human => print!("{diff}"),
+        Format::Json => {
+            println!("{}", json!({"format": "b2n-fix/1", "spec": name, "fixes": fixed.lines, "diff": diff}))
         }
-        super::fmt::replace(path, &fixed.text)?;
-        eprintln!("applied {} fixes to {}", fixed.applied, path.display());
     }
-    Ok(())
+    ExitCode::from(u8::from(fixed.before != fixed.after))
 }
 
 fn short(hash: &str) -> &str {

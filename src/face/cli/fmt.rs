@@ -63,11 +63,22 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(args.check && differ)))
 }
 
-/// Writes beside the file and renames: a crash leaves the old file or the new one.
+/// Writes beside the file and renames: a crash leaves the old file or the new one. Its rights stay, and a link stays
+/// a link.
 pub fn replace(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    let beside = path.with_extension("b2n.tmp");
-    std::fs::write(&beside, text).map_err(|error| Failure::file(&beside, &error))?;
-    std::fs::rename(&beside, path).map_err(|error| Failure::file(path, &error))
+    use std::io::Write;
+
+    let real = std::fs::canonicalize(path).map_err(|error| Failure::file(path, &error))?;
+    let beside = real.with_extension(format!("b2n.{}.tmp", std::process::id()));
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(std::fs::metadata(&real)?.permissions())?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&beside, &real)).map_err(|error| {
+        let _ = std::fs::remove_file(&beside);
+        Failure::file(path, &error)
+    })
 }
 
 fn format(text: &SourceText, terminal: &Terminal) -> Result<String, Failure> {

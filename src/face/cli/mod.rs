@@ -5,15 +5,20 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod cache;
 mod check;
 mod completions;
 mod explain;
 mod extract;
 mod failure;
+mod findings;
+mod fixing;
 mod fmt;
 mod init;
 mod migrate;
+mod patch;
 mod plan;
+mod profiles;
 mod progress;
 mod project;
 mod reconcile;
@@ -31,6 +36,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use failure::Failure;
+use findings::Shape;
 use terminal::Terminal;
 
 /// Moves a company's CRM from Bitrix24 to Nutshell.
@@ -47,7 +53,7 @@ use terminal::Terminal;
 struct Cli {
     /// How findings and counts are printed.
     #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
-    format: Format,
+    format: Shape,
     /// When colours are used.
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     color: Colour,
@@ -55,8 +61,8 @@ struct Cli {
     command: Command,
 }
 
-/// How findings and counts are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// How what is not a finding is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     /// For people.
     Human,
@@ -82,7 +88,7 @@ enum Command {
     Init(init::Args),
     /// Check a spec against both snapshots. Needs no network.
     #[command(
-        after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --fix\n  b2n check acme.b2n --format json"
+        after_help = "Examples:\n  b2n check acme.b2n\n  b2n check acme.b2n --fix\n  b2n check acme.b2n --fix=likely --diff\n  b2n check acme.b2n --format sarif > b2n.sarif"
     )]
     Check(check::Args),
     /// Lay a spec out the one way. Keeps comments and never changes what it means.
@@ -138,6 +144,13 @@ enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether its output is findings, so that every format of theirs fits.
+    fn prints_findings(&self) -> bool {
+        matches!(self, Command::Check(_))
+    }
+}
+
 /// A spec and the workspace that belongs to it.
 #[derive(Debug, clap::Args)]
 struct SpecArgs {
@@ -188,6 +201,13 @@ fn positive(text: &str) -> Result<f64, String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = Terminal::detect(cli.format, cli.color);
+    if !cli.format.is_for_all() && !cli.command.prints_findings() {
+        return Failure::usage(
+            "`sarif`, `github`, `gitlab` and `junit` are formats of findings, and this command prints none",
+        )
+        .hint("use `--format human` or `--format json` here, and the others with `b2n check`")
+        .show(&terminal);
+    }
     match run(cli.command, &terminal) {
         Ok(code) => code,
         Err(failure) => failure.show(&terminal),

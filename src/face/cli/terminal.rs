@@ -2,12 +2,16 @@
 
 use std::io::IsTerminal;
 
+use super::findings::Shape;
 use super::{Colour, Format};
 
 /// What output should look like.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
+    /// How what is not a finding is printed.
     pub format: Format,
+    /// How findings are printed.
+    pub findings: Shape,
     pub colour: bool,
     /// In columns.
     pub width: usize,
@@ -18,7 +22,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Looks at the process's environment.
-    pub fn detect(format: Format, colour: Colour) -> Self {
+    pub fn detect(findings: Shape, colour: Colour) -> Self {
         let shown = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -40,7 +44,8 @@ impl Terminal {
             locale.contains("utf-8") || locale.contains("utf8")
         });
         Terminal {
-            format,
+            format: findings.format(),
+            findings,
             colour,
             width: width.clamp(40, 200),
             unicode,

@@ -27,7 +27,7 @@ pub struct Args {
 const MAX_LINE: u64 = 16 * 1024 * 1024;
 
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let terminal = Terminal::detect(super::Format::Human, super::Colour::Auto);
+    let terminal = Terminal::detect(super::findings::Shape::Human, super::Colour::Auto);
     let ready = Project::load(&args.spec.spec)?.ready(&terminal)?;
     let Some(at) = ready.plan.maps.iter().position(|map| map.name == args.map) else {
         let names: Vec<&str> = ready.plan.maps.iter().map(|map| map.name.as_str()).collect();

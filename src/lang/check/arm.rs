@@ -18,6 +18,10 @@ pub(super) enum ArmPlace {
     OnUnmigrated,
     /// After `else` of `where`.
     Where,
+    /// In a row of a `split`.
+    Split,
+    /// After `orphan`.
+    Orphan,
     /// In a table.
     Row,
     /// In a pipeline.
@@ -31,6 +35,8 @@ impl ArmPlace {
             ArmPlace::OnFail => "after `on fail`",
             ArmPlace::OnUnmigrated => "after `on unmigrated`",
             ArmPlace::Where => "after the `else` of a `where`",
+            ArmPlace::Split => "in a `split`",
+            ArmPlace::Orphan => "after `orphan`",
             ArmPlace::Row => "in a table",
             ArmPlace::StageRow => "in a pipeline",
         }
@@ -39,7 +45,9 @@ impl ArmPlace {
     fn takes(self, kind: &ArmKind) -> bool {
         match kind {
             ArmKind::Value { .. } => matches!(self, ArmPlace::Else | ArmPlace::OnFail | ArmPlace::Row),
-            ArmKind::Flag(_) | ArmKind::Unset => self != ArmPlace::Where,
+            ArmKind::Flag(_) | ArmKind::Unset => {
+                !matches!(self, ArmPlace::Where | ArmPlace::Split | ArmPlace::Orphan)
+            }
             ArmKind::Skip(_) => self != ArmPlace::OnUnmigrated,
             ArmKind::Wait => self == ArmPlace::OnUnmigrated,
             ArmKind::Quarantine | ArmKind::Stop => true,
@@ -52,7 +60,8 @@ impl ArmPlace {
                 "write a value, `unset`, `flag \"…\"`, `skip \"…\"`, `quarantine` or `stop`"
             }
             ArmPlace::OnUnmigrated => "write `flag \"…\"`, `unset`, `wait`, `quarantine` or `stop`",
-            ArmPlace::Where => "write `skip \"…\"`, `quarantine` or `stop`",
+            ArmPlace::Split => "name maps, or write `listed \"…\"`, `skip \"…\"`, `quarantine` or `stop`",
+            ArmPlace::Where | ArmPlace::Orphan => "write `skip \"…\"`, `quarantine` or `stop`",
             ArmPlace::Row => "write a value, `unset`, `flag \"…\"`, `skip \"…\"`, `quarantine` or `stop`",
             ArmPlace::StageRow => {
                 "write `stage \"…\"`, `won \"…\"`, `lost \"…\"`, `cancelled \"…\"`, `flag \"…\"`, `skip \"…\"`, \

@@ -73,6 +73,7 @@ impl<'a> Checker<'a> {
                         accounts.plan.push(Dropped {
                             field: source.fields[slot].name.clone(),
                             reason: reason.clone(),
+                            gap: false,
                             line: self.line(drop.span),
                         });
                     }
@@ -195,7 +196,7 @@ pub(super) fn filled_of(filled: u64, object: &Object) -> String {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any characters.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(super) fn glob(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let parts: Vec<&str> = parts.collect();

@@ -8,7 +8,9 @@
 //! INVARIANT: a checked plan never fails by type when it runs, writes every required field of the destination or
 //! holds the record back, and accounts for every field of a mapped source object.
 
+mod accept;
 mod arm;
+mod budget;
 mod counts;
 mod cover;
 mod custom;
@@ -16,15 +18,19 @@ mod drops;
 mod expr;
 mod fidelity;
 mod fit;
+mod flatten;
 mod forms;
 mod items;
 mod map;
 mod names;
+mod notes;
 mod order;
 mod owners;
 mod pipeline;
+pub mod profile;
 mod rule;
 pub mod sample_schema;
+mod split;
 mod table;
 mod types;
 
@@ -38,7 +44,7 @@ use std::rc::Rc;
 
 use jiff::civil::Date;
 
-use crate::lang::finding::{Finding, Severity, registry as codes};
+use crate::lang::finding::{Code, Finding, Severity, registry as codes};
 use crate::lang::plan::{self, Plan, Requirement};
 use crate::lang::schema::{Object, Schema};
 use crate::lang::syntax::ast;
@@ -46,6 +52,8 @@ use crate::lang::text::{SourceText, Span};
 
 use items::Items;
 use names::Entries;
+
+pub use accept::Accepted;
 
 /// What a check looks at.
 #[derive(Clone, Copy, Debug)]
@@ -73,10 +81,14 @@ pub struct Input<'a> {
 /// What a check found.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// The plan; only where no finding is an error.
+    /// The plan; only where no finding is an error, open decisions (`todo`) apart: those stand in [`Plan::open`].
     pub plan: Option<Plan>,
     /// All findings, by their place in the spec.
     pub findings: Vec<Finding>,
+    /// Findings that somebody has agreed to; they are not among the others.
+    pub accepted: Vec<Accepted>,
+    /// What of profiles does not apply to these two systems.
+    pub inactive: Vec<profile::Inactive>,
 }
 
 /// Checks a spec against two schemas.
@@ -87,26 +99,53 @@ pub struct Checked {
 /// search for similar names looks at a whole schema, and a check makes a bounded number of those.
 pub fn check(input: &Input<'_>) -> Checked {
     let mut findings = Vec::new();
+    let mut inactive = Vec::new();
+    let pruned = match (input.source, input.target) {
+        (Some(source), Some(target)) if !input.text.parts().is_empty() => {
+            let (spec, gone) = profile::prune(input.spec, input.text, source, target);
+            inactive = gone;
+            Some(spec)
+        }
+        _ => None,
+    };
+    let input = &Input { spec: pruned.as_ref().unwrap_or(input.spec), ..*input };
+    let notes = notes::note_rules(input.spec);
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
     let zone = items.zone(&mut findings);
     let mut plan = None;
     if let (Some(source), Some(target)) = (input.source, input.target) {
-        let mut checker = Checker::new(*input, source, target, zone.is_some());
+        let mut checker = Checker::new(*input, source, target, &notes, zone.is_some());
         checker.findings = std::mem::take(&mut findings);
         let checked = checker.run(&items, zone);
         plan = (!items.twice && !checker.later).then_some(checked);
         findings = checker.findings;
     }
+    // What a profile says needlessly is for its author to see, where the profile itself is checked.
+    findings.retain(|finding| {
+        let theirs = finding.label.as_ref().is_some_and(|label| profile::of_profile(input.text, label.span));
+        !(theirs && NEEDLESS.contains(&finding.code))
+    });
+    let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);
         (span.map(|s| s.start), finding.code, span.map(|s| s.end))
     });
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    let fatal = |finding: &Finding| finding.severity == Severity::Error && finding.code != codes::TODO_OPEN;
+    if findings.iter().any(fatal) {
         plan = None;
     }
-    Checked { plan, findings }
+    Checked { plan, findings, accepted, inactive }
 }
+
+/// Findings about words that change nothing.
+const NEEDLESS: &[Code] = &[
+    codes::DEAD_ROW,
+    codes::NEEDLESS_HANDLING,
+    codes::UNUSED_ITEM,
+    codes::ARM_SHADOWED,
+    codes::LOSS_OVERSTATED,
+];
 
 /// What is known of a map before its body is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +171,10 @@ struct Checker<'a> {
     heads: Vec<MapHead<'a>>,
     custom: custom::CustomFields,
     covered: cover::Covered,
+    /// Objects that are folded into others, or split.
+    folded: BTreeSet<String>,
+    /// Notes as rules.
+    note_rules: &'a notes::NoteRules,
     requires: BTreeSet<Requirement>,
     /// Where `user(…)` was called first.
     users_read: Option<Span>,
@@ -162,7 +205,13 @@ enum Side {
 const SEARCHES: u32 = 200;
 
 impl<'a> Checker<'a> {
-    fn new(input: Input<'a>, source: &'a Schema, target: &'a Schema, zoned: bool) -> Self {
+    fn new(
+        input: Input<'a>,
+        source: &'a Schema,
+        target: &'a Schema,
+        note_rules: &'a notes::NoteRules,
+        zoned: bool,
+    ) -> Self {
         Checker {
             input,
             source,
@@ -177,6 +226,8 @@ impl<'a> Checker<'a> {
             heads: Vec::new(),
             custom: custom::CustomFields::default(),
             covered: cover::Covered::default(),
+            folded: BTreeSet::new(),
+            note_rules,
             requires: BTreeSet::new(),
             users_read: None,
             fields: HashMap::new(),
@@ -206,6 +257,7 @@ impl<'a> Checker<'a> {
         }
         self.heads(items);
         self.declare_custom();
+        self.declare_folded(items);
         let owners = self.owners(items.owners);
         let mut tables: Vec<plan::Table> = items.tables.iter().map(|table| self.table(table)).collect();
         let mut pipelines: Vec<plan::Pipeline> = Vec::new();
@@ -213,14 +265,18 @@ impl<'a> Checker<'a> {
             pipelines.push(self.pipeline(pipeline, pipelines.len()));
         }
         let mut edges = order::Edges::default();
-        let maps: Vec<plan::Map> = (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        let mut maps: Vec<plan::Map> =
+            (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        let flattens = self.flattens(&items.flattens, &mut maps, &mut edges);
+        let splits = self.splits(&items.splits, &mut maps);
         self.tables_end(&items.tables);
         self.pipelines_end(&items.pipelines);
         self.coverage(&maps);
         self.owners_end(items.owners);
-        let phases = self.order(&items.orders, edges);
+        let phases = self.order(items, edges);
+        let open = self.open(self.input.spec);
         tables.shrink_to_fit();
-        Plan {
+        let mut plan = Plan {
             edition: items.edition,
             files: files(self.input.text),
             source: system(self.source, self.input.source_hash),
@@ -229,12 +285,17 @@ impl<'a> Checker<'a> {
             maps,
             tables,
             pipelines,
+            splits,
+            flattens,
             owners,
             phases,
             provision: self.custom.provision(),
             requires: std::mem::take(&mut self.requires).into_iter().collect(),
+            open,
             ..Plan::default()
-        }
+        };
+        self.budgets(items, &mut plan);
+        plan
     }
 
     fn add(&mut self, finding: Finding) {

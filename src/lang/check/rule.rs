@@ -10,7 +10,7 @@ use crate::lang::plan::{self, Arm, Expr};
 use crate::lang::schema::{Object, Write};
 use crate::lang::syntax::ast::{self, ArmKind, RuleTarget};
 use crate::lang::text::Span;
-use crate::lang::types::{Base, Type};
+use crate::lang::types::{Base, Fidelity, Type};
 
 /// The destination field that carries an amount's currency.
 const MARKET: &str = "market";
@@ -21,6 +21,8 @@ struct Written {
     required: bool,
     custom: bool,
     name: String,
+    /// What is lost by where it goes, whatever the value.
+    at_least: Fidelity,
 }
 
 /// The paths on which a rule gives its value.
@@ -47,13 +49,34 @@ impl<'a> Checker<'a> {
         scope.links.clear();
         let checked = self.rule_body(scope, written.as_ref(), rule);
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
+        let second_pass = rule.clauses.second_pass.is_some();
         for (map, at) in scope.links.drain(..) {
-            edges.refs.push(Edge { before: map, after: scope.map, span: at, soft });
+            edges.refs.push(Edge {
+                before: map,
+                after: scope.map,
+                span: at,
+                soft,
+                second_pass,
+                rule: rule.span,
+            });
         }
         if let (Some(mut checked), Some(target)) = (checked, index) {
             checked.target = target;
             plan.rules.push(checked);
         }
+    }
+
+    /// Checks the value and the clauses of a note as those of a rule that writes `place`, with at least this loss.
+    pub(super) fn note_rule(
+        &mut self,
+        scope: &mut Scope<'a>,
+        place: Place,
+        rule: &'a ast::Rule,
+        at_least: Fidelity,
+    ) -> Option<plan::Rule> {
+        let name = target_name(&rule.target).0.to_owned();
+        let written = Written { place, required: false, custom: false, name, at_least };
+        self.rule_body(scope, Some(&written), rule)
     }
 
     /// Registers what a rule writes, even where the rule itself does not check: it counts as written.
@@ -97,7 +120,13 @@ impl<'a> Checker<'a> {
                     ty: Type { base: declared.base.clone(), many: declared.many, optional: true },
                     choices: declared.own_choices(),
                 };
-                Some(Written { place, required: false, custom: true, name: label.value.clone() })
+                Some(Written {
+                    place,
+                    required: false,
+                    custom: true,
+                    name: label.value.clone(),
+                    at_least: Fidelity::Exact,
+                })
             }
             RuleTarget::Field(name) => {
                 if self.reserved(name) {
@@ -124,6 +153,7 @@ impl<'a> Checker<'a> {
                     required: field.required,
                     custom: field.custom,
                     name: name.value.clone(),
+                    at_least: Fidelity::Exact,
                 })
             }
         }
@@ -184,6 +214,7 @@ impl<'a> Checker<'a> {
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
         }
+        whole.fidelity = whole.fidelity.max(written.at_least);
         let (fidelity, because) = self.rule_fidelity(rule, &whole);
         Some(plan::Rule {
             target: 0,

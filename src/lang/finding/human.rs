@@ -38,6 +38,13 @@ pub fn render(findings: &[Finding], file: &SourceText, style: Style) -> String {
     out
 }
 
+/// Draws one finding.
+pub fn render_finding(finding: &Finding, file: &SourceText, style: Style) -> String {
+    let mut out = String::new();
+    render_one(&mut out, finding, file, Style { width: style.width.max(40), ..style });
+    out
+}
+
 /// Sums findings up: `3 errors, 1 warning in acme.b2n`.
 pub fn summary(findings: &[Finding], file: &str) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -98,8 +105,21 @@ fn render_one(out: &mut String, finding: &Finding, file: &SourceText, style: Sty
     let ellipsis = if style.unicode { "…" } else { "..." };
     // The gutter, and an ellipsis on both sides.
     let budget = style.width.saturating_sub(16);
-    for window in windows(file, &labels, budget, ellipsis) {
-        draw(out, file.name(), window, style);
+    // Labels of one file stand together, files in the order of their first label.
+    let mut places: Vec<(&SourceText, Vec<Label>)> = Vec::new();
+    for label in &labels {
+        let (file, span) = file.local(label.span);
+        let label = Label { span, text: label.text.clone() };
+        match places.iter_mut().find(|(other, _)| other.name() == file.name()) {
+            Some((_, labels)) => labels.push(label),
+            None => places.push((file, vec![label])),
+        }
+    }
+    for (file, labels) in &places {
+        let labels: Vec<&Label> = labels.iter().collect();
+        for window in windows(file, &labels, budget, ellipsis) {
+            draw(out, file.name(), window, style);
+        }
     }
     let hidden = usize::from(finding.label.is_some()) + finding.others.len() - labels.len();
     if hidden > 0 {

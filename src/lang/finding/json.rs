@@ -20,6 +20,8 @@ struct Report<'a> {
 /// Lines and columns count from 1, columns in Unicode scalar values; all four are null without a place.
 #[derive(Serialize)]
 struct Row<'a> {
+    /// Null without a place; a profile's findings stand in its own file.
+    file: Option<&'a str>,
     code: &'static str,
     severity: Severity,
     message: &'a str,
@@ -44,6 +46,7 @@ struct Place {
 
 #[derive(Serialize)]
 struct Other<'a> {
+    file: &'a str,
     #[serde(flatten)]
     place: Place,
     label: &'a str,
@@ -80,8 +83,9 @@ pub fn render(findings: &[Finding], file: &SourceText) -> String {
     out
 }
 
-fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
+fn row<'a>(finding: &'a Finding, file: &'a SourceText) -> Row<'a> {
     Row {
+        file: finding.label.as_ref().map(|label| file.local(label.span).0.name()),
         code: finding.code.as_str(),
         severity: finding.severity,
         message: &finding.message,
@@ -90,7 +94,11 @@ fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
         others: finding
             .others
             .iter()
-            .map(|Label { span, text }| Other { place: place(*span, file), label: text })
+            .map(|Label { span, text }| Other {
+                file: file.local(*span).0.name(),
+                place: place(*span, file),
+                label: text,
+            })
             .collect(),
         count: (finding.count != Count::None).then_some(finding.count),
         notes: &finding.notes,
@@ -108,6 +116,7 @@ fn row<'a>(finding: &'a Finding, file: &SourceText) -> Row<'a> {
 }
 
 fn place(span: Span, file: &SourceText) -> Place {
+    let (file, span) = file.local(span);
     let (start, end) = (file.position(span.start), file.position(span.end.max(span.start)));
     Place {
         line: Some(start.line),
@@ -147,6 +156,7 @@ mod tests {
           "file": "acme.b2n",
           "findings": [
             {
+              "file": "acme.b2n",
               "code": "B2N-E0101",
               "severity": "error",
               "message": "an item is expected",
@@ -157,6 +167,7 @@ mod tests {
               "label": "no item",
               "others": [
                 {
+                  "file": "acme.b2n",
                   "line": 1,
                   "column": 1,
                   "end_line": 1,
@@ -189,6 +200,7 @@ mod tests {
               }
             },
             {
+              "file": null,
               "code": "B2N-W301",
               "severity": "warning",
               "message": "the snapshot is old",
@@ -206,6 +218,7 @@ mod tests {
               "fix": null
             },
             {
+              "file": null,
               "code": "B2N-E0111",
               "severity": "error",
               "message": "no `owners`",

@@ -3,10 +3,16 @@
 //! The registry of codes stands in [`registry`]; rendering for people and machines stands apart from the data.
 
 mod explain;
+mod fingerprint;
 pub mod fix;
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
+pub mod junit;
+mod place;
 pub mod registry;
+pub mod sarif;
 mod snippet;
 
 use serde::Serialize;
@@ -14,6 +20,7 @@ use serde::Serialize;
 use crate::lang::text::Span;
 
 pub use explain::explain;
+pub use fingerprint::fingerprints;
 pub use registry::Code;
 
 /// How grave a finding is.

@@ -3,6 +3,7 @@
 //! Pure: nothing here sees a plan, a record or a clock. `each`, `ref`, `user` and `pipeline by` are not functions
 //! but forms of the language.
 
+mod address;
 mod at;
 mod capitalise;
 mod contains;
@@ -22,6 +23,7 @@ mod person_name;
 mod phone;
 mod plain_text;
 mod replace;
+mod rich_text;
 mod round;
 mod split;
 mod starts_with;
@@ -123,7 +125,8 @@ pub struct Context {
 }
 
 /// All functions, by name.
-static ALL: [&Function; 28] = [
+static ALL: [&Function; 30] = [
+    &address::FUNCTION,
     &at::FUNCTION,
     &capitalise::FUNCTION,
     &contains::FUNCTION,
@@ -143,6 +146,7 @@ static ALL: [&Function; 28] = [
     &phone::FUNCTION,
     &plain_text::FUNCTION,
     &replace::FUNCTION,
+    &rich_text::FUNCTION,
     &round::FUNCTION,
     &split::FUNCTION,
     &starts_with::FUNCTION,

@@ -627,6 +627,9 @@ pub struct Dropped {
     pub field: String,
     /// The reason, as the spec gives it.
     pub reason: String,
+    /// Whether it goes to the gap report: the destination has no place for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gap: bool,
     /// The line of the spec, from 1.
     pub line: u32,
 }

@@ -16,10 +16,27 @@ pub(super) enum Context {
     Pipeline,
     /// Lines of a map.
     Map,
+    /// Lines of a flatten.
+    Flatten,
+    /// Lines of an `each`.
+    Each,
+    /// Rows of a split.
+    Split,
     /// Rows of `order`.
     Order,
-    /// A block that this version does not read.
+    /// Lines of a test.
+    Test,
+    /// Rows of `budget`.
+    Budget,
+    /// A block that belongs to nothing.
     Other,
+}
+
+impl Context {
+    /// Whether its lines are rules and what goes with them.
+    pub(super) fn has_rules(self) -> bool {
+        matches!(self, Context::Map | Context::Flatten | Context::Each)
+    }
 }
 
 /// What the first words of an item say it is.
@@ -31,10 +48,20 @@ pub(super) enum Head {
     System,
     /// `zone`
     Zone,
-    /// An item with a block that this version reads.
+    /// `use`
+    Use,
+    /// `fn`
+    Function,
+    /// `fixture`
+    Fixture,
+    /// `test every row`
+    EveryRow,
+    /// `golden`
+    Golden,
+    /// `accept`
+    Accept,
+    /// An item with a block.
     Block(Context),
-    /// An item of a later version; `block` says whether it has one.
-    Later { word: &'static str, block: bool },
     /// No item's word; the context is what its block looks like.
     Unknown(Context),
 }
@@ -49,34 +76,36 @@ pub(super) struct Cues<'a> {
 impl<'a> Cues<'a> {
     /// What the words from `first` to `last` say an item is.
     pub(super) fn head(&self, first: usize, last: usize) -> Head {
-        let second = if last > first { self.word(first + 1) } else { "" };
-        let later = |word, block| Head::Later { word, block };
-        match self.word(first) {
+        let at = first + usize::from(last > first && self.mode(first));
+        let second = if last > at { self.word(at + 1) } else { "" };
+        match self.word(at) {
             // A rule that stands outside of a map is no item, whatever its field's name.
             _ if matches!(second, "<-" | "=>" | "," | "before") => Head::Unknown(Context::Other),
             "edition" => Head::Edition,
             "source" | "target" => Head::System,
             "zone" => Head::Zone,
+            "use" => Head::Use,
+            "fn" => Head::Function,
+            "fixture" => Head::Fixture,
+            "test" if second == "every" => Head::EveryRow,
+            "golden" => Head::Golden,
+            "accept" => Head::Accept,
             "owners" => Head::Block(Context::Owners),
             "table" => Head::Block(Context::Table),
             "pipeline" => Head::Block(Context::Pipeline),
             "map" => Head::Block(Context::Map),
+            "flatten" => Head::Block(Context::Flatten),
+            "split" => Head::Block(Context::Split),
             "order" => Head::Block(Context::Order),
-            "use" => later("use", false),
-            "fn" => later("fn", false),
-            "split" => later("split", true),
-            "flatten" => later("flatten", true),
-            "replace" => later("replace", true),
-            "refine" => later("refine", true),
-            "fixture" => later("fixture", false),
-            "test" if second == "every" => later("test", false),
-            "test" => later("test", true),
-            "golden" => later("golden", false),
-            "budget" => later("budget", true),
-            "accept" => later("accept", false),
-            "proposed" => later("proposed", false),
+            "test" => Head::Block(Context::Test),
+            "budget" => Head::Block(Context::Budget),
             _ => Head::Unknown(self.guess(first, last)),
         }
+    }
+
+    /// Whether a token is `replace` or `refine`.
+    pub(super) fn mode(&self, at: usize) -> bool {
+        matches!(self.word(at), "replace" | "refine")
     }
 
     /// What the block of a head without an item's word seems to be, so that its rows are read too.
@@ -123,10 +152,14 @@ impl<'a> Cues<'a> {
     pub(super) fn continues(&self, at: usize, context: Context) -> bool {
         let next = if at + 1 < self.tokens.len() { self.word(at + 1) } else { "" };
         match self.word(at) {
-            _ if matches!(context, Context::Other | Context::Order) => false,
+            _ if matches!(context, Context::Other | Context::Order | Context::Test | Context::Budget) => {
+                false
+            }
             "." => true,
-            _ if matches!(next, "<-" | "=>") => false,
-            "when" | "else" => context != Context::Top,
+            _ if matches!(next, "<-" | "=>" | ":") => false,
+            "when" => !matches!(context, Context::Top | Context::Split),
+            "else" => context != Context::Top,
+            "until" | "because" | "by" => context == Context::Top,
             "labelled" | "flag" | "or" | "and" | "exact" | "reformatted" | "narrowed" | "merged"
             | "summarised" | "dropped" => true,
             "on" => matches!(next, "fail" | "unmigrated"),
@@ -141,7 +174,7 @@ impl<'a> Cues<'a> {
         match self.tokens[at].kind {
             Kind::Text | Kind::Title => true,
             Kind::Word => {
-                matches!(context, Context::Map | Context::Order)
+                (context.has_rules() || matches!(context, Context::Order | Context::Split))
                     && !self.begins_row(at, context, false)
                     && !self.begins_item(at, false)
             }
@@ -159,7 +192,7 @@ impl<'a> Cues<'a> {
         };
         operator(self.word(before))
             || operator(self.word(at))
-            || matches!(self.word(before), "(" | "[" | "not" | "has" | "ref" | "refs" | "by")
+            || matches!(self.word(before), "(" | "[" | "not" | "has" | "ref" | "refs" | "by" | "each")
             || matches!(self.word(at), ")" | "]" | "by")
             || self.tokens[at].kind == Kind::Title
     }
@@ -168,8 +201,8 @@ impl<'a> Cues<'a> {
     pub(super) fn begins_row(&self, at: usize, context: Context, in_bracket: bool) -> bool {
         let kind = self.tokens.get(at + 1).map(|t| t.kind);
         // Two words never stand side by side inside a bracket, but a code and its title may.
-        if context == Context::Map
-            && matches!(self.word(at), "key" | "match" | "where" | "drop" | "todo" | "on" | "gap")
+        if context.has_rules()
+            && matches!(self.word(at), "key" | "match" | "where" | "drop" | "todo" | "on" | "gap" | "pick")
             && (kind == Some(Kind::Word) || kind == Some(Kind::Title) && !in_bracket)
         {
             return true;
@@ -186,6 +219,21 @@ impl<'a> Cues<'a> {
             }
         }
         false
+    }
+
+    /// Whether a new line of a test begins at this token although a record is open before it.
+    pub(super) fn begins_step(&self, at: usize) -> bool {
+        matches!(self.word(at), "given" | "expect")
+            && self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Word)
+    }
+
+    /// Whether the braces in the line that begins at this token are those of records, not of blocks.
+    pub(super) fn has_records(&self, first: usize, context: Context) -> bool {
+        match context {
+            Context::Top => self.word(first) == "fixture",
+            Context::Test => matches!(self.word(first), "given" | "expect"),
+            _ => false,
+        }
     }
 
     /// The next token that is neither a comment nor a line's end.

@@ -82,6 +82,12 @@ pub(super) fn brace_in_name(span: Span) -> Finding {
         .fix(fix)
 }
 
+pub(super) fn empty_braces(span: Span) -> Finding {
+    Finding::new(registry::UNEXPECTED_TOKEN, "expected a value")
+        .at(span, "nothing stands between the braces")
+        .help("write a value as in `{TITLE}`, or `{{` for a brace itself")
+}
+
 /// The finding for clauses out of order, which puts them right where no comment stands between them.
 pub(super) fn clause_order(source: &str, clauses: &[(u8, Span)]) -> Finding {
     let mut sorted = clauses.to_vec();

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::lang::finding::{Finding, registry};
-use crate::lang::text::SourceText;
+use crate::lang::text::{SourceText, Span};
 
 use super::cues::Cues;
 use super::layout::{Layout, Stmt};
@@ -27,8 +27,8 @@ const INDENT: usize = 2;
 /// The findings, where the text cannot be read. What this version does not read yet, clauses out of order, and items
 /// that stand twice are no obstacle.
 pub fn format(text: &SourceText) -> Result<String, Vec<Finding>> {
-    let parsed = read(text);
-    let harmless = [registry::NOT_YET, registry::CLAUSE_ORDER, registry::EDITION, registry::DUPLICATE_ITEM];
+    let parsed = read(text.text(), Span::new(0, text.text().len()));
+    let harmless = [registry::CLAUSE_ORDER, registry::EDITION, registry::DUPLICATE_ITEM];
     if parsed.findings.iter().any(|finding| !harmless.contains(&finding.code)) {
         return Err(parsed.findings);
     }
@@ -139,7 +139,7 @@ impl<'a> Formatter<'a> {
             let (Some(open), Some(close)) = (block.open, block.close) else {
                 return Line::Kept(self.kept(stmt, indent));
             };
-            if self.comments(stmt.first, stmt.last).next().is_some() {
+            if stmt.tail.is_some() || self.comments(stmt.first, stmt.last).next().is_some() {
                 return Line::Kept(self.kept(stmt, indent));
             }
             let mut out = format!("{} {{", self.join(stmt.first, stmt.last, None));

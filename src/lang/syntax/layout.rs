@@ -9,7 +9,7 @@ use crate::lang::text::Span;
 
 use super::cues::{Context, Cues, Head};
 use super::faults::Findings;
-use super::tokens::{Kind, Token, tokens, weight};
+use super::tokens::{Kind, Token, tokens_in, weight};
 
 /// How deep brackets, braces and interpolations may nest together.
 pub(super) const MAX_DEPTH: usize = 32;
@@ -78,9 +78,9 @@ impl Layout {
     }
 }
 
-/// Cuts a text into statements.
-pub(super) fn layout(text: &str) -> Layout {
-    let (tokens, findings) = tokens(text);
+/// Cuts a piece of a text into statements.
+pub(super) fn layout(text: &str, piece: Span) -> Layout {
+    let (tokens, findings) = tokens_in(text, piece);
     let cues = Cues { text, tokens: &tokens };
     let mut builder =
         Builder { text, tokens: &tokens, cues, findings, roots: Vec::new(), frames: Vec::new() };
@@ -146,7 +146,9 @@ impl Builder<'_> {
             Head::Unknown(Context::Other)
         };
         let inner = match head {
-            Head::Block(inner) | Head::Unknown(inner) => inner,
+            Head::Block(inner) => inner,
+            Head::Unknown(_) if context.has_rules() && self.has_each(first, extent.last) => Context::Each,
+            Head::Unknown(inner) => inner,
             _ => Context::Other,
         };
         let brace = self.cues.skip(extent.next);
@@ -154,7 +156,7 @@ impl Builder<'_> {
             self.frames.push((stmt, block(inner, Some(brace))));
             return brace + 1;
         }
-        if matches!(head, Head::Block(_) | Head::Later { block: true, .. }) {
+        if matches!(head, Head::Block(_)) {
             if !stmt.bad {
                 let end = self.tokens[stmt.last].span.end as usize;
                 let fix = Fix {
@@ -176,9 +178,18 @@ impl Builder<'_> {
         extent.next
     }
 
+    /// Whether a rule takes a block.
+    fn has_each(&self, first: usize, last: usize) -> bool {
+        (first..last).any(|at| self.cues.is(at, "<-") && self.cues.word(at + 1) == "each")
+    }
+
     /// Finds the end of the logical line that begins at `first`.
     fn extent(&mut self, first: usize, context: Context) -> Extent {
         let mut brackets: Vec<usize> = Vec::new();
+        // The innermost of the open brackets that is a record's, by its place among them.
+        let records = self.cues.has_records(first, context);
+        let mut open_records: Vec<usize> = Vec::new();
+        let mut unclosed: Option<usize> = None;
         let (mut at, mut last, mut bad) = (first, first, false);
         let (mut deepest, mut chain) = (0, 0);
         while at < self.tokens.len() {
@@ -195,6 +206,9 @@ impl Builder<'_> {
                     } else if brackets.is_empty() {
                         self.cues.continues(next, context)
                             || self.cues.is(last, ",") && self.cues.follows_comma(next, context)
+                    } else if !open_records.is_empty() {
+                        !self.cues.begins_item(next, true)
+                            && !(context == Context::Test && self.cues.begins_step(next))
                     } else {
                         self.cues.joins(last, next)
                             && !self.cues.is(next, "}")
@@ -217,6 +231,17 @@ impl Builder<'_> {
                 }
                 Kind::Word if matches!(self.cues.word(at), "and" | "or" | "not") => chain += 1,
                 Kind::Punct => match self.cues.word(at) {
+                    "{" if records && (brackets.is_empty() || !open_records.is_empty()) => {
+                        open_records.push(brackets.len());
+                        brackets.push(at);
+                        deepest = deepest.max(brackets.len());
+                    }
+                    "}" if !open_records.is_empty() => {
+                        // A bracket that is open inside of the record is not closed any more.
+                        let record = open_records.pop().unwrap_or(0);
+                        unclosed = unclosed.or(brackets.get(record + 1).copied());
+                        brackets.truncate(record);
+                    }
                     "{" | "}" => break,
                     "." => chain += 1,
                     "(" | "[" => {
@@ -238,8 +263,13 @@ impl Builder<'_> {
         }
         let whole = self.tokens[first].span.to(self.tokens[last].span);
         // An unclosed quote has its finding and may be what hides the bracket's end.
-        if let Some(open) = brackets.last().filter(|_| !bad) {
-            let (open, close) = if self.cues.is(*open, "(") { (*open, ")") } else { (*open, "]") };
+        if let Some(open) = unclosed.as_ref().or(brackets.last()).filter(|_| !bad) {
+            let close = match self.cues.word(*open) {
+                "(" => ")",
+                "[" => "]",
+                _ => "}",
+            };
+            let open = *open;
             bad = true;
             self.findings.push(
                 Finding::new(registry::UNCLOSED, "a bracket is not closed")
@@ -276,15 +306,32 @@ impl Builder<'_> {
         };
         block.close = Some(at);
         let mut next = at + 1;
-        while next < self.tokens.len()
-            && !matches!(self.tokens[next].kind, Kind::Newline | Kind::Comment)
-            && !self.cues.is(next, "}")
-            && !self.cues.is(next, "{")
-        {
-            next += 1;
-        }
-        if next > at + 1 {
-            stmt.tail = Some((at + 1, next - 1));
+        if block.context == Context::Each {
+            // What follows the block belongs to the rule, on the same line or as a continuation.
+            let context = self.frames.last().map_or(Context::Top, |(_, outer)| outer.context);
+            let begin = self.cues.skip(next);
+            let same_line = begin == next;
+            if begin < self.tokens.len()
+                && !self.cues.is(begin, "}")
+                && !self.cues.is(begin, "{")
+                && (same_line || self.cues.continues(begin, context))
+            {
+                let extent = self.extent(begin, context);
+                stmt.tail = Some((begin, extent.last));
+                stmt.bad |= extent.bad;
+                next = extent.next;
+            }
+        } else {
+            while next < self.tokens.len()
+                && !matches!(self.tokens[next].kind, Kind::Newline | Kind::Comment)
+                && !self.cues.is(next, "}")
+                && !self.cues.is(next, "{")
+            {
+                next += 1;
+            }
+            if next > at + 1 {
+                stmt.tail = Some((at + 1, next - 1));
+            }
         }
         stmt.block = Some(block);
         self.attach(stmt);

@@ -1,17 +1,16 @@
-//! Puts statements together into a spec: which line is read as what, what stands twice, what is of a later version.
-//! Sees neither the grammar's rules nor characters.
+//! Puts statements together into a spec: which line is read as what, and what stands twice. Sees neither the grammar's
+//! rules nor characters.
 
 use std::collections::HashMap;
 
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
-use crate::lang::text::{SourceText, Span, Spanned};
+use crate::lang::text::{Span, Spanned};
 
 use super::ast::*;
 use super::cues::{Context, Cues, Head};
 use super::layout::{Block, Layout, Stmt, layout};
 use super::tokens::Kind;
 use super::tree::{HeadLine, Reader, Row, Shape};
-use super::words::not_yet;
 
 /// The editions that this version reads.
 const EDITIONS: [u32; 1] = [2026];
@@ -26,15 +25,20 @@ pub(super) struct Parsed {
     pub(super) shapes: HashMap<usize, Shape>,
 }
 
-/// Reads a whole text.
-pub(super) fn read(source: &SourceText) -> Parsed {
-    let text = source.text();
-    let mut layout = layout(text);
+/// Reads a piece of a text: all of it, or one file of a joined one.
+pub(super) fn read(text: &str, piece: Span) -> Parsed {
+    let mut layout = layout(text, piece);
     let stmts = std::mem::take(&mut layout.stmts);
-    let bare = without_comments(text, &layout);
-    let reader = Reader::new(text, &bare, std::mem::take(&mut layout.findings));
+    let reader = Reader::new(text, &layout.tokens, std::mem::take(&mut layout.findings));
     let cues = Cues { text, tokens: &layout.tokens };
-    let mut parser = Parser { cues, layout: &layout, reader, shapes: HashMap::new(), spec: Spec::default() };
+    let mut parser = Parser {
+        cues,
+        layout: &layout,
+        reader,
+        shapes: HashMap::new(),
+        spec: Spec::default(),
+        start: piece.start,
+    };
     parser.items(&stmts);
     parser.edition(&stmts);
     parser.names();
@@ -50,19 +54,8 @@ struct Parser<'a> {
     reader: Reader<'a>,
     shapes: HashMap<usize, Shape>,
     spec: Spec,
-}
-
-/// The text with blanks for comments, so that the grammar need not look for them between any two tokens.
-fn without_comments(text: &str, layout: &Layout) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for token in layout.tokens.iter().filter(|t| t.kind == Kind::Comment) {
-        out.push_str(&text[from..token.span.start as usize]);
-        out.extend(token.span.range().map(|_| ' '));
-        from = token.span.end as usize;
-    }
-    out.push_str(&text[from..]);
-    out
+    /// Where the file begins.
+    start: u32,
 }
 
 impl<'a> Parser<'a> {
@@ -81,133 +74,141 @@ impl<'a> Parser<'a> {
     }
 
     fn item(&mut self, stmt: &Stmt, head: Head) {
-        let span = self.layout.span(stmt);
-        let whole = self.layout.whole(stmt);
-        if let Head::Later { word, .. } = head {
-            self.push(not_yet(word, self.cues.tokens[stmt.first].span));
-            return;
-        }
-        if let Some(process) = self.process(stmt) {
-            self.push(not_yet("process", process));
-            return;
-        }
         let line = match head {
             _ if stmt.bad => None,
-            Head::Edition => self.line(stmt, |r| r.edition(span)),
-            Head::System => self.line(stmt, |r| r.system(span)),
-            Head::Zone => self.line(stmt, |r| r.zone(span)),
-            Head::Block(Context::Owners) => self.line(stmt, |r| r.owners(span)),
-            Head::Block(Context::Order) => self.line(stmt, |r| r.order(span)),
-            Head::Block(Context::Table) => self.line(stmt, |r| r.table(span)),
-            Head::Block(Context::Pipeline) => self.line(stmt, |r| r.pipeline(span)),
-            Head::Block(Context::Map) => self.line(stmt, |r| r.map(span)),
-            _ => None,
+            Head::Unknown(_) => None,
+            Head::Edition => self.line(stmt, |r| r.edition(stmt)),
+            Head::System => self.line(stmt, |r| r.system(stmt)),
+            Head::Zone => self.line(stmt, |r| r.zone(stmt)),
+            Head::Use => self.line(stmt, |r| r.use_(stmt)),
+            Head::Function => self.line(stmt, |r| r.function(stmt)),
+            Head::Fixture => self.line(stmt, |r| r.fixture(stmt)),
+            Head::EveryRow => self.line(stmt, |r| r.every_row(stmt)),
+            Head::Golden => self.line(stmt, |r| r.golden(stmt)),
+            Head::Accept => self.line(stmt, |r| r.accept(stmt)),
+            Head::Block(context) => match context {
+                Context::Owners => self.line(stmt, |r| r.owners(stmt)),
+                Context::Order => self.line(stmt, |r| r.order(stmt)),
+                Context::Budget => self.line(stmt, |r| r.budget(stmt)),
+                Context::Test => self.line(stmt, |r| r.test(stmt)),
+                Context::Table => self.line(stmt, |r| r.table(stmt)),
+                Context::Pipeline => self.line(stmt, |r| r.pipeline(stmt)),
+                Context::Map => self.line(stmt, |r| r.map(stmt)),
+                Context::Split => self.line(stmt, |r| r.split(stmt)),
+                Context::Flatten => self.line(stmt, |r| r.flatten(stmt)),
+                Context::Top | Context::Each | Context::Other => None,
+            },
         };
-        let Some(block) = &stmt.block else {
-            match line {
-                Some(HeadLine::Edition(year)) => self.single(Item::Edition(year)),
-                Some(HeadLine::Source(system)) => self.single(Item::Source(system)),
-                Some(HeadLine::Target(system)) => self.single(Item::Target(system)),
-                Some(HeadLine::Zone(zone)) => self.single(Item::Zone(zone)),
-                _ => {}
-            }
-            return;
-        };
-        self.tail(stmt);
-        // The rows of a bad head are read all the same, for their findings.
-        match block.context {
-            Context::Owners => {
-                let owners = self.owners(block, whole);
-                if line.is_some() {
-                    self.single(Item::Owners(owners));
-                }
-            }
-            Context::Table => {
-                let (rows, unseen) = self.rows(block, |r, span, unseen| r.table_row(span, unseen));
-                if let Some(HeadLine::Table { name, from, to }) = line {
-                    self.spec.items.push(Item::Table(Table {
-                        mode: Mode::Own,
-                        name,
-                        from,
-                        to,
-                        rows,
-                        unseen,
-                        span: whole,
-                    }));
-                }
-            }
-            Context::Pipeline => {
-                let (rows, unseen) = self.rows(block, |r, span, unseen| r.stage_row(span, unseen));
-                if let Some(HeadLine::Pipeline { name, object, category, to }) = line {
-                    let object = ObjectRef { name: object, title: None };
-                    let pipeline =
-                        Pipeline { mode: Mode::Own, name, object, category, to, rows, unseen, span: whole };
-                    self.spec.items.push(Item::Pipeline(pipeline));
-                }
-            }
-            Context::Map => {
-                let body = self.map_body(block);
-                if let Some(HeadLine::Map { source, target, alias }) = line {
-                    self.spec.items.push(Item::Map(Map {
-                        mode: Mode::Own,
-                        source: ObjectRef { name: source, title: None },
-                        target,
-                        alias,
-                        body,
-                        head: span,
-                        span: whole,
-                    }));
-                }
-            }
-            Context::Order => {
-                let mut rows = Vec::new();
-                for row in &block.stmts {
-                    if let Some(at) = self.words(row, "in", "a") {
-                        self.push(not_yet("in a second pass", at));
-                    } else if let Some(span) = self.plain_row(row) {
-                        rows.extend(self.line(row, |r| r.order_row(span)));
-                    }
-                }
-                if line.is_some() {
-                    self.spec.items.push(Item::Order(Order { rows, span: whole }));
-                }
-            }
-            Context::Top | Context::Other => {
-                if matches!(head, Head::Edition | Head::System | Head::Zone) {
+        match (line, &stmt.block) {
+            (Some(HeadLine::Item(item)), block) => {
+                self.single(item);
+                if let Some(block) = block {
+                    self.tail(stmt);
                     self.needless_block(block);
                 }
             }
+            (line, Some(block)) => {
+                self.tail(stmt);
+                // The rows of a bad head are read all the same, for their findings.
+                if let Some(item) = self.block(stmt, block, line)
+                    && !stmt.bad
+                {
+                    self.single(item);
+                }
+                if !matches!(head, Head::Block(_) | Head::Unknown(_)) && !stmt.bad {
+                    self.needless_block(block);
+                }
+            }
+            (_, None) => {}
         }
     }
 
-    fn owners(&mut self, block: &Block, span: Span) -> Owners {
-        let mut owners = Owners { mode: Mode::Own, match_by_email: None, rows: Vec::new(), span };
+    /// Reads the rows of a block and joins them to its head.
+    fn block(&mut self, stmt: &Stmt, block: &Block, line: Option<HeadLine>) -> Option<Item> {
+        let head = self.layout.span(stmt);
+        let span = self.layout.whole(stmt);
+        Some(match block.context {
+            Context::Owners => {
+                let (match_by_email, rows) = self.owners(block);
+                let Some(HeadLine::Owners { mode }) = line else { return None };
+                Item::Owners(Owners { mode, match_by_email, rows, span })
+            }
+            Context::Table => {
+                let (rows, unseen) = self.rows(block, Reader::table_row);
+                let Some(HeadLine::Table { mode, name, from, to }) = line else { return None };
+                Item::Table(Table { mode, name, from, to, rows, unseen, span })
+            }
+            Context::Pipeline => {
+                let (rows, unseen) = self.rows(block, Reader::stage_row);
+                let Some(HeadLine::Pipeline { mode, name, object, category, to }) = line else { return None };
+                Item::Pipeline(Pipeline { mode, name, object, category, to, rows, unseen, span })
+            }
+            Context::Map => {
+                let body = self.body(block);
+                let Some(HeadLine::Map { mode, source, target, alias }) = line else { return None };
+                Item::Map(Map { mode, source, target, alias, body, head, span })
+            }
+            Context::Flatten => {
+                let body = self.body(block);
+                let Some(HeadLine::Flatten { mode, source, into, via }) = line else { return None };
+                Item::Flatten(Flatten { mode, source, into, via, body, head, span })
+            }
+            Context::Split => {
+                let rows = self.plain_rows(block, Reader::split_row);
+                let Some(HeadLine::Split { source, by }) = line else { return None };
+                Item::Split(Split { source, by, rows, head, span })
+            }
+            Context::Order => {
+                let rows = self.plain_rows(block, Reader::order_row);
+                let Some(HeadLine::Order) = line else { return None };
+                Item::Order(Order { rows, span })
+            }
+            Context::Budget => {
+                let rows = self.plain_rows(block, Reader::budget_row);
+                let Some(HeadLine::Budget) = line else { return None };
+                Item::Budget(Budget { rows, span })
+            }
+            Context::Test => {
+                let (given, expect) = self.steps(block);
+                let Some(HeadLine::Test { name }) = line else { return None };
+                Item::Test(Test { name, given, expect, span })
+            }
+            Context::Top | Context::Each | Context::Other => return None,
+        })
+    }
+
+    fn owners(&mut self, block: &Block) -> (Option<Span>, Vec<OwnerRow>) {
+        let (mut match_by_email, mut rows) = (None, Vec::new());
         for row in &block.stmts {
-            let Some(place) = self.plain_row(row) else { continue };
+            if !self.plain_row(row) {
+                continue;
+            }
             if self.word(row) != "match" {
-                owners.rows.extend(self.line(row, |r| r.owner_row(place)));
-            } else if let Some(found) = self.line(row, |r| r.match_by_email(place)) {
-                match owners.match_by_email {
+                rows.extend(self.line(row, |r| r.owner_row(row)));
+            } else if let Some(found) = self.line(row, |r| r.match_by_email(row)) {
+                match match_by_email {
                     Some(first) => self.twice("`match by email`", found, first),
-                    None => owners.match_by_email = Some(found),
+                    None => match_by_email = Some(found),
                 }
             }
         }
-        owners
+        (match_by_email, rows)
     }
 
     /// Rows of a table or pipeline, and the row for values born later.
     fn rows<T>(
         &mut self,
         block: &Block,
-        read: impl Fn(&mut Reader<'a>, Span, bool) -> Option<Row<T>>,
+        read: impl Fn(&mut Reader<'a>, &Stmt, bool) -> Option<Row<T>>,
     ) -> (Vec<T>, Option<UnseenRow>) {
         let mut rows = Vec::new();
         let mut unseen: Option<UnseenRow> = None;
         for stmt in &block.stmts {
-            let Some(span) = self.plain_row(stmt) else { continue };
+            if !self.plain_row(stmt) {
+                continue;
+            }
             let is_unseen = self.word(stmt) == "_";
-            match self.line(stmt, |r| read(r, span, is_unseen)) {
+            match self.line(stmt, |r| read(r, stmt, is_unseen)) {
                 Some(Row::Listed(row)) => rows.push(row),
                 Some(Row::Unseen(row)) => match &unseen {
                     Some(first) => self.twice("the row `_ unseen`", row.span, first.span),
@@ -219,17 +220,57 @@ impl<'a> Parser<'a> {
         (rows, unseen)
     }
 
-    fn map_body(&mut self, block: &Block) -> Vec<MapLine> {
+    fn plain_rows<T>(&mut self, block: &Block, read: impl Fn(&mut Reader<'a>, &Stmt) -> Option<T>) -> Vec<T> {
+        let mut rows = Vec::new();
+        for stmt in &block.stmts {
+            if self.plain_row(stmt) {
+                rows.extend(self.line(stmt, |r| read(r, stmt)));
+            }
+        }
+        rows
+    }
+
+    /// The lines of a test.
+    fn steps(&mut self, block: &Block) -> (Vec<Given>, Vec<Expect>) {
+        let (mut given, mut expect) = (Vec::new(), Vec::new());
+        for stmt in &block.stmts {
+            if !self.plain_row(stmt) {
+                continue;
+            }
+            match self.word(stmt) {
+                "given" => given.extend(self.line(stmt, |r| r.given(stmt))),
+                "expect" => expect.extend(self.line(stmt, |r| r.expect(stmt))),
+                word => {
+                    let help = match near(word, &["given", "expect"]) {
+                        Some(meant) => format!("was `{meant}` meant?"),
+                        None => "a test has lines such as `given deal { ID: \"7\", ..default }` and `expect no Lead`"
+                            .to_owned(),
+                    };
+                    self.push(
+                        Finding::new(registry::UNEXPECTED_TOKEN, "expected `given` or `expect`")
+                            .at(self.cues.tokens[stmt.first].span, super::words::found(word))
+                            .help(help),
+                    );
+                }
+            }
+        }
+        (given, expect)
+    }
+
+    /// The lines of a map, a flatten or an `each`.
+    fn body(&mut self, block: &Block) -> Vec<MapLine> {
         let mut body = Vec::new();
         let mut single: HashMap<&'static str, Span> = HashMap::new();
         for stmt in &block.stmts {
-            let Some(line) = self.map_line(stmt) else { continue };
+            let Some(line) = self.body_line(stmt) else { continue };
             let span = self.layout.span(stmt);
             let what = match &line {
                 MapLine::Key(_) => "`key`",
                 MapLine::MatchExisting { .. } => "`match existing`",
                 MapLine::OnExisting(_) => "`on existing`",
                 MapLine::OnDelete(_) => "`on delete`",
+                MapLine::Pick { .. } => "`pick`",
+                MapLine::Orphan { .. } => "`orphan`",
                 _ => {
                     body.push(line);
                     continue;
@@ -246,29 +287,48 @@ impl<'a> Parser<'a> {
         body
     }
 
-    fn map_line(&mut self, stmt: &Stmt) -> Option<MapLine> {
-        if let Some((word, span)) = self.later_line(stmt) {
-            self.push(not_yet(word, span));
+    fn body_line(&mut self, stmt: &Stmt) -> Option<MapLine> {
+        let next = |at: usize| self.cues.tokens.get(at + 1).filter(|_| at < stmt.last);
+        // `proposed 0.62` stands before rules and notes.
+        let proposed =
+            self.word(stmt) == "proposed" && next(stmt.first).is_some_and(|t| t.kind == Kind::Number);
+        let first = if proposed { (stmt.first + 2).min(stmt.last) } else { stmt.first };
+        if let Some(block) = stmt.block.as_ref().filter(|block| block.context == Context::Each) {
+            let body = self.body(block);
+            if stmt.bad {
+                return None;
+            }
+            let custom =
+                self.cues.word(first) == "custom" && next(first).is_some_and(|t| t.kind == Kind::Text);
+            return self.line(stmt, |r| r.rule(stmt, custom, Some(body)));
+        }
+        if !self.plain_row(stmt) {
             return None;
         }
-        let span = self.plain_row(stmt)?;
-        let second = self.second(stmt);
-        if matches!(second, "<-") {
-            return self.line(stmt, |r| r.rule(span, false));
+        let second = next(first);
+        if second.is_some_and(|token| &self.cues.text[token.span.range()] == "<-") {
+            return self.line(stmt, |r| r.rule(stmt, false, None));
         }
-        match self.word(stmt) {
-            "key" => self.line(stmt, |r| r.key(span)),
-            "match" => self.line(stmt, |r| r.match_existing(span)),
-            "on" => self.line(stmt, |r| r.on(span)),
-            "where" => self.line(stmt, |r| r.where_(span)),
-            "drop" => self.line(stmt, |r| r.drop(span)),
-            "todo" => self.line(stmt, |r| r.todo(span)),
-            "custom" => self.line(stmt, |r| r.rule(span, true)),
+        match self.cues.word(first) {
+            "note" => self.line(stmt, |r| r.note(stmt)),
+            "custom" => self.line(stmt, |r| r.rule(stmt, true, None)),
+            _ if proposed => self.line(stmt, |r| r.rule(stmt, false, None)),
+            "key" => self.line(stmt, |r| r.key(stmt)),
+            "match" => self.line(stmt, |r| r.match_existing(stmt)),
+            "on" => self.line(stmt, |r| r.on(stmt)),
+            "where" => self.line(stmt, |r| r.where_(stmt)),
+            "drop" => self.line(stmt, |r| r.drop(stmt)),
+            "todo" => self.line(stmt, |r| r.todo(stmt)),
+            "gap" => self.line(stmt, |r| r.gap(stmt)),
+            "pick" => self.line(stmt, |r| r.pick(stmt)),
+            "orphan" => self.line(stmt, |r| r.orphan(stmt)),
             word => {
+                const WORDS: [&str; 10] =
+                    ["key", "match", "where", "drop", "todo", "custom", "note", "gap", "pick", "orphan"];
                 let before = self.reader.findings.len();
-                let line = self.line(stmt, |r| r.rule(span, false));
+                let line = self.line(stmt, |r| r.rule(stmt, false, None));
                 if line.is_none()
-                    && let Some(meant) = near(word, &["key", "match", "where", "drop", "todo", "custom"])
+                    && let Some(meant) = near(word, &WORDS)
                     && let Some(finding) = self.reader.findings.get_mut(before)
                 {
                     finding.help = Some(format!("was `{meant}` meant?"));
@@ -278,46 +338,15 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The construct of a later version that makes a line of a map unreadable for this one.
-    fn later_line(&self, stmt: &Stmt) -> Option<(&'static str, Span)> {
-        let first = self.cues.tokens[stmt.first].span;
-        let next = self.cues.tokens.get(stmt.first + 1).filter(|_| stmt.last > stmt.first).map(|t| t.kind);
-        match (self.word(stmt), next) {
-            ("note", Some(Kind::Text)) => return Some(("note", first)),
-            ("gap", Some(Kind::Word | Kind::Title)) => return Some(("gap", first)),
-            ("proposed", Some(Kind::Number)) => return Some(("proposed", first)),
-            _ => {}
-        }
-        if let Some(at) = self.find(stmt, "???") {
-            return Some(("???", self.cues.tokens[at].span));
-        }
-        if let Some(span) = self.words(stmt, "for", "each") {
-            return Some(("for each", span));
-        }
-        if stmt.block.is_some()
-            && let Some(at) = self.find(stmt, "each")
-        {
-            return Some(("each", self.cues.tokens[at].span));
-        }
-        None
-    }
-
-    /// `process 1032` in the head of an item.
-    fn process(&self, stmt: &Stmt) -> Option<Span> {
-        let at = self.find(stmt, "process").filter(|at| *at < stmt.last)?;
-        let next = self.cues.tokens[at + 1];
-        (next.kind == Kind::Number).then(|| self.cues.tokens[at].span.to(next.span))
-    }
-
-    /// The span of a row that is worth reading; a block that belongs to no row is a finding.
-    fn plain_row(&mut self, stmt: &Stmt) -> Option<Span> {
+    /// Whether a row is worth reading; a block that belongs to no row is a finding.
+    fn plain_row(&mut self, stmt: &Stmt) -> bool {
         if let Some(block) = &stmt.block {
             if !stmt.bad {
                 self.needless_block(block);
             }
-            return None;
+            return false;
         }
-        (!stmt.bad).then(|| self.layout.span(stmt))
+        !stmt.bad
     }
 
     fn line<T>(&mut self, stmt: &Stmt, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
@@ -356,15 +385,26 @@ impl<'a> Parser<'a> {
     }
 
     fn unknown_item(&mut self, stmt: &Stmt) {
-        const ITEMS: [&str; 9] =
-            ["edition", "source", "target", "zone", "owners", "table", "pipeline", "map", "order"];
+        const ITEMS: [&str; 20] = [
+            "edition", "source", "target", "zone", "use", "owners", "fn", "table", "pipeline", "map",
+            "split", "flatten", "order", "fixture", "test", "golden", "budget", "accept", "replace",
+            "refine",
+        ];
         let word = self.word(stmt);
         let help = match near(word, &ITEMS) {
             Some(meant) => format!("was `{meant}` meant?"),
             None if self.find(stmt, "<-").is_some() => {
                 "a rule stands inside of `map … -> … { }`; a block above may be closed too early".to_owned()
             }
-            None => format!("items begin with `{}` or `order`", ITEMS[..8].join("`, `")),
+            None if word == "proposed" => {
+                "`proposed` stands before rules, notes and rows, inside of a block".to_owned()
+            }
+            None => {
+                match super::words::hint(&self.cues.text[self.cues.tokens[stmt.first].span.range().start..]) {
+                    Some(hint) => hint.to_owned(),
+                    None => format!("items begin with `{}`", ITEMS[..18].join("`, `")),
+                }
+            }
         };
         let first = self.cues.tokens[stmt.first].span;
         self.push(
@@ -391,6 +431,7 @@ impl<'a> Parser<'a> {
             Item::Target(system) => Some(("`target`", system.span)),
             Item::Zone(zone) => Some(("`zone`", zone.span)),
             Item::Owners(owners) => Some(("`owners`", owners.span)),
+            Item::Budget(budget) => Some(("`budget`", budget.span)),
             _ => None,
         };
         let kind = std::mem::discriminant(&item);
@@ -427,7 +468,8 @@ impl<'a> Parser<'a> {
                 if stmts.iter().any(is_edition) {
                     return;
                 }
-                let at = first.map_or(0, |stmt| self.cues.tokens[stmt.first].span.start as usize);
+                let at = first
+                    .map_or(self.start as usize, |stmt| self.cues.tokens[stmt.first].span.start as usize);
                 let edit = Edit { span: Span::new(at, at), text: format!("edition {}\n", EDITIONS[0]) };
                 Finding::new(registry::EDITION, "the spec does not say its edition")
                     .at(Span::new(at, at), "expected `edition` here")
@@ -442,27 +484,38 @@ impl<'a> Parser<'a> {
         self.reader.findings.push(finding);
     }
 
-    /// Tables, pipelines and maps each have names of their own.
+    /// Items of a kind each have a name of their own.
     fn names(&mut self) {
-        let mut seen: HashMap<(&'static str, String), Span> = HashMap::new();
+        let mut seen: HashMap<(&'static str, &str), Span> = HashMap::new();
         let mut twice = Vec::new();
         for item in &self.spec.items {
             let (kind, name) = match item {
                 Item::Table(table) => ("table", &table.name),
                 Item::Pipeline(pipeline) => ("pipeline", &pipeline.name),
                 Item::Map(map) => ("map", map.name()),
+                Item::Function(function) => ("fn", &function.name),
+                Item::Fixture(fixture) => ("fixture", &fixture.name),
+                Item::Split(split) => ("split", &split.source.name),
+                Item::Flatten(flatten) => ("flatten", &flatten.source.name),
+                Item::Test(test) => ("test", &test.name),
+                Item::Use(profile) => ("use", &profile.profile),
                 _ => continue,
             };
-            match seen.get(&(kind, name.value.clone())) {
+            match seen.get(&(kind, name.value.as_str())) {
                 Some(first) => twice.push((kind, name.clone(), *first)),
                 None => {
-                    seen.insert((kind, name.value.clone()), name.span);
+                    seen.insert((kind, name.value.as_str()), name.span);
                 }
             }
         }
         for (kind, name, first) in twice {
-            let help =
-                if kind == "map" { "give one of them another name with `as`" } else { "rename one of them" };
+            let help = match kind {
+                "map" => "give one of them another name with `as`",
+                "split" => "put the rows of both into one",
+                "flatten" => "put the lines of both into one",
+                "use" => "keep one of them",
+                _ => "rename one of them",
+            };
             self.push(
                 Finding::new(
                     registry::DUPLICATE_ITEM,
@@ -479,22 +532,11 @@ impl<'a> Parser<'a> {
         self.cues.word(stmt.first)
     }
 
-    fn second(&self, stmt: &Stmt) -> &'a str {
-        if stmt.last > stmt.first { self.cues.word(stmt.first + 1) } else { "" }
-    }
-
     /// The first token of a statement that reads so.
     fn find(&self, stmt: &Stmt, what: &str) -> Option<usize> {
         (stmt.first..=stmt.last).find(|at| {
             matches!(self.cues.tokens[*at].kind, Kind::Word | Kind::Punct) && self.cues.word(*at) == what
         })
-    }
-
-    /// Two words that follow each other.
-    fn words(&self, stmt: &Stmt, first: &str, second: &str) -> Option<Span> {
-        let at = (stmt.first..stmt.last)
-            .find(|at| self.cues.word(*at) == first && self.cues.word(*at + 1) == second)?;
-        Some(self.cues.tokens[at].span.to(self.cues.tokens[at + 1].span))
     }
 }
 

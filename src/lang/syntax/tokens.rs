@@ -12,7 +12,9 @@ use super::faults::Findings;
 pub(super) enum Kind {
     /// A run of letters, digits and `_` that does not begin with a digit.
     Word,
-    /// A number, a percentage or a date.
+    /// A word with `*` in it.
+    Glob,
+    /// A number with its sign, a percentage or a date.
     Number,
     /// `"…"`
     Text,
@@ -35,17 +37,25 @@ pub(super) struct Token {
     pub(super) span: Span,
 }
 
-const LONG: [&str; 9] = ["???", "<-", "->", "=>", "==", "!=", "<=", ">=", ".."];
-
 /// Cuts a text into tokens; quotes that are not closed leave findings.
 pub(super) fn tokens(text: &str) -> (Vec<Token>, Findings) {
-    let mut out = Vec::with_capacity(text.len() / 5);
+    tokens_in(text, Span::new(0, text.len()))
+}
+
+/// Cuts a piece of a text into tokens, whose places are those of the whole text.
+pub(super) fn tokens_in(text: &str, piece: Span) -> (Vec<Token>, Findings) {
+    let Some(text) = text.get(..piece.range().end) else { return (Vec::new(), Findings::default()) };
+    let mut at = piece.range().start;
+    let mut out = Vec::with_capacity((text.len() - at) / 5);
     let mut findings = Findings::default();
-    let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
         let (kind, length) = match first {
             '\n' => (Kind::Newline, 1),
+            ' ' | '\t' | '\r' => {
+                at += 1;
+                continue;
+            }
             '#' => (Kind::Comment, line_length(rest)),
             '"' => match text_length(rest) {
                 Ok(length) => (Kind::Text, length),
@@ -65,21 +75,43 @@ pub(super) fn tokens(text: &str) -> (Vec<Token>, Findings) {
                     (Kind::Open, line_length(rest))
                 }
             },
-            c if c.is_whitespace() => {
-                at += c.len_utf8();
-                continue;
-            }
             c if c.is_ascii_digit() => (Kind::Number, number_length(rest)),
-            c if is_word(c) => (Kind::Word, rest.find(|c| !is_word(c)).unwrap_or(rest.len())),
-            c => {
-                let long = LONG.iter().find(|long| rest.starts_with(**long));
-                (Kind::Punct, long.map_or(c.len_utf8(), |long| long.len()))
+            '-' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
+                (Kind::Number, 1 + number_length(&rest[1..]))
             }
+            '*' => (Kind::Glob, glob_length(rest)),
+            c if is_word(c) => match word_length(rest) {
+                length if rest.as_bytes().get(length) == Some(&b'*') => (Kind::Glob, glob_length(rest)),
+                length => (Kind::Word, length),
+            },
+            c => (Kind::Punct, long_length(rest.as_bytes()).unwrap_or(c.len_utf8())),
         };
         out.push(Token { kind, span: Span::new(at, at + length) });
         at += length;
     }
     (out, findings)
+}
+
+/// The length of a sign of several characters.
+fn long_length(rest: &[u8]) -> Option<usize> {
+    Some(match rest {
+        [b'?', b'?', b'?', ..] => 3,
+        [b'<', b'-' | b'=', ..] | [b'-', b'>', ..] | [b'=', b'>' | b'=', ..] => 2,
+        [b'!' | b'>', b'=', ..] | [b'.', b'.', ..] => 2,
+        _ => return None,
+    })
+}
+
+fn word_length(rest: &str) -> usize {
+    let ascii = rest.bytes().position(|b| !(b.is_ascii_alphanumeric() || b == b'_')).unwrap_or(rest.len());
+    match rest.as_bytes().get(ascii) {
+        Some(b) if !b.is_ascii() => rest[ascii..].find(|c| !is_word(c)).map_or(rest.len(), |n| ascii + n),
+        _ => ascii,
+    }
+}
+
+fn glob_length(rest: &str) -> usize {
+    rest.find(|c| !is_word(c) && c != '*').unwrap_or(rest.len())
 }
 
 /// The first token of a text that begins with one; at most some forty characters of it.
@@ -127,6 +159,33 @@ fn text_length(rest: &str) -> Result<usize, usize> {
         at += 1;
     }
     Err(open.iter().copied().find(|o| bytes[*o] == b'{').unwrap_or(0))
+}
+
+/// The length of a `{…}` that begins here and is known to be closed; texts may stand in it.
+pub(super) fn braced(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let mut open: Vec<u8> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let in_text = open.last() == Some(&b'"');
+        match bytes[at] {
+            b'"' if in_text => {
+                open.pop();
+            }
+            b'\\' if in_text => at += 1,
+            b'{' if in_text && bytes.get(at + 1) == Some(&b'{') => at += 1,
+            b'"' | b'{' => open.push(bytes[at]),
+            b'}' if !in_text => {
+                open.pop();
+                if open.is_empty() {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    rest.len()
 }
 
 /// How deep brackets and texts nest inside a text, and how many operators one of its interpolations may hold at most.
@@ -192,6 +251,8 @@ mod tests {
 
     #[test]
     fn tokens_are_cut_where_people_see_them() {
+        assert_eq!(cut("UF_*_ё,*-1.5<=")[..3].iter().map(|t| t.1).collect::<Vec<_>>(), ["UF_*_ё", ",", "*"]);
+        assert_eq!(cut("-1.5<=B2N-L204 ???")[..2], [(Kind::Number, "-1.5"), (Kind::Punct, "<=")]);
         assert_eq!(
             cut("a <- \"x {B.f(\"y\")} {{ \\\"\" `т` 0.5%# c\r\n2027-01-31..d"),
             [

@@ -1,13 +1,10 @@
 //! The words of messages: what the grammar's rules are called to people, and what a line should look like. Knows the
 //! rules by their names only.
 
-use crate::lang::finding::{Finding, registry};
-use crate::lang::text::Span;
-
 use super::tokens::{Kind, tokens};
 
 /// Tokens without which the line has no shape: where one is missing, nothing else is worth naming.
-const ESSENTIAL: [&str; 11] = [
+const ESSENTIAL: [&str; 14] = [
     "gives",
     "left_arrow",
     "arrow",
@@ -18,7 +15,10 @@ const ESSENTIAL: [&str; 11] = [
     "close_paren",
     "close_bracket",
     "close_brace",
-    "close_quote",
+    "equals",
+    "kw_into",
+    "kw_via",
+    "at_most",
 ];
 
 /// The one essential token among those that were expected.
@@ -46,7 +46,20 @@ pub(super) fn literal(rule: &str) -> Option<&str> {
         "open_bracket" => "[",
         "close_bracket" => "]",
         "close_brace" => "}",
-        "close_quote" => "\"",
+        "equals" => "=",
+        "dash" => "-",
+        "dots" => "..",
+        "at_most" => "<=",
+        "open_brace" => "{",
+        "until" => "until",
+        "accept_by" => "by",
+        "for_each" => "for each",
+        "hole" => "???",
+        "listed" => "listed",
+        "proposed" => "proposed",
+        "mode" => "replace",
+        "each_block" => "each",
+        "expect_no" => "no",
         "on_fail" | "on_fail_clause" => "on fail",
         "on_unmigrated" | "on_unmigrated_clause" => "on unmigrated",
         "when_clause" => "when",
@@ -69,11 +82,31 @@ fn group(rule: &str) -> Option<&'static str> {
         "called" | "looked_up" => "a call such as `trim()`",
         "field_ref" | "qualifier" | "code" | "uncalled" | "pattern" | "patterns" | "plain_pattern"
         | "glob" => "a source field",
+        "field_lit" | "field_key" => "a field such as `TITLE: \"Pumps\"`",
+        "value_lit" => "a value",
+        "record" => "`{`",
+        "block" => "`{`",
+        "rest" => "`..default`, `..FIXTURE` or `..`",
+        "params" => "`(`",
+        "param" => "a parameter such as `given: text?`",
+        "object_ref" | "process" => "a source object",
+        "map_name" => "the name of a map",
+        "split_on" => "`when CONDITION`, a code in quotes, `otherwise` or `_ unseen`",
+        "split_to" | "split_maps" => "the name of a map, `listed \"why\"`, `skip \"why\"` or `quarantine`",
+        "unseen" => "`_ unseen`",
+        "unit" => "a word such as `records`",
+        "budget_what" => "what is limited, such as `quarantine`",
+        "budget_limit" => "a limit such as `0.5%` or `2 tables`",
+        "finding_code" => "a code such as `B2N-L204`",
+        "accept_part" => "`.`",
+        "expect_record" => {
+            "a destination object, `no`, `quarantine`, `stop`, `skip \"why\"` or `flag \"why\"`"
+        }
         "destination" | "rule_target" => "a destination field",
         "name" | "dotted" => "a name",
         "text" => "a text in quotes",
         "title" => "a title in backticks",
-        "integer" | "category_code" => "a whole number",
+        "integer" => "a whole number",
         "currency" => "a currency",
         "type_ref" | "many_type" | "plain_type" => "a type",
         "type_args" => "`(`",
@@ -81,7 +114,9 @@ fn group(rule: &str) -> Option<&'static str> {
         "table_target" | "object_field" => "a destination field such as `Lead.market`, or a type",
         "codes" | "coded" => "a code in quotes",
         "arm" => "a value or an arm such as `quarantine`",
-        "stage_target" | "stage_word" => "`stage`, `won`, `lost`, `cancelled` or an arm such as `quarantine`",
+        "stage_target" | "stage_word" | "stage_name" => {
+            "`stage`, `won`, `lost`, `cancelled` or an arm such as `quarantine`"
+        }
         "owner_who" => "an e-mail address in quotes, `dismissed` or `otherwise`",
         "drop_reason" => "`empty`, `derived from …` or `declined \"why\"`",
         "derived" => "`derived from …`",
@@ -95,7 +130,6 @@ fn group(rule: &str) -> Option<&'static str> {
         "comparator" | "kw_and" | "kw_or" | "dot" | "method" => "an operator",
         "category" => "`category`",
         "EOI" => "the end of the line",
-        "text_literal" | "text_escape" | "text_brace" | "interpolation" => "text",
         _ => return None,
     })
 }
@@ -128,7 +162,7 @@ pub(super) fn expected(line: &str, rules: &[String]) -> String {
     }
     // The grammar tries an operator or a clause only where one begins.
     let mut rules = rules.to_vec();
-    if matches!(line, "rule_line" | "custom_line") && rules.iter().any(|r| r == "EOI") {
+    if matches!(line, "rule_line" | "custom_line" | "note_line") && rules.iter().any(|r| r == "EOI") {
         rules.extend(["else_clause", "when_clause", "on_fail_clause", "kw_and"].map(str::to_owned));
     } else if line == "where_line" && rules.iter().any(|r| r == "EOI") {
         rules.push("kw_and".to_owned());
@@ -182,6 +216,15 @@ fn after(line: &str, rule: &str) -> &'static str {
         ("pipeline_head", "arrow") => " before the destination pipeline",
         ("map_head", "arrow") => " between the source and the destination object",
         ("table_head" | "pipeline_head", "colon") => " after the name",
+        ("note_line", "left_arrow") => " after the note's title",
+        ("orphan_line", "gives") => " after `orphan`",
+        ("split_row", "gives") => " after what the row is for",
+        ("golden_line", "gives") => " between the records and what comes out of them",
+        ("fn_line", "arrow") => " after the parameters",
+        ("fn_line", "equals") => " after the type",
+        ("fixture_line", "equals") => " after the name",
+        ("budget_row", "at_most") => " after what is limited",
+        (_, "close_brace") => " or `,`",
         _ => "",
     }
 }
@@ -197,6 +240,37 @@ pub(super) fn pattern(line: &str) -> &'static str {
         "table_head" => "a table begins with `table NAME : enum(FIELD) -> Object.field {`",
         "pipeline_head" => "a pipeline begins with `pipeline NAME : deal category 0 -> \"Pipeline\" {`",
         "map_head" => "a map begins with `map company -> Account {`",
+        "use_line" => "a profile is taken over with `use \"standard\"`, or with its path",
+        "budget_head" => "the item begins with `budget {`",
+        "test_head" => "a test begins with `test \"what it shows\" {`",
+        "every_row_line" => "the line is `test every row NAME`, with the name of a table or pipeline",
+        "split_head" => "a split begins with `split lead {` or `split activity by TYPE_ID {`",
+        "flatten_head" => "a flatten begins with `flatten process 1032 into company via PARENT_ID_4 {`",
+        "fn_line" => {
+            "a function is `fn full_name(given: text?, family: text?) -> text? = join(\" \", [given, family])`"
+        }
+        "fixture_line" => "a fixture is `fixture NAME = deal { ID: \"7\", ..default }`",
+        "golden_line" => "the line is `golden deal \"records.ndjson\" => Lead \"expected.ndjson\"`",
+        "accept_line" => {
+            "the item is `accept B2N-L204 on company.\"Label\" until 2027-01-31 because \"why\" by \"who\"`"
+        }
+        "split_row" => {
+            "a row is `when CONDITION => MAP`, `\"CODE\" => MAP, MAP`, `otherwise => skip \"why\"` or `_ unseen => …`"
+        }
+        "budget_row" => "a row is `quarantine <= 0.5%` or `merged <= 2 tables`",
+        "given_line" => "the line is `given deal { ID: \"7\", ..default }` or `given FIXTURE`",
+        "expect_line" => {
+            "the line is `expect Lead { FIELD: VALUE, .. }`, `expect no Lead`, `expect quarantine` or `expect skip \"why\"`"
+        }
+        "pick_line" => "the line is `pick latest by FIELD` or `pick earliest by FIELD`",
+        "orphan_line" => "the line is `orphan => skip \"why\"`",
+        "gap_line" => "the line is `gap FIELD, FIELD \"why there is no place for it\"`",
+        "note_line" => {
+            "a note is `note \"Title\" <- VALUE`, then `for each at most 20`, `when`, a fidelity word"
+        }
+        "expression_line" => {
+            "a value in a text stands in braces, as in `\"Company {ID}\"`; `{{` is a brace itself"
+        }
         "match_email_line" => "the line is `match by email`",
         "owner_row" => {
             "a row is `\"from@example.com\" => \"to@example.com\"`, `dismissed => …` or `otherwise => …`"
@@ -223,6 +297,32 @@ pub(super) fn pattern(line: &str) -> &'static str {
     }
 }
 
+/// What signs of other languages mean here.
+pub(super) fn hint(rest: &str) -> Option<&'static str> {
+    let word = |w: &str| rest.strip_prefix(w).is_some_and(|after| !after.starts_with(super::tokens::is_word));
+    Some(match rest.as_bytes() {
+        [b'/', b'/' | b'*', ..] => "a comment begins with `#`",
+        [b'\'', ..] => "texts stand in `\"`",
+        [b'&', b'&', ..] => "conditions are joined with `and`",
+        [b'|', b'|', ..] => "conditions are joined with `or`; for a value that may be absent there is `else`",
+        [b'?', b'?', ..] if !rest.starts_with("???") => {
+            "for a value that may be absent there is the clause `else`"
+        }
+        [b'!', next, ..] if *next != b'=' => "the opposite of a condition is `not …`",
+        [b';', ..] => "a line ends by itself, without `;`",
+        [b'$', ..] => "a value in a text stands in braces: `\"Company {ID}\"`",
+        [b'+', ..] => "texts are joined by `\"{A} {B}\"` or `join`",
+        _ if word("if") || word("unless") => {
+            "a condition is written behind the value: `VALUE when CONDITION else VALUE`"
+        }
+        _ if word("null") || word("nil") || word("None") => {
+            "a field without a value is `unset`; whether there is one asks `has FIELD`"
+        }
+        _ if word("is") => "presence is `has FIELD`, equality `==`",
+        _ => return None,
+    })
+}
+
 /// What stands at the beginning of a text, to be shown to people.
 pub(super) fn found(rest: &str) -> String {
     let rest = rest.trim_start();
@@ -246,34 +346,4 @@ pub(super) fn found(rest: &str) -> String {
         }
         _ => format!("found `{first}…`"),
     }
-}
-
-/// A construct that belongs to the language but not to this version.
-pub(super) fn not_yet(word: &str, span: Span) -> Finding {
-    let help = match word {
-        "use" => "copy the profile's items into this spec",
-        "fn" => "write the function's expression out where it is used",
-        "split" => "write one map for the source object, with `where` for the records that take part",
-        "flatten" => "leave the objects out; `b2n` lists what is not mapped",
-        "replace" | "refine" => "write the whole item without this word, as no profile is used yet",
-        "fixture" | "test" | "golden" => "remove it; try the spec on records with `b2n transform`",
-        "budget" | "accept" => "remove it; all findings are shown",
-        "proposed" => "remove the words `proposed` and the score to adopt the rule",
-        "???" => "write a value, or `todo FIELD \"why\"` for a field that waits for a decision",
-        "note" => "remove the line, and `drop` the fields that only it reads with a reason",
-        "gap" => "write `drop FIELD declined \"why\"`",
-        "each" => "remove the rule, and `drop` the field with a reason",
-        "in a second pass" => "remove the rule, and `drop` the field with a reason",
-        "ref field" => "write `ref` without a field behind it, which gives the link itself",
-        "process" => "leave Smart Processes out of this spec",
-        _ => "remove it",
-    };
-    let what = match word {
-        "ref field" => "a field of a `ref`".to_owned(),
-        "each" => "`each` with a block".to_owned(),
-        word => format!("`{word}`"),
-    };
-    Finding::new(registry::NOT_YET, format!("{what} belongs to the language, but not to this version"))
-        .at(span, "not read yet")
-        .help(help)
 }

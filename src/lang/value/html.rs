@@ -48,9 +48,10 @@ pub fn looks_like_html(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| Tag::read(&text[at..]).is_some_and(|tag| tag.is_known()))
 }
 
-/// The text of an HTML fragment, with the address of each link behind its text.
-pub fn to_text(html: &str) -> String {
-    let clean = Cleaner::default().run(html);
+/// The text of an HTML fragment, with the address of each link behind its text. With `emphasis`, tags for bold,
+/// italic and struck text become those of BBCode.
+pub fn to_text(html: &str, emphasis: bool) -> String {
+    let clean = Cleaner { emphasis, ..Cleaner::default() }.run(html);
     let width = WIDTH.max(clean.len());
     let settings = config::plain_no_decorate().link_footnotes(false).raw_mode(true).allow_width_overflow();
     match settings.string_from_read(clean.as_bytes(), width) {
@@ -194,6 +195,7 @@ struct Cleaner {
     /// The address of the open link, and where its text begins.
     link: Option<(String, usize)>,
     keep_lines: bool,
+    emphasis: bool,
 }
 
 impl Cleaner {
@@ -250,6 +252,15 @@ impl Cleaner {
                 }
             }
             ("a", true) => self.close_link(),
+            ("b" | "strong" | "i" | "em" | "s" | "strike", closes) if self.emphasis => {
+                let letter = match tag.name.as_str() {
+                    "b" | "strong" => "b",
+                    "i" | "em" => "i",
+                    _ => "s",
+                };
+                let slash = if closes { "/" } else { "" };
+                self.out.push_str(&format!("[{slash}{letter}]"));
+            }
             ("img", false) => {
                 let text =
                     tag.attribute("alt").filter(|alt| !alt.is_empty()).or_else(|| tag.attribute("src"));

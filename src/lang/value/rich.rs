@@ -16,10 +16,20 @@ const LONGEST_TAG: usize = 4096;
 /// Paragraphs, line breaks, list items, quotes and table cells keep their places; a link keeps its address behind
 /// its text. Emphasis, colours and sizes go. `@[` gets a backslash, so that no text becomes a mention.
 pub fn plain(text: &str) -> String {
-    let html = html::looks_like_html(text).then(|| html::to_text(text));
+    render(text, false)
+}
+
+/// Like [`plain`], but bold, italic and struck text keep marks as Markdown has them: `**`, `_` and `~~`.
+pub fn marked(text: &str) -> String {
+    render(text, true)
+}
+
+fn render(text: &str, emphasis: bool) -> String {
+    let html = html::looks_like_html(text).then(|| html::to_text(text, emphasis));
+    let renderer = |text: &str, entities| Renderer { emphasis, ..Renderer::new(text.len(), entities) };
     let rendered = match &html {
-        Some(text) => Renderer::new(text.len(), false).run(text),
-        None => Renderer::new(text.len(), true).run(text),
+        Some(text) => renderer(text, false).run(text),
+        None => renderer(text, true).run(text),
     };
     escape_mentions(&tidy(&rendered))
 }
@@ -74,9 +84,18 @@ struct Link {
     address: String,
 }
 
+/// One open mark of emphasis.
+struct Mark {
+    name: char,
+    start: usize,
+}
+
 struct Renderer {
     out: String,
     entities: bool,
+    /// Whether emphasis leaves marks.
+    emphasis: bool,
+    marks: Vec<Mark>,
     lists: Vec<List>,
     links: Vec<Link>,
     quotes: usize,
@@ -87,7 +106,16 @@ struct Renderer {
 impl Renderer {
     fn new(size: usize, entities: bool) -> Self {
         let out = String::with_capacity(size);
-        Renderer { out, entities, lists: Vec::new(), links: Vec::new(), quotes: 0, lists_beyond: 0 }
+        Renderer {
+            out,
+            entities,
+            emphasis: false,
+            marks: Vec::new(),
+            lists: Vec::new(),
+            links: Vec::new(),
+            quotes: 0,
+            lists_beyond: 0,
+        }
     }
 
     fn run(mut self, text: &str) -> String {
@@ -107,6 +135,9 @@ impl Renderer {
         self.out.push_str(rest);
         while !self.links.is_empty() {
             self.close_link();
+        }
+        while let Some(mark) = self.marks.last() {
+            self.close_mark(mark.name);
         }
         self.out
     }
@@ -203,12 +234,47 @@ impl Renderer {
                 }
             }
             ("url" | "email" | "img" | "video", true) => self.close_link(),
+            (name @ ("b" | "i" | "s"), closes) if self.emphasis => {
+                let name = name.chars().next().unwrap_or('b');
+                let open = self.marks.iter().any(|mark| mark.name == name);
+                match (closes, open) {
+                    (true, true) => self.close_mark(name),
+                    (false, false) => {
+                        self.marks.push(Mark { name, start: self.out.len() });
+                        self.out.push_str(sign(name));
+                    }
+                    // Bold within bold, and an end without a beginning, change nothing.
+                    _ => {}
+                }
+            }
             ("disk", false) => {
                 // `[DISK FILE ID=n123]` stands for an attached file.
                 let id = tag.value.trim();
                 self.out.push_str(&format!("(file {id})"));
             }
             _ => {}
+        }
+    }
+
+    /// Ends this emphasis and those that were opened inside it. A mark around nothing goes.
+    fn close_mark(&mut self, name: char) {
+        while let Some(mark) = self.marks.pop() {
+            let sign = sign(mark.name);
+            let text = self.out.get(mark.start + sign.len()..).unwrap_or("");
+            if text.trim().is_empty() {
+                let text = text.to_owned();
+                self.out.truncate(mark.start);
+                self.out.push_str(&text);
+            } else {
+                // A mark closes only behind a letter, so blanks go after it.
+                let blanks = text[text.trim_end().len()..].to_owned();
+                self.out.truncate(self.out.len() - blanks.len());
+                self.out.push_str(sign);
+                self.out.push_str(&blanks);
+            }
+            if mark.name == name {
+                return;
+            }
         }
     }
 
@@ -278,6 +344,15 @@ impl Renderer {
         self.out.truncate(start);
         let prefix = self.prefix(self.quotes);
         self.out.push_str(&prefix);
+    }
+}
+
+/// The mark of bold, italic and struck text.
+fn sign(name: char) -> &'static str {
+    match name {
+        'b' => "**",
+        'i' => "_",
+        _ => "~~",
     }
 }
 
@@ -354,6 +429,23 @@ mod tests {
         ];
         for (from, to) in cases {
             assert_eq!(plain(from), to, "{from}");
+        }
+    }
+
+    #[test]
+    fn emphasis_leaves_marks() {
+        let cases = [
+            ("[B]Call[/B] him", "**Call** him"),
+            ("<p>One <strong>two </strong>three</p>", "One **two** three"),
+            ("[b][i]x[/b]y", "**_x_**y"),
+            ("[b][b]x[/b]", "**x**"),
+            ("[b] [/b]x[/i]", "x"),
+            ("[s]gone[/s] [u]kept[/u]", "~~gone~~ kept"),
+            ("[i]open", "_open_"),
+            ("[quote][b]in[/b][/quote]", "> **in**"),
+        ];
+        for (from, to) in cases {
+            assert_eq!(marked(from), to, "{from}");
         }
     }
 

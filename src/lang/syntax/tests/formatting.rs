@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{bare_sample, meaning, source, told};
+use super::{meaning, sample, source, told};
 use crate::lang::syntax::format;
 
 fn formatted(text: &str) -> String {
@@ -114,7 +114,7 @@ fn line_ends_become_line_feeds() {
         ),
         "edition 2026\n\nmap a -> B {\n  key ID  # c\n}\n"
     );
-    assert_eq!(formatted("split a {\r\n  b => c  \r\n}\r\n"), "split a {\n  b => c\n}\n");
+    assert_eq!(formatted("split a {\r\n  `b` => c  \r\n}\r\n"), "split a {\n  `b`   => c\n}\n");
     assert_eq!(formatted(""), "");
     assert_eq!(formatted("\n\n# c\n\n\n"), "# c\n");
 }
@@ -127,15 +127,8 @@ fn what_cannot_be_read_is_refused() {
 
 #[test]
 fn the_sample_keeps_its_meaning() {
-    let Some(sample) = bare_sample() else { return };
+    let Some(sample) = sample() else { return };
     holds(&sample).expect("idempotent and of the same meaning");
-    let once = formatted(&sample);
-    assert!(
-        once.contains("  products     <- each rows {\n    product   <- ref"),
-        "later constructs stay as they are"
-    );
-    assert_eq!(comments(&once).len(), comments(&sample).len());
-    assert_eq!(told(&once).len(), told(&sample).len());
 }
 
 fn name() -> BoxedStrategy<String> {
@@ -342,7 +335,7 @@ fn spec() -> BoxedStrategy<String> {
 proptest! {
     #[test]
     fn generated_specs_can_be_read_and_formatted(text in spec()) {
-        let harmless = ["E0107", "E0108", "E0110"];
+        let harmless = ["E0107", "E0108"];
         for line in told(&text) {
             prop_assert!(harmless.iter().any(|code| line.starts_with(code)), "{}\n{}", line, text);
         }

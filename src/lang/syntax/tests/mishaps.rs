@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::tokens::{Kind, tokens};
-use super::{core_sample, fixed, meaning, source, told};
+use super::{fixed, meaning, sample, source, told};
 use crate::lang::finding::registry;
 use crate::lang::syntax::parse;
 
@@ -190,43 +190,6 @@ fn lines_that_belong_to_nothing_are_told_once() {
 }
 
 #[test]
-fn later_constructs_hide_nothing_around_them() {
-    let text = "\
-split lead {
-  when A == \"B\" => x
-}
-map process 1032 -> Account {
-}
-map a -> B {
-  note \"T\" <- X when Y
-  gap UF_X \"why\"
-  proposed 0.62 x <- Y
-  y <- ???
-  z <- each rows {
-    q <- R
-  } on fail unset
-  w W
-  v <- ref m(A).name  in a second pass
-}
-";
-    let told = told_after_edition(text);
-    let codes: Vec<&str> = told.iter().map(|line| line.split(" belongs").next().unwrap_or("")).collect();
-    let expected = [
-        "E0110 2:1 `split`",
-        "E0110 5:5 `process`",
-        "E0110 8:3 `note`",
-        "E0110 9:3 `gap`",
-        "E0110 10:3 `proposed`",
-        "E0110 11:8 `???`",
-        "E0110 12:8 `each` with a block",
-        "E0101 15:5 expected `<-` after the destination field",
-        "E0110 16:16 a field of a `ref`",
-        "E0110 16:23 `in a second pass`",
-    ];
-    assert_eq!(codes, expected);
-}
-
-#[test]
 fn nesting_and_chains_are_bounded() {
     let map = |value: &str| format!("{HEAD}map a -> B {{\n x <- {value}\n key\n}}\n");
     for value in [
@@ -287,10 +250,10 @@ fn overlong_lines_are_refused_at_once() {
     );
 }
 
-/// Every token of the sample's core is deleted once.
+/// Every token of the sample is deleted once.
 #[test]
 fn a_deleted_token_is_reported_or_changes_the_plan() {
-    let Some(core) = core_sample() else { return };
+    let Some(core) = sample() else { return };
     assert_eq!(told(&core), [""; 0], "{core}");
     let before = meaning(&core);
     let (all, _) = tokens(&core);

@@ -6,10 +6,10 @@ mod trees;
 
 use std::path::PathBuf;
 
-use crate::lang::finding::{Finding, registry};
+use crate::lang::finding::Finding;
 use crate::lang::text::SourceText;
 
-use super::{ast, parse};
+use super::{ast, parse, parse_part};
 
 fn source(text: &str) -> SourceText {
     SourceText::new("a.b2n", text)
@@ -30,7 +30,12 @@ fn tell(source: &SourceText, finding: &Finding) -> String {
 
 /// What a text says, without the places.
 fn meaning(text: &str) -> String {
-    let tree = format!("{:?}", parse(&source(text)).0);
+    bare(&parse(&source(text)).0)
+}
+
+/// A tree without the places.
+fn bare(spec: &ast::Spec) -> String {
+    let tree = format!("{spec:?}");
     let mut out = String::with_capacity(tree.len());
     let mut rest = tree.as_str();
     while let Some(at) = rest.find("Span { start: ") {
@@ -71,67 +76,59 @@ fn sample() -> Option<String> {
     None
 }
 
-/// The sample's maps as items of their own, so that their lines are read too.
-fn bare_sample() -> Option<String> {
-    sample().map(|text| text.replace("replace map", "map"))
-}
-
-/// What of the sample this version reads, a line or item for each statement.
-fn core_sample() -> Option<String> {
-    let text = source(&bare_sample()?);
-    let read = super::parse::read(&text);
-    let later = |span: crate::lang::text::Span| {
-        read.findings
-            .iter()
-            .filter_map(|f| f.label.as_ref())
-            .any(|l| span.start <= l.span.start && l.span.end <= span.end)
-    };
-    let mut out = String::new();
-    for stmt in &read.layout.stmts {
-        if read.shapes.contains_key(&stmt.first) {
-            out.push_str(text.slice(read.layout.span(stmt)));
-            if let Some(block) = &stmt.block {
-                out.push_str(" {\n");
-                for line in block.stmts.iter().filter(|line| !later(read.layout.whole(line))) {
-                    out.push_str(&format!("  {}\n", text.slice(read.layout.whole(line))));
-                }
-                out.push('}');
-            }
-            out.push('\n');
-        }
-    }
-    Some(out)
-}
-
 #[test]
-fn the_sample_has_only_what_is_not_read_yet() {
+fn the_sample_is_read_whole() {
     let Some(sample) = sample() else { return };
-    let sample = source(&sample);
-    let (_, findings) = parse(&sample);
-    for finding in &findings {
-        assert_eq!(finding.code, registry::NOT_YET, "{}", tell(&sample, finding));
-    }
-    let Some(bare) = bare_sample() else { return };
-    let (spec, _) = parse(&source(&bare));
-    let told = told(&bare);
-    assert_eq!(told.len(), 18, "{told:#?}");
-    assert!(told.iter().all(|line| line.starts_with("E0110 ")), "{told:#?}");
-    let maps: Vec<(&str, usize)> = spec
+    assert_eq!(told(&sample), [""; 0]);
+    let (spec, _) = parse(&source(&sample));
+    assert_eq!(spec.items.len(), 30);
+    let bodies: Vec<(&str, usize)> = spec
         .items
         .iter()
         .filter_map(|item| match item {
             ast::Item::Map(map) => Some((map.name().value.as_str(), map.body.len())),
+            ast::Item::Flatten(flatten) => Some((flatten.source.name.value.as_str(), flatten.body.len())),
+            ast::Item::Split(split) => Some((split.source.name.value.as_str(), split.rows.len())),
             _ => None,
         })
         .collect();
     let expected = [
         ("company", 17),
         ("contact", 5),
-        ("deal", 12),
+        ("deal", 14),
+        ("lead", 3),
         ("lead_person", 4),
         ("inbound", 4),
+        ("activity", 7),
         ("calls", 9),
         ("comment", 3),
+        ("process 1032", 7),
+        ("quote", 2),
+        ("product", 2),
     ];
-    assert_eq!(maps, expected);
+    assert_eq!(bodies, expected);
+}
+
+#[test]
+fn a_file_of_a_joined_text_is_read_at_its_place() {
+    let other = source("edition 2026\nmap a -> B {\n x <- A\n}\n");
+    let profile = SourceText::new(
+        "p.b2n",
+        "edition 2026\nmap c -> D {\n y <- \"Q {C}\" or\n z <- each R {\n  a <- B\n }\n}",
+    );
+    let joined = SourceText::join(vec![other.clone(), profile.clone()]);
+    for (index, file) in [other, profile].iter().enumerate() {
+        let (alone, told_alone) = parse(file);
+        let (spec, told) = parse_part(&joined, index);
+        assert_eq!(bare(&spec), bare(&alone));
+        assert_eq!(told.len(), told_alone.len());
+        for (there, here) in told.iter().zip(&told_alone) {
+            let (there, here) = (there.label.as_ref(), here.label.as_ref());
+            let place =
+                there.map(|l| joined.local(l.span)).map(|(file, span)| (file.name().to_owned(), span));
+            assert_eq!(place, here.map(|l| (file.name().to_owned(), l.span)));
+        }
+        let Some(ast::Item::Map(map)) = spec.items.get(1) else { panic!("{spec:?}") };
+        assert!(joined.slice(map.span).starts_with("map ") && joined.slice(map.span).ends_with('}'));
+    }
 }
