@@ -7,6 +7,7 @@ pub mod diff;
 pub mod eval;
 pub mod finding;
 pub mod functions;
+pub mod fuzz;
 pub mod plan;
 pub mod schema;
 pub mod syntax;

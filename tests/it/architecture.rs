@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lang/eval", &["lang/text", "lang/types", "lang/value", "lang/functions", "lang/plan"]),
+    ("lang/fuzz", &["lang/types", "lang/value", "lang/schema", "lang/plan", "lang/eval"]),
     ("run/connect", &["lang/text", "lang/finding", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/workspace", &["lang/text", "lang/value", "lang/plan"]),
     (
@@ -59,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/plan",
             "lang/check",
             "lang/eval",
+            "lang/fuzz",
             "run/connect",
             "run/workspace",
             "run/engine",

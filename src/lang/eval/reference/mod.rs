@@ -62,7 +62,26 @@ struct Interpreter<'a> {
     rule: Option<RuleId>,
     frames: Vec<Frame<'a>>,
     output: Output,
-    by_type: Vec<String>,
+    troubles: Vec<Trouble>,
+}
+
+/// An outcome with what went wrong on the way.
+pub struct Watched {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Failures that no checked plan has, also where an `on fail` covers them.
+    pub troubles: Vec<Trouble>,
+}
+
+/// A failure that no checked plan has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The rule or note; `None` in a `where`.
+    pub rule: Option<RuleId>,
+    /// What happened.
+    pub why: String,
+    /// Whether a value was of another type than what reads it; otherwise no arm took a failure.
+    pub by_type: bool,
 }
 
 /// Runs one map of a plan over one record, as [`Program::run`](super::Program::run) does.
@@ -72,23 +91,22 @@ pub fn run(plan: &Plan, map: usize, record: &[Value]) -> Outcome {
 
 /// Runs one map over one record and those folded into it, as [`Program::run_with`](super::Program::run_with) does.
 pub fn run_with(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>]) -> Outcome {
-    watched(plan, map, record, folded).0
+    watched(plan, map, record, folded).outcome
 }
 
-/// The same, with every failure on the way that says that a value is of another type than what reads it, also where
-/// an `on fail` covers it. A checked plan has none.
-pub fn watched(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>]) -> (Outcome, Vec<String>) {
+/// The same, with the failures that no checked plan has.
+pub fn watched(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>]) -> Watched {
     let mut interpreter = Interpreter::new(plan);
     let outcome = match interpreter.record(map, record, folded) {
-        Ok(()) => Outcome::Record(interpreter.output),
+        Ok(()) => Outcome::Record(std::mem::take(&mut interpreter.output)),
         Err(end) => interpreter.outcome(end),
     };
-    (outcome, interpreter.by_type)
+    Watched { outcome, troubles: interpreter.troubles }
 }
 
 impl<'a> Interpreter<'a> {
     fn new(plan: &'a Plan) -> Self {
-        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), by_type: vec![] }
+        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), troubles: vec![] }
     }
 
     fn record(&mut self, index: usize, record: &[Value], folded: &[Folded<'_>]) -> Result<()> {
@@ -204,9 +222,13 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    fn trouble(&mut self, why: &str, by_type: bool) {
+        self.troubles.push(Trouble { rule: self.rule, why: why.to_owned(), by_type });
+    }
+
     fn fails(&mut self, why: String) -> End {
         if reason::is_by_type(&why) {
-            self.by_type.push(format!("{}: {why}", self.name()));
+            self.trouble(&why, true);
         }
         End::Failure(why)
     }
@@ -259,23 +281,24 @@ impl<'a> Interpreter<'a> {
     fn on_fail(&mut self, why: &str, view: &View<'_>) -> Result<Value> {
         let what = reason::failed(&self.name(), why);
         let line = self.line();
-        let held = |what| Err(End::Quarantine(what, line));
-        let Some((inner, around)) = self.frames.split_last_mut() else { return held(what) };
-        if inner.failing {
-            return held(what);
+        let deciding = self.frames.iter().rev().find(|frame| frame.failing || frame.on_fail.is_some());
+        if deciding.is_none_or(|frame| frame.failing) {
+            self.trouble(why, false);
+            return Err(End::Quarantine(what, line));
         }
-        let Some(arm) = inner.on_fail else {
-            let deciding = around.iter().rev().find(|frame| frame.failing || frame.on_fail.is_some());
-            return match deciding {
-                Some(frame) if !frame.failing => Err(End::Failure(why.to_owned())),
-                _ => held(what),
-            };
+        let Some((inner, Some(arm))) =
+            self.frames.last_mut().map(|inner| (&mut inner.failing, inner.on_fail))
+        else {
+            return Err(End::Failure(why.to_owned()));
         };
-        inner.failing = true;
+        *inner = true;
         let result = self.arm(arm, view, line, &what);
         self.frames.iter_mut().last().into_iter().for_each(|inner| inner.failing = false);
         match result {
-            Err(End::Failure(why)) => held(reason::failed(&self.name(), &why)),
+            Err(End::Failure(why)) => {
+                self.trouble(&why, false);
+                Err(End::Quarantine(reason::failed(&self.name(), &why), line))
+            }
             other => other,
         }
     }
