@@ -128,6 +128,9 @@ pub fn check(input: &Input<'_>) -> Checked {
         let theirs = finding.label.as_ref().is_some_and(|label| profile::of_profile(input.text, label.span));
         !(theirs && NEEDLESS.contains(&finding.code))
     });
+    if !input.text.parts().is_empty() {
+        findings.iter_mut().for_each(|finding| profile::advise(input.spec, input.text, finding));
+    }
     let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);

@@ -11,7 +11,7 @@ mod prune;
 mod tests;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::names::nearest;
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
@@ -146,6 +146,26 @@ pub(crate) fn of_profile(text: &SourceText, span: Span) -> bool {
     text.parts().get(1).is_some_and(|part| span.start >= part.start)
 }
 
+/// Says of a finding in a profile how the spec settles it: a profile's text is not the customer's to change.
+pub(super) fn advise(spec: &Spec, text: &SourceText, finding: &mut Finding) {
+    let Some(label) = finding.label.as_ref().filter(|label| of_profile(text, label.span)) else { return };
+    let at = label.span;
+    let item =
+        spec.items.iter().filter_map(facts).find(|(_, _, span)| span.start <= at.start && at.end <= span.end);
+    let word = match &item {
+        Some((key, ..)) if matches!(key.0, "owners" | "fn" | "split") => "replace",
+        _ => "refine",
+    };
+    finding.notes.push(match item {
+        Some((key, ..)) => {
+            format!("it stands in a profile: `{word} {} …` in the spec changes it", shown(&key))
+        }
+        None => "it stands in a profile: `refine` its item in the spec".to_owned(),
+    });
+    // An edit would change the profile.
+    finding.fix = None;
+}
+
 /// The first words of a place, for people.
 fn words(text: &SourceText, span: Span) -> String {
     let line = text.slice(span).lines().next().unwrap_or_default();
@@ -161,7 +181,10 @@ fn words(text: &SourceText, span: Span) -> String {
 /// Makes one effective spec out of the spec (the first part) and its profiles.
 ///
 /// Never fails: where an override is wrong, the nearer file wins and a finding tells.
-pub fn resolve(parts: Vec<Part>, text: &SourceText) -> Resolved {
+pub fn resolve(mut parts: Vec<Part>, text: &SourceText) -> Resolved {
+    if let [only] = parts.as_mut_slice() {
+        return alone(std::mem::take(&mut only.spec), text);
+    }
     let mut resolver = Resolver { parts: &parts, text, out: Resolved::default(), made: BTreeMap::new() };
     let slots = resolver.part(0, &mut Vec::new());
     let mut out = resolver.out;
@@ -171,6 +194,27 @@ pub fn resolve(parts: Vec<Part>, text: &SourceText) -> Resolved {
     }
     out.findings.sort_by_key(|finding| finding.label.as_ref().map(|label| label.span));
     out
+}
+
+/// A spec without profiles, as it stands; words about profiles are wrong in it, unless a profile could not be read.
+fn alone(mut spec: Spec, text: &SourceText) -> Resolved {
+    let parts = [];
+    let mut resolver = Resolver { parts: &parts, text, out: Resolved::default(), made: BTreeMap::new() };
+    let unread = spec.items.iter().any(|item| matches!(item, Item::Use(_)));
+    let mut layers = Vec::new();
+    spec.items.retain(|item| {
+        let Some((key, mode, span)) = facts(item) else { return !matches!(item, Item::Use(_)) };
+        if !unread {
+            resolver.without_counterpart(&key, mode, &[]);
+        }
+        let kept = !matches!(mode, Mode::Refine(_));
+        if kept {
+            let item = shown(&key);
+            layers.push(Layer { item, how: How::Own, at: span, base: None, lines: Vec::new() });
+        }
+        kept
+    });
+    Resolved { spec, layers, ..resolver.out }
 }
 
 struct Resolver<'p> {
@@ -227,6 +271,9 @@ impl Resolver<'_> {
         above.pop();
         let unread =
             part.spec.items.iter().filter(|item| matches!(item, Item::Use(_))).count() > part.uses.len();
+        let base: HashMap<Key, usize> =
+            slots.iter().enumerate().filter_map(|(at, slot)| Some((slot.key.clone()?, at))).collect();
+        let mut seen = HashSet::new();
         for item in &part.spec.items {
             if let Item::Use(_) = item {
                 continue;
@@ -244,7 +291,7 @@ impl Resolver<'_> {
             if index > 0 && matches!(item, Item::Edition(_)) {
                 continue;
             }
-            self.item(index, item, &mut slots, unread);
+            self.item(index, item, &mut slots, &base, &mut seen, unread);
         }
         self.taken_over(index, &mut slots);
         self.made.insert(index, slots.clone());
@@ -264,18 +311,19 @@ impl Resolver<'_> {
             })
             .collect();
         let mut slots: Vec<Slot> = Vec::new();
+        let mut known: HashMap<Key, usize> = HashMap::new();
         for (nth, used) in part.uses.iter().enumerate() {
             // Circles are reported where files are read.
             if above.contains(used) {
                 continue;
             }
             for slot in self.part(*used, above) {
-                let same = slot
-                    .key
-                    .as_ref()
-                    .and_then(|key| slots.iter().find(|other| other.key.as_ref() == Some(key)));
+                let same = slot.key.as_ref().and_then(|key| known.get(key)).map(|at: &usize| &slots[*at]);
                 match same {
-                    None => slots.push(slot),
+                    None => {
+                        known.extend(slot.key.clone().map(|key| (key, slots.len())));
+                        slots.push(slot);
+                    }
                     Some(other) if other.item == slot.item => {}
                     Some(other) => {
                         let Some(key) = &slot.key else { continue };
@@ -297,15 +345,24 @@ impl Resolver<'_> {
         slots
     }
 
-    fn item(&mut self, part: usize, item: &Item, slots: &mut Vec<Slot>, unread: bool) {
+    fn item(
+        &mut self,
+        part: usize,
+        item: &Item,
+        slots: &mut Vec<Slot>,
+        base: &HashMap<Key, usize>,
+        seen: &mut HashSet<Key>,
+        unread: bool,
+    ) {
         let Some((key, mode, span)) = facts(item) else {
             // Orders add up; the rest is the spec's own.
             slots.push(Slot { key: None, item: Some(item.clone()), layer: None, part });
             return;
         };
         let own = if part == 0 { How::Own } else { How::Profile };
-        let at = slots.iter().position(|slot| slot.key.as_ref() == Some(&key) && slot.part != part);
-        let twice = slots.iter().any(|slot| slot.key.as_ref() == Some(&key) && slot.part == part);
+        // What stands twice in a file is told by the parser.
+        let twice = !seen.insert(key.clone());
+        let at = base.get(&key).copied().filter(|_| !twice);
         let layer = |how, base, lines| Some(Layer { item: shown(&key), how, at: span, base, lines });
         let Some(at) = at else {
             if mode != Mode::Own && !unread && !twice {
