@@ -4,10 +4,12 @@
 
 pub mod check;
 pub mod diff;
+pub mod doc;
 pub mod drift;
 pub mod eval;
 pub mod finding;
 pub mod functions;
+pub mod fuzz;
 pub mod plan;
 pub mod schema;
 pub mod syntax;
