@@ -130,6 +130,7 @@ pub fn check(input: &Input<'_>) -> Checked {
         _ => None,
     };
     let input = &Input { spec: pruned.as_ref().unwrap_or(input.spec), ..*input };
+    findings.extend(profile::stray(input.spec, input.text));
     let notes = notes::note_rules(input.spec);
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);

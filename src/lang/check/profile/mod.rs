@@ -189,7 +189,10 @@ pub fn resolve(mut parts: Vec<Part>, text: &SourceText) -> Resolved {
     let slots = resolver.part(0, &mut Vec::new());
     let mut out = resolver.out;
     for slot in slots {
-        out.spec.items.extend(slot.item);
+        out.spec.items.extend(slot.item.map(|mut item| {
+            settle(&mut item);
+            item
+        }));
         out.layers.extend(slot.layer);
     }
     out.findings.sort_by_key(|finding| finding.label.as_ref().map(|label| label.span));
@@ -198,23 +201,38 @@ pub fn resolve(mut parts: Vec<Part>, text: &SourceText) -> Resolved {
 
 /// A spec without profiles, as it stands; words about profiles are wrong in it, unless a profile could not be read.
 fn alone(mut spec: Spec, text: &SourceText) -> Resolved {
-    let parts = [];
-    let mut resolver = Resolver { parts: &parts, text, out: Resolved::default(), made: BTreeMap::new() };
     let unread = spec.items.iter().any(|item| matches!(item, Item::Use(_)));
+    let findings = if unread { Vec::new() } else { stray(&spec, text) };
     let mut layers = Vec::new();
-    spec.items.retain(|item| {
+    spec.items.retain_mut(|item| {
         let Some((key, mode, span)) = facts(item) else { return !matches!(item, Item::Use(_)) };
-        if !unread {
-            resolver.without_counterpart(&key, mode, &[]);
+        if matches!(mode, Mode::Refine(_)) {
+            return false;
         }
-        let kept = !matches!(mode, Mode::Refine(_));
-        if kept {
-            let item = shown(&key);
-            layers.push(Layer { item, how: How::Own, at: span, base: None, lines: Vec::new() });
-        }
-        kept
+        settle(item);
+        layers.push(Layer { item: shown(&key), how: How::Own, at: span, base: None, lines: Vec::new() });
+        true
     });
-    Resolved { spec, layers, ..resolver.out }
+    Resolved { spec, layers, inactive: Vec::new(), findings }
+}
+
+/// Words about profiles in a spec that was not resolved, or has none.
+pub(super) fn stray(spec: &Spec, text: &SourceText) -> Vec<Finding> {
+    let words = spec.items.iter().filter_map(facts).filter(|(_, mode, _)| *mode != Mode::Own);
+    words.filter_map(|(key, mode, _)| without_counterpart(text, &key, mode, &[])).collect()
+}
+
+/// Takes the word away from an item that was put in its place.
+fn settle(item: &mut Item) {
+    match item {
+        Item::Owners(item) => item.mode = Mode::Own,
+        Item::Function(item) => item.mode = Mode::Own,
+        Item::Table(item) => item.mode = Mode::Own,
+        Item::Pipeline(item) => item.mode = Mode::Own,
+        Item::Map(item) => item.mode = Mode::Own,
+        Item::Flatten(item) => item.mode = Mode::Own,
+        _ => {}
+    }
 }
 
 struct Resolver<'p> {
@@ -366,7 +384,7 @@ impl Resolver<'_> {
         let layer = |how, base, lines| Some(Layer { item: shown(&key), how, at: span, base, lines });
         let Some(at) = at else {
             if mode != Mode::Own && !unread && !twice {
-                self.without_counterpart(&key, mode, slots);
+                self.out.findings.extend(without_counterpart(self.text, &key, mode, slots));
             }
             if !matches!(mode, Mode::Refine(_)) {
                 let layer = layer(own, None, Vec::new());
@@ -441,34 +459,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn without_counterpart(&mut self, key: &Key, mode: Mode, slots: &[Slot]) {
-        let (word, span) = match mode {
-            Mode::Replace(span) => ("replace", span),
-            Mode::Refine(span) => ("refine", span),
-            Mode::Own => return,
-        };
-        let name = shown(key);
-        let same_kind = slots.iter().filter_map(|slot| slot.key.as_ref()).filter(|other| other.0 == key.0);
-        let help = match nearest(&key.1, same_kind.map(|other| other.1.as_str())) {
-            Some(meant) => format!("did this mean `{word} {} {meant}`? Or leave `{word}` out", key.0),
-            None if slots.is_empty() => {
-                format!("leave `{word}` out, or name the profile with a line `use \"standard\"`")
-            }
-            None => format!("leave `{word}` out; `b2n check --explain-profile` lists what profiles hold"),
-        };
-        let end = span.end + u32::from(self.text.slice(Span { start: span.end, end: span.end + 1 }) == " ");
-        self.out.findings.push(
-            Finding::new(codes::OVERRIDE, format!("no profile has `{name}`"))
-                .at(span, format!("nothing to {word}"))
-                .help(help)
-                .fix(Fix {
-                    title: format!("leave `{word}` out"),
-                    edits: vec![Edit { span: Span { start: span.start, end }, text: String::new() }],
-                    applicability: Applicability::Likely,
-                }),
-        );
-    }
-
     fn without_word(&mut self, key: &Key, span: Span, base: Option<Span>) {
         let name = shown(key);
         let refinable = !matches!(key.0, "owners" | "fn");
@@ -505,4 +495,33 @@ fn overrides(part: &Part, key: &Key) -> bool {
         Some((own, mode, _)) => own == *key && (matches!(mode, Mode::Replace(_)) || key.0 == "split"),
         None => false,
     })
+}
+
+/// A word about a profile's item that there is none of.
+fn without_counterpart(text: &SourceText, key: &Key, mode: Mode, slots: &[Slot]) -> Option<Finding> {
+    let (word, span) = match mode {
+        Mode::Replace(span) => ("replace", span),
+        Mode::Refine(span) => ("refine", span),
+        Mode::Own => return None,
+    };
+    let name = shown(key);
+    let same_kind = slots.iter().filter_map(|slot| slot.key.as_ref()).filter(|other| other.0 == key.0);
+    let help = match nearest(&key.1, same_kind.map(|other| other.1.as_str())) {
+        Some(meant) => format!("did this mean `{word} {} {meant}`? Or leave `{word}` out", key.0),
+        None if slots.is_empty() => {
+            format!("leave `{word}` out, or name the profile with a line `use \"standard\"`")
+        }
+        None => format!("leave `{word}` out; `b2n check --explain-profile` lists what profiles hold"),
+    };
+    let end = span.end + u32::from(text.slice(Span { start: span.end, end: span.end + 1 }) == " ");
+    Some(
+        Finding::new(codes::OVERRIDE, format!("no profile has `{name}`"))
+            .at(span, format!("nothing to {word}"))
+            .help(help)
+            .fix(Fix {
+                title: format!("leave `{word}` out"),
+                edits: vec![Edit { span: Span { start: span.start, end }, text: String::new() }],
+                applicability: Applicability::Likely,
+            }),
+    )
 }
