@@ -10,7 +10,7 @@ use crate::lang::diff::{self, Action, Change, Diff, Exact, Loss, Pair, Side, mar
 use crate::lang::eval::{Outcome, Program};
 use crate::lang::finding::Finding;
 use crate::lang::schema::drift::differences;
-use crate::lang::syntax::{self, ast};
+use crate::lang::syntax::ast;
 use crate::lang::text::SourceText;
 use crate::lang::value::Record;
 use crate::run::connect::{self, Decode};
@@ -77,8 +77,7 @@ impl Version {
         if let Some(checkout) = &checkout {
             rename(&mut project, checkout);
         }
-        // The text may be several files joined: each is parsed in its place.
-        let (spec, _) = syntax::parse(&project.text);
+        let spec = project.spec.clone();
         Ok(Version { name: argument.to_owned(), project, spec })
     }
 
