@@ -10,6 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use b2n::lang::check::{self, Input};
+use b2n::lang::diff;
 use b2n::lang::eval::Program;
 use b2n::lang::plan::Plan;
 use b2n::lang::schema::{Schema, snapshot};
@@ -53,6 +54,7 @@ fn checked(spec: &SourceText, source: &Schema, target: &Schema) -> Plan {
         source_name: "schema/bitrix24.yaml",
         target_name: "schema/nutshell.yaml",
         today: jiff::civil::date(2026, 11, 21),
+        broken: &[],
     };
     check::check(&input).plan.unwrap()
 }
@@ -83,6 +85,41 @@ fn check_bench(c: &mut Criterion) {
     });
     group.bench_function("parse", |b| b.iter(|| black_box(syntax::parse(&example.spec))));
     group.bench_function("format", |b| b.iter(|| black_box(syntax::format(&example.spec).unwrap())));
+    group.finish();
+}
+
+/// `n` maps' worth of tables and rules over the example, so that the spec has thousands of lines.
+fn long(spec: &SourceText, copies: usize) -> SourceText {
+    let text = spec.text();
+    let begin = text.find("table sources").unwrap();
+    let end = text[begin..].find("\n}\n").unwrap() + begin + 3;
+    let mut out = text.to_owned();
+    for copy in 0..copies {
+        out.push('\n');
+        out.push_str(&text[begin..end].replacen("table sources", &format!("table sources_{copy}"), 1));
+    }
+    SourceText::new("long.b2n", out)
+}
+
+fn diff_bench(c: &mut Criterion) {
+    let example = example();
+    let old = long(&example.spec, 190);
+    let new = SourceText::new(
+        "new.b2n",
+        old.text().replace("\"Phone\"", "\"Telephone\"").replace(".cut(100)", ".cut(90)"),
+    );
+    let (old_tree, new_tree) = (syntax::parse(&old).0, syntax::parse(&new).0);
+    let (old_plan, new_plan) =
+        (checked(&old, &example.source, &example.target), checked(&new, &example.source, &example.target));
+    println!("diff: {} lines", old.text().lines().count());
+    let Example { source, target, .. } = &example;
+    let old = diff::Side { plan: &old_plan, source, target, spec: &old_tree, text: &old };
+    let new = diff::Side { plan: &new_plan, source, target, spec: &new_tree, text: &new };
+    assert!(diff::diff(old, new).changes.len() > 150);
+    let mut group = c.benchmark_group("diff");
+    group.bench_function("two plans of 3,000 lines, by statistics", |b| {
+        b.iter(|| black_box(diff::diff(old, new)))
+    });
     group.finish();
 }
 
@@ -231,5 +268,5 @@ fn run_bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, check_bench, transform_bench, run_bench);
+criterion_group!(benches, check_bench, diff_bench, transform_bench, run_bench);
 criterion_main!(benches);

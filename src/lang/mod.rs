@@ -3,9 +3,13 @@
 //! Synchronous, and a function of its arguments: no clock, randomness, environment or files in here.
 
 pub mod check;
+pub mod diff;
+pub mod doc;
+pub mod drift;
 pub mod eval;
 pub mod finding;
 pub mod functions;
+pub mod fuzz;
 pub mod plan;
 pub mod schema;
 pub mod syntax;

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 
+use crate::lang::plan::Certificate;
+
+use super::cache::Cache;
 use super::failure::Failure;
 use super::fixing::{self, Fixed};
 use super::project::Project;
@@ -32,6 +35,15 @@ pub struct Args {
     /// With --fix: show the edits and write nothing.
     #[arg(long, requires = "fix")]
     diff: bool,
+    /// Read the snapshots' YAML again instead of what an earlier run kept of it in the user's cache folder.
+    #[arg(long)]
+    no_cache: bool,
+    /// Print where every item and line comes from: the spec, a profile, or neither any more.
+    #[arg(long)]
+    explain_profile: bool,
+    /// Pin the profiles as they are now in `b2n.lock` beside the spec, then check.
+    #[arg(long)]
+    update_lock: bool,
 }
 
 /// Which fixes are applied.
@@ -53,9 +65,13 @@ impl Level {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let cache = if args.no_cache { Cache::none() } else { Cache::from_environment() };
+    if args.update_lock && super::profiles::update_lock(&args.spec.spec)? {
+        eprintln!("{} {}", terminal.green("pinned"), super::profiles::LOCK);
+    }
     let mut fixed = Fixed::default();
     if let Some(level) = args.fix {
-        fixed = fixing::fix(&args.spec.spec, level.applicability(), args.diff)?;
+        fixed = fixing::fix(&args.spec.spec, &cache, level.applicability(), args.diff)?;
         if args.diff {
             return Ok(show_diff(&fixed, args, terminal));
         }
@@ -63,8 +79,20 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             eprintln!("{} {line}", terminal.green("fixed"));
         }
     }
-    let project = Project::load(&args.spec.spec)?;
+    let project = Project::load_with(&args.spec.spec, &cache)?;
     let (errors, warnings) = project.counts();
+    if args.explain_profile {
+        let explained = super::profiles::Explained {
+            text: project.text,
+            layers: project.layers,
+            inactive: project.inactive,
+        };
+        match terminal.format {
+            Format::Human => print!("{}", explained.human()),
+            Format::Json => println!("{}", explained.json()),
+        }
+        return Ok(ExitCode::from(u8::from(errors > 0)));
+    }
     let failed = errors > 0 || project.plan.is_none() || (args.deny_warnings && warnings > 0);
     if let Some(text) = terminal.findings.report(&project.findings, args.deny_warnings) {
         print!("{text}");
@@ -73,8 +101,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     match terminal.format {
         Format::Human => {
             print!("{}", report::findings(&project.findings, terminal));
+            print!("{}", super::profiles::accepted_lines(&project.accepted, &project.text));
             if let Some(plan) = &project.plan {
-                let hash = plan.hash();
                 println!(
                     "{} {}: {} maps, {} rules",
                     terminal.green("checks"),
@@ -82,24 +110,21 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     plan.maps.len(),
                     plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
                 );
-                println!("  plan   {}", &hash[..16]);
-                println!(
-                    "  schema {} {}, {} {}",
-                    plan.source.connector,
-                    short(&plan.source.schema),
-                    plan.target.connector,
-                    short(&plan.target.schema)
-                );
+                print!("{}", report::certificate(&Certificate::new(plan, &project.text)));
             }
         }
-        Format::Json => println!(
-            "{}",
-            json!({
-                "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
-                "errors": errors, "warnings": warnings, "plan": project.plan.as_ref().map(|plan| plan.hash()),
-                "files": findings::json(&project.findings), "fixed": fixed.lines,
-            })
-        ),
+        Format::Json => {
+            let certificate = project.certificate();
+            println!(
+                "{}",
+                json!({
+                    "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
+                    "errors": errors, "warnings": warnings, "plan": certificate.as_ref().map(|certificate| &certificate.plan), "certificate": certificate,
+                    "files": findings::json(&project.findings), "fixed": fixed.lines,
+                    "accepted": super::profiles::accepted_json(&project.accepted, &project.text),
+                })
+            )
+        }
     }
     Ok(ExitCode::from(u8::from(failed)))
 }
@@ -115,8 +140,4 @@ fn show_diff(fixed: &Fixed, args: &Args, terminal: &Terminal) -> ExitCode {
         }
     }
     ExitCode::from(u8::from(fixed.before != fixed.after))
-}
-
-fn short(hash: &str) -> &str {
-    hash.get(..12).unwrap_or(hash)
 }

@@ -23,6 +23,8 @@ pub enum Shape {
     Gitlab,
     /// Findings as a JUnit report.
     Junit,
+    /// `diff` and `drift` for a pull request.
+    Markdown,
 }
 
 impl Shape {
@@ -41,7 +43,7 @@ impl Shape {
     pub fn report(self, files: &[(SourceText, Vec<Finding>)], deny_warnings: bool) -> Option<String> {
         let root = root();
         Some(match self {
-            Shape::Human | Shape::Json => return None,
+            Shape::Human | Shape::Json | Shape::Markdown => return None,
             Shape::Sarif => sarif::render(files, &root, env!("CARGO_PKG_VERSION")),
             Shape::Github => github::render(files, &root),
             Shape::Gitlab => gitlab::render(files, &root),

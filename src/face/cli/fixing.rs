@@ -7,6 +7,7 @@ use crate::lang::finding::{Applicability, Finding, Fix, Severity};
 use crate::lang::syntax;
 use crate::lang::text::SourceText;
 
+use super::cache::Cache;
 use super::failure::Failure;
 use super::project::Project;
 
@@ -27,8 +28,8 @@ pub struct Fixed {
 /// Applies fixes up to `most`; with `dry` the file stays as it is.
 ///
 /// The file is written once, whole, and never with more syntax errors than it had.
-pub fn fix(path: &Path, most: Applicability, dry: bool) -> Result<Fixed, Failure> {
-    let mut project = Project::load(path)?;
+pub fn fix(path: &Path, cache: &Cache, most: Applicability, dry: bool) -> Result<Fixed, Failure> {
+    let mut project = Project::load_with(path, cache)?;
     let before = project.text.parts().first().map_or(&project.text, |part| &part.file).text().to_owned();
     let mut fixed = Fixed { before: before.clone(), after: before, lines: Vec::new() };
     for _ in 0..MAX_ROUNDS {
@@ -41,7 +42,7 @@ pub fn fix(path: &Path, most: Applicability, dry: bool) -> Result<Fixed, Failure
         }
         fixed.after = round.after;
         fixed.lines.extend(round.lines);
-        project = Project::check(path, SourceText::new(text.name(), fixed.after.as_str()));
+        project = Project::check(path, SourceText::new(text.name(), fixed.after.as_str()), cache);
     }
     if !dry && fixed.before != fixed.after {
         super::fmt::replace(path, &fixed.after)?;

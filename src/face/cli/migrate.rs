@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::lang::plan::{Certificate, Plan};
 use crate::run::connect::Account;
 use crate::run::engine::RunReport;
 use crate::run::workspace::Workspace;
@@ -30,6 +31,7 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    decided(&ready.plan)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
     let (_, target) =
@@ -37,10 +39,58 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if workspace.writes()? == 0 {
         confirm(args, &target, terminal)?;
     }
+    hold(&ready.certificate, &workspace, terminal)?;
     let _destination = account::lock_destination(&target)?;
     let run = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.migrate().await)?;
     show(&run, &workspace, terminal)?;
     Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)))
+}
+
+/// A plan in which a person still has to decide something is not carried out in a real account.
+fn decided(plan: &Plan) -> Result<(), Failure> {
+    const SHOWN: usize = 10;
+    if plan.open.is_empty() {
+        return Ok(());
+    }
+    let word = if plan.open.len() == 1 { "decision is" } else { "decisions are" };
+    let mut failure =
+        Failure::new(Kind::Findings, format!("{} {word} still open; nothing was written", plan.open.len()));
+    for open in plan.open.iter().take(SHOWN) {
+        let (file, line) = plan.place(open.line);
+        failure = failure.hint(format!("{file}:{line}: `{}` is `{}`", open.what, open.kind));
+    }
+    if plan.open.len() > SHOWN {
+        failure = failure.hint(format!("and {} more", plan.open.len() - SHOWN));
+    }
+    Err(failure.hint("settle each `todo`, and remove the words `proposed SCORE` of what was read; `b2n rehearse` runs as it is"))
+}
+
+/// Prints the certificate and keeps it with the workspace; tells when a run under another one was begun there.
+///
+/// Whether another plan may go on is the engine's word: it refuses one once records were written.
+fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
+    const NOTE: &str = "certificate";
+    if terminal.format == Format::Human {
+        print!("{}", report::certificate_line(certificate));
+    }
+    let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
+    let begun = workspace.writes()? > 0;
+    if let Some(kept) = kept.filter(|kept| begun && kept != certificate) {
+        let short = |hash: &str| hash.chars().take(16).collect::<String>();
+        eprintln!(
+            "this workspace was begun under certificate {} (plan {}); the spec now has {} (plan {})",
+            short(&kept.certificate),
+            short(&kept.plan),
+            short(&certificate.certificate),
+            short(&certificate.plan)
+        );
+        if kept.plan != certificate.plan {
+            return Ok(());
+        }
+    }
+    let json = serde_json::to_string(certificate).unwrap_or_default();
+    workspace.set_note(NOTE, &json)?;
+    Ok(())
 }
 
 /// The first write into an account wants a person's word.

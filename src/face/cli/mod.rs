@@ -5,18 +5,24 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod cache;
 mod check;
 mod completions;
+mod diff;
+mod doc;
+mod drift;
 mod explain;
 mod extract;
 mod failure;
 mod findings;
 mod fixing;
 mod fmt;
+mod git;
 mod init;
 mod migrate;
 mod patch;
 mod plan;
+mod profiles;
 mod progress;
 mod project;
 mod reconcile;
@@ -97,6 +103,21 @@ enum Command {
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
     #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
     Plan(plan::Args),
+    /// Tell what a change of a spec does to how many records: a review of meaning, not of text.
+    #[command(
+        after_help = "Examples:\n  b2n diff main:acme.b2n acme.b2n\n  b2n diff old.b2n new.b2n --format markdown --fail-on loss\n  b2n diff HEAD~1:./acme.b2n acme.b2n --workspace acme.b2nw\n\nExit codes: 0 no change in meaning, 1 what --fail-on says or a spec that does not check, 2 wrong use."
+    )]
+    Diff(diff::Args),
+    /// Tell what changed in a system since its snapshot, in the rules that it hits.
+    #[command(
+        after_help = "Examples:\n  b2n drift acme.b2n --source newer.yaml\n  b2n drift acme.b2n --live\n  b2n drift acme.b2n --live --update --fix\n\nExit codes: 0 no rule is hit, 1 rules are hit, 2 wrong use, 3 the outside world failed."
+    )]
+    Drift(drift::Args),
+    /// Write the mapping document that a customer signs: what becomes of every field, value, stage and user.
+    #[command(
+        after_help = "Examples:\n  b2n doc acme.b2n -o acme.md\n  b2n doc acme.b2n -o acme.html\n  b2n doc acme.b2n --as html > acme.html"
+    )]
+    Doc(doc::Args),
     /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
     #[command(
         after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
@@ -146,6 +167,11 @@ impl Command {
     /// Whether its output is findings, so that every format of theirs fits.
     fn prints_findings(&self) -> bool {
         matches!(self, Command::Check(_))
+    }
+
+    /// Whether its output goes into pull requests.
+    fn prints_markdown(&self) -> bool {
+        matches!(self, Command::Diff(_) | Command::Drift(_))
     }
 }
 
@@ -199,7 +225,13 @@ fn positive(text: &str) -> Result<f64, String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = Terminal::detect(cli.format, cli.color);
-    if !cli.format.is_for_all() && !cli.command.prints_findings() {
+    if cli.format == Shape::Markdown {
+        if !cli.command.prints_markdown() {
+            return Failure::usage("`markdown` is a format of `b2n diff` and `b2n drift`")
+                .hint("use `--format human` or `--format json` here")
+                .show(&terminal);
+        }
+    } else if !cli.format.is_for_all() && !cli.command.prints_findings() {
         return Failure::usage(
             "`sarif`, `github`, `gitlab` and `junit` are formats of findings, and this command prints none",
         )
@@ -218,6 +250,9 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(&args, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, terminal),
+        Command::Diff(args) => diff::run(&args, terminal),
+        Command::Drift(args) => drift::run(&args, terminal),
+        Command::Doc(args) => doc::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),

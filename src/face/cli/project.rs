@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::lang::check::{self, Input};
+use crate::lang::check::profile::{self, Inactive, Layer};
+use crate::lang::check::{self, Accepted, Input};
 use crate::lang::finding::{Finding, Severity, registry};
-use crate::lang::plan::Plan;
-use crate::lang::schema::{Schema, snapshot};
-use crate::lang::syntax::{self, ast};
+use crate::lang::plan::{Certificate, Plan};
+use crate::lang::schema::{Schema, packed, snapshot};
+use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
 
+use super::cache::Cache;
 use super::failure::{Failure, Kind};
 use super::terminal::Terminal;
-use super::{Format, report};
+use super::{Format, profiles, report};
 
 /// A checked spec.
 pub struct Project {
@@ -19,13 +21,20 @@ pub struct Project {
     pub source: Option<Schema>,
     pub target: Option<Schema>,
     pub plan: Option<Plan>,
-    /// Each file with its findings, the spec first.
+    /// Each file with its findings, the spec (with its profiles) first.
     pub findings: Vec<(SourceText, Vec<Finding>)>,
+    /// Findings that somebody has agreed to.
+    pub accepted: Vec<Accepted>,
+    /// Where every item comes from.
+    pub layers: Vec<Layer>,
+    /// What of profiles does not apply.
+    pub inactive: Vec<Inactive>,
 }
 
 /// A project that may run.
 pub struct Ready {
     pub plan: Plan,
+    pub certificate: Certificate,
     pub source: Schema,
     pub target: Schema,
 }
@@ -58,46 +67,85 @@ impl Project {
     /// Reads a spec and its snapshots and checks them. What is wrong is a finding; only a spec that cannot be read
     /// at all is a failure.
     pub fn load(path: &Path) -> Result<Project, Failure> {
+        Project::load_with(path, &Cache::from_environment())
+    }
+
+    /// The same with another cache of snapshots.
+    pub fn load_with(path: &Path, cache: &Cache) -> Result<Project, Failure> {
         let text = match read_text(path)? {
             Ok(text) => text,
             Err(finding) => {
                 let text = SourceText::new(path.display().to_string(), "");
                 let findings = vec![(text.clone(), vec![finding])];
-                return Ok(Project { text, source: None, target: None, plan: None, findings });
+                return Ok(Project {
+                    text,
+                    source: None,
+                    target: None,
+                    plan: None,
+                    findings,
+                    accepted: Vec::new(),
+                    layers: Vec::new(),
+                    inactive: Vec::new(),
+                });
             }
         };
-        Ok(Project::check(path, text))
+        Ok(Project::check(path, text, cache))
     }
 
     /// Checks a text as if it stood at `path`: snapshots are looked for beside it.
-    pub fn check(path: &Path, text: SourceText) -> Project {
-        let (spec, mut findings) = syntax::parse(&text);
+    pub fn check(path: &Path, text: SourceText, cache: &Cache) -> Project {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut others = Vec::new();
-        let source = system(&spec, folder, true, &mut findings, &mut others);
-        let target = system(&spec, folder, false, &mut findings, &mut others);
+        let mut loaded = profiles::load(text, folder);
+        let mut findings = std::mem::take(&mut loaded.findings);
         let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let broken = check::broken(&findings);
+        let (locked, lock) = profiles::check_lock(&loaded, folder, &path.display().to_string());
+        findings.extend(locked);
+        let mut others: Vec<_> = lock.into_iter().collect();
+        let text = loaded.text;
+        let resolved = profile::resolve(loaded.parts, &text);
+        findings.extend(resolved.findings);
+        let spec = resolved.spec;
+        let source = system(&spec, folder, true, cache, &mut findings, &mut others);
+        let target = system(&spec, folder, false, cache, &mut findings, &mut others);
         let hash = |schema: &Option<Schema>| schema.as_ref().map(Schema::hash).unwrap_or_default();
         let checked = check::check(&Input {
             spec: &spec,
             text: &text,
-            source: source.as_ref(),
-            target: target.as_ref(),
+            // Without its profiles nearly everything in a spec would be wrong.
+            source: source.as_ref().filter(|_| !loaded.partial),
+            target: target.as_ref().filter(|_| !loaded.partial),
             source_hash: &hash(&source),
             target_hash: &hash(&target),
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
             today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+            broken: &broken,
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
-        let broken = syntax_errors || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
+        let wrong = findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN);
+        let broken =
+            syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
-        Project { text, source, target, plan, findings: all }
+        let mut inactive = resolved.inactive;
+        inactive.extend(checked.inactive);
+        Project {
+            text,
+            source,
+            target,
+            plan,
+            findings: all,
+            accepted: checked.accepted,
+            layers: resolved.layers,
+            inactive,
+        }
     }
 
     /// Errors and warnings over all files.
@@ -107,10 +155,18 @@ impl Project {
         (errors, all.count() - errors)
     }
 
+    /// What the spec was checked with, where a plan was made.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.plan.as_ref().map(|plan| Certificate::new(plan, &self.text))
+    }
+
     /// The plan, or every finding printed and the failure that says so.
     pub fn ready(self, terminal: &Terminal) -> Result<Ready, Failure> {
         match (self.plan, self.source, self.target) {
-            (Some(plan), Some(source), Some(target)) => Ok(Ready { plan, source, target }),
+            (Some(plan), Some(source), Some(target)) => {
+                let certificate = Certificate::new(&plan, &self.text);
+                Ok(Ready { plan, source, target, certificate })
+            }
             _ => {
                 if terminal.format == Format::Human {
                     eprint!("{}", report::findings(&self.findings, terminal));
@@ -139,6 +195,7 @@ fn system(
     spec: &ast::Spec,
     folder: &Path,
     source: bool,
+    cache: &Cache,
     findings: &mut Vec<Finding>,
     others: &mut Vec<(SourceText, Vec<Finding>)>,
 ) -> Option<Schema> {
@@ -166,6 +223,8 @@ fn system(
             return None;
         }
     };
+    let key = packed::key(&bytes);
+    let known = cache.get(&key).and_then(|packed| packed::unpack(&key, &packed));
     let shown = path.display().to_string();
     let text = match SourceText::from_bytes(shown.clone(), &bytes) {
         Ok(text) => text,
@@ -174,7 +233,11 @@ fn system(
             return None;
         }
     };
-    match snapshot::read(&text) {
+    let read = match known {
+        Some(schema) => Ok(schema),
+        None => snapshot::read(&text).inspect(|schema| cache.put(&key, &packed::pack(&key, schema))),
+    };
+    match read {
         Ok(schema) if schema.connector != system.connector.value => {
             findings.push(
                 Finding::new(

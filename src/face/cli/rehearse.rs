@@ -69,7 +69,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             None => format!("records generated from the snapshot, seed {}", args.seed),
         };
         println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
-        println!("  plan {}", &ready.plan.hash()[..16]);
+        print!("{}", report::certificate_line(&ready.certificate));
         for (index, phase) in ready.plan.phases.iter().enumerate() {
             let names: Vec<String> = phase
                 .iter()
@@ -109,17 +109,18 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
         Some(path) => {
             let staged = Workspace::open_existing(path)?;
             let mut records = Vec::new();
-            for (object, entity) in rehearsal::ENTITIES {
+            for object in &schema.objects {
+                let Some(entity) = rehearsal::entity(&object.name) else { continue };
                 let mut after = 0;
                 loop {
-                    let page = staged.staged_page(object, after, 1_000)?;
+                    let page = staged.staged_page(&object.name, after, 1_000)?;
                     let Some(last) = page.last() else { break };
                     after = last.seq;
                     for record in page {
                         let json = serde_json::from_slice(&record.json).map_err(|error| {
                             Failure::usage(format!(
-                                "staged `{object}` {} cannot be read: {error}",
-                                record.key
+                                "staged `{}` {} cannot be read: {error}",
+                                object.name, record.key
                             ))
                             .hint("run `b2n extract` into a new workspace")
                         })?;
@@ -142,10 +143,8 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
 }
 
 fn portal_count(portal: &bitrix24::Portal, object: &str) -> u64 {
-    rehearsal::ENTITIES
-        .iter()
-        .find(|(name, _)| *name == object)
-        .map_or(0, |(_, entity)| portal.records.get(entity).map_or(0, |records| records.len() as u64))
+    rehearsal::entity(object)
+        .map_or(0, |entity| portal.records.get(&entity).map_or(0, |records| records.len() as u64))
 }
 
 fn rehearse(
@@ -247,7 +246,7 @@ fn show(
         Format::Json => println!(
             "{}",
             json!({
-                "format": "b2n-rehearsal/1", "plan": ready.plan.hash(), "closes": run.closes(),
+                "format": "b2n-rehearsal/1", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
                 "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
                 "forecast_s": forecast_s, "source_requests": rehearsed.source_log.requests,
                 "target_requests": rehearsed.target_log.total(),

@@ -43,30 +43,12 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let process = Process::new()?;
     let progress = Shown::new(*terminal);
     let salt = salt(&args.output)?;
-    let (mut schema, emails) = runtime()?.block_on(async {
-        match args.system {
-            System::Bitrix24 => {
-                let source = process.source("bitrix24")?;
-                let mut schema = source.schema(&salt).await?;
-                if !args.no_statistics {
-                    statistics(source.as_ref(), &mut schema, &progress).await?;
-                }
-                Ok::<_, Failure>((schema, source.user_emails().await?))
-            }
-            System::Nutshell => {
-                let target = process.target("nutshell", connect::Pace::default())?;
-                let schema = target.schema(&salt).await?;
-                Ok((schema, target.user_emails().await?))
-            }
-        }
-    })?;
-    schema.taken = Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
-    let text = snapshot::write(&schema);
-    write_beside(&args.output, &text, false)?;
-    let emails: BTreeMap<String, String> =
-        emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
-    let users_path = users_path(&args.output);
-    write_beside(&users_path, &users::write_users(&emails), true)?;
+    let taken = match args.system {
+        System::Bitrix24 => take_source(&process, "bitrix24", &salt, !args.no_statistics, &progress)?,
+        System::Nutshell => take_target(&process, "nutshell", &salt)?,
+    };
+    let users_path = taken.write(&args.output)?;
+    let schema = taken.schema;
     match terminal.format {
         Format::Human => {
             println!(
@@ -97,6 +79,57 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A snapshot as it was taken.
+pub struct Taken {
+    /// The schema, with statistics where they were wanted.
+    pub schema: Schema,
+    /// E-mail addresses of users; apart, since they never stand in a snapshot.
+    emails: BTreeMap<String, String>,
+}
+
+impl Taken {
+    /// Writes the snapshot, and the addresses beside it; returns where those are.
+    pub fn write(&self, output: &Path) -> Result<PathBuf, Failure> {
+        write_beside(output, &snapshot::write(&self.schema), false)?;
+        let users_path = users_path(output);
+        write_beside(&users_path, &users::write_users(&self.emails), true)?;
+        Ok(users_path)
+    }
+
+    fn today(mut schema: Schema, emails: impl IntoIterator<Item = (String, String)>) -> Self {
+        schema.taken = Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
+        let emails = emails.into_iter().filter(|(_, email)| !email.is_empty()).collect();
+        Taken { schema, emails }
+    }
+}
+
+/// Takes a snapshot of the system that records come from.
+pub fn take_source(
+    process: &Process,
+    connector: &str,
+    salt: &str,
+    with_statistics: bool,
+    progress: &dyn Progress,
+) -> Result<Taken, Failure> {
+    runtime()?.block_on(async {
+        let source = process.source(connector)?;
+        let mut schema = source.schema(salt).await?;
+        if with_statistics {
+            statistics(source.as_ref(), &mut schema, progress).await?;
+        }
+        Ok(Taken::today(schema, source.user_emails().await?))
+    })
+}
+
+/// Takes a snapshot of the system that they go to.
+pub fn take_target(process: &Process, connector: &str, salt: &str) -> Result<Taken, Failure> {
+    runtime()?.block_on(async {
+        let target = process.target(connector, connect::Pace::default())?;
+        let schema = target.schema(salt).await?;
+        Ok(Taken::today(schema, target.user_emails().await?))
+    })
 }
 
 /// Both snapshots of a project share one salt, so that their users can be matched: taken from a snapshot beside this
@@ -144,7 +177,7 @@ fn users_path(output: &Path) -> PathBuf {
 
 /// Writes beside the file and renames: a crash leaves the old file or the new one. A private file holds personal data
 /// and is its owner's alone.
-fn write_beside(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
+pub fn write_beside(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, &error))?;
     }
@@ -173,6 +206,10 @@ async fn statistics(
 ) -> Result<(), Failure> {
     for at in 0..schema.objects.len() {
         let object = schema.objects[at].clone();
+        // The source keeps it back; its hint says why.
+        if object.fields.is_empty() {
+            continue;
+        }
         let Ok(decoder) = connect::decoder(&schema.connector, schema, &object.name) else { continue };
         progress.begin(&format!("scan {}", object.name), Some(source.count(&object.name).await?));
         let mut collector = Collector::new(&object);

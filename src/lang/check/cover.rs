@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::drops::filled_of;
+use super::drops::{Accounts, filled_of};
 use super::types::Scope;
 use super::{Checker, counts};
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan;
 use crate::lang::schema::Object;
+use crate::lang::syntax::ast;
 use crate::lang::text::Span;
 
 /// Which fields of which source objects are accounted for.
@@ -15,6 +16,8 @@ use crate::lang::text::Span;
 pub(super) struct Covered {
     /// By object: the first map that reads it, and the slots.
     objects: BTreeMap<String, (usize, BTreeSet<usize>)>,
+    /// Slots of objects that are folded in, with the place of the flatten.
+    folded: BTreeMap<String, (Span, Span, BTreeSet<usize>)>,
     /// Fields that a misspelt name probably means: one slip is one finding.
     guessed: BTreeSet<(String, usize)>,
 }
@@ -33,9 +36,36 @@ impl<'a> Checker<'a> {
         entry.1.extend(others);
     }
 
+    /// Notes what a flatten reads of the record that takes others in.
+    pub(super) fn account_slots(&mut self, map: usize, source: &Object, slots: impl Iterator<Item = u16>) {
+        let entry = self.covered.objects.entry(source.name.clone()).or_insert_with(|| (map, BTreeSet::new()));
+        entry.1.extend(slots.map(usize::from));
+    }
+
+    /// Notes what a flatten accounts for.
+    pub(super) fn account_folded(
+        &mut self,
+        flatten: &'a ast::Flatten,
+        source: &Object,
+        scope: &Scope<'a>,
+        accounts: &Accounts,
+    ) {
+        let empty = || (flatten.head, flatten.span, BTreeSet::new());
+        let entry = self.covered.folded.entry(source.name.clone()).or_insert_with(empty);
+        entry.2.extend(scope.reads.keys().map(|slot| usize::from(*slot)));
+        entry.2.extend(accounts.dropped.keys().chain(&accounts.todo));
+    }
+
     /// Notes which field a misspelt name probably means.
     pub(super) fn guess(&mut self, object: &Object, slot: usize) {
         self.covered.guessed.insert((object.name.clone(), slot));
+    }
+
+    /// Notes a field that a name probably means.
+    pub(super) fn guess_named(&mut self, object: &Object, name: &str) {
+        if let Some(slot) = object.slot(name) {
+            self.guess(object, slot);
+        }
     }
 
     /// Reports what no map accounts for.
@@ -45,11 +75,25 @@ impl<'a> Checker<'a> {
             let Some(object) = self.source.object(name) else { continue };
             for slot in (0..object.fields.len()).filter(|slot| !slots.contains(slot)) {
                 if !covered.guessed.contains(&(name.clone(), slot)) {
-                    self.unused(object, slot, *map);
+                    let (head, span) = (self.maps[*map].head, self.maps[*map].span);
+                    self.unused(object, slot, head, span);
                 }
             }
         }
-        let mapped: BTreeSet<&str> = maps.iter().map(|map| map.source.as_str()).collect();
+        for (name, (head, span, slots)) in &covered.folded {
+            let Some(object) = self.source.object(name) else { continue };
+            // A map of the same object may account for a field as well.
+            let mapped = covered.objects.get(name).map(|(_, slots)| slots);
+            for slot in (0..object.fields.len()).filter(|slot| !slots.contains(slot)) {
+                let elsewhere = mapped.is_some_and(|slots| slots.contains(&slot));
+                if !elsewhere && !covered.guessed.contains(&(name.clone(), slot)) {
+                    self.unused(object, slot, *head, *span);
+                }
+            }
+        }
+        let folded = std::mem::take(&mut self.folded);
+        let mapped: BTreeSet<&str> =
+            maps.iter().map(|map| map.source.as_str()).chain(folded.iter().map(String::as_str)).collect();
         for object in &self.source.objects {
             let records = object.records.unwrap_or(0);
             if records > 0 && !mapped.contains(object.name.as_str()) {
@@ -58,8 +102,8 @@ impl<'a> Checker<'a> {
                     Finding::new(
                         codes::OBJECT_NOT_MAPPED,
                         format!(
-                            "no map reads `{}`: {} {plural} stay behind",
-                            object.name,
+                            "{}: {} {plural} stay behind",
+                            no_map(&object.name),
                             counts::grouped(records)
                         ),
                     )
@@ -74,9 +118,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unused(&mut self, object: &'a Object, slot: usize, map: usize) {
+    fn unused(&mut self, object: &'a Object, slot: usize, head: Span, item: Span) {
         let field = &object.fields[slot];
-        let map = self.maps[map];
+        let unread = self.unread(item);
+        if unread.mentions(&field.name) || field.title.as_ref().is_some_and(|title| unread.mentions(title)) {
+            return;
+        }
         let title = field.title.as_ref().map(|title| format!(" `{title}`")).unwrap_or_default();
         let filled = field.stats.as_ref().map(|stats| stats.filled);
         let label = match filled {
@@ -88,12 +135,12 @@ impl<'a> Checker<'a> {
             codes::SOURCE_FIELD_UNUSED,
             format!("`{}`{title} of `{}` is neither read nor dropped", field.name, object.name),
         )
-        .at(map.head, label)
+        .at(head, label)
         .note(self.source_note())
         .count(counts::exact(filled));
         if filled == Some(0) {
             finding = finding.help(format!("drop it:\ndrop {}{title} empty", field.name));
-            if let Some(at) = self.before_brace(map.span) {
+            if let Some(at) = self.before_brace(item) {
                 finding = finding.fix(Fix {
                     title: format!("drop `{}` as empty", field.name),
                     edits: vec![Edit {
@@ -111,4 +158,9 @@ impl<'a> Checker<'a> {
         }
         self.add(finding);
     }
+}
+
+/// How the finding of an object that stays behind begins.
+pub(super) fn no_map(object: &str) -> String {
+    format!("no map reads `{object}`")
 }

@@ -77,7 +77,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn declare(&mut self, object: &'a Object, label: &'a Name, ty: &'a TypeRef) {
+    pub(super) fn declare(&mut self, object: &'a Object, label: &'a Name, ty: &'a TypeRef) {
         if self.reserved(label) {
             return;
         }

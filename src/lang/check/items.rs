@@ -22,8 +22,13 @@ pub(super) struct Items<'a> {
     pub tables: Vec<&'a ast::Table>,
     pub pipelines: Vec<&'a ast::Pipeline>,
     pub maps: Vec<&'a ast::Map>,
+    pub functions: Vec<&'a ast::Function>,
+    pub splits: Vec<&'a ast::Split>,
+    pub flattens: Vec<&'a ast::Flatten>,
+    pub budgets: Vec<&'a ast::Budget>,
+    pub accepts: Vec<&'a ast::Accept>,
     pub orders: Vec<&'a ast::Order>,
-    /// Whether a table, pipeline or map bears the name of another.
+    /// Whether a table, pipeline, function or map bears the name of another.
     pub twice: bool,
 }
 
@@ -49,7 +54,14 @@ impl<'a> Items<'a> {
                     items.pipelines.push(pipeline);
                 }
                 Item::Map(map) if names.insert(("map", &map.name().value)) => items.maps.push(map),
-                Item::Table(_) | Item::Pipeline(_) | Item::Map(_) => items.twice = true,
+                Item::Function(function) if names.insert(("fn", &function.name.value)) => {
+                    items.functions.push(function);
+                }
+                Item::Table(_) | Item::Pipeline(_) | Item::Map(_) | Item::Function(_) => items.twice = true,
+                Item::Split(split) => items.splits.push(split),
+                Item::Flatten(flatten) => items.flattens.push(flatten),
+                Item::Budget(budget) => items.budgets.push(budget),
+                Item::Accept(accept) => items.accepts.push(accept),
                 Item::Order(order) => items.orders.push(order),
                 _ => {}
             }

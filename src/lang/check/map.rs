@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::arm::ArmPlace;
 use super::drops::Accounts;
 use super::items::Items;
+use super::notes::NotePlace;
 use super::order::Edges;
 use super::types::Scope;
 use super::{Checker, MapHead};
@@ -22,6 +23,9 @@ impl<'a> Checker<'a> {
             self.maps.push(map);
             self.map_names.insert(&map.name().value, index);
             let source = self.source_object(&map.source.name);
+            if let Some(object) = source {
+                self.object_title(&map.source, object);
+            }
             let target = self.target_object(&map.target);
             if let Some(object) = target
                 && !object.creatable
@@ -73,7 +77,30 @@ impl<'a> Checker<'a> {
                 MapLine::MatchExisting { by, span } => matches = Some((by, *span)),
                 MapLine::OnExisting(on) => plan.on_existing = on_existing(on),
                 MapLine::OnDelete(on) => plan.on_delete = on_delete(on),
-                MapLine::Note(_) | MapLine::Gap { .. } | MapLine::Pick { .. } | MapLine::Orphan { .. } => {}
+                MapLine::Note(note) => {
+                    let item = format!("map `{}`", plan.name);
+                    let place = NotePlace { object: head.target, item: &item, folded: false };
+                    let made = self.note(&mut scope, note, &place, &plan.notes);
+                    self.note_links(&mut scope, note, edges);
+                    plan.notes.extend(made);
+                }
+                MapLine::Gap { fields, why, span } => self.gap(source, fields, why, *span, &mut accounts),
+                MapLine::Pick { span, .. } => {
+                    self.line_not_here(
+                        *span,
+                        "pick",
+                        "map",
+                        "it belongs to a `flatten`, which may meet several records",
+                    );
+                }
+                MapLine::Orphan { span, .. } => {
+                    self.line_not_here(
+                        *span,
+                        "orphan",
+                        "map",
+                        "it belongs to a `flatten`; a map leaves records out by `where … else skip \"…\"`",
+                    );
+                }
                 MapLine::Where { condition, otherwise, span } => {
                     if let Some(filter) = self.filter(&mut scope, condition, otherwise.as_ref(), *span) {
                         plan.filter.get_or_insert(filter);
@@ -94,6 +121,7 @@ impl<'a> Checker<'a> {
         self.account(index, source, &scope, accounts.dropped.keys().chain(&accounts.todo));
         plan.reads = scope.reads;
         plan.dropped = accounts.plan;
+        plan.dropped.append(&mut scope.line_dropped);
         plan
     }
 
@@ -135,6 +163,9 @@ impl<'a> Checker<'a> {
             _ => None,
         });
         let Some(key) = key else {
+            if self.unread(map.span).mentions("key") {
+                return;
+            }
             let id =
                 source.fields.iter().find(|f| f.name.eq_ignore_ascii_case("id")).map_or("FIELD", |f| &f.name);
             let open = map.head.end;
@@ -177,7 +208,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn filter(
+    pub(super) fn filter(
         &mut self,
         scope: &mut Scope<'a>,
         condition: &'a ast::Expr,
@@ -198,6 +229,7 @@ impl<'a> Checker<'a> {
 
     /// `match existing by …`
     fn matches(&mut self, by: &'a [ast::Name], target: &'a Object, map: &'a ast::Map, plan: &mut plan::Map) {
+        let unread = self.unread(map.span);
         for name in by {
             if !target.matchable.contains(&name.value) {
                 if target.field(&name.value).is_none() {
@@ -226,7 +258,7 @@ impl<'a> Checker<'a> {
                 }
                 _ => false,
             });
-            if !written {
+            if !written && !unread.mentions(&name.value) {
                 self.add(
                     Finding::new(
                         codes::NOT_MATCHABLE,

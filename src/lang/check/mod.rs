@@ -8,7 +8,10 @@
 //! INVARIANT: a checked plan never fails by type when it runs, writes every required field of the destination or
 //! holds the record back, and accounts for every field of a mapped source object.
 
+mod accept;
 mod arm;
+mod budget;
+mod claims;
 mod counts;
 mod cover;
 mod custom;
@@ -16,36 +19,58 @@ mod drops;
 mod expr;
 mod fidelity;
 mod fit;
+mod flatten;
+mod fold;
 mod forms;
+mod function;
+mod hole;
 mod items;
+mod lines;
+mod link;
 mod map;
 mod names;
+mod notes;
 mod order;
 mod owners;
+mod paths;
 mod pipeline;
+pub mod profile;
 mod rule;
 pub mod sample_schema;
+mod split;
+mod stages;
+mod summary;
 mod table;
 mod types;
+mod unread;
+mod walk;
 
+#[cfg(test)]
+mod construct_tests;
+#[cfg(test)]
+mod items_tests;
 #[cfg(test)]
 mod soundness_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use jiff::civil::Date;
 
-use crate::lang::finding::{Finding, Severity, registry as codes};
+use crate::lang::finding::{Code, Finding, Severity, registry as codes};
 use crate::lang::plan::{self, Plan, Requirement};
 use crate::lang::schema::{Object, Schema};
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, Span};
 
+pub use summary::{DroppedField, MapFidelity, RuleFidelity, fidelity_text};
+
 use items::Items;
 use names::Entries;
+
+pub use accept::Accepted;
 
 /// What a check looks at.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +93,23 @@ pub struct Input<'a> {
     pub target_name: &'a str,
     /// The day, in UTC, against which the age of snapshots counts.
     pub today: Date,
+    /// What parsing could not read: what these lines speak of is not reported as missing.
+    pub broken: &'a [Span],
 }
 
 /// What a check found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// The plan; only where no finding is an error.
+    /// The plan; only where no finding is an error, open decisions (`todo`) apart: those stand in [`Plan::open`].
     pub plan: Option<Plan>,
     /// All findings, by their place in the spec.
     pub findings: Vec<Finding>,
+    /// What is kept and what is lost, map by map; empty where nothing could be checked.
+    pub fidelity: Vec<MapFidelity>,
+    /// Findings that somebody has agreed to; they are not among the others.
+    pub accepted: Vec<Accepted>,
+    /// What of profiles does not apply to these two systems.
+    pub inactive: Vec<profile::Inactive>,
 }
 
 /// Checks a spec against two schemas.
@@ -87,26 +120,60 @@ pub struct Checked {
 /// search for similar names looks at a whole schema, and a check makes a bounded number of those.
 pub fn check(input: &Input<'_>) -> Checked {
     let mut findings = Vec::new();
+    let mut inactive = Vec::new();
+    let pruned = match (input.source, input.target) {
+        (Some(source), Some(target)) if !input.text.parts().is_empty() => {
+            let (spec, gone) = profile::prune(input.spec, input.text, source, target);
+            inactive = gone;
+            Some(spec)
+        }
+        _ => None,
+    };
+    let input = &Input { spec: pruned.as_ref().unwrap_or(input.spec), ..*input };
+    let notes = notes::note_rules(input.spec);
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
     let zone = items.zone(&mut findings);
-    let mut plan = None;
+    let (mut plan, mut fidelity) = (None, Vec::new());
     if let (Some(source), Some(target)) = (input.source, input.target) {
-        let mut checker = Checker::new(*input, source, target, zone.is_some());
+        let mut checker = Checker::new(*input, source, target, &notes, zone.is_some());
         checker.findings = std::mem::take(&mut findings);
         let checked = checker.run(&items, zone);
+        fidelity = summary::fidelity(&checked, source);
         plan = (!items.twice && !checker.later).then_some(checked);
         findings = checker.findings;
     }
+    // What a profile says needlessly is for its author to see, where the profile itself is checked.
+    findings.retain(|finding| {
+        let theirs = finding.label.as_ref().is_some_and(|label| profile::of_profile(input.text, label.span));
+        !(theirs && NEEDLESS.contains(&finding.code))
+    });
+    let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);
         (span.map(|s| s.start), finding.code, span.map(|s| s.end))
     });
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+    let fatal = |finding: &Finding| finding.severity == Severity::Error && finding.code != codes::TODO_OPEN;
+    if findings.iter().any(fatal) {
         plan = None;
     }
-    Checked { plan, findings }
+    Checked { plan, findings, accepted, inactive, fidelity }
 }
+
+/// The places that parsing could not read, for [`Input::broken`].
+pub fn broken(findings: &[Finding]) -> Vec<Span> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.filter_map(|finding| finding.label.as_ref().map(|label| label.span)).collect()
+}
+
+/// Findings about words that change nothing.
+const NEEDLESS: &[Code] = &[
+    codes::DEAD_ROW,
+    codes::NEEDLESS_HANDLING,
+    codes::UNUSED_ITEM,
+    codes::ARM_SHADOWED,
+    codes::LOSS_OVERSTATED,
+];
 
 /// What is known of a map before its body is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +191,7 @@ struct Checker<'a> {
     target: &'a Schema,
     zoned: bool,
     findings: Vec<Finding>,
+    functions: function::Functions<'a>,
     tables: Vec<table::TableInfo>,
     table_names: HashMap<&'a str, usize>,
     pipelines: pipeline::Pipelines,
@@ -132,6 +200,10 @@ struct Checker<'a> {
     heads: Vec<MapHead<'a>>,
     custom: custom::CustomFields,
     covered: cover::Covered,
+    /// Objects that are folded into others, or split.
+    folded: BTreeSet<String>,
+    /// Notes as rules.
+    note_rules: &'a notes::NoteRules,
     requires: BTreeSet<Requirement>,
     /// Where `user(…)` was called first.
     users_read: Option<Span>,
@@ -162,13 +234,20 @@ enum Side {
 const SEARCHES: u32 = 200;
 
 impl<'a> Checker<'a> {
-    fn new(input: Input<'a>, source: &'a Schema, target: &'a Schema, zoned: bool) -> Self {
+    fn new(
+        input: Input<'a>,
+        source: &'a Schema,
+        target: &'a Schema,
+        note_rules: &'a notes::NoteRules,
+        zoned: bool,
+    ) -> Self {
         Checker {
             input,
             source,
             target,
             zoned,
             findings: Vec::new(),
+            functions: function::Functions::default(),
             tables: Vec::new(),
             table_names: HashMap::new(),
             pipelines: pipeline::Pipelines::default(),
@@ -177,6 +256,8 @@ impl<'a> Checker<'a> {
             heads: Vec::new(),
             custom: custom::CustomFields::default(),
             covered: cover::Covered::default(),
+            folded: BTreeSet::new(),
+            note_rules,
             requires: BTreeSet::new(),
             users_read: None,
             fields: HashMap::new(),
@@ -206,35 +287,48 @@ impl<'a> Checker<'a> {
         }
         self.heads(items);
         self.declare_custom();
+        self.declare_folded(items);
         let owners = self.owners(items.owners);
         let mut tables: Vec<plan::Table> = items.tables.iter().map(|table| self.table(table)).collect();
+        self.own_functions();
         let mut pipelines: Vec<plan::Pipeline> = Vec::new();
         for pipeline in &items.pipelines {
             pipelines.push(self.pipeline(pipeline, pipelines.len()));
         }
         let mut edges = order::Edges::default();
-        let maps: Vec<plan::Map> = (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        let mut maps: Vec<plan::Map> =
+            (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
+        let flattens = self.flattens(&items.flattens, &mut maps, &mut edges);
+        let splits = self.splits(&items.splits, &mut maps);
+        self.functions_end();
         self.tables_end(&items.tables);
         self.pipelines_end(&items.pipelines);
         self.coverage(&maps);
         self.owners_end(items.owners);
-        let phases = self.order(&items.orders, edges);
+        let phases = self.order(items, edges);
+        let open = self.open(self.input.spec);
         tables.shrink_to_fit();
-        Plan {
+        let mut plan = Plan {
             edition: items.edition,
             files: files(self.input.text),
             source: system(self.source, self.input.source_hash),
             target: system(self.target, self.input.target_hash),
             zone,
             maps,
+            functions: self.functions.plan(),
             tables,
             pipelines,
+            splits,
+            flattens,
             owners,
             phases,
             provision: self.custom.provision(),
             requires: std::mem::take(&mut self.requires).into_iter().collect(),
+            open,
             ..Plan::default()
-        }
+        };
+        self.budgets(items, &mut plan);
+        plan
     }
 
     fn add(&mut self, finding: Finding) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use crate::lang::finding::{Finding, registry as codes};
+use super::items::Items;
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::syntax::ast;
 use crate::lang::text::Span;
 
@@ -33,29 +34,39 @@ pub(super) struct Edges {
 
 impl<'a> Checker<'a> {
     /// Maps by index, in phases; those of one phase do not depend on each other.
-    pub(super) fn order(&mut self, orders: &[&'a ast::Order], edges: Edges) -> Vec<Vec<u16>> {
+    pub(super) fn order(&mut self, items: &Items<'a>, edges: Edges) -> Vec<Vec<u16>> {
         let mut rows = Vec::new();
-        for order in orders {
-            for row in &order.rows {
-                let before: Vec<Option<usize>> = row.before.iter().map(|name| self.map_index(name)).collect();
-                let after: Vec<Option<usize>> = row.after.iter().map(|name| self.map_index(name)).collect();
-                for before in before.into_iter().flatten() {
-                    for after in after.iter().copied().flatten() {
-                        rows.push(Edge {
-                            before,
-                            after,
-                            span: row.span,
-                            soft: false,
-                            second_pass: false,
-                            rule: row.span,
-                        });
-                    }
+        for row in items.orders.iter().flat_map(|order| &order.rows) {
+            let before: Vec<Option<usize>> =
+                row.before.iter().map(|name| self.ordered(name, items)).collect();
+            let after: Vec<Option<usize>> = row.after.iter().map(|name| self.ordered(name, items)).collect();
+            for before in before.into_iter().flatten() {
+                for after in after.iter().copied().flatten() {
+                    rows.push(Edge {
+                        before,
+                        after,
+                        span: row.span,
+                        soft: false,
+                        second_pass: false,
+                        rule: row.span,
+                    });
                 }
             }
         }
         let count = self.maps.len();
-        let hard: Vec<Edge> =
-            edges.refs.iter().filter(|edge| !edge.soft && !edge.second_pass).chain(&rows).copied().collect();
+        let mut hard: Vec<Edge> =
+            edges.refs.iter().filter(|edge| !edge.soft && !edge.second_pass).copied().collect();
+        let (own, others): (Vec<Edge>, Vec<Edge>) =
+            hard.into_iter().partition(|edge| edge.before == edge.after);
+        let mut told = None;
+        for edge in &own {
+            // Several links of one rule are one slip.
+            if told.replace(edge.rule) != Some(edge.rule) {
+                self.own_records(edge);
+            }
+        }
+        hard = others;
+        hard.extend(&rows);
         if let Some(cycle) = cycle(count, &hard) {
             self.cyclic(&cycle, &rows);
             return (0..count).filter_map(|map| u16::try_from(map).ok()).map(|map| vec![map]).collect();
@@ -63,14 +74,62 @@ impl<'a> Checker<'a> {
         // Links that may be patched later bring their maps into order where that makes no cycle.
         let mut all = hard;
         let mut known: BTreeSet<(usize, usize)> = all.iter().map(|edge| (edge.before, edge.after)).collect();
-        for edge in
-            edges.refs.iter().filter(|edge| edge.soft && !edge.second_pass && edge.before != edge.after)
-        {
+        let wishes = edges.refs.iter().filter(|edge| edge.soft && !edge.second_pass);
+        for edge in wishes.filter(|edge| edge.before != edge.after) {
             if known.insert((edge.before, edge.after)) && !reaches(count, &all, edge.after, edge.before) {
                 all.push(*edge);
             }
         }
         phases(count, &all)
+    }
+
+    /// The map that a row of `order` names.
+    fn ordered(&mut self, name: &ast::Name, items: &Items<'a>) -> Option<usize> {
+        if self.map_names.contains_key(name.value.as_str()) {
+            return self.map_index(name);
+        }
+        let maps = |object: &str| -> Vec<&str> {
+            let of_object = items.maps.iter().filter(|map| map.source.name.value == object);
+            of_object.map(|map| map.name().value.as_str()).collect()
+        };
+        let folded = items.flattens.iter().find(|flatten| flatten.source.name.value == name.value);
+        let help = match folded {
+            Some(flatten) => format!(
+                "`{}` is folded into `{}` and arrives with it: name that map",
+                name.value, flatten.into.value
+            ),
+            None if !maps(&name.value).is_empty() => {
+                format!("maps of `{}` are `{}`", name.value, maps(&name.value).join("`, `"))
+            }
+            None => return self.map_index(name),
+        };
+        self.add(
+            Finding::new(codes::UNKNOWN_MAP, format!("there is no map `{}`", name.value))
+                .at(name.span, "no such map")
+                .help(help),
+        );
+        None
+    }
+
+    /// A map whose records link to each other.
+    fn own_records(&mut self, edge: &Edge) {
+        let name = self.maps[edge.before].name().value.as_str();
+        let end = Span { start: edge.rule.end, end: edge.rule.end };
+        self.add(
+            Finding::new(
+                codes::ORDER_CYCLE,
+                format!("records of `{name}` link to each other, so none can be the first"),
+            )
+            .at(edge.span, "the map that this rule stands in")
+            .help(
+                "write `in a second pass` at the end of the rule: the link is written once all of them exist",
+            )
+            .fix(Fix {
+                title: "write the link in a second pass".to_owned(),
+                edits: vec![Edit { span: end, text: "  in a second pass".to_owned() }],
+                applicability: Applicability::Likely,
+            }),
+        );
     }
 
     fn cyclic(&mut self, cycle: &[Edge], rows: &[Edge]) {
@@ -80,6 +139,7 @@ impl<'a> Checker<'a> {
         let shown = path.join(" -> ");
         let from_rows: Vec<&Edge> = cycle.iter().filter(|edge| rows.contains(edge)).collect();
         let from_refs: Vec<&Edge> = cycle.iter().filter(|edge| !rows.contains(edge)).collect();
+        let later = "let a link be written later: `in a second pass`, or `on unmigrated wait`";
         let finding = match (from_rows.first(), from_refs.first()) {
             (Some(row), Some(link)) => Finding::new(
                 codes::ORDER_CONTRADICTION,
@@ -87,18 +147,24 @@ impl<'a> Checker<'a> {
             )
             .at(row.span, format!("`{}` before `{}`", name(row.before), name(row.after)))
             .and_at(link.span, format!("needs `{}` before `{}`", name(link.before), name(link.after)))
-            .help("remove the row of `order`, or let the reference be patched later: `on unmigrated wait`"),
+            .help(format!("remove the row of `order`, or {later}")),
             (Some(row), None) => Finding::new(codes::ORDER_CYCLE, format!("the order has a cycle: {shown}"))
                 .at(row.span, "closes the cycle")
                 .help("remove one of its rows"),
             (None, Some(link)) => {
+                let end = Span { start: link.rule.end, end: link.rule.end };
                 Finding::new(codes::ORDER_CYCLE, format!("references form a cycle: {shown}"))
                     .at(link.span, "closes the cycle")
-                    .help("let one of them be patched later: `on unmigrated wait`")
+                    .help(later)
+                    .fix(Fix {
+                        title: "write this link in a second pass".to_owned(),
+                        edits: vec![Edit { span: end, text: "  in a second pass".to_owned() }],
+                        applicability: Applicability::Likely,
+                    })
             }
             (None, None) => return,
         };
-        let finding = cycle
+        let mut finding = cycle
             .iter()
             .filter(|edge| finding.label.as_ref().is_none_or(|label| label.span != edge.span))
             .fold(finding.clone(), |finding, edge| {
@@ -107,6 +173,17 @@ impl<'a> Checker<'a> {
                 }
                 finding.and_at(edge.span, format!("`{}` before `{}`", name(edge.before), name(edge.after)))
             });
+        for edge in cycle {
+            let (file, at) = self.input.text.local(edge.span);
+            let line = file.position(at.start).line;
+            let what = self.quote(edge.rule).lines().next().unwrap_or_default();
+            let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+            finding = finding.note(format!(
+                "`{}` before `{}`: line {line}, {what}",
+                name(edge.before),
+                name(edge.after)
+            ));
+        }
         self.add(finding);
     }
 }

@@ -90,7 +90,6 @@ fn user(id: &str, email: &str, active: bool) -> User {
 pub fn source() -> Schema {
     let id = || field("ID", Type::one(Base::Integer), 0);
     let owner = || field("ASSIGNED_BY_ID", Type::maybe(Base::User), 0);
-    let link = |object: &str| Base::Link(object.to_owned());
     let mut company = vec![
         filled(id(), 3000),
         field("TITLE", Type::text(), 3000),
@@ -149,11 +148,17 @@ pub fn source() -> Schema {
         taken: Some(TAKEN),
         salt: SALT.to_owned(),
         objects: vec![
+            activity(),
+            comment(),
             object("company", 3000, company),
             object("contact", 15000, contact),
             object("deal", 48210, deal),
+            process(),
+            product(),
+            quote(),
         ],
         domains: BTreeMap::from([
+            ("ACTIVITY_TYPE".to_owned(), domain(&[("1", "Meeting"), ("2", "Call")])),
             ("CURRENCY".to_owned(), domain(&[("USD", "US dollar"), ("EUR", "Euro")])),
             ("EMAIL_TYPE".to_owned(), domain(&[("WORK", ""), ("HOME", "")])),
             ("INDUSTRY".to_owned(), domain(&[("IT", "Информационные технологии"), ("BANKING", "Банки")])),
@@ -199,6 +204,80 @@ pub fn source() -> Schema {
     }
 }
 
+/// An object whose records were not counted, so that an example need not speak of it.
+fn uncounted(name: &str, mut fields: Vec<Field>) -> Object {
+    fields.push(field("ID", Type::one(Base::Integer), 0));
+    for field in &mut fields {
+        field.stats = None;
+    }
+    Object { records: None, ..object(name, 0, fields) }
+}
+
+fn link(object: &str) -> Base {
+    Base::Link(object.to_owned())
+}
+
+/// Calls and meetings, bound to records of several objects.
+fn activity() -> Object {
+    let fields = vec![
+        field("BINDINGS", many(Base::AnyLink), 0),
+        field("COMPLETED", Type::one(Base::Bool), 0),
+        field("CREATED", Type::one(Base::DateTime), 0),
+        field("RESPONSIBLE_ID", Type::maybe(Base::User), 0),
+        field("SUBJECT", text(), 0),
+        field("TYPE_ID", Type::one(enumeration("ACTIVITY_TYPE")), 0),
+    ];
+    uncounted("activity", fields)
+}
+
+/// Comments, whose link comes as two fields.
+fn comment() -> Object {
+    let fields = vec![
+        field("COMMENT", text(), 0),
+        field("CREATED", Type::one(Base::DateTime), 0),
+        field("ENTITY_ID", Type::maybe(Base::Integer), 0),
+        field("ENTITY_TYPE", text(), 0),
+    ];
+    uncounted("comment", fields)
+}
+
+/// A process of the customer's own, linked to companies.
+fn process() -> Object {
+    let fields = vec![
+        field("CREATED_TIME", Type::one(Base::DateTime), 0),
+        field("PARENT_ID_4", Type::maybe(link("company")), 0),
+        field("TITLE", text(), 0),
+        titled(field("UF_CRM_5_PRICE", Type::maybe(Base::Money), 0), "Price"),
+        titled(field("UF_CRM_5_SERIAL", text(), 0), "Serial no"),
+    ];
+    Object { title: Some("Equipment".to_owned()), ..uncounted("process 1032", fields) }
+}
+
+fn product() -> Object {
+    let fields = vec![field("NAME", Type::text(), 0), field("PRICE", Type::maybe(Base::Decimal), 0)];
+    uncounted("product", fields)
+}
+
+/// Estimates with lines.
+fn quote() -> Object {
+    let column = |name: &str, ty: Type| Attribute { name: name.to_owned(), ty };
+    let rows = vec![
+        column("PRICE", Type::maybe(Base::Decimal)),
+        column("PRODUCT_ID", Type::maybe(link("product"))),
+        column("QUANTITY", Type::maybe(Base::Decimal)),
+    ];
+    let fields = vec![
+        field("ASSIGNED_BY_ID", Type::maybe(Base::User), 0),
+        field("CURRENCY_ID", Type::maybe(enumeration("CURRENCY")), 0),
+        field("DEAL_ID", Type::maybe(link("deal")), 0),
+        field("OPPORTUNITY", Type::maybe(Base::Decimal), 0),
+        titled(field("QUOTE_NUMBER", text(), 0), "Number"),
+        field("TITLE", text(), 0),
+        Field { attributes: rows, ..field("rows", many(Base::Record), 0) },
+    ];
+    uncounted("quote", fields)
+}
+
 fn filled(field: Field, filled: u64) -> Field {
     Field { stats: Some(Stats { filled, ..Stats::default() }), ..field }
 }
@@ -207,7 +286,17 @@ fn records(stages: &[(&str, u64)]) -> BTreeMap<String, u64> {
     stages.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect()
 }
 
-/// The destination: accounts, contacts and leads.
+/// What a product line of a lead holds.
+fn lines() -> Vec<Attribute> {
+    let column = |name: &str, ty: Type| Attribute { name: name.to_owned(), ty };
+    vec![
+        column("product", Type::one(Base::Ref("Product".to_owned()))),
+        column("quantity", Type::maybe(Base::Decimal)),
+        column("price", Type::maybe(Base::Money)),
+    ]
+}
+
+/// The destination: accounts, contacts, leads and what hangs on them.
 pub fn target() -> Schema {
     let slot = |name: &str, ty: Type| Field { stats: None, ..field(name, ty, 0) };
     let required = |name: &str, ty: Type| Field { required: true, ..slot(name, ty) };
@@ -257,9 +346,36 @@ pub fn target() -> Schema {
             required("owner", Type::one(Base::User)),
             slot("accounts", reference("Account")),
             slot("contacts", reference("Contact")),
+            Field { attributes: lines(), ..slot("products", many(Base::Record)) },
             read_only("status", text(), "it is written through `stage`"),
         ],
     );
+    let either = |objects: &[&str]| Base::AnyRef(objects.iter().map(|object| (*object).to_owned()).collect());
+    let mut others = [
+        object(
+            "Activity",
+            0,
+            vec![
+                required("name", Type::text()),
+                slot("startTime", Type::maybe(Base::DateTime)),
+                slot("leads", reference("Lead")),
+                slot("participants", many(either(&["Account", "Contact", "user"]))),
+            ],
+        ),
+        object(
+            "Note",
+            0,
+            vec![
+                required("parent", Type::one(either(&["Account", "Contact", "Lead"]))),
+                required("body", Type::text()),
+            ],
+        ),
+        object("Product", 0, vec![required("name", Type::text()), slot("price", Type::maybe(Base::Money))]),
+    ];
+    for object in &mut others {
+        object.creatable = true;
+    }
+    let [activity, note, product] = others;
     let kinds = |more: &[&str]| {
         ["text", "long_text", "currency", "date", "enum"]
             .iter()
@@ -300,7 +416,7 @@ pub fn target() -> Schema {
         account_name: "Acme Inc".to_owned(),
         taken: Some(TAKEN),
         salt: SALT.to_owned(),
-        objects: vec![account, contact, lead, quote],
+        objects: vec![account, activity, contact, lead, note, product, quote],
         domains: BTreeMap::from([
             ("Account.industry".to_owned(), names(&["Technology", "Banking", "Other"], false)),
             ("Account.tags".to_owned(), names(&["Partner"], true)),

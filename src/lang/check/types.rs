@@ -1,5 +1,6 @@
 //! What is known of an expression; types as specs write them.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use super::{Checker, Side};
@@ -103,9 +104,14 @@ pub(super) fn characters(text: &str) -> u32 {
 /// What an expression sees.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'a> {
-    /// The source object; `None` where no record is at hand.
+    /// The source object whose fields bare names read; `None` where no record is at hand. In a flatten, the object
+    /// that is folded in.
     pub object: Option<&'a Object>,
-    /// The map, by index.
+    /// Whether several records are folded in, which `count`, `sum`, `min` and `max` read.
+    pub folded: bool,
+    /// In a function: its parameters, and nothing else.
+    pub params: Option<Rc<[Param]>>,
+    /// The map, by index; in a flatten, the one that takes the records in.
     pub map: usize,
     /// The map's key, by slot.
     pub key: Option<usize>,
@@ -113,11 +119,17 @@ pub(super) struct Scope<'a> {
     pub attributes: &'a [Attribute],
     /// The type of the element at hand.
     pub element: Option<Base>,
+    /// In a block of lines: the list, as the spec names it. Bare names are then the line's alone.
+    pub line: Option<String>,
+    /// Attributes of the line that were read, by index.
+    pub line_reads: BTreeSet<u16>,
+    /// Fields of lines that are dropped, as `LIST.FIELD`.
+    pub line_dropped: Vec<plan::Dropped>,
     /// Slots that were read, with their names.
-    pub reads: std::collections::BTreeMap<u16, String>,
+    pub reads: BTreeMap<u16, String>,
     /// Destination fields that the map writes so far.
-    pub written: std::collections::HashSet<String>,
-    /// Maps that links lead to, whether the links may be patched later, and where that stands.
+    pub written: HashSet<String>,
+    /// Maps that links lead to, and where that stands.
     pub links: Vec<(usize, Span)>,
     /// Inside a flatten: the record that takes the others in.
     pub outer: Option<Outer<'a>>,
@@ -130,6 +142,16 @@ pub(super) struct Outer<'a> {
     pub object: &'a Object,
     /// Slots of it that were read, with their names.
     pub reads: std::collections::BTreeMap<u16, String>,
+}
+
+/// A parameter of a function of the spec.
+#[derive(Clone, Debug)]
+pub(super) struct Param {
+    pub name: String,
+    /// `None` where its type was not understood, which was reported.
+    pub ty: Option<Type>,
+    /// Whether an enumeration is the destination's.
+    pub made: bool,
 }
 
 /// Types that specs may write, for suggestions.

@@ -93,6 +93,7 @@ codes! {
     CLAUSE_ORDER = "E0108", "trailing clauses stand in another order than the language's";
     BAD_LITERAL = "E0109", "a literal cannot be read";
     MISSING_ITEM = "E0111", "an item that every spec needs is missing";
+    LINE_NOT_HERE = "E0112", "a line has no meaning in this kind of block";
 
     // E02xx: names.
     UNKNOWN_FIELD = "E0201", "no field of this name or title";
@@ -110,6 +111,10 @@ codes! {
     UNKNOWN_ZONE = "E0213", "no time zone of this name";
     UNKNOWN_TYPE = "E0214", "no type of this name";
 
+    PROFILE_UNREADABLE = "E0216", "a profile cannot be read";
+    OVERRIDE = "E0217", "an item and a profile's item of the same name do not agree who overrides whom";
+    PROFILE_CHANGED = "E0218", "a profile is not the one that is pinned";
+
     // E03xx: exhaustiveness.
     PIPELINE_MISSES_STAGE = "E0301", "a pipeline does not list every stage of its category";
     TABLE_MISSES_VALUE = "E0302", "a table does not list every known value";
@@ -117,6 +122,9 @@ codes! {
     DUPLICATE_ROW = "E0304", "a value has two rows";
     OWNERS_NOT_TOTAL = "E0305", "the owners do not cover every user";
     PIPELINE_MISSING = "E0306", "a category of a mapped object has no pipeline";
+
+    SPLIT_NOT_TOTAL = "E0307", "a split does not cover every record or every value";
+    SHARED_SOURCE = "E0308", "maps share a source object, and no split says which record goes where";
 
     // E04xx: coverage.
     SOURCE_FIELD_UNUSED = "E0401", "a source field is neither read nor dropped";
@@ -127,6 +135,8 @@ codes! {
     KEY_MISSING = "E0406", "a map has no key, or one that does not identify its record";
     WRITTEN_TWICE = "E0407", "a destination field is written by two rules";
     GLOB_NEEDS_EMPTY = "E0409", "a `*` drops fields without a claim that they are empty";
+    ORPHAN_MISSING = "E0410", "a flatten says nothing of records that have nowhere to go";
+    DERIVED_FROM_LOST = "E0412", "a field is dropped as derived from one that does not arrive";
 
     // E05xx: types, absence, failure.
     TYPE_MISMATCH = "E0501", "the value does not fit where it goes";
@@ -137,6 +147,8 @@ codes! {
     ZONE_NEEDED = "E0506", "a date becomes an instant and no zone says where";
     ARM_NOT_ALLOWED = "E0507", "this arm has no meaning here";
     UNMIGRATED_UNHANDLED = "E0508", "a link may point to a record that did not arrive";
+    HOLE = "E0510", "a `???` waits to be filled in";
+    RECURSION = "E0511", "a function calls itself";
 
     // E06xx: capability.
     NOT_WRITABLE = "E0601", "the destination's API cannot write this field";
@@ -146,24 +158,40 @@ codes! {
     CUSTOM_FIELD_EXISTS = "E0605", "a custom field of this name exists with another type";
     MARKER_RESERVED = "E0606", "the marker field belongs to the engine";
     NOT_MATCHABLE = "E0607", "existing records cannot be found by this field";
+    AMOUNT_AND_LINES = "E0608", "an amount stands beside product lines, and nothing says which wins";
+    NOTES_NOT_TAKEN = "E0609", "the destination takes no notes on these records";
 
     // E07xx: references and order.
     ORDER_CYCLE = "E0701", "the order has a cycle";
     REF_WRONG_OBJECT = "E0702", "a reference leads to a map of another object";
     ORDER_CONTRADICTION = "E0703", "an order contradicts what a reference needs";
+    SECOND_PASS = "E0704", "this cannot be written in a second pass";
+
+    // E08xx: tests, budgets, acceptances.
+    BUDGET_EXCEEDED = "E0804", "a budget is exceeded";
+    ACCEPTANCE_EXPIRED = "E0805", "an acceptance has expired";
+    ACCEPTANCE_UNMATCHED = "E0806", "an acceptance matches no finding that can be accepted";
+    BUDGET_UNKNOWN = "E0808", "a budget limits something that is not measured";
 
     // L2xx: fidelity.
     LOSS_WITHOUT_REASON = "L201", "a rule loses something and gives no reason";
     LOSS_UNDERSTATED = "L202", "a rule loses more than it says";
     MERGE_WITHOUT_REASON = "L203", "values are merged without a reason";
+    CURRENCY_LOST = "L204", "an amount loses its currency";
+    CLAIM_CONTRADICTED = "L205", "a claim is not what the statistics say";
 
     // W…: worth a look.
     DEAD_ROW = "W101", "a row can never apply";
     NEEDLESS_HANDLING = "W102", "something is handled that cannot happen";
     UNUSED_ITEM = "W103", "an item is used nowhere";
     OBJECT_NOT_MAPPED = "W104", "a source object with records is not mapped";
+    PROPOSED = "W105", "something was proposed and is not read yet";
+    ARM_SHADOWED = "W106", "an arm can never be reached";
+    STAGE_ORDER = "W107", "a pipeline turns the order of stages around";
+    STAGE_KIND = "W108", "an ended stage leads to one that goes on, or the other way round";
     LOSS_OVERSTATED = "W201", "a rule is marked with a loss that it does not have";
     SNAPSHOT_OLD = "W301", "the snapshot is older than thirty days";
+    PROFILE_NOT_PINNED = "W302", "a profile is not pinned";
 }
 
 #[cfg(test)]

@@ -447,4 +447,4 @@ impl Reader<'_> {
 
 #[cfg(test)]
 #[path = "snapshot_tests.rs"]
-mod tests;
+pub(super) mod tests;

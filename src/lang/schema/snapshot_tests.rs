@@ -94,7 +94,7 @@ fn pipeline() -> impl Strategy<Value = Pipeline> {
         })
 }
 
-fn schemas() -> impl Strategy<Value = Schema> {
+pub(in crate::lang::schema) fn schemas() -> impl Strategy<Value = Schema> {
     (
         (name(), name(), name(), option::of((1..9999i16, 1..=12i8, 1..=28i8)), name()),
         btree_map(name(), object(), 0..3),

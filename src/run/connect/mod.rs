@@ -218,8 +218,13 @@ pub struct Writes {
 }
 
 /// From destination slots to payloads. Pure; built once per map, with the destination's ids for names resolved.
+///
+/// Links are texts that hold destination ids by now: a bare id where the field leads to one object, and where it may
+/// lead to several ([`crate::lang::types::Base::AnyRef`]) the object and the id, `Contact/17`, but a user's bare id. An
+/// element of a nested record is a [`crate::lang::value::Item`] without a value, its attributes in the order of
+/// [`crate::lang::schema::Field::attributes`].
 pub trait Encode {
-    /// Turns the values of [`plan::Map::targets`] into writes. Links are texts holding destination ids by now.
+    /// Turns the values of [`plan::Map::targets`] into writes.
     ///
     /// # Errors
     /// The field that cannot be written as it is, and why: the record goes to quarantine.
@@ -258,7 +263,7 @@ pub struct FieldError {
 pub struct Stored {
     /// Its id.
     pub id: String,
-    /// What an edit must carry; opaque.
+    /// What an edit must carry; opaque. Empty where a list does not tell it: the connector then asks before it writes.
     pub rev: String,
     /// The marker it carries, if any.
     pub marker: Option<String>,
@@ -310,7 +315,9 @@ pub trait Target {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
     /// Makes a custom field or a choice; safe to repeat.
     fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>>;
-    /// The encoder of one map, from the schema as it is now. `marker_field` is the custom field for markers.
+    /// The encoder of one map, from the schema as it is now. `marker_field` is the custom field for markers; objects
+    /// without custom fields ([`crate::lang::schema::Object::custom_types`] is empty) keep the marker in a text, and
+    /// nothing is to be provisioned for them.
     ///
     /// # Errors
     /// A field or choice that is not there.
@@ -341,6 +348,19 @@ pub trait Target {
         marker_field: &'a str,
         marker: &'a str,
     ) -> Local<'a, Result<Vec<Stored>, Error>>;
+    /// Finds records by marker, given what was sent to create them: not every system searches for markers, and a
+    /// payload tells where its record must be (under a parent, on a day). Every hit is checked for equality.
+    /// To be preferred to [`Target::find_marker`] wherever the payload is at hand.
+    fn find_sent<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        marker: &'a str,
+        payload: &'a Payload,
+    ) -> Local<'a, Result<Vec<Stored>, Error>> {
+        let _ = payload;
+        self.find_marker(object, marker_field, marker)
+    }
     /// Finds records by a field of [`crate::lang::schema::Object::matchable`]; every hit is checked for equality.
     fn find_existing<'a>(
         &'a self,
@@ -348,7 +368,7 @@ pub trait Target {
         field: &'a str,
         value: &'a Value,
     ) -> Local<'a, Result<Vec<Stored>, Error>>;
-    /// Lists every live record of an object with its marker, in order of id.
+    /// Lists every live record of an object with its marker, in order of id where the system has one.
     fn list<'a>(
         &'a self,
         object: &'a str,

@@ -5,8 +5,10 @@
 
 mod clock;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use clock::{Idle, VirtualClock};
-pub use setup::{ENTITIES, company, portal_shape};
+pub use setup::{company, entity, portal_shape};
 pub use wire::{Serve, SplitMix, Wire};

@@ -4,22 +4,34 @@
 
 use std::collections::BTreeMap;
 
-use crate::lang::schema::{Field, Object, Schema};
+use crate::lang::schema::{Field, Object, Pipeline, Schema};
 use crate::lang::types::Base;
 use crate::lang::value::OutcomeKind;
 use crate::run::twin::bitrix24::generate::{
-    Choice, CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
+    Choice, CurrencyShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape, StatusShape, UserShape,
 };
 use crate::run::twin::bitrix24::portal::{Category, Entity};
 use crate::run::twin::nutshell::{self, Company};
 
-/// What the plan calls an object, and what the twin calls it.
-pub const ENTITIES: [(&str, Entity); 4] = [
+/// What the plan calls an object, and what the twin calls it; processes are named by [`entity`].
+const ENTITIES: [(&str, Entity); 8] = [
     ("company", Entity::Company),
     ("contact", Entity::Contact),
     ("deal", Entity::Deal),
     ("lead", Entity::Lead),
+    ("quote", Entity::Quote),
+    ("product", Entity::Product),
+    ("activity", Entity::Activity),
+    ("comment", Entity::Comment),
 ];
+
+/// What the twin calls an object of a portal's schema: `deal`, `process 1032`.
+pub fn entity(object: &str) -> Option<Entity> {
+    match object.strip_prefix("process ") {
+        Some(kind) => kind.parse().ok().map(Entity::Process),
+        None => ENTITIES.iter().find(|(name, _)| *name == object).map(|(_, entity)| *entity),
+    }
+}
 
 /// The shape of a portal whose fields, directories and fill rates are the snapshot's. `records` counts per object
 /// where the snapshot's own are not wanted.
@@ -81,14 +93,50 @@ pub fn portal_shape(schema: &Schema, records: impl Fn(&str) -> Option<u64>) -> S
             weight: 1.0,
         });
     }
-    for (name, entity) in ENTITIES {
-        let Some(object) = schema.object(name) else { continue };
-        let count = records(name).or(object.records).unwrap_or(0);
-        let fields = object.fields.iter().map(|field| field_shape(schema, object, entity, field)).collect();
+    for object in schema.objects.iter().filter(|object| !object.fields.is_empty()) {
+        let Some(entity) = entity(&object.name) else { continue };
+        let count = records(&object.name).or(object.records).unwrap_or(0);
+        let described = object.fields.iter().filter(|field| field.name != ROWS);
+        let fields = described.map(|field| field_shape(schema, object, entity, field)).collect();
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        shape.entities.insert(entity, EntityShape { count, fields, more_links: 0.12 });
+        let rows = object.field(ROWS).map_or(0.0, |rows| share(object, rows).unwrap_or(0.5));
+        shape.entities.insert(entity, EntityShape { count, fields, more_links: 0.12, rows });
+        if let Entity::Process(kind) = entity {
+            shape.processes.push(process(schema, object, kind, shape.processes.len()));
+        }
     }
     shape
+}
+
+/// The field of product rows, which no portal describes.
+const ROWS: &str = "rows";
+
+/// A Smart Process. The id of its type stands in the names of its custom fields only.
+fn process(schema: &Schema, object: &Object, kind: u32, nth: usize) -> ProcessShape {
+    let of_type = |field: &Field| field.name.strip_prefix("UF_CRM_")?.split('_').next()?.parse::<i64>().ok();
+    let pipelines = schema.pipelines.iter().filter(|pipeline| pipeline.object == object.name);
+    let category = |(place, pipeline): (usize, &Pipeline)| Category {
+        id: category_id(&pipeline.code),
+        name: pipeline.name.clone(),
+        sort: 10 * place as i64,
+    };
+    ProcessShape {
+        kind,
+        id: object.fields.iter().find_map(of_type).unwrap_or(1 + nth as i64),
+        title: object.title.clone().unwrap_or_else(|| object.name.clone()),
+        categories: pipelines.enumerate().map(category).collect(),
+    }
+}
+
+/// The id of a process's category; an object with one pipeline does not say it.
+fn category_id(code: &str) -> i64 {
+    code.parse().unwrap_or(1)
+}
+
+/// The share of an object's records that fill a field, where that was counted.
+fn share(object: &Object, field: &Field) -> Option<f64> {
+    let records = object.records.filter(|records| *records > 0)?;
+    field.stats.as_ref().map(|stats| stats.filled as f64 / records as f64)
 }
 
 fn deal_values(schema: &Schema, field: &str) -> BTreeMap<String, u64> {
@@ -99,6 +147,10 @@ fn deal_values(schema: &Schema, field: &str) -> BTreeMap<String, u64> {
 
 /// The directory of a pipeline's stages, and what their codes begin with there.
 fn stage_directory(object: &str, category: &str) -> (String, String) {
+    if let Some(kind) = object.strip_prefix("process ") {
+        let category = category_id(category);
+        return (format!("DYNAMIC_{kind}_STAGE_{category}"), format!("DT{kind}_{category}:"));
+    }
     match (object, category) {
         ("lead", _) => ("STATUS".to_owned(), String::new()),
         (_, "" | "0") => ("DEAL_STAGE".to_owned(), String::new()),
@@ -109,13 +161,48 @@ fn stage_directory(object: &str, category: &str) -> (String, String) {
 /// Whether an enumeration is one of the portal's directories: not a field's own list, and not fixed by the API.
 fn is_directory(domain: &str) -> bool {
     !domain.contains('.')
-        && !["CURRENCY", "SEMANTIC", "PHONE_TYPE", "EMAIL_TYPE", "WEB_TYPE", "IM_TYPE", "LINK_TYPE"]
-            .contains(&domain)
+        && ![
+            "CURRENCY",
+            "SEMANTIC",
+            "PHONE_TYPE",
+            "EMAIL_TYPE",
+            "WEB_TYPE",
+            "IM_TYPE",
+            "LINK_TYPE",
+            "ACTIVITY_TYPE",
+            "ACTIVITY_DIRECTION",
+            "ACTIVITY_STATUS",
+            "ACTIVITY_PRIORITY",
+            "CONTENT_TYPE",
+            "DISCOUNT_TYPE",
+            "ROW_TYPE",
+            "ENTITY_TYPE",
+        ]
+        .contains(&domain)
+}
+
+/// What the portal calls a field that the snapshot has under the catalogue's name.
+fn portal_name(entity: Entity, name: &str) -> &str {
+    match (entity, name) {
+        (Entity::Product, "DETAIL_TEXT") => "DESCRIPTION",
+        (Entity::Product, "DETAIL_TEXT_TYPE") => "DESCRIPTION_TYPE",
+        _ => name,
+    }
+}
+
+/// An object's name as the portal spells it in a field: its number for activities, its word for comments.
+fn owner_code(entity: Entity, object: &str) -> String {
+    match (entity, self::entity(object)) {
+        (_, None) => object.to_owned(),
+        (Entity::Comment, Some(owner)) => owner.timeline_word(),
+        (_, Some(owner)) => owner.type_id().to_string(),
+    }
 }
 
 fn field_shape(schema: &Schema, object: &Object, entity: Entity, field: &Field) -> FieldShape {
-    let mut shape = FieldShape::standard(entity, &field.name)
-        .unwrap_or_else(|| FieldShape::custom(&field.name, kind(&field.name, &field.ty.base), ""));
+    let name = portal_name(entity, &field.name);
+    let mut shape = FieldShape::standard(entity, name)
+        .unwrap_or_else(|| FieldShape::custom(name, kind(name, &field.ty.base), ""));
     if field.custom || shape.title.is_empty() {
         shape.title = field.title.clone().unwrap_or_else(|| field.name.clone());
     }
@@ -136,12 +223,22 @@ fn field_shape(schema: &Schema, object: &Object, entity: Entity, field: &Field) 
                     .collect();
             }
         }
+        Base::Enum(domain) if domain == "ENTITY_TYPE" => {
+            let values = values.into_iter().flatten();
+            shape.choices =
+                values.map(|(name, n)| Choice::new(owner_code(entity, name), "", *n as f64)).collect();
+        }
         Base::Enum(_) => {
             if let Some(values) = values {
                 shape.choices = values.iter().map(|(code, n)| Choice::new(code, "", *n as f64)).collect();
             }
         }
         Base::Stage => {
+            if let (Entity::Process(_), Some(first)) =
+                (entity, schema.pipelines.iter().find(|pipeline| pipeline.object == object.name))
+            {
+                shape.directory = Some(stage_directory(&object.name, &first.code).0);
+            }
             for pipeline in schema.pipelines.iter().filter(|pipeline| pipeline.object == object.name) {
                 let (_, prefix) = stage_directory(&pipeline.object, &pipeline.code);
                 for stage in &pipeline.stages {
@@ -161,14 +258,13 @@ fn field_shape(schema: &Schema, object: &Object, entity: Entity, field: &Field) 
             }
         }
         Base::Link(target) if field.custom => {
-            shape.targets =
-                ENTITIES.iter().filter(|(name, _)| name == target).map(|(_, entity)| *entity).collect();
+            shape.targets = self::entity(target).into_iter().collect();
         }
         Base::AnyLink => shape.targets = Entity::ALL.to_vec(),
         _ => {}
     }
-    if let (Some(stats), Some(records)) = (&field.stats, object.records.filter(|records| *records > 0)) {
-        shape.fill = stats.filled as f64 / records as f64;
+    if let Some(share) = share(object, field) {
+        shape.fill = share;
     }
     shape
 }
@@ -186,6 +282,7 @@ fn kind(name: &str, base: &Base) -> String {
         return "crm_entity".to_owned();
     }
     match base {
+        Base::Text { .. } if name.starts_with("PROPERTY_") => "product_property",
         Base::Integer => "integer",
         Base::Decimal => "double",
         Base::Money => "money",

@@ -29,7 +29,18 @@ pub(super) fn documented_schema() -> Option<Schema> {
             name: object.to_owned(),
             fields: result(format!("fields/crm.{object}.fields.json"))?,
             userfields: result(format!("samples/crm.{object}.userfield.list.json"))?,
+            ..Described::default()
         });
+    }
+    for (object, file) in [
+        ("quote", "crm.quote.fields"),
+        ("product", "crm.product.fields"),
+        ("activity", "crm.activity.fields"),
+        ("comment", "crm.timeline.comment.fields"),
+        ("process 1268", "crm.item.fields.spa-1268.original-uf-names"),
+    ] {
+        let fields = reference(&format!("fields/{file}.json")).map(|mut json| json["result"].take())?;
+        answers.objects.push(Described { name: object.to_owned(), fields, ..Described::default() });
     }
     let rows = |path: &str, at: &str| reference(path).and_then(|json| json.pointer(at)?.as_array().cloned());
     answers.statuses = rows("samples/crm.status.list.json", "/result")?;

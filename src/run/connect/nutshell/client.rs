@@ -15,6 +15,9 @@ use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Tra
 
 pub(super) const SYSTEM: &str = "Nutshell";
 
+/// The key under which a payload names its author; it is not sent.
+pub(super) const AUTHOR: &str = "author";
+
 /// How fast the client may be, and how patient. Nutshell publishes no quota (sheet §3.3).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -41,6 +44,7 @@ pub(super) struct Client {
     rpc_url: String,
     rest_url: String,
     authorization: SecretString,
+    key: SecretString,
     transport: Rc<dyn Transport>,
     pub(super) clock: Rc<dyn Clock>,
     random: Rc<dyn Random>,
@@ -63,11 +67,11 @@ impl Client {
         settings: Settings,
     ) -> Client {
         let url = url.trim_end_matches('/');
-        let login = base64(format!("{user}:{}", key.expose_secret()).as_bytes());
         Client {
             rpc_url: format!("{url}/api/v1/json"),
             rest_url: format!("{url}/rest"),
-            authorization: SecretString::from(format!("Basic {login}")),
+            authorization: login(user, key),
+            key: key.clone(),
             transport,
             clock,
             random,
@@ -96,6 +100,11 @@ impl Client {
         self.call(method, &params).await
     }
 
+    /// The same under another user's name, which a key that may impersonate can (sheet §3).
+    pub(super) async fn write_as(&self, method: &str, params: Json, user: &str) -> Result<Json, Fault> {
+        self.call_as(method, &params, &login(user, &self.key)).await
+    }
+
     /// Reads a path of the REST API; `query` is encoded here.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Json, Fault> {
         let mut url = format!("{}{path}", self.rest_url);
@@ -106,7 +115,7 @@ impl Client {
             url.push_str(&encoded(value));
         }
         self.patiently(self.settings.busy_tries, async || {
-            wire::rest(&self.send("GET", &url, Vec::new()).await?)
+            wire::rest(&self.send("GET", &url, Vec::new(), &self.authorization).await?)
         })
         .await
     }
@@ -114,19 +123,30 @@ impl Client {
     /// Posts to a path of the REST API, once.
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Json, Fault> {
         let url = format!("{}{path}", self.rest_url);
-        wire::rest(&self.send("POST", &url, body.to_string().into_bytes()).await?)
+        let body = body.to_string().into_bytes();
+        wire::rest(&self.send("POST", &url, body, &self.authorization).await?)
     }
 
     async fn call(&self, method: &str, params: &Json) -> Result<Json, Fault> {
+        self.call_as(method, params, &self.authorization).await
+    }
+
+    async fn call_as(&self, method: &str, params: &Json, login: &SecretString) -> Result<Json, Fault> {
         let number = self.calls.get() + 1;
         self.calls.set(number);
         let id = format!("b2n-{number}");
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let response = self.send("POST", &self.rpc_url, body.to_string().into_bytes()).await?;
+        let response = self.send("POST", &self.rpc_url, body.to_string().into_bytes(), login).await?;
         wire::rpc(&response, &id)
     }
 
-    async fn send(&self, method: &'static str, url: &str, body: Vec<u8>) -> Result<HttpResponse, Fault> {
+    async fn send(
+        &self,
+        method: &'static str,
+        url: &str,
+        body: Vec<u8>,
+        login: &SecretString,
+    ) -> Result<HttpResponse, Fault> {
         let closed = |_| Fault::NotSent("the client is closed".to_owned());
         let _lane = self.lanes.acquire().await.map_err(closed)?;
         self.pace().await;
@@ -134,7 +154,7 @@ impl Client {
             method,
             url: url.to_owned(),
             headers: vec![
-                ("authorization", self.authorization.expose_secret().to_owned()),
+                ("authorization", login.expose_secret().to_owned()),
                 ("content-type", "application/json".to_owned()),
                 ("accept", "application/json".to_owned()),
             ],
@@ -248,6 +268,12 @@ fn encoded(text: &str) -> String {
         }
     }
     out
+}
+
+/// HTTP Basic: a user's address and the key (sheet §3).
+fn login(user: &str, key: &SecretString) -> SecretString {
+    let login = base64(format!("{user}:{}", key.expose_secret()).as_bytes());
+    SecretString::from(format!("Basic {login}"))
 }
 
 /// Standard base64 with padding (RFC 4648 §4), for the login.

@@ -8,11 +8,14 @@ mod client;
 mod directory;
 mod encode;
 mod fields;
+mod footer;
 mod provision;
 mod schema;
 mod search;
 mod stored;
+mod trace;
 mod wire;
+mod write;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -68,10 +71,6 @@ impl Nutshell {
         }
     }
 
-    fn stored(&self, body: Json) -> Option<Stored> {
-        stored::stored(body, self.marker_field.borrow().as_deref())
-    }
-
     /// A record by its id; `None` when it is deleted or unknown.
     async fn get(&self, kind: Kind, id: &str) -> Result<Option<Stored>, Error> {
         let method = format!("get{}", kind.object());
@@ -86,27 +85,12 @@ impl Nutshell {
         if stored::deleted(&body) {
             return Ok(None);
         }
-        let stored = self.stored(body).ok_or_else(|| malformed(&method, "a record without id or rev"))?;
+        let stored =
+            self.stored(kind, body).ok_or_else(|| malformed(&method, "a record without id or rev"))?;
         if stored.id != id {
             return Err(malformed(&method, format!("record {} instead of {id}", stored.id)));
         }
         Ok(Some(stored))
-    }
-
-    /// What became of a record whose edit or deletion found something missing: perhaps only a record it names.
-    async fn missing(&self, kind: Kind, id: &str, why: String) -> SendError {
-        match self.get(kind, id).await {
-            Ok(None) => SendError::Gone,
-            _ => SendError::Refused(why),
-        }
-    }
-
-    async fn refusal(&self, kind: Kind, id: &str, fault: Fault) -> SendError {
-        match fault {
-            Fault::Missing(why) => self.missing(kind, id, why).await,
-            Fault::Refused(why) if says_not_found(&why) => self.missing(kind, id, why).await,
-            fault => fault.of_write(),
-        }
     }
 
     async fn identify(&self) -> Result<Account, Error> {
@@ -200,19 +184,7 @@ impl Target for Nutshell {
     }
 
     fn create<'a>(&'a self, object: &'a str, payload: &'a Payload) -> Local<'a, Result<Stored, SendError>> {
-        Box::pin(async move {
-            let kind = kind_to_send(object)?;
-            let method = format!("new{}", kind.object());
-            let params = named([(kind.singular(), Json::Object(payload.fields.clone()))]);
-            match self.client.write(&method, params).await {
-                Ok(body) => self
-                    .stored(body)
-                    .ok_or_else(|| SendError::Unknown("an answer without a record".to_owned())),
-                // There is no revision to be out of date: something else is in conflict.
-                Err(Fault::Stale(why)) => Err(SendError::Refused(why)),
-                Err(fault) => Err(fault.of_write()),
-            }
-        })
+        Box::pin(async move { self.send_create(kind_to_send(object)?, payload).await })
     }
 
     fn edit<'a>(
@@ -222,35 +194,11 @@ impl Target for Nutshell {
         rev: &'a str,
         payload: &'a Payload,
     ) -> Local<'a, Result<Stored, SendError>> {
-        Box::pin(async move {
-            let kind = kind_to_send(object)?;
-            let method = format!("edit{}", kind.object());
-            let fields = Json::Object(payload.fields.clone());
-            let params =
-                named([(kind.id_param(), id_json(id)), ("rev", rev.into()), (kind.singular(), fields)]);
-            match self.client.write(&method, params).await {
-                Ok(body) => match self.stored(body) {
-                    Some(stored) if stored.id == id => Ok(stored),
-                    _ => Err(SendError::Unknown("an answer without the record".to_owned())),
-                },
-                Err(fault) => Err(self.refusal(kind, id, fault).await),
-            }
-        })
+        Box::pin(async move { self.send_edit(kind_to_send(object)?, id, rev, payload).await })
     }
 
     fn delete<'a>(&'a self, object: &'a str, id: &'a str, rev: &'a str) -> Local<'a, Result<(), SendError>> {
-        Box::pin(async move {
-            let kind = kind_to_send(object)?;
-            let method = format!("delete{}", kind.object());
-            let params = named([(kind.id_param(), id_json(id)), ("rev", rev.into())]);
-            match self.client.write(&method, params).await {
-                Ok(Json::Bool(false) | Json::Null) => {
-                    Err(SendError::Unknown("an answer that does not say whether it was deleted".to_owned()))
-                }
-                Ok(_) => Ok(()),
-                Err(fault) => Err(self.refusal(kind, id, fault).await),
-            }
-        })
+        Box::pin(async move { self.send_delete(kind_to_send(object)?, id, rev).await })
     }
 
     fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>> {
@@ -264,7 +212,28 @@ impl Target for Nutshell {
         marker: &'a str,
     ) -> Local<'a, Result<Vec<Stored>, Error>> {
         self.note_marker_field(marker_field);
-        Box::pin(async move { self.by_marker(kind(object)?, marker_field, marker).await })
+        Box::pin(async move {
+            match kind(object)? {
+                kind if kind.is_core() => self.by_marker(kind, marker_field, marker).await,
+                kind => self.anywhere(kind, marker).await,
+            }
+        })
+    }
+
+    fn find_sent<'a>(
+        &'a self,
+        object: &'a str,
+        marker_field: &'a str,
+        marker: &'a str,
+        payload: &'a Payload,
+    ) -> Local<'a, Result<Vec<Stored>, Error>> {
+        self.note_marker_field(marker_field);
+        Box::pin(async move {
+            match kind(object)? {
+                kind if kind.is_core() => self.by_marker(kind, marker_field, marker).await,
+                kind => self.by_trace(kind, marker, payload).await,
+            }
+        })
     }
 
     fn find_existing<'a>(
@@ -283,7 +252,12 @@ impl Target for Nutshell {
         cursor: Option<&'a str>,
     ) -> Local<'a, Result<Page, Error>> {
         self.note_marker_field(marker_field);
-        Box::pin(async move { self.page(kind(object)?, cursor).await })
+        Box::pin(async move {
+            match kind(object)? {
+                Kind::Note => self.notes_page(cursor).await,
+                kind => self.page(kind, cursor).await,
+            }
+        })
     }
 }
 

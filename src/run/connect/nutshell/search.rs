@@ -14,7 +14,7 @@ use crate::lang::value::Value;
 use crate::run::connect::{Error, Page, Stored};
 
 /// Records in one page: full pages hold no more (sheet §4).
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 /// Hits of one search that are read. A filter that gives more does not filter.
 const HITS: usize = 300;
 
@@ -63,6 +63,7 @@ impl Nutshell {
         let mut found = self.read_all(kind, &ids).await?;
         found.retain(|stored| match field {
             "name" => stored::name(&stored.body).is_some_and(|name| folded(&name) == wanted),
+            "sku" => super::directory::text(&stored.body, "sku").is_some_and(|sku| folded(&sku) == wanted),
             field => stored::items(&stored.body, field)
                 .into_iter()
                 .any(|(_, value)| stored::identity(field, value) == wanted),
@@ -78,7 +79,7 @@ impl Nutshell {
     }
 
     /// Ids of the records that REST finds, in rising order.
-    async fn rest_ids(&self, kind: Kind, key: &str, value: &str) -> Result<Vec<String>, Error> {
+    pub(super) async fn rest_ids(&self, kind: Kind, key: &str, value: &str) -> Result<Vec<String>, Error> {
         let path = format!("/{}", kind.rest());
         let limit = PAGE.to_string();
         let mut ids: BTreeSet<(u64, String)> = BTreeSet::new();
@@ -109,7 +110,7 @@ impl Nutshell {
     }
 
     /// Reads records by id; those that are gone are left out.
-    async fn read_all(&self, kind: Kind, ids: &[String]) -> Result<Vec<Stored>, Error> {
+    pub(super) async fn read_all(&self, kind: Kind, ids: &[String]) -> Result<Vec<Stored>, Error> {
         let found = join_all(ids.iter().map(|id| self.get(kind, id))).await;
         found.into_iter().filter_map(Result::transpose).collect()
     }
@@ -164,7 +165,7 @@ impl Nutshell {
             if stored::deleted(&row) {
                 continue;
             }
-            match self.stored(row) {
+            match self.stored(kind, row) {
                 Some(stored) => records.push(stored),
                 // Stubs where full records were asked for.
                 None => return Ok((self.read_all(kind, &ids).await?, ids)),
@@ -181,19 +182,21 @@ impl Nutshell {
 
 /// The parameters of a page of everything (sheet §4); pages count from 1.
 fn find(kind: Kind, number: usize, stubs: bool) -> Json {
-    let query = match kind {
-        // Leads of everybody, not only one's own.
-        Kind::Lead => json!({"filter": 2}),
-        _ => json!({}),
-    };
-    named([
-        ("query", query),
+    let mut params = named([
         ("orderBy", "id".into()),
         ("orderDirection", "ASC".into()),
         ("limit", PAGE.into()),
         ("page", number.into()),
         ("stubResponses", stubs.into()),
-    ])
+    ]);
+    match kind {
+        // Takes no query (sheet §4).
+        Kind::Product => {}
+        // Leads of everybody, not only one's own.
+        Kind::Lead => params["query"] = json!({"filter": 2}),
+        _ => params["query"] = json!({}),
+    }
+    params
 }
 
 fn ids(method: &str, rows: &[Json]) -> Result<Vec<String>, Error> {

@@ -2,24 +2,44 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::capability::Kind;
 use super::client::id_json;
 use super::directory::{elements, id, text};
+use super::footer;
 use crate::run::connect::Stored;
 
-/// A full record; `None` when it has no id or is only a stub. The marker is the text of `marker_field`.
-pub(super) fn stored(mut body: Json, marker_field: Option<&str>) -> Option<Stored> {
+/// A full record; `None` when it has no id or is only a stub. The marker is the text of `marker_field`, or stands at
+/// the end of a text where records have no custom fields.
+pub(super) fn stored(kind: Kind, body: Json, marker_field: Option<&str>) -> Option<Stored> {
     if body.get("stub").and_then(Json::as_bool) == Some(true) {
         return None;
     }
-    let id = id(&body)?;
     let rev = text(&body, "rev")?;
-    let marker = marker_field.and_then(|field| text(body.get("customFields")?, field));
+    listed(kind, body, rev, marker_field)
+}
+
+/// A record of a list that tells no revision.
+pub(super) fn listed(kind: Kind, mut body: Json, rev: String, marker_field: Option<&str>) -> Option<Stored> {
+    let id = id(&body)?;
+    let marker = marker_field.and_then(|field| match kind.marked_text() {
+        None => text(body.get("customFields")?, field),
+        Some(_) => footer::read(text_of(kind, &body), footer::label(field)).map(str::to_owned),
+    });
     if let Some(record) = body.as_object_mut() {
         // Addresses of avatars hold tokens (sheet §9.19), and records are kept as before-images.
         record.shift_remove("avatarUrl");
         record.shift_remove("avatar");
     }
     Some(Stored { id, rev, marker: marker.filter(|text| !text.is_empty()), body })
+}
+
+/// The text that can hold a marker, of either API: with its markup where there is one.
+pub(super) fn text_of(kind: Kind, body: &Json) -> &str {
+    let keys: &[&str] = match kind {
+        Kind::Note => &["noteMarkup", "note", "bodyMarkup", "body"],
+        _ => &["description"],
+    };
+    keys.iter().find_map(|key| body.get(*key)?.as_str()).unwrap_or_default()
 }
 
 /// Whether a record is in the trash.
@@ -201,7 +221,7 @@ mod tests {
     #[test]
     fn the_documented_account_is_read() {
         let Some(body) = sample("rpc.account.documented.json") else { return };
-        let account = stored(body, Some("Bitrix24 key")).expect("a record");
+        let account = stored(Kind::Account, body, Some("Bitrix24 key")).expect("a record");
         assert_eq!((account.id.as_str(), account.rev.as_str(), &account.marker), ("42", "1", &None));
         assert!(account.body.get("avatarUrl").is_none() && account.body.get("avatar").is_none());
         let phones = items(&account.body, "phone");
@@ -217,7 +237,7 @@ mod tests {
     #[test]
     fn the_live_lead_is_read() {
         let Some(body) = sample("rpc.findLeads.full.json") else { return };
-        let lead = stored(body["result"][0].clone(), Some("Bitrix24 key")).expect("a record");
+        let lead = stored(Kind::Lead, body["result"][0].clone(), Some("Bitrix24 key")).expect("a record");
         assert_eq!((lead.id.as_str(), lead.rev.as_str()), ("15739", "85"));
         assert_eq!(
             links(&lead.body, "contacts", "Contacts"),
@@ -226,19 +246,23 @@ mod tests {
         assert!(is_empty(&lead.body, "sources") && !is_empty(&lead.body, "tags"));
         assert!(customs(&lead.body).is_empty());
         let Some(body) = sample("rpc.findLeads.stub.json") else { return };
-        assert!(stored(body["result"][0].clone(), None).is_none(), "a stub is no record");
+        assert!(stored(Kind::Lead, body["result"][0].clone(), None).is_none(), "a stub is no record");
     }
 
     #[test]
     fn markers_and_empty_maps() {
-        let with =
-            |fields: Json| stored(json!({"id": "7", "rev": 3, "customFields": fields}), Some("Bitrix24 key"));
+        let with = |fields: Json| {
+            stored(Kind::Lead, json!({"id": "7", "rev": 3, "customFields": fields}), Some("Bitrix24 key"))
+        };
         let found = with(json!({"Bitrix24 key": "acme/deal/7", "Other": null})).expect("a record");
         assert_eq!(found.marker.as_deref(), Some("acme/deal/7"));
         assert_eq!(found.rev, "3");
         assert_eq!(customs(&found.body), Map::from_iter([("Bitrix24 key".to_owned(), json!("acme/deal/7"))]));
         assert_eq!(with(json!([])).expect("a record").marker, None);
-        assert!(stored(json!({"id": 7}), None).is_none() && stored(json!([]), None).is_none());
+        assert!(
+            stored(Kind::Lead, json!({"id": 7}), None).is_none()
+                && stored(Kind::Lead, json!([]), None).is_none()
+        );
     }
 
     #[test]

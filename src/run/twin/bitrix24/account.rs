@@ -82,12 +82,21 @@ pub(super) fn owner_types(_: &mut Call<'_>) -> Outcome {
     Ok(Answer::of(all.map(row).to_vec()))
 }
 
-/// `crm.type.list`: this portal has no Smart Processes.
+/// `crm.type.list`: the Smart Processes.
 pub(super) fn type_list(call: &mut Call<'_>) -> Outcome {
     if !call.settings.admin {
         return Err(Failure::thrown("ACCESS_DENIED", "Access denied"));
     }
-    Ok(Answer { total: Some(0), ..Answer::of(json!({ "types": [] })) })
+    let start = usize::try_from(call.args.get("start").map_or(0, Php::int).max(0)).unwrap_or(0);
+    let all = &call.portal.types;
+    let page: Vec<Value> = all.iter().skip(start).take(PAGE).map(|t| Value::Object(t.clone())).collect();
+    let end = start.saturating_add(page.len());
+    Ok(Answer {
+        rows: page.len(),
+        total: Some(all.len() as i64),
+        next: (end < all.len()).then_some(end as i64),
+        ..Answer::of(json!({ "types": page }))
+    })
 }
 
 /// A user as the webhook's scopes let it be seen: `user_brief` has no e-mail.

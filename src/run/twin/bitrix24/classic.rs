@@ -29,6 +29,14 @@ pub(super) fn id_arg(args: &Php) -> Result<i64, Failure> {
     if id > 0 { Ok(id) } else { Err(Failure::classic("ID is not defined or invalid.")) }
 }
 
+/// Fields of activities that come only when they are named (sheet 10.15).
+const ONLY_NAMED: [&str; 4] = ["COMMUNICATIONS", "FILES", "WEBDAV_ELEMENTS", "BINDINGS"];
+
+/// A kind of record that this portal does not have.
+pub(super) fn check_has(portal: &Portal, entity: Entity) -> Result<(), Failure> {
+    if portal.has(entity) { Ok(()) } else { Err(super::method_not_found()) }
+}
+
 /// Which keys of a record are served.
 #[derive(Debug, Default)]
 struct Selection {
@@ -43,7 +51,10 @@ impl Selection {
         let mut out = Selection::default();
         for name in select.map(Php::texts).unwrap_or_default() {
             match name.as_str() {
+                // Products drop it (sheet 10.8).
+                "*" if entity == Entity::Product => {}
                 "*" => out.system = true,
+                "PROPERTY_*" if entity == Entity::Product => out.custom = true,
                 "UF_*" => out.custom = true,
                 name if portal.field(entity, name).is_some()
                     || name.starts_with("PARENT_ID_")
@@ -59,14 +70,15 @@ impl Selection {
             }
         }
         if !out.system && !out.custom && out.named.is_empty() {
-            (out.system, out.custom) = (true, true);
+            (out.system, out.custom) = (true, entity != Entity::Product);
         }
         out
     }
 
     /// What `get` serves: everything.
     fn whole() -> Self {
-        Selection { system: true, custom: true, named: MULTIFIELDS.map(String::from).into() }
+        let named = MULTIFIELDS.into_iter().chain(["COMMUNICATIONS", "FILES"]).map(String::from).collect();
+        Selection { system: true, custom: true, named }
     }
 
     /// The described fields that are served, looked up once per call.
@@ -76,10 +88,13 @@ impl Selection {
     }
 
     fn covers(&self, field: Field<'_>) -> bool {
-        if UNRETURNED.contains(&field.code) {
+        // No list gives the bindings, whatever is named.
+        if UNRETURNED.contains(&field.code) || field.code == "BINDINGS" {
             return false;
         }
-        let masked = !field.is_multifield() && if field.custom { self.custom } else { self.system };
+        let masked = !field.is_multifield()
+            && !ONLY_NAMED.contains(&field.code)
+            && if field.custom { self.custom } else { self.system };
         masked || self.named.iter().any(|n| n == field.code)
     }
 }
@@ -178,6 +193,7 @@ pub(super) fn counts(
 
 /// `crm.<entity>.list`.
 pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
+    check_has(call.portal, entity)?;
     let args = call.args;
     let by = array_arg(args, &ORDER, "order")?;
     let wanted = array_arg(args, &FILTER, "filter")?;
@@ -215,6 +231,7 @@ pub(super) fn list(call: &mut Call<'_>, entity: Entity) -> Outcome {
 
 /// `crm.<entity>.get`.
 pub(super) fn get(call: &mut Call<'_>, entity: Entity) -> Outcome {
+    check_has(call.portal, entity)?;
     let id = id_arg(call.args)?;
     let table = call.portal.records.get(&entity);
     let record = table.and_then(|t| t.get(&id)).ok_or_else(|| Failure::classic("Not found"))?;
@@ -226,6 +243,7 @@ pub(super) fn get(call: &mut Call<'_>, entity: Entity) -> Outcome {
 
 /// `crm.<entity>.fields`.
 pub(super) fn fields(call: &mut Call<'_>, entity: Entity) -> Outcome {
+    check_has(call.portal, entity)?;
     let described = call.portal.fields.get(&entity).into_iter().flatten();
     let all: Map<String, Value> =
         described.map(|(code, d)| (code.clone(), Value::Object(d.clone()))).collect();

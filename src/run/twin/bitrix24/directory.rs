@@ -6,7 +6,7 @@ use super::classic::{FILTER, ORDER, array_arg};
 use super::filter::{Op, split_key};
 use super::methods::{Answer, Call, Failure, Outcome};
 use super::php::Php;
-use super::portal::{Entity, Portal, Record};
+use super::portal::{Category, Entity, Portal, Record};
 use super::records::int_of;
 
 fn text<'a>(row: &'a Record, key: &str) -> &'a str {
@@ -172,8 +172,13 @@ pub(super) fn category_list(call: &mut Call<'_>) -> Outcome {
     let Some(kind) = call.args.get("entityTypeId").filter(|v| **v != Php::Null) else {
         return Err(Failure::missing("entityTypeId"));
     };
+    let process =
+        u32::try_from(kind.int()).ok().and_then(|id| Some((id, call.portal.process_categories.get(&id)?)));
     let rows = match kind.int() {
-        2 => categories(call.portal),
+        2 => categories(&call.portal.categories, 2),
+        128.. if process.is_some() => {
+            process.map(|(id, rows)| categories(rows, i64::from(id))).unwrap_or_default()
+        }
         3 | 4 | 31 => Vec::new(),
         1 | 5 | 7 => {
             return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported"));
@@ -184,15 +189,19 @@ pub(super) fn category_list(call: &mut Call<'_>) -> Outcome {
     Ok(Answer { rows: total, total: Some(total as i64), ..Answer::of(json!({ "categories": rows })) })
 }
 
-fn categories(portal: &Portal) -> Vec<Value> {
-    let mut all: Vec<_> = portal.categories.iter().collect();
+fn categories(categories: &[Category], kind: i64) -> Vec<Value> {
+    let mut all: Vec<_> = categories.iter().collect();
     all.sort_by_key(|c| (c.sort, c.id));
-    let row = |c: &&super::portal::Category| {
-        let default = c.id == 0;
+    let first = if kind == 2 { Some(0) } else { all.first().map(|c| c.id) };
+    let row = |c: &&Category| {
+        let default = Some(c.id) == first;
         let mut row = json!({
-            "id": c.id, "name": c.name, "sort": c.sort, "entityTypeId": 2, "isDefault": if default { "Y" } else { "N" },
+            "id": c.id, "name": c.name, "sort": c.sort, "entityTypeId": kind, "isDefault": if default { "Y" } else { "N" },
         });
-        if let (false, Some(row)) = (default, row.as_object_mut()) {
+        if let (true, Some(row)) = (kind != 2, row.as_object_mut()) {
+            row.insert("isSystem".into(), json!("N"));
+            row.insert("code".into(), json!(""));
+        } else if let (false, Some(row)) = (default, row.as_object_mut()) {
             row.insert("originId".into(), json!(""));
             row.insert("originatorId".into(), json!(""));
         }

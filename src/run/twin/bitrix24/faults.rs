@@ -129,7 +129,13 @@ pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
     let table = portal.records.entry(entity).or_default();
     let id = table.last_key_value().map_or(1, |(id, _)| id.saturating_add(1));
     let mut row = Record::new();
-    let name = if entity == Entity::Contact { "LAST_NAME" } else { "TITLE" };
+    let name = match entity {
+        Entity::Contact => "LAST_NAME",
+        Entity::Product => "NAME",
+        Entity::Activity => "SUBJECT",
+        Entity::Comment => "COMMENT",
+        _ => "TITLE",
+    };
     for (key, value) in [("ID", id.to_string()), (name, format!("Added {id}"))] {
         row.insert(key.into(), Value::String(value));
     }

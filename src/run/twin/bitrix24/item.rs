@@ -19,7 +19,7 @@ const MAX_GROUPS: usize = 16;
 const EXTRA: [(&str, &str, bool, &[Entity]); 3] = [
     ("observers", "user", true, &Entity::ALL),
     ("webformId", "integer", false, &Entity::ALL),
-    ("contactIds", "crm_contact", true, &[Entity::Lead, Entity::Deal]),
+    ("contactIds", "crm_contact", true, &[Entity::Lead, Entity::Deal, Entity::Quote]),
 ];
 
 /// Legacy fields that are switched off: always null, described nowhere (seen in the documented answers).
@@ -60,8 +60,9 @@ fn target(call: &Call<'_>) -> Result<Target, Failure> {
     if kind == 5 {
         return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported"));
     }
-    let entity =
-        Entity::of_type_id(kind).ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
+    let entity = Entity::of_type_id(kind)
+        .filter(|entity| call.portal.has(*entity))
+        .ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))?;
     let original = call.args.get("useOriginalUfNames").is_some_and(Php::flag);
     let codes = call.portal.fields.get(&entity).into_iter().flatten().map(|(code, _)| code.as_str());
     Ok(Target { entity, original, names: Names::new(entity, codes, original) })

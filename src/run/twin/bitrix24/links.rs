@@ -1,8 +1,10 @@
 //! Link tables: contact to companies and back, deal to contacts (sheet 10.3, 10.4).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::methods::{Answer, Call, Failure, Outcome, Reverse};
+use super::methods::{Answer, Call, Failure, Outcome};
 use super::php::Php;
 use super::portal::{Entity, Link, Portal};
 
@@ -41,7 +43,7 @@ pub(super) fn company_contacts(call: &mut Call<'_>) -> Outcome {
         return Err(bad_owner());
     }
     let portal = &*call.portal;
-    let reverse = call.reverse.get_or_insert_with(|| build_reverse(portal));
+    let reverse = call.reverse.get_or_insert_default().contacts.get_or_insert_with(|| build_reverse(portal));
     let links = reverse.get(&id).into_iter().flatten();
     Ok(sorted(links.map(|(contact, l)| Link { id: *contact, ..l.clone() }).collect(), "CONTACT_ID"))
 }
@@ -73,8 +75,20 @@ pub(super) fn lead_contacts(call: &mut Call<'_>) -> Outcome {
     Ok(sorted(links.into_iter().collect(), "CONTACT_ID"))
 }
 
-fn build_reverse(portal: &Portal) -> Reverse {
-    let mut out = Reverse::new();
+/// `crm.quote.contact.items.get`.
+pub(super) fn quote_contacts(call: &mut Call<'_>) -> Outcome {
+    let id = owner(call.args);
+    if id <= 0 {
+        return Err(Failure::classic("The parameter id is invalid or not defined."));
+    }
+    if !call.portal.records.get(&Entity::Quote).is_some_and(|t| t.contains_key(&id)) {
+        return Err(Failure::classic("Not found."));
+    }
+    Ok(sorted(call.portal.quote_contacts_of(id), "CONTACT_ID"))
+}
+
+fn build_reverse(portal: &Portal) -> BTreeMap<i64, Vec<(i64, Link)>> {
+    let mut out = BTreeMap::<i64, Vec<(i64, Link)>>::new();
     let contacts = portal.records.get(&Entity::Contact).into_iter().flatten().map(|(id, _)| *id);
     for contact in contacts {
         for link in portal.companies_of(contact) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::php::Php;
 use super::portal::{Entity, Link, Portal};
 use super::settings::Settings;
-use super::{account, classic, directory, item, links, writes};
+use super::{account, classic, directory, item, links, rows, timeline, writes};
 
 /// What a method gives back before `total` and `next` are hoisted out of it.
 #[derive(Debug, Default)]
@@ -72,8 +72,14 @@ impl Failure {
 
 pub(super) type Outcome = Result<Answer, Failure>;
 
-/// Contacts per company: the reverse of the portal's link table, built when asked for.
-pub(super) type Reverse = BTreeMap<i64, Vec<(i64, Link)>>;
+/// The reverse of the portal's tables, built when asked for.
+#[derive(Debug, Default)]
+pub(super) struct Reverse {
+    /// Contacts per company.
+    pub(super) contacts: Option<BTreeMap<i64, Vec<(i64, Link)>>>,
+    /// Comments per owner.
+    pub(super) comments: Option<BTreeMap<(String, i64), Vec<i64>>>,
+}
 
 /// One call of one method.
 pub(super) struct Call<'a> {
@@ -129,7 +135,7 @@ impl Handler {
 }
 
 /// Methods without an entity in their name, in lower case.
-const PLAIN: [(&str, Plain); 25] = [
+const PLAIN: [(&str, Plain); 33] = [
     ("profile", account::profile),
     ("scope", account::scope),
     ("methods", account::methods),
@@ -152,6 +158,14 @@ const PLAIN: [(&str, Plain); 25] = [
     ("crm.company.contact.items.get", links::company_contacts),
     ("crm.deal.contact.items.get", links::deal_contacts),
     ("crm.lead.contact.items.get", links::lead_contacts),
+    ("crm.quote.contact.items.get", links::quote_contacts),
+    ("crm.deal.productrows.get", rows::of_deal),
+    ("crm.lead.productrows.get", rows::of_lead),
+    ("crm.quote.productrows.get", rows::of_quote),
+    ("crm.item.productrow.list", rows::list),
+    ("crm.activity.binding.list", timeline::bindings),
+    ("crm.timeline.comment.list", timeline::comments),
+    ("crm.timeline.comment.fields", timeline::comment_fields),
     ("crm.item.list", item::list),
     ("crm.item.get", item::get),
     ("crm.item.fields", item::fields),
@@ -174,16 +188,31 @@ pub(super) fn find(name: &str) -> Option<Handler> {
         return Some(Handler::Plain(*f));
     }
     let (word, rest) = name.strip_prefix("crm.")?.split_once('.')?;
-    let entity = Entity::ALL.into_iter().find(|e| e.word() == word)?;
-    let (_, f) = PER_ENTITY.iter().find(|(n, _)| *n == rest)?;
+    let entity = with_methods().find(|e| e.word() == word)?;
+    let (_, f) = PER_ENTITY.iter().find(|(n, _)| *n == rest && takes(entity, n))?;
     Some(Handler::PerEntity(*f, entity))
+}
+
+/// The entities with classic methods of their own.
+fn with_methods() -> impl Iterator<Item = Entity> {
+    Entity::ALL.into_iter().chain([Entity::Quote, Entity::Product, Entity::Activity])
+}
+
+/// Whether an entity has a method of this name here: the twin writes the four main entities only.
+fn takes(entity: Entity, method: &str) -> bool {
+    match method {
+        "add" | "update" | "delete" => Entity::ALL.contains(&entity),
+        "userfield.list" => Entity::ALL.contains(&entity) || entity == Entity::Quote,
+        _ => true,
+    }
 }
 
 /// Every method's name.
 pub(super) fn names() -> Vec<String> {
     let mut names: Vec<String> = PLAIN.iter().map(|(n, _)| (*n).to_owned()).collect();
-    for entity in Entity::ALL {
-        names.extend(PER_ENTITY.iter().map(|(n, _)| format!("crm.{}.{n}", entity.word())));
+    for entity in with_methods() {
+        let own = PER_ENTITY.iter().filter(|(n, _)| takes(entity, n));
+        names.extend(own.map(|(n, _)| format!("crm.{}.{n}", entity.word())));
     }
     names.push("batch".into());
     names.sort();

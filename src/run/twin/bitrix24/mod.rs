@@ -21,9 +21,11 @@ mod names;
 mod php;
 pub mod portal;
 mod records;
+mod rows;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -316,7 +318,8 @@ impl State {
         log.operating_s += worked / 1000.0;
         log.rows += rows as u64;
         match &mut outcome {
-            Ok(answer) if method.ends_with(".list") => {
+            // Bindings come whole and name no activity: nothing there could lie in pages.
+            Ok(answer) if method.ends_with(".list") && method != "crm.activity.binding.list" => {
                 struck.iter().for_each(|fault| falsify(fault, answer, self.pages.get(method)));
                 if self.settings.faults.iter().any(|f| matches!(f.kind, FaultKind::RepeatPage)) {
                     self.pages.insert(method.to_owned(), answer.result.clone());
@@ -335,7 +338,10 @@ fn falsify(fault: &FaultKind, answer: &mut Answer, before: Option<&Value>) {
         FaultKind::ShortPage => {
             let items = match &mut answer.result {
                 Value::Array(rows) => Some(rows),
-                Value::Object(o) => o.get_mut("items").and_then(Value::as_array_mut),
+                Value::Object(o) => {
+                    let key = if o.contains_key("items") { "items" } else { "productRows" };
+                    o.get_mut(key).and_then(Value::as_array_mut)
+                }
                 _ => None,
             };
             items.filter(|rows| rows.len() == list::PAGE).map(Vec::pop);
@@ -383,7 +389,7 @@ fn dump(portal: &Portal) -> Value {
         table.iter().map(|(id, r)| (id.to_string(), Value::Object(r.clone()))).collect::<Map<_, _>>()
     };
     let per_entity = |f: &dyn Fn(Entity) -> Value| {
-        Entity::ALL.into_iter().map(|e| (e.word().to_owned(), f(e))).collect::<Map<_, _>>()
+        portal.entities().into_iter().map(|e| (e.timeline_word(), f(e))).collect::<Map<_, _>>()
     };
     let categories = portal.categories.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort }));
     let mut dump = json!({
@@ -400,6 +406,13 @@ fn dump(portal: &Portal) -> Value {
         "records": per_entity(&|e| Value::Object(portal.records.get(&e).map(keyed).unwrap_or_default())),
         "contact_companies": links(&portal.contact_companies),
         "deal_contacts": links(&portal.deal_contacts),
+        "quote_contacts": links(&portal.quote_contacts),
+        "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
+        "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
+        "types": rows(&portal.types),
+        "process_categories": portal.process_categories.iter().map(|(id, all)| {
+            (id.to_string(), all.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort })).collect::<Value>())
+        }).collect::<Map<_, _>>(),
     });
     // A record's keys stand in the order in which they were written, which is no difference of data.
     dump.sort_all_objects();

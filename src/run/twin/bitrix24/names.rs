@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::portal::Entity;
-use super::records::{MULTIFIELDS, UNRETURNED};
+use super::records::MULTIFIELDS;
 
 /// The two-way table of one entity's names.
 pub(super) struct Names {
@@ -49,12 +49,11 @@ pub(super) fn universal_name(entity: Entity, code: &str, original: bool) -> Stri
         (_, "CREATED_BY_ID") => "createdBy",
         (_, "MODIFY_BY_ID") => "updatedBy",
         (_, "MOVED_BY_ID") => "movedBy",
-        (Entity::Lead, "STATUS_ID") => "stageId",
+        (Entity::Lead | Entity::Quote, "STATUS_ID") => "stageId",
         (Entity::Lead, "STATUS_SEMANTIC_ID") => "stageSemanticId",
         (Entity::Company, "COMPANY_TYPE") => "typeId",
         _ => return camel(code),
     };
-    debug_assert!(!UNRETURNED.contains(&code));
     fixed.to_owned()
 }
 
@@ -76,9 +75,20 @@ fn camel(code: &str) -> String {
 }
 
 /// The rest of a custom name behind `UF_`: letters only become camel case, anything with digits in it keeps its
-/// spelling behind the prefix.
+/// spelling behind the prefix. A process's number comes first and is none of these digits.
 fn custom_name(rest: &str) -> String {
     let rest = rest.strip_prefix("CRM_").unwrap_or(rest);
+    if let Some((number, own)) = rest.split_once('_')
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+    {
+        if own.bytes().all(|b| b.is_ascii_digit()) {
+            return format!("ufCrm{number}_{own}");
+        }
+        if own.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
+            return format!("ufCrm{number}{}", camel(&format!("X_{own}")).trim_start_matches('x'));
+        }
+    }
     if rest.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
         camel(&format!("UF_CRM_{rest}"))
     } else {
@@ -100,6 +110,10 @@ mod tests {
         assert_eq!(name(Entity::Contact, "PARENT_ID_128"), "parentId128");
         assert_eq!(name(Entity::Deal, "UF_CRM_1747309879"), "ufCrm_1747309879");
         assert_eq!(name(Entity::Deal, "BEGINDATE"), "begindate");
+        assert_eq!(name(Entity::Process(1032), "UF_CRM_3_DIGIT"), "ufCrm3Digit");
+        assert_eq!(name(Entity::Process(1032), "UF_CRM_3_1747309727"), "ufCrm3_1747309727");
+        assert_eq!(name(Entity::Process(1032), "UF_CRM_3_DIGIT10"), "ufCrm_3_DIGIT10");
+        assert_eq!(name(Entity::Quote, "STATUS_ID"), "stageId");
         assert_eq!(universal_name(Entity::Deal, "UF_CRM_1", true), "UF_CRM_1");
     }
 

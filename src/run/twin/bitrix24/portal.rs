@@ -15,11 +15,23 @@ pub enum Entity {
     Contact,
     /// `entityTypeId` 4.
     Company,
+    /// `entityTypeId` 7.
+    Quote,
+    /// Products of the catalogue; no CRM type.
+    Product,
+    /// Meetings, calls, tasks, e-mails; no CRM type.
+    Activity,
+    /// Comments of timelines; no CRM type.
+    Comment,
+    /// Items of the Smart Process with this `entityTypeId`.
+    Process(u32),
 }
 
 impl Entity {
-    /// Every entity, by `entityTypeId`.
+    /// The four that every portal has, by `entityTypeId`.
     pub const ALL: [Entity; 4] = [Entity::Lead, Entity::Deal, Entity::Contact, Entity::Company];
+    /// Those that a portal has where its `fields` describe them.
+    pub const MORE: [Entity; 4] = [Entity::Quote, Entity::Product, Entity::Activity, Entity::Comment];
 }
 
 /// A deal pipeline.
@@ -74,4 +86,14 @@ pub struct Portal {
     pub contact_companies: BTreeMap<i64, Vec<Link>>,
     /// Deal id to its contacts.
     pub deal_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Quote id to its contacts.
+    pub quote_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Product rows of deals, leads and quotes, as `crm.deal.productrows.get` answers them.
+    pub rows: BTreeMap<(Entity, i64), Vec<Record>>,
+    /// Activity id to what it hangs on: `entityTypeId` and id.
+    pub bindings: BTreeMap<i64, Vec<(i64, i64)>>,
+    /// Rows of `crm.type.list`: the Smart Processes.
+    pub types: Vec<Record>,
+    /// Pipelines of Smart Processes, by `entityTypeId`.
+    pub process_categories: BTreeMap<u32, Vec<Category>>,
 }

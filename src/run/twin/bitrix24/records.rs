@@ -75,6 +75,10 @@ impl Entity {
             Entity::Deal => 2,
             Entity::Contact => 3,
             Entity::Company => 4,
+            Entity::Quote => 7,
+            Entity::Process(id) => i64::from(id),
+            // No CRM types: nothing asks for them by number.
+            Entity::Product | Entity::Activity | Entity::Comment => 0,
         }
     }
 
@@ -85,17 +89,47 @@ impl Entity {
             Entity::Deal => "deal",
             Entity::Contact => "contact",
             Entity::Company => "company",
+            Entity::Quote => "quote",
+            Entity::Product => "product",
+            Entity::Activity => "activity",
+            Entity::Comment => "comment",
+            Entity::Process(_) => "process",
+        }
+    }
+
+    /// The short code of owners of product rows and of bindings (sheet 6).
+    pub fn short_code(self) -> String {
+        match self {
+            Entity::Lead => "L".into(),
+            Entity::Deal => "D".into(),
+            Entity::Contact => "C".into(),
+            Entity::Company => "CO".into(),
+            Entity::Quote => "Q".into(),
+            Entity::Process(id) => format!("T{id:x}"),
+            Entity::Product | Entity::Activity | Entity::Comment => String::new(),
+        }
+    }
+
+    /// The word in `ENTITY_TYPE` of comments (sheet 10.16).
+    pub fn timeline_word(self) -> String {
+        match self {
+            Entity::Process(id) => format!("dynamic_{id}"),
+            other => other.word().into(),
         }
     }
 
     /// The entity of an `entityTypeId`.
     pub fn of_type_id(id: i64) -> Option<Self> {
-        Entity::ALL.into_iter().find(|e| e.type_id() == id)
+        match id {
+            7 => Some(Entity::Quote),
+            128.. => u32::try_from(id).ok().map(Entity::Process),
+            _ => Entity::ALL.into_iter().find(|e| e.type_id() == id),
+        }
     }
 
     /// Whether records have phones and e-mails.
     pub(super) fn has_multifields(self) -> bool {
-        self != Entity::Deal
+        matches!(self, Entity::Lead | Entity::Contact | Entity::Company)
     }
 }
 
@@ -111,7 +145,8 @@ impl Portal {
         match entity {
             Entity::Contact => {
                 self.contact_companies.remove(&id);
-                self.deal_contacts.values_mut().for_each(|links| links.retain(|l| l.id != id));
+                let tables = self.deal_contacts.values_mut().chain(self.quote_contacts.values_mut());
+                tables.for_each(|links| links.retain(|l| l.id != id));
             }
             Entity::Company => {
                 self.contact_companies.values_mut().for_each(|links| links.retain(|l| l.id != id))
@@ -119,8 +154,15 @@ impl Portal {
             Entity::Deal => {
                 self.deal_contacts.remove(&id);
             }
-            Entity::Lead => {}
+            Entity::Quote => {
+                self.quote_contacts.remove(&id);
+            }
+            Entity::Activity => {
+                self.bindings.remove(&id);
+            }
+            Entity::Lead | Entity::Product | Entity::Comment | Entity::Process(_) => {}
         }
+        self.rows.remove(&(entity, id));
         Some(gone)
     }
 
@@ -138,6 +180,23 @@ impl Portal {
     /// The links of a deal to contacts; a bare `CONTACT_ID` counts as one link.
     pub(super) fn contacts_of(&self, deal: i64) -> Vec<Link> {
         self.links(&self.deal_contacts, Entity::Deal, deal, "CONTACT_ID")
+    }
+
+    /// The links of a quote to contacts; a bare `CONTACT_ID` counts as one link.
+    pub(super) fn quote_contacts_of(&self, quote: i64) -> Vec<Link> {
+        self.links(&self.quote_contacts, Entity::Quote, quote, "CONTACT_ID")
+    }
+
+    /// Whether the portal has this kind of record at all.
+    pub(super) fn has(&self, entity: Entity) -> bool {
+        Entity::ALL.contains(&entity) || self.fields.contains_key(&entity)
+    }
+
+    /// Every kind of record that the portal has, processes last.
+    pub fn entities(&self) -> Vec<Entity> {
+        let processes = self.fields.keys().filter(|e| matches!(e, Entity::Process(_))).copied();
+        let more = Entity::MORE.into_iter().filter(|e| self.has(*e));
+        Entity::ALL.into_iter().chain(more).chain(processes).collect()
     }
 
     fn links(
@@ -175,6 +234,14 @@ impl Portal {
             }
             (Entity::Deal, "CONTACT_ID") => {
                 primary(&self.contacts_of(id)).and_then(|l| text(l.id.to_string()))
+            }
+            (Entity::Quote, "CONTACT_ID") => {
+                primary(&self.quote_contacts_of(id)).and_then(|l| text(l.id.to_string()))
+            }
+            (Entity::Quote, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.quote_contacts_of(id)))),
+            (Entity::Process(_), "CONTACT_IDS") => {
+                let contact = row.get("CONTACT_ID").and_then(int_of).filter(|id| *id > 0);
+                Some(Cow::Owned(contact.into_iter().map(Value::from).collect()))
             }
             (Entity::Contact, "COMPANY_IDS") => Some(Cow::Owned(ids(&self.companies_of(id)))),
             (Entity::Deal, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.contacts_of(id)))),

@@ -54,6 +54,9 @@ pub struct Dialects {
     pub app_info_on_webhook: bool,
     /// Requests refused with 503 fill the bucket too.
     pub refused_requests_count: bool,
+    /// `=ownerId` of product rows reads the first of several owners only; that an array is taken is documented, but
+    /// marked as to be tested.
+    pub rows_of_first_owner_only: bool,
     /// `time.operating` and `operating_reset_at` are sent (absent on old and self-hosted servers).
     pub operating_shown: bool,
 }
@@ -69,6 +72,7 @@ impl Default for Dialects {
             empty_items_on_camel_names: false,
             app_info_on_webhook: false,
             refused_requests_count: false,
+            rows_of_first_owner_only: false,
             operating_shown: true,
         }
     }

@@ -238,6 +238,7 @@ pub(super) fn add(call: &mut Call<'_>, entity: Entity) -> Outcome {
         }
         Entity::Deal => &[("TYPE_ID", "DEAL_TYPE"), ("SOURCE_ID", "SOURCE")],
         Entity::Lead => &[("SOURCE_ID", "SOURCE"), ("HONORIFIC", "HONORIFIC"), ("STATUS_ID", "STATUS")],
+        _ => &[],
     };
     for (key, directory) in directories {
         if let Some(first) = first_status(call.portal, directory) {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::agenda::Agenda;
 use super::index::Index;
 use super::record::{Actor, Custom, Deal, Kind, Link, Note, Record};
 pub use super::tables::*;
@@ -25,12 +26,12 @@ pub struct Company {
     pub origins: Vec<Named>,
     pub sources: Vec<Source>,
     pub tags: Vec<Tag>,
-    pub products: Vec<Product>,
     pub fields: Vec<Field>,
     pub deletions: Vec<Deletion>,
     /// Boxed: the nodes of a tree that grows at its end stay half empty.
     records: [BTreeMap<i64, Box<Record>>; 3],
     notes: BTreeMap<i64, Note>,
+    pub(super) agenda: Agenda,
     pub(super) index: Index,
     counters: BTreeMap<&'static str, i64>,
     /// How far two ids stand apart.
@@ -58,11 +59,11 @@ impl Default for Company {
             origins: Vec::new(),
             sources: Vec::new(),
             tags: Vec::new(),
-            products: Vec::new(),
             fields: Vec::new(),
             deletions: Vec::new(),
             records: Default::default(),
             notes: BTreeMap::new(),
+            agenda: Agenda::default(),
             index: Index::default(),
             counters: BTreeMap::new(),
             id_step: 4,
@@ -328,8 +329,9 @@ impl Company {
         self.live(kind, parent)?;
         let id = self.next_id("Notes");
         let created = now_ms.div_euclid(1000);
-        self.notes
-            .insert(id, Note { id, rev: 0, parent: (kind, parent), text, author, created, deleted: None });
+        let seen_ms = now_ms.saturating_add(self.index.lag_ms);
+        let note = Note { id, rev: 0, parent: (kind, parent), text, author, created, deleted: None, seen_ms };
+        self.notes.insert(id, note);
         self.records[kind as usize].get_mut(&parent)?.notes.push(id);
         self.bump(kind, parent);
         Some(id)
@@ -346,7 +348,7 @@ impl Company {
         self.bump(kind, parent);
     }
 
-    fn bump(&mut self, kind: Kind, id: i64) {
+    pub(super) fn bump(&mut self, kind: Kind, id: i64) {
         if self.neighbour_bumps
             && let Some(record) = self.records[kind as usize].get_mut(&id)
         {

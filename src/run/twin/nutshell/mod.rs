@@ -4,6 +4,7 @@
 //! it tests. What the sheet leaves open is a switch in [`settings::Dialect`]. It answers as a function of its start
 //! state, the requests so far and the times that came with them.
 
+pub mod agenda;
 pub mod company;
 mod index;
 pub mod json;

@@ -303,4 +303,6 @@ pub struct Note {
     pub author: Actor,
     pub created: i64,
     pub deleted: Option<i64>,
+    /// From when on timelines and lists show it, Unix milliseconds.
+    pub seen_ms: i64,
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::agenda::{Head, Product};
 use super::company::{
-    Company, Field, FieldType, Market, Milestone, Named, Outcome, Product, Source, Stageset, Tag, User,
+    Company, Field, FieldType, Market, Milestone, Named, Outcome, Source, Stageset, Tag, User,
 };
 use super::phone::Phone;
 use super::record::{Actor, Item, Kind, Link, Owner, Record};
@@ -158,7 +159,16 @@ impl Company {
             let name = name(row).ok_or_else(|| format!("product {id} has no `name`"))?;
             let kind = text(row, "type").unwrap_or_else(|| "0".to_owned());
             let unit = text(row, "unit").unwrap_or_default();
-            company.products.push(Product { id, name, sku: text(row, "sku"), kind, unit });
+            let product = Product {
+                head: Head::seeded(id),
+                name,
+                sku: text(row, "sku"),
+                kind,
+                unit,
+                description: text(row, "description"),
+                prices: Default::default(),
+            };
+            company.agenda.products.insert(id, product);
         }
         for kind in Kind::ALL {
             let empty = Value::Null;

@@ -123,6 +123,14 @@ pub struct Dialect {
     pub undelete_drops_links: bool,
     /// Whether a change of links moves the other record's rev.
     pub neighbour_bumps: bool,
+    /// Whether RPC keeps and shows the description of a product, which only REST is known to show.
+    pub product_description: bool,
+    /// A new activity that is cancelled already: `Reject` (one client) or `Keep`.
+    pub new_cancelled_activity: OnBad,
+    /// Whether the `Date:` header of an e-mail sets its time.
+    pub email_date: bool,
+    /// Whether a lead may be among the participants of an activity in REST.
+    pub rest_activity_leads: bool,
     pub find_throttle: Throttle,
     /// How many of a thousand requests fail with 500 before anything is done.
     pub error_500_per_mille: u32,
@@ -155,6 +163,10 @@ impl Default for Dialect {
             patch_custom_field_paths: false,
             undelete_drops_links: true,
             neighbour_bumps: true,
+            product_description: true,
+            new_cancelled_activity: OnBad::Reject,
+            email_date: true,
+            rest_activity_leads: false,
             find_throttle: Throttle::Off,
             error_500_per_mille: 0,
             error_500: Error500::Object,

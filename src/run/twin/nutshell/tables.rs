@@ -76,17 +76,6 @@ pub struct Market {
     pub default: bool,
 }
 
-/// A product of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Product {
-    pub id: i64,
-    pub name: String,
-    pub sku: Option<String>,
-    /// "0" product, "1" service.
-    pub kind: String,
-    pub unit: String,
-}
-
 /// The types of custom fields (sheet §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {

@@ -4,7 +4,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::scalar;
 use crate::lang::schema::{Field, Schema};
-use crate::lang::types::Base;
+use crate::lang::types::{Base, Type};
 use crate::lang::value::Value;
 
 /// What one value of a slot is.
@@ -28,6 +28,8 @@ pub(super) enum Kind {
         zero_is_blank: bool,
     },
     Stage,
+    /// The object that something hangs on, as links name it.
+    Owner,
     Link {
         /// `CO_` of `CO_3`.
         prefix: Option<String>,
@@ -45,6 +47,17 @@ pub(super) enum Shape {
     Multifield,
     /// The connector's link lists: elements with primary flag and place.
     Links,
+    /// Product rows: elements with columns.
+    Rows,
+    /// The records that an activity hangs on.
+    Bindings,
+    /// With whom an activity was: elements with their kind and record.
+    Communications,
+    /// A property of a product: one value or several, each in an object.
+    Property {
+        /// Whether the schema has a list of them.
+        many: bool,
+    },
 }
 
 /// A scalar as JSON has it.
@@ -59,20 +72,25 @@ pub(super) enum Scalar<'a> {
 
 impl Kind {
     pub(super) fn of(schema: &Schema, field: &Field) -> Kind {
-        match &field.ty.base {
+        Kind::of_type(schema, &field.ty, field.custom)
+    }
+
+    pub(super) fn of_type(schema: &Schema, ty: &Type, custom: bool) -> Kind {
+        match &ty.base {
             Base::Text { .. } | Base::Phone | Base::Email | Base::Url => Kind::Text,
             Base::Integer => Kind::Int,
             Base::Decimal => Kind::Decimal,
             Base::Money => Kind::Money,
-            Base::Bool => Kind::Bool { always: !field.ty.optional },
+            Base::Bool => Kind::Bool { always: !ty.optional },
             Base::Date => Kind::Date,
             Base::DateTime => Kind::DateTime,
             Base::Address => Kind::Address,
             Base::File => Kind::File,
             Base::User => Kind::User,
+            Base::Enum(name) if name == "ENTITY_TYPE" => Kind::Owner,
             Base::Enum(name) => {
                 let known = schema.domains.get(name).is_some_and(|d| d.choices.iter().any(|c| c.code == "0"));
-                Kind::Enum { zero_is_blank: field.custom && !known }
+                Kind::Enum { zero_is_blank: custom && !known }
             }
             Base::Stage => Kind::Stage,
             Base::Link(object) => Kind::Link { prefix: scalar::short_code(object).map(|code| code + "_") },
@@ -123,6 +141,8 @@ impl Kind {
             Kind::Enum { zero_is_blank: true } if text == "0" => Value::Absent,
             Kind::Enum { .. } => Value::text(text),
             Kind::Stage => Value::text(scalar::stage_code(text)),
+            Kind::Owner if text == "0" => Value::Absent,
+            Kind::Owner => Value::text(scalar::owner_type(text)),
             Kind::Link { prefix } => {
                 let id = prefix.as_deref().and_then(|p| strip_prefix_ignoring_case(text, p)).unwrap_or(text);
                 if id == "0" { Value::Absent } else { Value::text(id) }

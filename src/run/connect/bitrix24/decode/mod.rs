@@ -5,6 +5,7 @@
 //! from and no request. One pass over the JSON; what fields there are and how each is read is worked out once.
 
 mod kind;
+mod lists;
 mod names;
 mod scalar;
 mod slot;
@@ -16,10 +17,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use self::kind::{Kind, Shape};
+use self::lists::Columns;
 use self::names::{Names, Place};
-pub use self::scalar::{short_code, stage_code};
+pub use self::scalar::{entity_type, owner_type, short_code, stage_code};
 use self::slot::{ElementsSeed, Multi, SlotSeed, multifield};
+use super::schema::own::ROWS;
 use crate::lang::schema::{Object, Schema};
+use crate::lang::types::Base;
 use crate::lang::value::{Record, Value};
 use crate::run::connect::Decode;
 
@@ -40,6 +44,7 @@ struct Slot {
     name: String,
     kind: Kind,
     shape: Shape,
+    columns: Option<Columns>,
 }
 
 impl Decoder {
@@ -54,9 +59,16 @@ impl Decoder {
                 shape: match field.attributes.first() {
                     Some(a) if a.name == "VALUE_TYPE" => Shape::Multifield,
                     Some(a) if a.name == "IS_PRIMARY" => Shape::Links,
+                    Some(_) if field.name == ROWS => Shape::Rows,
+                    Some(_) if field.name == "COMMUNICATIONS" => Shape::Communications,
+                    None if field.name == "BINDINGS" && field.ty.base == Base::AnyLink => Shape::Bindings,
+                    None if object.name == "product" && field.name.starts_with("PROPERTY_") => {
+                        Shape::Property { many: field.ty.many }
+                    }
                     _ if field.ty.many => Shape::Many,
                     _ => Shape::One,
                 },
+                columns: (field.name == ROWS).then(|| Columns::new(schema, &field.attributes)),
             })
             .collect();
         let links = slots.iter().enumerate().filter(|(_, s)| s.shape == Shape::Links);
@@ -156,9 +168,9 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_> {
         while let Some(place) = map.next_key_seed(cursor.key(self.unknown.as_deref_mut()))? {
             match place {
                 Place::Slot(slot) => {
-                    let Slot { name, kind, shape } = &decoder.slots[slot];
+                    let Slot { name, kind, shape, columns } = &decoder.slots[slot];
                     record[slot] = map
-                        .next_value_seed(SlotSeed { kind, shape: *shape })
+                        .next_value_seed(SlotSeed { kind, shape: *shape, columns: columns.as_ref() })
                         .map_err(|e| A::Error::custom(format!("`{name}`: {e}")))?;
                 }
                 Place::Fm => {

@@ -122,6 +122,11 @@ impl Visitor<'_> for KeySeed<'_, '_, '_> {
 
 /// The names of a classic field in universal records (sheet §8).
 fn universal(object: &str, field: &str) -> Vec<Cow<'static, str>> {
+    match (object, field) {
+        ("product", "DETAIL_TEXT") => return vec!["DESCRIPTION".into(), "detailText".into()],
+        ("product", "DETAIL_TEXT_TYPE") => return vec!["DESCRIPTION_TYPE".into(), "detailTextType".into()],
+        _ => {}
+    }
     let renamed = match (object, field) {
         (_, "DATE_CREATE") => "createdTime",
         (_, "DATE_MODIFY") => "updatedTime",
@@ -143,7 +148,7 @@ fn universal(object: &str, field: &str) -> Vec<Cow<'static, str>> {
 }
 
 /// `PARENT_ID_128` → `parentId128`; after a custom field's type number, digits keep their underscore.
-fn camel(name: &str, custom: bool) -> String {
+pub(super) fn camel(name: &str, custom: bool) -> String {
     let mut out = String::with_capacity(name.len());
     for part in name.split('_').filter(|part| !part.is_empty()) {
         let digits = part.bytes().all(|b| b.is_ascii_digit());

@@ -129,6 +129,34 @@ pub fn short_code(object: &str) -> Option<String> {
     })
 }
 
+/// The object behind an `entityTypeId` (sheet §6), as links name it.
+pub fn entity_type(id: &str) -> String {
+    match id {
+        "1" => "lead".to_owned(),
+        "2" => "deal".to_owned(),
+        "3" => "contact".to_owned(),
+        "4" => "company".to_owned(),
+        "5" => "old invoice".to_owned(),
+        "7" => "quote".to_owned(),
+        "14" => "order".to_owned(),
+        "31" => "invoice".to_owned(),
+        _ => format!("process {id}"),
+    }
+}
+
+/// The same for the spellings of owners: `2` as activities have it, `deal` and `dynamic_1046` as comments do.
+pub fn owner_type(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return entity_type(text);
+    }
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("dynamic_") {
+        Some(id) => entity_type(id),
+        None if lower == "smart_invoice" => "invoice".to_owned(),
+        None => lower,
+    }
+}
+
 /// A binding as a plan reads links to several objects: `company/3` for `CO_3`, `process 128/6` for `T80_6`. A binding
 /// of a kind that nobody knows stays as it is, and matches no map.
 pub fn binding(text: &str) -> String {

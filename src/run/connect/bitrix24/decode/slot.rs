@@ -9,12 +9,15 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::kind::{Kind, Scalar, Shape};
+use super::lists::{Binding, Columns, Communication, property, rows};
 use crate::lang::value::{Item, Value};
 
 /// Reads a field.
 pub(super) struct SlotSeed<'s> {
     pub(super) kind: &'s Kind,
     pub(super) shape: Shape,
+    /// Of product rows.
+    pub(super) columns: Option<&'s Columns>,
 }
 
 impl<'de> DeserializeSeed<'de> for SlotSeed<'_> {
@@ -33,6 +36,28 @@ impl<'de> DeserializeSeed<'de> for SlotSeed<'_> {
                 let mut found = Vec::new();
                 ElementsSeed(&mut |link: Link| found.push(link)).deserialize(d)?;
                 Ok(Value::list(found.into_iter().filter_map(Link::into_value).collect()))
+            }
+            Shape::Rows => match self.columns {
+                Some(columns) => rows(columns, d),
+                None => d.deserialize_ignored_any(IgnoredAny).map(|_| Value::Absent),
+            },
+            Shape::Bindings => {
+                let mut found: Vec<Value> = Vec::new();
+                ElementsSeed(&mut |binding: Binding| {
+                    found.extend(binding.into_value().filter(|value| !found.contains(value)));
+                })
+                .deserialize(d)?;
+                Ok(Value::list(found))
+            }
+            Shape::Communications => {
+                let mut found = Vec::new();
+                ElementsSeed(&mut |one: Communication| found.extend(one.into_value())).deserialize(d)?;
+                Ok(Value::list(found))
+            }
+            Shape::Property { many } => {
+                let raw = <&RawValue>::deserialize(d)?;
+                let mut found = property(&serde_json::from_str(raw.get()).map_err(D::Error::custom)?);
+                Ok(if many || found.len() > 1 { Value::list(found) } else { found.pop().unwrap_or_default() })
             }
         }
     }
@@ -72,7 +97,7 @@ macro_rules! visit_scalars {
 }
 
 /// One value.
-struct One<'s>(&'s Kind);
+pub(super) struct One<'s>(pub(super) &'s Kind);
 
 impl<'s> One<'s> {
     fn scalar<E: Error>(self, scalar: Scalar<'_>) -> Result<Value, E> {
@@ -186,7 +211,7 @@ impl<'de> Visitor<'de> for ManyVisitor<'_> {
     }
 }
 
-fn is_number(key: &str) -> bool {
+pub(super) fn is_number(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit())
 }
 
@@ -195,7 +220,7 @@ fn is_number(key: &str) -> bool {
 pub(super) struct Loose(pub(super) CompactString);
 
 impl Loose {
-    fn is_blank(&self) -> bool {
+    pub(super) fn is_blank(&self) -> bool {
         self.0.is_empty()
     }
 

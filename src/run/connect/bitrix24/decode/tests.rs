@@ -419,3 +419,122 @@ fn any_json() -> impl Strategy<Value = Json> {
         ]
     })
 }
+
+#[test]
+fn documented_objects_beyond_the_four() {
+    let Some(schema) = documented_schema() else { return };
+    let ty = |object: &str, field: &str| {
+        let found = schema.object(object).and_then(|o| o.field(field));
+        found.unwrap_or_else(|| panic!("{object}.{field}")).ty.to_string()
+    };
+    for (object, field, expected) in [
+        ("product", "DETAIL_TEXT", "text?"),
+        ("product", "CURRENCY_ID", "enum(CURRENCY)?"),
+        ("product", "PROPERTY_258", "text?"),
+        ("product", "ACTIVE", "bool"),
+        ("deal", "rows", "[record]?"),
+        ("quote", "rows", "[record]?"),
+        ("quote", "STATUS_ID", "enum(QUOTE_STATUS)?"),
+        ("quote", "DEAL_ID", "link(deal)?"),
+        ("quote", "CONTACT_IDS", "[link(contact)]?"),
+        ("activity", "TYPE_ID", "enum(ACTIVITY_TYPE)"),
+        ("activity", "BINDINGS", "[link]?"),
+        ("activity", "COMMUNICATIONS", "[text]?"),
+        ("activity", "COMPLETED", "bool"),
+        ("activity", "OWNER_TYPE_ID", "enum(ENTITY_TYPE)?"),
+        ("comment", "ENTITY_TYPE", "enum(ENTITY_TYPE)"),
+        ("comment", "FILES", "[file]?"),
+        ("comment", "AUTHOR_ID", "user?"),
+        ("process 1268", "STAGE_ID", "stage"),
+        ("process 1268", "PARENT_ID_2", "link(deal)?"),
+        ("process 1268", "PARENT_ID_1248", "link(process 1248)?"),
+        ("process 1268", "CONTACT_IDS", "[link(contact)]?"),
+        ("process 1268", "UF_CRM_44_1721812915476", "money?"),
+        ("process 1268", "OPENED", "bool"),
+    ] {
+        assert_eq!(ty(object, field), expected, "{object}.{field}");
+    }
+    assert!(schema.object("product").unwrap().field("DESCRIPTION").is_none());
+    let types = &schema.domains["ACTIVITY_TYPE"].choices;
+    assert_eq!((types[2].code.as_str(), types[2].title.as_deref()), ("2", Some("Call")));
+    assert!(schema.domains["ENTITY_TYPE"].choices.iter().any(|c| c.code == "process 1268"));
+    let text = crate::lang::schema::snapshot::write(&schema);
+    let read =
+        crate::lang::schema::snapshot::read(&crate::lang::text::SourceText::new("s.yaml", text.clone()));
+    assert_eq!(crate::lang::schema::snapshot::write(&read.unwrap()), text);
+}
+
+#[test]
+fn product_rows_of_either_method() {
+    let Some(schema) = documented_schema() else { return };
+    let deal = schema.object("deal").unwrap();
+    let rows = deal.field("rows").unwrap();
+    for (file, at) in [
+        ("samples/crm.deal.productrows.get.json", "/result"),
+        ("samples/crm.item.productrow.list.json", "/result/productRows"),
+    ] {
+        let Some(sample) = reference(file) else { return };
+        let listed = sample.pointer(at).unwrap();
+        let json = json!({"ID": "1", "rows": listed});
+        let record = Decoder::new(&schema, deal).decode(json.to_string().as_bytes()).unwrap();
+        let Value::List(found) = &record[deal.slot("rows").unwrap()] else { panic!("{file}") };
+        assert_eq!(found.len(), listed.as_array().unwrap().len());
+        let Value::Item(first) = &found[0] else { panic!() };
+        let attr =
+            |name: &str| first.attrs[rows.attributes.iter().position(|a| a.name == name).unwrap()].clone();
+        let (id, product, price) =
+            if file.contains("deal") { ("5", "450", "899.1") } else { ("17649", "9621", "90000") };
+        assert_eq!(first.value, Value::text(id));
+        assert_eq!(attr("PRODUCT_ID"), Value::text(product));
+        assert_eq!(attr("PRICE"), decimal(price));
+        assert_eq!(attr("TAX_INCLUDED"), Value::Bool(true));
+        assert_eq!(attr("DISCOUNT_TYPE_ID"), Value::text("2"));
+    }
+    // A row of free text has product 0.
+    let json = json!({"ID": "1", "rows": [{"id": 3, "productId": 0, "productName": "x"}]});
+    let record = Decoder::new(&schema, deal).decode(json.to_string().as_bytes()).unwrap();
+    let Value::List(found) = &record[deal.slot("rows").unwrap()] else { panic!() };
+    let Value::Item(first) = &found[0] else { panic!() };
+    assert_eq!(first.attrs[0], Value::Absent);
+}
+
+#[test]
+fn links_of_activities_and_comments() {
+    let Some(schema) = documented_schema() else { return };
+    let decode = |object: &str, json: Json| {
+        let found = schema.object(object).unwrap();
+        let record = Decoder::new(&schema, found).decode(json.to_string().as_bytes()).unwrap();
+        move |name: &str| record[found.slot(name).unwrap()].clone()
+    };
+    let call = decode(
+        "activity",
+        json!({
+            "ID": "7", "OWNER_TYPE_ID": "2", "OWNER_ID": "17", "DEADLINE": "9999-12-31T00:00:00+03:00",
+            "BINDINGS": [{"entityTypeId": 2, "entityId": 17}, {"entityTypeId": 1032, "entityId": 4}, {"entityTypeId": 2, "entityId": 17}],
+            "COMMUNICATIONS": [{"ID": "1", "TYPE": "PHONE", "VALUE": "+1555", "ENTITY_ID": "5", "ENTITY_TYPE_ID": "3", "ENTITY_SETTINGS": {"NAME": "x"}}],
+            "FILES": [{"id": 9, "url": "https://x"}], "SETTINGS": [],
+        }),
+    );
+    assert_eq!(call("BINDINGS"), texts(&["deal/17", "process 1032/4"]));
+    assert_eq!(call("OWNER_TYPE_ID"), Value::text("deal"));
+    assert_eq!(call("DEADLINE"), Value::Absent);
+    assert_eq!(call("FILES"), texts(&["9"]));
+    let Value::List(found) = call("COMMUNICATIONS") else { panic!() };
+    let expected =
+        Item { value: Value::text("+1555"), attrs: vec![Value::text("PHONE"), Value::text("contact/5")] };
+    assert_eq!(found, [Value::Item(Box::new(expected))]);
+    let Some(sample) = reference("samples/crm.timeline.comment.list.json") else { return };
+    let comment = decode("comment", sample["result"][0].clone());
+    assert_eq!((comment("ENTITY_TYPE"), comment("ENTITY_ID")), (Value::text("deal"), Value::Int(2)));
+    assert_eq!(comment("FILES"), texts(&["1", "2"]));
+    let on_process =
+        decode("comment", json!({"ID": "1", "ENTITY_ID": "4", "ENTITY_TYPE": "dynamic_1032", "FILES": []}));
+    assert_eq!(on_process("ENTITY_TYPE"), Value::text("process 1032"));
+    assert_eq!(on_process("FILES"), Value::Absent);
+    let product = decode(
+        "product",
+        json!({"ID": "1", "DESCRIPTION": "d", "PROPERTY_258": {"value": "test", "valueId": "9735"}}),
+    );
+    assert_eq!(product("DETAIL_TEXT"), Value::text("d"));
+    assert_eq!(product("PROPERTY_258"), Value::text("test"));
+}

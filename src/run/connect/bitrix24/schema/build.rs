@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::super::decode::{MULTIFIELDS, stage_code};
+use super::super::decode::{MULTIFIELDS, entity_type, stage_code};
+use super::own;
 use crate::lang::schema::{
     Attribute, Choice, Domain, Field, Object, Pipeline, Schema, Stage, User, Write, email_hash,
 };
@@ -14,12 +15,16 @@ use crate::lang::value::OutcomeKind;
 /// What the portal says of one object.
 #[derive(Clone, Debug, Default)]
 pub(in crate::run::connect::bitrix24) struct Described {
-    /// `company`.
+    /// `company`, `process 1032`.
     pub(in crate::run::connect::bitrix24) name: String,
-    /// The answer of `crm.<object>.fields`.
+    /// What people call it, where the portal says so.
+    pub(in crate::run::connect::bitrix24) title: Option<String>,
+    /// The answer of `crm.<object>.fields`, or of `crm.item.fields` for a process.
     pub(in crate::run::connect::bitrix24) fields: Json,
     /// The answer of `crm.<object>.userfield.list`.
     pub(in crate::run::connect::bitrix24) userfields: Json,
+    /// Why there are no fields.
+    pub(in crate::run::connect::bitrix24) hint: Option<String>,
 }
 
 /// What the portal says of itself.
@@ -30,6 +35,8 @@ pub(in crate::run::connect::bitrix24) struct Answers {
     pub(in crate::run::connect::bitrix24) statuses: Vec<Json>,
     /// Rows of `crm.category.list` for deals.
     pub(in crate::run::connect::bitrix24) categories: Vec<Json>,
+    /// Rows of `crm.category.list` for each process, by object.
+    pub(in crate::run::connect::bitrix24) process_categories: BTreeMap<String, Vec<Json>>,
     /// Rows of `crm.currency.list`.
     pub(in crate::run::connect::bitrix24) currencies: Vec<Json>,
     /// Rows of `user.get`.
@@ -59,11 +66,11 @@ pub(in crate::run::connect::bitrix24) fn text(json: &Json) -> Option<String> {
     }
 }
 
-fn key<'j>(row: &'j Json, name: &str) -> &'j Json {
+pub(super) fn key<'j>(row: &'j Json, name: &str) -> &'j Json {
     row.get(name).unwrap_or(&Json::Null)
 }
 
-fn is_yes(json: &Json) -> bool {
+pub(super) fn is_yes(json: &Json) -> bool {
     match json {
         Json::Bool(b) => *b,
         Json::String(text) => matches!(text.as_str(), "Y" | "1" | "true"),
@@ -121,7 +128,7 @@ impl Answers {
 
     fn pipelines(&self, objects: &[Object]) -> Vec<Pipeline> {
         let mut out = Vec::new();
-        for row in self.categories_in_order() {
+        for row in in_order(&self.categories) {
             let (Some(code), name) = (text(key(row, "id")), text(key(row, "name"))) else { continue };
             let entity = if code == "0" { "DEAL_STAGE".to_owned() } else { format!("DEAL_STAGE_{code}") };
             out.push(Pipeline {
@@ -140,14 +147,29 @@ impl Answers {
                 ..Pipeline::default()
             });
         }
+        for object in objects.iter().filter(|o| o.slot("STAGE_ID").is_some()) {
+            let Some(kind) = object.name.strip_prefix("process ") else { continue };
+            let one = object.slot("CATEGORY_ID").is_none();
+            for row in self.process_categories.get(&object.name).map(|c| in_order(c)).unwrap_or_default() {
+                let Some(category) = text(key(row, "id")) else { continue };
+                let directory = format!("DYNAMIC_{kind}_STAGE_{category}");
+                out.push(Pipeline {
+                    object: object.name.clone(),
+                    name: text(key(row, "name")).unwrap_or_else(|| format!("Pipeline {category}")),
+                    stages: self.directory(&directory).into_iter().filter_map(stage).collect(),
+                    code: if one { String::new() } else { category },
+                    ..Pipeline::default()
+                });
+            }
+        }
         out
     }
+}
 
-    fn categories_in_order(&self) -> Vec<&Json> {
-        let mut rows: Vec<&Json> = self.categories.iter().collect();
-        rows.sort_by_key(|row| (number(key(row, "sort")), number(key(row, "id"))));
-        rows
-    }
+fn in_order(categories: &[Json]) -> Vec<&Json> {
+    let mut rows: Vec<&Json> = categories.iter().collect();
+    rows.sort_by_key(|row| (number(key(row, "sort")), number(key(row, "id"))));
+    rows
 }
 
 fn number(json: &Json) -> i64 {
@@ -179,7 +201,7 @@ fn user(row: &Json, salt: &str) -> Option<User> {
 }
 
 /// What grows while the objects are gone through.
-struct Build<'a> {
+pub(super) struct Build<'a> {
     answers: &'a Answers,
     domains: BTreeMap<String, Domain>,
 }
@@ -193,23 +215,33 @@ impl Build<'_> {
             .into_iter()
             .filter_map(|row| Some((text(key(row, "FIELD_NAME"))?, row)))
             .collect();
-        let mut out = Object { name: described.name.clone(), ..Object::default() };
-        for (name, about) in fields {
+        let object = described.name.as_str();
+        let (title, hint) = (described.title.clone(), described.hint.clone());
+        let mut out = Object { name: object.to_owned(), title, hint, ..Object::default() };
+        if hint_only(described) {
+            return out;
+        }
+        for (key, about) in fields {
+            let name = own::canonical(object, key, about);
             // Described, but returned by no list; a spec must not count on what never comes (sheet §7).
-            if matches!(name.as_str(), "COMPANY_IDS" | "CONTACT_IDS")
-                && link_list(&described.name) != Some(name)
-            {
+            let never = matches!(name.as_ref(), "COMPANY_IDS" | "CONTACT_IDS")
+                && link_list(object) != Some(name.as_ref());
+            if never || own::is_double(object, &name) {
                 continue;
             }
-            out.fields.push(self.field(&described.name, name, about, userfields.get(name).copied()));
+            out.fields.push(self.field(object, &name, about, userfields.get(name.as_ref()).copied()));
         }
-        // A portal may leave the link lists out of its description, since its own lists never return them.
-        if let Some(list) = link_list(&described.name)
-            && !fields.contains_key(list)
-        {
-            out.fields.push(self.field(&described.name, list, &Json::Null, None));
+        // A portal may leave the link lists out of its description, since its own lists never return them. A process
+        // without clients has no contacts.
+        let links = link_list(object)
+            .filter(|_| !object.starts_with("process ") || out.fields.iter().any(|f| f.name == "CONTACT_ID"));
+        for list in links.into_iter().chain(own::added(object)) {
+            if out.fields.iter().all(|field| field.name != list) {
+                out.fields.push(self.field(object, list, &Json::Null, None));
+            }
         }
         out.fields.sort_by(|a, b| a.name.cmp(&b.name));
+        out.fields.dedup_by(|a, b| a.name == b.name);
         out
     }
 
@@ -217,7 +249,10 @@ impl Build<'_> {
         let custom = is_yes(key(about, "isDynamic")) || name.starts_with("UF_");
         let mut many = is_yes(key(about, "isMultiple"));
         let mut attributes = Vec::new();
-        let base = if link_list(object) == Some(name) {
+        let base = if let Some(own) = self.own(object, name, about) {
+            (many, attributes) = (own.many, own.attributes);
+            own.base
+        } else if link_list(object) == Some(name) {
             many = true;
             attributes.push(Attribute { name: "IS_PRIMARY".to_owned(), ty: Type::one(Base::Bool) });
             attributes.push(Attribute { name: "SORT".to_owned(), ty: Type::one(Base::Integer) });
@@ -234,10 +269,15 @@ impl Build<'_> {
             || matches!(
                 (object, name),
                 (_, "ID" | "DATE_CREATE" | "DATE_MODIFY")
-                    | ("company", "TITLE")
+                    | ("company" | "quote", "TITLE")
                     | ("deal", "CATEGORY_ID" | "STAGE_ID")
                     | ("lead", "STATUS_ID")
-            );
+                    | ("product", "NAME")
+                    | ("activity", "TYPE_ID" | "CREATED")
+                    | ("comment", "CREATED" | "ENTITY_ID" | "ENTITY_TYPE")
+            )
+            || object.starts_with("process ")
+                && matches!(name, "CATEGORY_ID" | "STAGE_ID" | "CREATED_TIME" | "UPDATED_TIME");
         Field {
             name: name.to_owned(),
             title: title(name, about, userfield),
@@ -268,7 +308,8 @@ impl Build<'_> {
             .or_else(|| userfield.and_then(|row| text(key(row, "USER_TYPE_ID"))))
             .unwrap_or_default();
         match (object, name) {
-            ("deal", "STAGE_ID") | ("lead" | "quote", "STATUS_ID") => return Base::Stage,
+            ("deal", "STAGE_ID") | ("lead", "STATUS_ID") => return Base::Stage,
+            (process, "STAGE_ID") if process.starts_with("process ") => return Base::Stage,
             ("deal", "STAGE_SEMANTIC_ID") | ("lead", "STATUS_SEMANTIC_ID") => {
                 return self.fixed("SEMANTIC", &["P", "S", "F"]);
             }
@@ -283,8 +324,9 @@ impl Build<'_> {
             "datetime" => Base::DateTime,
             "money" => Base::Money,
             "address" => Base::Address,
-            "file" => Base::File,
+            "file" | "product_file" | "diskfile" | "attached_diskfile" => Base::File,
             "user" | "employee" => Base::User,
+            "product_property" | "productproperty" => Base::Text { max: None },
             "crm_status" => {
                 let directories: Vec<String> = match key(about, "statusType") {
                     Json::Array(codes) => codes.iter().filter_map(text).collect(),
@@ -297,7 +339,7 @@ impl Build<'_> {
                 }
             }
             "enumeration" => self.enumeration(format!("{object}.{name}"), about, userfield),
-            "crm_category" => self.categories(format!("{object}.{name}")),
+            "crm_category" => self.categories(object, format!("{object}.{name}")),
             "crm_currency" => self.currencies(),
             "crm" => {
                 let allowed: Vec<String> = settings
@@ -324,7 +366,7 @@ impl Build<'_> {
         }
     }
 
-    fn fixed(&mut self, name: &str, codes: &[&str]) -> Base {
+    pub(super) fn fixed(&mut self, name: &str, codes: &[&str]) -> Base {
         let choices = codes.iter().map(|code| Choice { code: (*code).to_owned(), title: None }).collect();
         self.domains.entry(name.to_owned()).or_insert(Domain { choices, ..Domain::default() });
         Base::Enum(name.to_owned())
@@ -354,16 +396,46 @@ impl Build<'_> {
         Base::Enum(name)
     }
 
-    fn categories(&mut self, name: String) -> Base {
-        let rows = self.answers.categories_in_order();
-        let choices = rows
-            .into_iter()
-            .filter_map(|row| Some(Choice { code: text(key(row, "id"))?, title: text(key(row, "name")) }));
+    fn categories(&mut self, object: &str, name: String) -> Base {
+        let rows = if object == "deal" {
+            Some(&self.answers.categories)
+        } else {
+            self.answers.process_categories.get(object)
+        };
+        let choices =
+            rows.map(|rows| in_order(rows)).unwrap_or_default().into_iter().filter_map(|row| {
+                Some(Choice { code: text(key(row, "id"))?, title: text(key(row, "name")) })
+            });
         self.domains.insert(name.clone(), Domain { choices: distinct(choices), ..Domain::default() });
         Base::Enum(name)
     }
 
-    fn currencies(&mut self) -> Base {
+    /// An enumeration whose values the API's documentation lists.
+    pub(super) fn titled(&mut self, name: &str, choices: &[(&str, &str)]) -> Base {
+        let choices = choices
+            .iter()
+            .map(|(code, title)| Choice { code: (*code).to_owned(), title: Some((*title).to_owned()) });
+        self.domains
+            .entry(name.to_owned())
+            .or_insert_with(|| Domain { choices: choices.collect(), ..Domain::default() });
+        Base::Enum(name.to_owned())
+    }
+
+    /// The objects that activities and comments hang on, by the names that links give them.
+    pub(super) fn entity_types(&mut self) -> Base {
+        let base = self.titled("ENTITY_TYPE", own::ENTITY_TYPES);
+        let processes = self.answers.objects.iter().filter(|o| o.name.starts_with("process "));
+        let processes: Vec<Choice> =
+            processes.map(|o| Choice { code: o.name.clone(), title: o.title.clone() }).collect();
+        if let Some(domain) = self.domains.get_mut("ENTITY_TYPE") {
+            domain.choices = distinct(std::mem::take(&mut domain.choices).into_iter().chain(processes))
+                .into_iter()
+                .collect();
+        }
+        base
+    }
+
+    pub(super) fn currencies(&mut self) -> Base {
         let choices = self.answers.currencies.iter().filter_map(|row| {
             Some(Choice { code: text(key(row, "CURRENCY"))?, title: text(key(row, "FULL_NAME")) })
         });
@@ -382,9 +454,15 @@ fn distinct(choices: impl Iterator<Item = Choice>) -> Vec<Choice> {
 pub(in crate::run::connect::bitrix24) fn link_list(object: &str) -> Option<&'static str> {
     match object {
         "contact" => Some("COMPANY_IDS"),
-        "deal" => Some("CONTACT_IDS"),
+        "deal" | "quote" => Some("CONTACT_IDS"),
+        _ if object.starts_with("process ") => Some("CONTACT_IDS"),
         _ => None,
     }
+}
+
+/// Whether the portal has the object, but does not describe it to this webhook.
+fn hint_only(described: &Described) -> bool {
+    described.hint.is_some() && described.fields.is_null()
 }
 
 /// `COMPANY` and `DYNAMIC_128`, as the settings of a binding field name types.
@@ -393,19 +471,6 @@ fn crm_type(name: &str) -> Option<String> {
         "LEAD" | "DEAL" | "CONTACT" | "COMPANY" | "QUOTE" => Some(name.to_lowercase()),
         "SMART_INVOICE" => Some("invoice".to_owned()),
         _ => name.strip_prefix("DYNAMIC_").map(entity_type),
-    }
-}
-
-/// The object behind an `entityTypeId` (sheet §6).
-fn entity_type(id: &str) -> String {
-    match id {
-        "1" => "lead".to_owned(),
-        "2" => "deal".to_owned(),
-        "3" => "contact".to_owned(),
-        "4" => "company".to_owned(),
-        "7" => "quote".to_owned(),
-        "31" => "invoice".to_owned(),
-        _ => format!("process {id}"),
     }
 }
 

@@ -1,7 +1,8 @@
-//! What the portal says of itself: objects, directories, pipelines, currencies, users. One batch, and one more where
-//! there are many users or directory entries.
+//! What the portal says of itself: objects, directories, pipelines, currencies, users. One batch; one more for each
+//! two dozen Smart Processes, and where there are many users or directory entries.
 
 pub(super) mod build;
+pub(super) mod own;
 
 use serde_json::Value as Json;
 
@@ -11,13 +12,25 @@ use super::wire::{Answer, Batch, Command, number};
 use crate::lang::schema::Schema;
 use crate::run::connect::Error;
 
-/// The objects that this version reads, with the methods that describe them.
+/// The objects that every portal has, with the methods that describe them.
 const OBJECTS: [(&str, &str, &str); 4] = [
     ("company", "crm.company.fields", "crm.company.userfield.list"),
     ("contact", "crm.contact.fields", "crm.contact.userfield.list"),
     ("deal", "crm.deal.fields", "crm.deal.userfield.list"),
     ("lead", "crm.lead.fields", "crm.lead.userfield.list"),
 ];
+/// The objects that a portal may lack, or keep from this webhook.
+const OPTIONAL: [(&str, &str, Option<&str>); 4] = [
+    ("activity", "crm.activity.fields", None),
+    ("comment", "crm.timeline.comment.fields", None),
+    ("product", "crm.product.fields", None),
+    ("quote", "crm.quote.fields", Some("crm.quote.userfield.list")),
+];
+const TYPES: &str = "crm.type.list";
+const ITEM_FIELDS: &str = "crm.item.fields";
+const CATEGORIES: &str = "crm.category.list";
+/// Smart Processes that one batch describes, with two commands each.
+const PROCESSES: usize = 25;
 /// Pages of users in the first batch: a page behind the last one is asked for in vain.
 const FIRST_PAGES: usize = 4;
 /// Pages of users in a further batch.
@@ -32,8 +45,15 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
         commands.push(Command::new(format!("{object}_fields"), fields, &[]));
         commands.push(Command::new(format!("{object}_custom"), userfields, &[("filter[LANG]", "en")]));
     }
+    for (object, fields, userfields) in OPTIONAL {
+        commands.push(Command::new(format!("{object}_fields"), fields, &[]));
+        commands.extend(
+            userfields.map(|m| Command::new(format!("{object}_custom"), m, &[("filter[LANG]", "en")])),
+        );
+    }
+    commands.push(Command::new("types", TYPES, &[("order[id]", "ASC"), ("start", "0")]));
     commands.push(Command::new("statuses", "crm.status.list", &[("order[SORT]", "ASC")]));
-    commands.push(Command::new("categories", "crm.category.list", &[("entityTypeId", "2")]));
+    commands.push(Command::new("categories", CATEGORIES, &[("entityTypeId", "2")]));
     commands.push(Command::new("currencies", "crm.currency.list", &[]));
     commands.push(Command::new("mode", "crm.settings.mode.get", &[]));
     commands.extend(user_pages(0, FIRST_PAGES));
@@ -46,13 +66,30 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
     for (object, fields, userfields) in OBJECTS {
         let described = take(&format!("{object}_fields"), fields).and_then(|fields| {
             let userfields = take(&format!("{object}_custom"), userfields)?;
-            Ok(Described { name: object.to_owned(), fields, userfields })
+            Ok(Described { name: object.to_owned(), fields, userfields, ..Described::default() })
         });
         match described {
             Ok(described) => answers.objects.push(described),
             Err(Error::Refused { .. }) if object == "lead" && without_leads => {}
             Err(error) => return Err(error),
         }
+    }
+    for (object, fields, userfields) in OPTIONAL {
+        let command = format!("{object}_fields");
+        if is_unknown(&batch, &command) {
+            continue;
+        }
+        let mut described = Described { name: object.to_owned(), ..Described::default() };
+        match take(&command, fields) {
+            Ok(answer) => {
+                described.fields = answer;
+                if let Some(method) = userfields {
+                    described.userfields = take(&format!("{object}_custom"), method)?;
+                }
+            }
+            Err(error) => described.hint = Some(kept_back(error)?),
+        }
+        answers.objects.push(described);
     }
     answers.statuses = rows(&take("statuses", "crm.status.list")?).into_iter().cloned().collect();
     let total = batch.total("statuses").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
@@ -65,16 +102,80 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
             return Err(inconsistent("crm.status.list", why));
         }
     }
-    let categories = take("categories", "crm.category.list")?;
-    answers.categories =
-        rows(categories.get("categories").unwrap_or(&categories)).into_iter().cloned().collect();
+    answers.categories = inner_rows(&take("categories", CATEGORIES)?, "categories");
     answers.currencies = rows(&take("currencies", "crm.currency.list")?).into_iter().cloned().collect();
     let mut users = Users::default();
     if !users.take(client, &batch, FIRST_PAGES)? {
         users.rest(client).await?;
     }
     answers.users = users.rows;
+    if !is_unknown(&batch, "types") {
+        let mut types = inner_rows(&take("types", TYPES)?, "types");
+        let total = batch.total("types").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        while types.len() < total {
+            let start = serde_json::json!({"order": {"id": "ASC"}, "start": types.len()});
+            let more = inner_rows(&client.call(TYPES, start).await?.tree(), "types");
+            if more.is_empty() {
+                let why = format!("{} Smart Processes came of the {total} that it counts", types.len());
+                return Err(inconsistent(TYPES, why));
+            }
+            types.extend(more);
+        }
+        processes(client, &types, &mut answers).await?;
+    }
     Ok(answers.schema(salt))
+}
+
+/// Describes the Smart Processes (sheet §10.12): an object each.
+async fn processes(client: &Client, types: &[Json], answers: &mut Answers) -> Result<(), Error> {
+    for chunk in types.chunks(PROCESSES) {
+        let mut commands = Vec::new();
+        let mut known = Vec::new();
+        for row in chunk {
+            let id = row.get("entityTypeId").and_then(text);
+            let id = id.ok_or_else(|| malformed(TYPES, "a Smart Process without `entityTypeId`"))?;
+            let parameters = [("entityTypeId", id.as_str()), ("useOriginalUfNames", "Y")];
+            commands.push(Command::new(format!("f{id}"), ITEM_FIELDS, &parameters));
+            commands.push(Command::new(format!("c{id}"), CATEGORIES, &parameters[..1]));
+            known.push((id, row.get("title").and_then(text)));
+        }
+        let answer = client.batch(&commands).await?;
+        let batch = parse(&answer)?;
+        for (id, title) in known {
+            let mut described = Described { name: format!("process {id}"), title, ..Described::default() };
+            match result(client, &batch, &format!("f{id}"), ITEM_FIELDS) {
+                Ok(fields) => described.fields = fields,
+                Err(error) => described.hint = Some(kept_back(error)?),
+            }
+            // A process without pipelines may refuse to list them.
+            if batch.problem(&format!("c{id}")).is_none() {
+                let found = result(client, &batch, &format!("c{id}"), CATEGORIES)?;
+                answers.process_categories.insert(described.name.clone(), inner_rows(&found, "categories"));
+            }
+            answers.objects.push(described);
+        }
+    }
+    Ok(())
+}
+
+/// The rows of `{"categories": […]}`, or of a bare list.
+fn inner_rows(answer: &Json, name: &str) -> Vec<Json> {
+    rows(answer.get(name).unwrap_or(answer)).into_iter().cloned().collect()
+}
+
+/// Whether the portal has no such method.
+fn is_unknown(batch: &Batch<'_>, command: &str) -> bool {
+    batch.problem(command).is_some_and(|problem| problem.code.eq_ignore_ascii_case("ERROR_METHOD_NOT_FOUND"))
+}
+
+/// Why an object is not described, for the snapshot; what concerns more than this object stays an error.
+fn kept_back(error: Error) -> Result<String, Error> {
+    match error {
+        Error::Refused { .. } | Error::Denied { .. } => {
+            Ok(format!("{error}; once it is allowed, take the snapshot again"))
+        }
+        other => Err(other),
+    }
 }
 
 /// E-mail addresses of the users, by id.

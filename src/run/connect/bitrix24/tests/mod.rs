@@ -1,5 +1,6 @@
 //! The client against a scripted portal on a virtual clock.
 
+mod more;
 mod twin;
 
 use std::cell::{Cell, RefCell};

@@ -41,13 +41,13 @@ impl Transport for Carrier {
     }
 }
 
-struct Rig {
-    twin: Rc<Twin>,
+pub(super) struct Rig {
+    pub(super) twin: Rc<Twin>,
     clock: Rc<VirtualClock>,
-    source: Bitrix24,
+    pub(super) source: Bitrix24,
 }
 
-fn rig(portal: Portal, change: impl FnOnce(&mut twin::bitrix24::Settings)) -> Rig {
+pub(super) fn rig(portal: Portal, change: impl FnOnce(&mut twin::bitrix24::Settings)) -> Rig {
     let mut settings = twin::bitrix24::Settings::default();
     change(&mut settings);
     let webhook = Webhook::parse(&format!("https://{HOST}/rest/1/{}/", settings.secret)).unwrap();
@@ -60,7 +60,7 @@ fn rig(portal: Portal, change: impl FnOnce(&mut twin::bitrix24::Settings)) -> Ri
 }
 
 impl Rig {
-    fn extract(&self, object: &str) -> Result<Vec<Raw>, Error> {
+    pub(super) fn extract(&self, object: &str) -> Result<Vec<Raw>, Error> {
         let (mut cursor, mut out) = (String::new(), Vec::new());
         loop {
             let batch = wait(self.source.extract(object, &cursor))?;
@@ -104,9 +104,12 @@ fn the_schema_of_a_portal() {
     let rig = rig(Portal::acme(0.1, 5), |_| {});
     assert_eq!(wait(rig.source.account()).unwrap().id, HOST);
     let schema = wait(rig.source.schema("salt")).unwrap();
-    assert_eq!(rig.twin.log().requests, 2, "one for the account, one for the schema");
+    assert_eq!(rig.twin.log().requests, 3, "one for the account, one for the schema, one for its process");
     let names: Vec<&str> = schema.objects.iter().map(|o| o.name.as_str()).collect();
-    assert_eq!(names, ["company", "contact", "deal", "lead"]);
+    assert_eq!(
+        names,
+        ["activity", "comment", "company", "contact", "deal", "lead", "process 1032", "product", "quote"]
+    );
     for object in &schema.objects {
         assert!(object.fields.is_sorted_by(|a, b| a.name < b.name), "{}", object.name);
     }
@@ -150,7 +153,13 @@ fn the_schema_of_a_portal() {
         schema.pipelines.iter().map(|p| (p.object.as_str(), p.code.as_str(), p.name.as_str())).collect();
     assert_eq!(
         pipelines,
-        [("deal", "1", "Сервис"), ("deal", "0", "Продажи"), ("lead", "", "Leads")],
+        [
+            ("deal", "1", "Сервис"),
+            ("deal", "0", "Продажи"),
+            ("lead", "", "Leads"),
+            ("process 1032", "7", "Продажа"),
+            ("process 1032", "9", "Аренда"),
+        ],
         "by `sort`"
     );
     let ends: Vec<(&str, bool)> =

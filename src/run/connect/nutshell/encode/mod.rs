@@ -2,6 +2,7 @@
 //!
 //! What a stored record holds already is not written again, so that an adoption that is repeated writes nothing.
 
+mod lists;
 mod slot;
 mod values;
 
@@ -11,9 +12,9 @@ use serde_json::{Map, Value as Json, json};
 
 use self::slot::{Slot, StageWrite};
 use super::capability::Kind;
-use super::client::id_json;
+use super::client::{AUTHOR, id_json};
 use super::directory::{self, Directory};
-use super::stored;
+use super::{footer, stored};
 use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{StageValue, Value};
@@ -59,7 +60,7 @@ impl Encoder {
         let kind = Kind::parse(&map.target)
             .ok_or_else(|| error(&map.target, "this version writes no such records"))?;
         let object = live.object(&map.target).ok_or_else(|| error(&map.target, "it is not in the schema"))?;
-        if directory.field(kind, marker_field).is_none() {
+        if kind.is_core() && directory.field(kind, marker_field).is_none() {
             let why = "the custom field for markers is not there: it is made when a migration starts";
             return Err(error(marker_field, why));
         }
@@ -95,6 +96,10 @@ impl Encoder {
             }
         };
         match &target.slot {
+            Slot::Plain("note", shape) => {
+                let text = shape.json(name, value, directory)?;
+                field("note", text.as_str().map(|text| json!(unmentioned(text))));
+            }
             Slot::Plain(key, shape) => field(key, Some(shape.json(name, value, directory)?)),
             Slot::Contact(key) => field(key, values::contact_items(name, key, value, before)?),
             Slot::Tags => {
@@ -111,6 +116,14 @@ impl Encoder {
                 }
                 field(key, Some(Json::Array(links)));
             }
+            Slot::AnyLink(key, objects) => {
+                field(key, Some(lists::any_link(name, value, objects, directory)?))
+            }
+            Slot::Parties(objects) => {
+                field("participants", lists::parties(name, value, objects, directory, before)?)
+            }
+            Slot::Lines => field("products", lists::lines(name, value, before)?),
+            Slot::Prices => field("prices", Some(lists::prices(name, value, directory)?)),
             Slot::Stage => {
                 let stage = match value {
                     Value::Stage(stage) => slot::stage(name, stage, directory)?,
@@ -131,28 +144,82 @@ impl Encoder {
             let mut valued = self.valued(values);
             valued.find(|(target, _)| target.name == wanted && !matches!(target.slot, Slot::Custom(_)))
         };
-        let Some((_, Value::Money(money))) = valued("value").map(|(t, v)| (t, v.bare())) else {
-            return Ok(());
-        };
         let markets = &self.directory.markets;
         let stored = || directory::id(before?.get("market")?);
+        let lines = self.valued(values).filter(|(target, _)| matches!(target.slot, Slot::Lines));
+        let lines = lines.flat_map(|(target, value)| {
+            lists::line_prices(value).map(move |money| (target.name.as_str(), money))
+        });
+        let value = match valued("value").map(|(_, value)| value.bare()) {
+            Some(Value::Money(money)) => Some(("value", money)),
+            _ => None,
+        };
         let market = match (valued("market"), stored()) {
             (Some((_, name)), _) => markets.iter().find(|market| market.name == name.bare().to_text()),
             (None, Some(id)) => markets.iter().find(|market| market.id == id),
             (None, None) => markets.iter().find(|market| market.default),
         };
-        match market.and_then(|market| Some((market, market.currency.as_deref()?))) {
-            Some((market, currency)) if currency != money.currency.as_str() => Err(error(
-                "value",
-                format!(
-                    "{} {} in the market `{}`, whose currency is {currency}: give `market` one of that currency",
-                    money.amount,
-                    money.currency.as_str(),
-                    market.name
-                ),
-            )),
-            _ => Ok(()),
+        let Some((market, currency)) = market.and_then(|market| Some((market, market.currency.as_deref()?)))
+        else {
+            return Ok(());
+        };
+        let foreign = value.into_iter().chain(lines).find(|(_, money)| money.currency.as_str() != currency);
+        foreign.map_or(Ok(()), |(field, money)| {
+            let why = format!(
+                "{} {} in the market `{}`, whose currency is {currency}: give `market` one of that currency",
+                money.amount,
+                money.currency.as_str(),
+                market.name
+            );
+            Err(error(field, why))
+        })
+    }
+
+    /// What a create always carries: a missing end is the start, and nothing else that is demanded may be missing
+    /// (sheet §5).
+    fn complete(&self, draft: &mut Draft) -> Result<(), FieldError> {
+        let demanded: &[(&str, &str)] = match self.kind {
+            Kind::Account | Kind::Contact | Kind::Lead => &[],
+            Kind::Product => &[("name", "name")],
+            Kind::Activity => &[("name", "name"), ("activityTypeId", "type"), ("startTime", "startTime")],
+            Kind::Note => &[("entity", "parent"), ("note", "body")],
+            Kind::Task => &[("title", "title")],
+        };
+        let blank = |json: Option<&Json>| {
+            json.is_none_or(|json| json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()))
+        };
+        if let Some((_, field)) = demanded.iter().find(|(key, _)| blank(draft.fields.get(*key))) {
+            return Err(error(field, "has no value, and no such record is taken without one"));
         }
+        if self.kind == Kind::Activity
+            && let (None, Some(start)) = (draft.fields.get("endTime"), draft.fields.get("startTime").cloned())
+        {
+            draft.fields.insert("endTime".to_owned(), start);
+        }
+        Ok(())
+    }
+
+    /// Puts the marker at the end of the text that carries it; `before` is the text that is there.
+    fn sign(&self, draft: &mut Draft, key: &str, marker: &str, before: &str) {
+        let label = footer::label(&self.marker_field);
+        let text = draft.fields.get(key).and_then(Json::as_str).unwrap_or(before);
+        let signed = footer::sign(text, label, marker);
+        if signed == before {
+            draft.fields.shift_remove(key);
+        } else {
+            draft.fields.insert(key.to_owned(), json!(signed));
+        }
+    }
+
+    /// A record as it was before the marker was put into its text.
+    fn unsigned(&self, body: &Json) -> Json {
+        let mut body = body.clone();
+        if let Some(key) = self.kind.marked_text()
+            && let Some(text) = body.get(key).and_then(Json::as_str)
+        {
+            body[key] = json!(footer::strip(text, footer::label(&self.marker_field)));
+        }
+        body
     }
 
     fn payloads(&self, mut draft: Draft, customs: Option<Map<String, Json>>) -> Vec<Payload> {
@@ -163,6 +230,11 @@ impl Encoder {
         let first = Some(draft.fields).filter(|fields| !fields.is_empty());
         first.into_iter().chain(draft.then).map(|fields| Payload { fields }).collect()
     }
+}
+
+/// Text that is no mention and notifies nobody (sheet §9.13).
+fn unmentioned(text: &str) -> String {
+    text.replace("@[", "\\@[")
 }
 
 /// A lead is created open and closed by an edit; one that was closed is reopened first (sheet §5.1).
@@ -190,6 +262,12 @@ impl Encode for Encoder {
         for (target, value) in self.valued(values) {
             self.put(&mut draft, target, value, None)?;
         }
+        if let Some(key) = self.kind.marked_text() {
+            self.complete(&mut draft)?;
+            self.sign(&mut draft, key, marker, "");
+            let mut payloads = self.payloads(draft, None).into_iter();
+            return Ok(Writes { create: payloads.next().unwrap_or_default(), then: payloads.collect() });
+        }
         draft.customs.insert(self.marker_field.clone(), json!(marker));
         let mut payloads = self.payloads(draft, Some(Map::new())).into_iter();
         // The marker is always in the first.
@@ -203,7 +281,7 @@ impl Encode for Encoder {
         stored: &Stored,
         overwrite: bool,
     ) -> Result<Vec<Payload>, FieldError> {
-        let before = &stored.body;
+        let before = &self.unsigned(&stored.body);
         let mut draft = Draft::default();
         let mut written = values.to_vec();
         for ((target, value), written) in self.targets.iter().zip(values).zip(&mut written) {
@@ -217,6 +295,10 @@ impl Encode for Encoder {
             self.put(&mut draft, target, value, Some(before))?;
         }
         self.check_currency(&written, Some(before))?;
+        if let Some(key) = self.kind.marked_text() {
+            self.sign(&mut draft, key, marker, stored::text_of(self.kind, &stored.body));
+            return Ok(self.payloads(draft, None));
+        }
         let customs = stored::customs(before);
         let marked = customs.get(&self.marker_field).and_then(Json::as_str) == Some(marker);
         draft
@@ -231,10 +313,25 @@ impl Encode for Encoder {
 
     fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError> {
         let target = self.targets.get(target).ok_or_else(|| error("patch", "the map has no such field"))?;
-        let before = &stored.body;
+        let before = &self.unsigned(&stored.body);
+        if self.kind == Kind::Note && matches!(target.slot, Slot::AnyLink(..)) {
+            return Err(error(&target.name, "the API cannot move a note: delete it and let it be made anew"));
+        }
         let mut draft = Draft::default();
         if !value.is_absent() {
             self.put(&mut draft, target, value, Some(before))?;
+        }
+        if let (Some(key), Some(marker)) = (self.kind.marked_text(), &stored.marker)
+            && draft.fields.contains_key(key)
+        {
+            self.sign(&mut draft, key, marker, stored::text_of(self.kind, &stored.body));
+        }
+        if self.kind == Kind::Note
+            && let Some(author) =
+                before.get("user").filter(|_| !draft.fields.is_empty()).and_then(directory::id)
+        {
+            // Its author alone edits a note (sheet §4).
+            draft.fields.insert(AUTHOR.to_owned(), json!({"entityType": "Users", "id": id_json(&author)}));
         }
         let customs = Some(stored::customs(before)).filter(|_| !draft.customs.is_empty());
         let mut merged = Payload::default();

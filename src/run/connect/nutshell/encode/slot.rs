@@ -4,8 +4,10 @@ use jiff::tz::Offset;
 use serde_json::{Value as Json, json};
 
 use super::super::capability::Kind;
+use super::super::client::AUTHOR;
 use super::super::client::id_json;
 use super::super::directory::{Directory, Named};
+use super::super::fields::{PRODUCT_TYPES, PRODUCT_UNITS};
 use super::super::stored;
 use super::values::mismatch;
 use super::{StageValue, error};
@@ -27,6 +29,14 @@ pub(super) enum Slot {
     Sources,
     /// Links to records: the key and their `entityType`.
     Links(&'static str, &'static str),
+    /// A link that may lead to these objects, under this key.
+    AnyLink(&'static str, Vec<String>),
+    /// Those who take part in an activity, who may be of these objects.
+    Parties(Vec<String>),
+    /// The products of a lead.
+    Lines,
+    /// The prices of a product.
+    Prices,
     /// Pipeline, stage and outcome.
     Stage,
     /// A custom field, under its label.
@@ -42,12 +52,17 @@ pub(super) enum Shape {
     Owner,
     Industry,
     AccountType,
+    ActivityType,
     Territory,
     Market,
     Value,
     /// Bounds, both inclusive.
     Whole(i64, i64),
     Time,
+    Flag,
+    ProductType,
+    ProductUnit,
+    LogNote,
 }
 
 /// The form of a custom field's value (sheet §6).
@@ -92,8 +107,34 @@ impl Slot {
             Base::Text { max } => Shape::Text { max: *max },
             _ => Shape::Text { max: None },
         };
+        let objects = || match &field.ty.base {
+            Base::AnyRef(objects) => objects.clone(),
+            _ => Vec::new(),
+        };
         Ok(match (kind, name) {
             (Kind::Contact, "name") => Slot::Plain("name", Shape::Name),
+            (Kind::Note, "parent") => Slot::AnyLink("entity", objects()),
+            (Kind::Note, "body") => Slot::Plain("note", text()),
+            (Kind::Task, "entity") => Slot::AnyLink("entity", objects()),
+            (Kind::Task, "assignee") => Slot::Plain("assignee", Shape::Owner),
+            (Kind::Activity, "type") => Slot::Plain("activityTypeId", Shape::ActivityType),
+            (Kind::Activity, "status") => Slot::Plain("status", Shape::Whole(0, 1)),
+            (Kind::Activity, "logNote") => Slot::Plain("logNote", Shape::LogNote),
+            (Kind::Activity, "leads") => Slot::Links("leads", Kind::Lead.entity()),
+            (Kind::Activity, "participants") => Slot::Parties(objects()),
+            (Kind::Product, "type") => Slot::Plain("type", Shape::ProductType),
+            (Kind::Product, "unit") => Slot::Plain("unit", Shape::ProductUnit),
+            (Kind::Product, "prices") => Slot::Prices,
+            (Kind::Lead, "products") => Slot::Lines,
+            // Not sent: it is under whose name the record is sent (sheet §3).
+            (_, "author") => Slot::Plain(AUTHOR, Shape::Owner),
+            (_, "sku") => Slot::Plain("sku", text()),
+            (_, "title") => Slot::Plain("title", text()),
+            (_, "location") => Slot::Plain("location", text()),
+            (_, "startTime") => Slot::Plain("startTime", Shape::Time),
+            (_, "endTime") => Slot::Plain("endTime", Shape::Time),
+            (_, "isAllDay") => Slot::Plain("isAllDay", Shape::Flag),
+            (_, "isFlagged") => Slot::Plain("isFlagged", Shape::Flag),
             (_, "name") => Slot::Plain("name", text()),
             (_, "description") => Slot::Plain("description", text()),
             (_, "phone") => Slot::Contact("phone"),
@@ -125,7 +166,11 @@ impl Slot {
             Slot::Plain("industryId", _) => stored::is_empty(before, "industry"),
             Slot::Plain("accountTypeId", _) => stored::is_empty(before, "accountType"),
             Slot::Plain("territoryId", _) => stored::is_empty(before, "territory"),
-            Slot::Plain(key, _) | Slot::Contact(key) => stored::is_empty(before, key),
+            Slot::Plain("activityTypeId", _) => stored::is_empty(before, "activityType"),
+            Slot::Plain(key, _) | Slot::Contact(key) | Slot::AnyLink(key, _) => stored::is_empty(before, key),
+            Slot::Parties(_) => stored::is_empty(before, "participants"),
+            Slot::Lines => stored::is_empty(before, "products"),
+            Slot::Prices => stored::is_empty(before, "prices"),
             Slot::Links("accounts", _) => {
                 stored::is_empty(before, "accounts") && stored::is_empty(before, "primaryAccount")
             }
@@ -167,11 +212,20 @@ impl Shape {
                 Ok(json!({"givenName": part(&parts.given), "familyName": part(&parts.family)}))
             }
             (Shape::Name, Value::Text(text)) => Ok(json!(text.as_str())),
-            (Shape::Owner, Value::Text(id)) => match directory.users.iter().find(|user| user.id == *id) {
-                Some(user) if user.active => Ok(json!({"entityType": "Users", "id": id_json(id)})),
-                Some(_) => Err(error(name, format!("user {id} is not active: name another in `owners`"))),
-                None => Err(error(name, format!("there is no user {id}: name another in `owners`"))),
-            },
+            (Shape::Owner, Value::Text(id)) => user(name, id, directory),
+            (Shape::ActivityType, Value::Text(text)) => {
+                by_name(name, text, &directory.activity_types).map(id_json)
+            }
+            (Shape::ProductType, Value::Text(text)) => {
+                let found = PRODUCT_TYPES.iter().find(|(word, _)| *word == text.as_str());
+                found.map(|(_, code)| json!(code)).ok_or_else(|| no_choice(name, text))
+            }
+            (Shape::ProductUnit, Value::Text(text)) => {
+                let known = PRODUCT_UNITS.contains(&text.as_str());
+                if known { Ok(json!(text.as_str())) } else { Err(no_choice(name, text)) }
+            }
+            (Shape::Flag, Value::Bool(flag)) => Ok(json!(flag)),
+            (Shape::LogNote, Value::Text(text)) => Ok(json!({"note": super::unmentioned(text)})),
             (Shape::Industry, Value::Text(text)) => by_name(name, text, &directory.industries).map(id_json),
             (Shape::AccountType, Value::Text(text)) => {
                 by_name(name, text, &directory.account_types).map(id_json)
@@ -201,7 +255,15 @@ impl Shape {
             Shape::Text { .. } => "a text",
             Shape::Name => "a person's name",
             Shape::Owner => "a user",
-            Shape::Industry | Shape::AccountType | Shape::Territory | Shape::Market => "a choice",
+            Shape::Industry
+            | Shape::AccountType
+            | Shape::ActivityType
+            | Shape::Territory
+            | Shape::Market
+            | Shape::ProductType
+            | Shape::ProductUnit => "a choice",
+            Shape::Flag => "yes or no",
+            Shape::LogNote => "a text",
             Shape::Value => "an amount with its currency",
             Shape::Whole(..) => "a whole number",
             Shape::Time => "an instant",
@@ -250,6 +312,15 @@ fn one_of(name: &str, value: &Value, choices: &[String]) -> Result<String, Field
         Value::Text(text) if choices.iter().any(|choice| choice == text.as_str()) => Ok(text.to_string()),
         Value::Text(text) => Err(no_choice(name, text)),
         other => Err(mismatch(name, "a choice", other)),
+    }
+}
+
+/// A user who can own and write things.
+pub(super) fn user(name: &str, id: &str, directory: &Directory) -> Result<Json, FieldError> {
+    match directory.users.iter().find(|user| user.id == id) {
+        Some(user) if user.active => Ok(json!({"entityType": "Users", "id": id_json(id)})),
+        Some(_) => Err(error(name, format!("user {id} is not active: name another in `owners`"))),
+        None => Err(error(name, format!("there is no user {id}: name another in `owners`"))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Encoding against the documented requests, without a server.
 
+mod agenda;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -41,6 +43,7 @@ fn directory() -> Directory {
     ];
     Directory {
         industries: vec![named("1", "Medicine")],
+        activity_types: vec![named("1", "Phone call"), named("2", "Meeting")],
         sources: vec![named("2", "Fair")],
         tags: BTreeMap::from([(Kind::Lead, vec!["Type: New B2B".to_owned()])]),
         markets: vec![market("1", "US", "USD", true), market("2", "Europe", "EUR", false)],

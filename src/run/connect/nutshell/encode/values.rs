@@ -238,10 +238,11 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
         |key: &str, wanted: &Json| stored(key).and_then(id).is_some_and(|there| id_json(&there) == *wanted);
     match key {
         "industryId" => linked("industry", json),
+        "activityTypeId" => linked("activityType", json),
         "accountTypeId" => linked("accountType", json),
         "territoryId" => linked("territory", json),
         "market" => linked("market", &json["id"]),
-        "owner" | "assignee" => {
+        "owner" | "assignee" | "entity" => {
             let kind = |value: &Json| value.get("entityType").cloned();
             linked(key, &json["id"]) && stored(key).and_then(kind) == kind(json)
         }
@@ -251,7 +252,7 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
             there.get("currency") == json.get("currency")
                 && amount(there).is_some_and(|there| Some(there) == amount(json))
         }),
-        "dueTime" => {
+        "dueTime" | "startTime" | "endTime" => {
             let instant = |value: &Json| Instant::parse(value.as_str()?).map(|instant| instant.at);
             stored(key).and_then(instant).is_some_and(|there| Some(there) == instant(json))
         }
@@ -260,7 +261,11 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
                 == json.get(*part).filter(|p| !p.is_null())
         }),
         "name" => super::super::stored::name(before).is_some_and(|name| json.as_str() == Some(&name)),
-        "description" => stored(key) == Some(json),
+        "description" | "sku" | "unit" | "type" | "title" | "location" | "isAllDay" | "isFlagged" => {
+            stored(key) == Some(json)
+        }
+        "status" => stored(key).is_some_and(|there| id_json(&shown(there)) == *json),
+        "logNote" => stored(key).is_some_and(|there| there.get("note") == json.get("note")),
         // Lists are compared where they are joined.
         _ => false,
     }

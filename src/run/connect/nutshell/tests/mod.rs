@@ -1,5 +1,6 @@
 //! The client against the twin, in process and on a virtual clock.
 
+mod agenda;
 mod faults;
 mod order;
 
@@ -502,8 +503,8 @@ fn edits_and_deletions_end_clearly() {
         assert_eq!(target.edit("Account", &account.id, &edited.rev, &fields).await, Err(SendError::Gone));
         assert_eq!(target.read("Account", "999999").await, Ok(None));
         assert!(target.find_marker("Account", MARKER, "m/a/1").await.expect("found").is_empty());
-        assert!(matches!(target.read("Activity", "1").await, Err(Error::Refused { .. })));
-        assert!(matches!(target.create("Activity", &fields).await, Err(SendError::Refused(_))));
+        assert!(matches!(target.read("Quote", "1").await, Err(Error::Refused { .. })));
+        assert!(matches!(target.create("Quote", &fields).await, Err(SendError::Refused(_))));
     });
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::acme_more;
 use super::records::has;
 use super::shape::{
     Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
@@ -178,6 +179,7 @@ pub fn acme_shape(counts: Counts) -> Shape {
         (Entity::Deal, deals(counts.deals)),
         (Entity::Lead, EntityShape::standard(Entity::Lead, counts.leads)),
     ]);
+    acme_more::extend(&mut shape, counts);
     shape
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{CurrencyShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape};
+use super::shape::{
+    CurrencyShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape, StatusShape, UserShape,
+};
 use super::standard;
 use super::time::Clock;
 use crate::run::twin::bitrix24::{Entity, Portal, portal::Record};
@@ -24,7 +26,8 @@ pub(super) fn bare(shape: &Shape) -> Portal {
     };
     // Ids of custom fields are one sequence per portal; option ids are the shape's.
     let mut next_id = 101;
-    for entity in Entity::ALL {
+    let others = shape.entities.keys().filter(|entity| !Entity::ALL.contains(entity));
+    for entity in Entity::ALL.into_iter().chain(others.copied()) {
         let standard;
         let shape = match shape.entities.get(&entity) {
             Some(shape) => shape,
@@ -46,10 +49,49 @@ pub(super) fn bare(shape: &Shape) -> Portal {
             })
             .collect();
         portal.fields.insert(entity, fields);
-        portal.userfields.insert(entity, userfields);
+        // Processes and products describe theirs in another way.
+        if Entity::ALL.contains(&entity) || entity == Entity::Quote {
+            portal.userfields.insert(entity, userfields);
+        }
         portal.records.insert(entity, BTreeMap::new());
     }
+    for process in &shape.processes {
+        portal.types.push(type_row(process, &zone));
+        portal.process_categories.insert(process.kind, process.categories.clone());
+    }
     portal
+}
+
+/// One row of `crm.type.list`.
+fn type_row(process: &ProcessShape, zone: &str) -> Record {
+    let categories = yes(process.categories.len() > 1);
+    row(json!({
+        "id": process.id,
+        "title": process.title,
+        "code": "",
+        "createdBy": 1,
+        "entityTypeId": process.kind,
+        "customSectionId": null,
+        "isCategoriesEnabled": categories,
+        "isStagesEnabled": yes(!process.categories.is_empty()),
+        "isBeginCloseDatesEnabled": "N",
+        "isClientEnabled": "Y",
+        "isUseInUserfieldEnabled": "Y",
+        "isLinkWithProductsEnabled": "N",
+        "isMycompanyEnabled": "N",
+        "isDocumentsEnabled": "N",
+        "isSourceEnabled": "Y",
+        "isObserversEnabled": "N",
+        "isRecyclebinEnabled": "Y",
+        "isAutomationEnabled": "Y",
+        "isBizProcEnabled": "N",
+        "isSetOpenPermissions": "Y",
+        "isPaymentsEnabled": "N",
+        "isCountersEnabled": "N",
+        "createdTime": format!("2021-04-12T12:00:00{zone}"),
+        "updatedTime": format!("2024-07-08T17:24:55{zone}"),
+        "updatedBy": 1,
+    }))
 }
 
 fn row(value: Value) -> Record {
@@ -76,7 +118,7 @@ fn field_row(entity: Entity, field: &FieldShape) -> Record {
         "isMultiple": field.multiple,
         "isDynamic": custom,
         // A custom field's title is its own code; the label stands apart.
-        "title": if custom { &field.code } else { &field.title },
+        "title": if custom && entity != Entity::Product { &field.code } else { &field.title },
     }));
     if let Some(directory) = &field.directory {
         out.insert("statusType".into(), json!(directory));
@@ -84,7 +126,10 @@ fn field_row(entity: Entity, field: &FieldShape) -> Record {
     if flags.contains('X') {
         out.insert("isDeprecated".into(), json!(true));
     }
-    if custom {
+    if custom && entity == Entity::Product {
+        out.insert("propertyType".into(), json!("S"));
+        out.insert("userType".into(), json!(""));
+    } else if custom {
         for label in ["listLabel", "formLabel", "filterLabel"] {
             out.insert(label.into(), json!(field.title));
         }
@@ -109,6 +154,7 @@ fn parent_type(field: &FieldShape, flags: &str) -> Option<i64> {
         "crm_lead" => Some(1),
         "crm_contact" => Some(3),
         "crm_company" => Some(4),
+        "crm_deal" => Some(2),
         "crm_quote" => Some(7),
         "crm_entity" => field.code.strip_prefix("PARENT_ID_")?.parse().ok(),
         _ => None,
@@ -151,7 +197,7 @@ fn settings(field: &FieldShape) -> Value {
             // Documented portals name the lead even where it is not allowed.
             out.insert("LEAD".into(), Value::Null);
             for target in &field.targets {
-                out.insert(name(*target).into(), json!("Y"));
+                out.insert(name(*target), json!("Y"));
             }
             Value::Object(out)
         }
@@ -159,13 +205,9 @@ fn settings(field: &FieldShape) -> Value {
     }
 }
 
-fn name(entity: Entity) -> &'static str {
-    match entity {
-        Entity::Lead => "LEAD",
-        Entity::Deal => "DEAL",
-        Entity::Contact => "CONTACT",
-        Entity::Company => "COMPANY",
-    }
+/// What settings and entities of custom fields call an entity.
+fn name(entity: Entity) -> String {
+    entity.timeline_word().to_uppercase()
 }
 
 /// One row of `crm.<entity>.userfield.list` with its labels; `LIST` stands in enumerations only.
@@ -230,10 +272,25 @@ fn statuses(shapes: &[StatusShape]) -> Vec<Record> {
 
 fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
     let bare = status.code.rsplit(':').next().unwrap_or("");
-    let stage = status.category().is_some() || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
+    let process = status.process();
+    let stage = process.is_some()
+        || status.category().is_some()
+        || matches!(status.directory.as_str(), "STATUS" | "QUOTE_STATUS");
     // The first stage and the final ones cannot be deleted; entries that people made are `UC_`.
     let system = if stage {
-        matches!(bare, "NEW" | "WON" | "LOSE" | "CONVERTED" | "JUNK")
+        matches!(
+            bare,
+            "NEW"
+                | "WON"
+                | "LOSE"
+                | "CONVERTED"
+                | "JUNK"
+                | "DRAFT"
+                | "APPROVED"
+                | "DECLAINED"
+                | "SUCCESS"
+                | "FAIL"
+        )
     } else {
         !bare.starts_with("UC_")
     };
@@ -246,7 +303,8 @@ fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
         (true, Semantics::Failure) => (Some("F"), Some("failure"), "#FF5752"),
         (true, Semantics::Apology) => (Some("F"), Some("apology"), "#FF5752"),
     };
-    let category = status.category().filter(|&id| id != 0).map(|id| id.to_string());
+    let category =
+        status.category().filter(|&id| id != 0).or(process.map(|(_, id)| id)).map(|id| id.to_string());
     let mut out = row(json!({
         "ID": (number * 2 + 1).to_string(),
         "ENTITY_ID": status.directory,
@@ -259,7 +317,7 @@ fn status_row(status: &StatusShape, number: usize, place: usize) -> Record {
         "COLOR": color,
         "SEMANTICS": semantics,
     }));
-    if let Some(extra) = extra {
+    if let Some(extra) = extra.filter(|_| process.is_none()) {
         out.insert("EXTRA".into(), json!({"SEMANTICS": extra, "COLOR": color}));
     }
     out

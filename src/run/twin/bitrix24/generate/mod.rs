@@ -5,7 +5,11 @@
 //! arguments: the same seed gives the same portal on every machine.
 
 mod acme;
+mod acme_more;
+mod activity;
 mod describe;
+mod hang;
+mod more;
 mod plan;
 mod raw;
 mod records;
@@ -24,7 +28,8 @@ use super::{Entity, Portal};
 pub use acme::{Counts, acme_shape};
 pub use raw::{BadRecord, BadRecordKind};
 pub use shape::{
-    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, Semantics, Shape, StatusShape, UserShape,
+    Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape,
+    StatusShape, UserShape,
 };
 
 impl Portal {

@@ -31,10 +31,36 @@ pub(super) enum What {
     Changed,
     /// When a lead was closed.
     Closed,
+    /// The times of an activity.
+    Starts,
+    Finishes,
+    Deadline,
     Begins,
     Ends,
     Birth,
     Stage,
+    /// The type of an activity, which decides its other fields.
+    Kind,
+    Subject,
+    ActivityText,
+    ContentType,
+    Provider,
+    Direction,
+    /// Filled when everything else is there.
+    Hangs,
+    CommentText,
+    /// What a product or piece of equipment is called.
+    ItemTitle,
+    ProductText,
+    Sku,
+    /// The id as text.
+    Number,
+    Deal,
+    /// A link to an item of the type in the field's name.
+    Parent(Entity),
+    DiskFiles,
+    AttachedFiles,
+    Property,
     Category,
     StageSemantics,
     IsClosed,
@@ -68,7 +94,19 @@ impl What {
     /// Whether the value follows from others, whatever the fill rate says.
     pub(super) fn derived(&self) -> bool {
         use What::*;
-        matches!(self, Id | Category | StageSemantics | IsClosed | IsNew | Has(_) | Company | Closed)
+        matches!(
+            self,
+            Id | Category
+                | StageSemantics
+                | IsClosed
+                | IsNew
+                | Has(_)
+                | Company
+                | Closed
+                | ContentType
+                | Provider
+                | Deadline
+        )
     }
 }
 
@@ -153,16 +191,38 @@ fn cumulate(mut weighted: Vec<(String, f64)>) -> Vec<(String, f64)> {
 fn domain(shape: &Shape, entity: Entity, field: &FieldShape, what: &What) -> Vec<(String, f64)> {
     let fixed =
         |words: &[(&str, f64)]| words.iter().map(|&(word, weight)| (word.to_owned(), weight)).collect();
-    if matches!(what, What::Stage) && entity == Entity::Deal {
-        return stages(shape);
+    match (what, entity) {
+        (What::Stage, Entity::Deal) => return stages(shape),
+        (What::Stage, Entity::Process(kind)) => {
+            let of = |s: &&super::shape::StatusShape| s.process().is_some_and(|(own, _)| own == kind);
+            return shape.statuses.iter().filter(of).map(|s| (s.code.clone(), 1.0)).collect();
+        }
+        _ => {}
     }
     match (field.kind.as_str(), field.code.as_str()) {
-        ("crm_currency", _) => shape.currencies.iter().map(|c| (c.code.clone(), c.weight)).collect(),
-        ("user" | "employee", _) => shape.users.iter().map(|u| (u.id.to_string(), u.weight)).collect(),
+        ("crm_currency", _) | ("string", "CURRENCY_ID") => {
+            shape.currencies.iter().map(|c| (c.code.clone(), c.weight)).collect()
+        }
+        ("user" | "employee", _) | ("integer", "CREATED_BY" | "MODIFIED_BY" | "AUTHOR_ID") => {
+            shape.users.iter().map(|u| (u.id.to_string(), u.weight)).collect()
+        }
         ("crm_status", _) => {
             let wanted = shape.statuses.iter().filter(|s| Some(&s.directory) == field.directory.as_ref());
             wanted.map(|s| (s.code.clone(), 1.0)).collect()
         }
+        (_, "CATALOG_ID") => fixed(&[("23", 1.0)]),
+        (_, "SECTION_ID") => fixed(&[("11", 3.0), ("13", 2.0), ("17", 1.0)]),
+        (_, "VAT_ID") => fixed(&[("1", 1.0), ("3", 4.0)]),
+        (_, "MEASURE") => fixed(&[("9", 8.0), ("1", 1.0), ("7", 1.0)]),
+        (_, "SORT") => fixed(&[("500", 9.0), ("100", 1.0)]),
+        (_, "DESCRIPTION_TYPE") if entity == Entity::Product => fixed(&[("text", 2.0), ("html", 3.0)]),
+        (_, "ACTIVE") => fixed(&[("Y", 9.0), ("N", 1.0)]),
+        (_, "VAT_INCLUDED") => fixed(&[("Y", 6.0), ("N", 4.0)]),
+        (_, "COMPLETED") => fixed(&[("Y", 7.0), ("N", 3.0)]),
+        ("crm_enum_activitytype", _) => fixed(&[("1", 1.0), ("2", 2.0), ("4", 2.0), ("6", 1.0)]),
+        ("crm_enum_activitystatus", _) => fixed(&[("1", 3.0), ("2", 6.0), ("3", 1.0)]),
+        ("crm_enum_activitypriority", _) => fixed(&[("1", 1.0), ("2", 7.0), ("3", 2.0)]),
+        ("crm_enum_activitynotifytype", _) => fixed(&[("0", 1.0)]),
         (_, "OPENED") => fixed(&[("Y", 8.0), ("N", 2.0)]),
         (_, "EXPORT") => fixed(&[("Y", 9.0), ("N", 1.0)]),
         (_, "IS_MANUAL_OPPORTUNITY") => fixed(&[("Y", 7.0), ("N", 3.0)]),
@@ -209,6 +269,13 @@ fn what(entity: Entity, field: &FieldShape) -> What {
         "crm_status" | "crm_currency" | "user" | "employee" | "enumeration" | "char" => What::Choice,
         "boolean" if field.is_custom() => What::CustomFlag,
         "boolean" => What::Choice,
+        "crm_enum_activitystatus" | "crm_enum_activitypriority" | "crm_enum_activitynotifytype" => {
+            What::Choice
+        }
+        "product_property" => What::Property,
+        "product_file" => What::File,
+        "diskfile" => What::DiskFiles,
+        "attached_diskfile" => What::AttachedFiles,
         "crm_multifield" => What::Multifield,
         "crm" => What::Bindings,
         "file" => What::File,
@@ -224,8 +291,53 @@ fn what(entity: Entity, field: &FieldShape) -> What {
     }
 }
 
+/// The same for entities beyond the main four.
+fn more(entity: Entity, code: &str) -> Option<What> {
+    use Entity::{Activity, Comment, Process, Product, Quote};
+    Some(match (code, entity) {
+        ("TITLE", Quote) => What::DealTitle,
+        ("TITLE", Process(_)) | ("NAME", Product) => What::ItemTitle,
+        ("DESCRIPTION", Product) => What::ProductText,
+        ("XML_ID" | "CODE", Product) => What::Sku,
+        (
+            "CATALOG_ID" | "SECTION_ID" | "VAT_ID" | "MEASURE" | "SORT" | "CREATED_BY" | "MODIFIED_BY"
+            | "CURRENCY_ID" | "DESCRIPTION_TYPE",
+            Product,
+        )
+        | ("AUTHOR_ID", Comment) => What::Choice,
+        ("QUOTE_NUMBER", Quote) => What::Number,
+        ("STATUS_ID", Quote) | ("STAGE_ID", Process(_)) => What::Stage,
+        ("CATEGORY_ID", Process(_)) => What::Category,
+        ("CONTENT" | "TERMS", Quote) => What::Comment,
+        ("CREATED", Activity | Comment) | ("CREATED_TIME", Process(_)) => What::Created,
+        ("LAST_UPDATED", Activity) | ("UPDATED_TIME", Process(_)) | ("TIMESTAMP_X", Product) => What::Changed,
+        ("START_TIME", Activity) => What::Starts,
+        ("END_TIME", Activity) => What::Finishes,
+        ("DEADLINE", Activity) => What::Deadline,
+        ("TYPE_ID", Activity) => What::Kind,
+        ("SUBJECT", Activity) => What::Subject,
+        ("DESCRIPTION", Activity) => What::ActivityText,
+        ("DESCRIPTION_TYPE", Activity) => What::ContentType,
+        ("PROVIDER_ID", Activity) => What::Provider,
+        ("PROVIDER_TYPE_ID" | "PROVIDER_GROUP_ID", Activity) => What::Never,
+        ("DIRECTION", Activity) => What::Direction,
+        ("OWNER_ID" | "OWNER_TYPE_ID" | "BINDINGS" | "COMMUNICATIONS" | "WEBDAV_ELEMENTS", Activity)
+        | ("ENTITY_ID" | "ENTITY_TYPE", Comment) => What::Hangs,
+        ("COMMENT", Comment) => What::CommentText,
+        ("DEAL_ID", Quote) => What::Deal,
+        (code, Process(_)) if code.starts_with("PARENT_ID_") => {
+            let kind = code.strip_prefix("PARENT_ID_").and_then(|id| id.parse().ok());
+            What::Parent(Entity::of_type_id(kind?)?)
+        }
+        _ => return None,
+    })
+}
+
 /// Standard fields that mean something to the generator.
 fn known(entity: Entity, code: &str) -> Option<What> {
+    if let Some(what) = more(entity, code) {
+        return Some(what);
+    }
     Some(match (code, entity) {
         ("ID", _) => What::Id,
         ("TITLE", Entity::Company) | ("COMPANY_TITLE", _) => What::CompanyTitle,

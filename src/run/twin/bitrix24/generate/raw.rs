@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::{describe, shape::Shape};
 use crate::run::twin::bitrix24::{
     Entity, Portal,
+    names::Names,
     portal::{Link, Record},
+    rows,
 };
 
 /// A record that cannot be served.
@@ -64,11 +66,30 @@ pub(super) fn load(
         let Value::Object(mut record) = value else {
             return Err(bad(BadRecordKind::NotAnObject));
         };
+        if let Entity::Process(_) = entity {
+            record = classic(&portal, entity, record);
+        }
         let id = record.get("ID").and_then(id_of).ok_or(bad(BadRecordKind::NoId))?;
+        if matches!(entity, Entity::Deal | Entity::Lead | Entity::Quote)
+            && let Some(Value::Array(rows)) = record.shift_remove("rows")
+        {
+            let rows: Vec<Record> = rows.iter().filter_map(Value::as_object).map(rows::stored).collect();
+            if !rows.is_empty() {
+                portal.rows.insert((entity, id), rows);
+            }
+        }
+        if entity == Entity::Activity
+            && let Some(Value::Array(found)) = record.shift_remove("BINDINGS")
+        {
+            let part = |row: &Value, name: &str| row.get(name).and_then(id_of);
+            let found = found.iter().filter_map(|r| Some((part(r, "entityTypeId")?, part(r, "entityId")?)));
+            portal.bindings.insert(id, found.collect());
+        }
         let links = match entity {
             Entity::Contact => Some(("COMPANY_IDS", "COMPANY_ID", &mut portal.contact_companies)),
             Entity::Deal => Some(("CONTACT_IDS", "CONTACT_ID", &mut portal.deal_contacts)),
-            Entity::Lead | Entity::Company => None,
+            Entity::Quote => Some(("CONTACT_IDS", "CONTACT_ID", &mut portal.quote_contacts)),
+            _ => None,
         };
         if let Some((many, one, table)) = links {
             link(&mut record, many, one, id, table);
@@ -81,6 +102,13 @@ pub(super) fn load(
     Ok(portal)
 }
 
+/// An item of a process under classic codes; universal names that stand for no field are legacy ones.
+fn classic(portal: &Portal, entity: Entity, item: Record) -> Record {
+    let codes = portal.fields.get(&entity).into_iter().flatten().map(|(code, _)| code.as_str());
+    let names = Names::new(entity, codes, true);
+    item.into_iter().filter_map(|(name, value)| Some((names.classic(&name)?.to_owned(), value))).collect()
+}
+
 /// Takes the extra out of the record, for no classic answer has it, and makes link rows of it, or of the primary
 /// link where the record has no extra.
 fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMap<i64, Vec<Link>>) {
@@ -88,12 +116,14 @@ fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMa
     let mut links: Vec<Link> = Vec::new();
     if let Some(Value::Array(items)) = record.shift_remove(many) {
         for (place, item) in items.iter().enumerate() {
-            // A plain id, or a row as `*.items.get` gives it.
+            // A plain id, a row as `*.items.get` gives it, or one as a connector stages it.
             let (other, sort, is_primary) = match item {
                 Value::Object(row) => (
-                    row.get(one).and_then(id_of),
-                    row.get("SORT").and_then(id_of),
-                    row.get("IS_PRIMARY").map(|flag| flag == "Y" || flag == &Value::Bool(true)),
+                    row.get(one).or_else(|| row.get("id")).and_then(id_of),
+                    row.get("SORT").or_else(|| row.get("sort")).and_then(id_of),
+                    row.get("IS_PRIMARY")
+                        .or_else(|| row.get("primary"))
+                        .map(|flag| flag == "Y" || flag == &Value::Bool(true)),
                 ),
                 plain => (id_of(plain), None, None),
             };

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::activity;
+use super::hang;
 use super::plan::{FieldPlan, What, plan};
 use super::rng::{Rng, salt};
 use super::shape::{EntityShape, Semantics, Shape};
@@ -63,20 +65,46 @@ pub(super) fn fill(portal: &mut Portal, shape: &Shape, seed: u64) {
     }
     // Contacts before deals: a deal's company is mostly that of its contact. Leads first: others point back to the
     // converted ones.
-    for entity in [Entity::Lead, Entity::Company, Entity::Contact, Entity::Deal] {
+    let processes = shape.entities.keys().filter(|entity| matches!(entity, Entity::Process(_))).copied();
+    let main = [Entity::Lead, Entity::Company, Entity::Contact, Entity::Deal];
+    for entity in main.into_iter().chain(Entity::MORE).chain(processes) {
         if let Some(part) = shape.entities.get(&entity) {
             maker.entity(portal, entity, part);
         }
     }
+    hang::fill(portal, &maker);
+}
+
+/// The place of an entity in the streams.
+pub(super) fn place(entity: Entity) -> u64 {
+    match entity {
+        Entity::Lead => 0,
+        Entity::Deal => 1,
+        Entity::Contact => 2,
+        Entity::Company => 3,
+        Entity::Quote => 4,
+        Entity::Product => 5,
+        Entity::Activity => 6,
+        Entity::Comment => 7,
+        Entity::Process(kind) => 1000 + u64::from(kind),
+    }
+}
+
+/// A decimal as a JSON number, digit by digit.
+pub(super) fn number(decimal: rust_decimal::Decimal) -> Value {
+    let text = decimal.normalize().to_string();
+    serde_json::from_str::<serde_json::Number>(&text).map_or(Value::Null, Value::Number)
 }
 
 fn stages(shape: &Shape) -> BTreeMap<(Entity, String), Stage> {
     let mut out = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for status in &shape.statuses {
-        let (entity, category) = match (status.directory.as_str(), status.category()) {
-            ("STATUS", _) => (Entity::Lead, 0),
-            (_, Some(category)) => (Entity::Deal, category),
+        let (entity, category) = match (status.directory.as_str(), status.category(), status.process()) {
+            ("STATUS", ..) => (Entity::Lead, 0),
+            ("QUOTE_STATUS", ..) => (Entity::Quote, 0),
+            (_, Some(category), _) => (Entity::Deal, category),
+            (_, _, Some((kind, category))) => (Entity::Process(kind), category),
             _ => continue,
         };
         let stage =
@@ -86,9 +114,9 @@ fn stages(shape: &Shape) -> BTreeMap<(Entity, String), Stage> {
     out
 }
 
-struct Maker<'a> {
-    shape: &'a Shape,
-    seed: u64,
+pub(super) struct Maker<'a> {
+    pub(super) shape: &'a Shape,
+    pub(super) seed: u64,
     clock: Clock,
     ids: BTreeMap<Entity, Ids>,
     stages: BTreeMap<(Entity, String), Stage>,
@@ -104,6 +132,8 @@ struct Context<'a> {
     created: i64,
     changed: i64,
     stage: Option<Stage>,
+    /// The code of its stage, or of its type where that decides the other fields.
+    code: Option<&'a str>,
     links: &'a [Link],
     company: Option<i64>,
     /// Whether this record spells its blanks out.
@@ -112,7 +142,7 @@ struct Context<'a> {
 
 impl Maker<'_> {
     fn allot(&self, entity: Entity, count: usize) -> Ids {
-        let mut rng = Rng::at(self.seed, &[salt("ids"), entity as u64]);
+        let mut rng = Rng::at(self.seed, &[salt("ids"), place(entity)]);
         let mut id = 0;
         let mut ids = Ids::default();
         for _ in 0..count {
@@ -125,17 +155,17 @@ impl Maker<'_> {
 
     fn entity(&mut self, portal: &mut Portal, entity: Entity, part: &EntityShape) {
         let plans: Vec<FieldPlan> = part.fields.iter().map(|field| plan(self.shape, entity, field)).collect();
-        let stage_plan = plans.iter().find(|plan| matches!(plan.what, What::Stage));
+        let stage_plan = plans.iter().find(|plan| matches!(plan.what, What::Stage | What::Kind));
         let link_plan = match entity {
             Entity::Contact => plans.iter().find(|plan| matches!(plan.what, What::Company)),
-            Entity::Deal => plans.iter().find(|plan| matches!(plan.what, What::Contact)),
-            Entity::Lead | Entity::Company => None,
+            Entity::Deal | Entity::Quote => plans.iter().find(|plan| matches!(plan.what, What::Contact)),
+            _ => None,
         };
         let company_plan = plans.iter().find(|plan| matches!(plan.what, What::Company));
         let live = self.ids.get(&entity).map(|ids| ids.live.clone()).unwrap_or_default();
-        for (place, &id) in live.iter().enumerate() {
-            let mut rng = Rng::at(self.seed, &[salt("record"), entity as u64, id as u64]);
-            let (created, changed) = self.moments(&mut rng, place, live.len());
+        for (nth, &id) in live.iter().enumerate() {
+            let mut rng = Rng::at(self.seed, &[salt("record"), place(entity), id as u64]);
+            let (created, changed) = self.moments(&mut rng, nth, live.len());
             let stage_code = stage_plan.and_then(|plan| self.stage(plan, entity, id));
             let links = link_plan.map_or_else(Vec::new, |plan| self.links(plan, entity, id, part.more_links));
             let company = match entity {
@@ -149,16 +179,17 @@ impl Maker<'_> {
                 created,
                 changed,
                 stage: stage_code.as_ref().and_then(|code| self.stages.get(&(entity, code.clone())).cloned()),
+                code: stage_code.as_deref(),
                 links: &links,
                 company,
                 explicit: rng.chance(0.1),
             };
             let mut record = Record::new();
             for plan in &plans {
-                let mut rng = Rng::at(self.seed, &[plan.salt, entity as u64, id as u64]);
+                let mut rng = Rng::at(self.seed, &[plan.salt, place(entity), id as u64]);
                 let value = match (&plan.what, &stage_code) {
-                    (What::Stage, Some(code)) => Some(json!(code)),
-                    (What::Stage, None) => None,
+                    (What::Stage | What::Kind, Some(code)) => Some(json!(code)),
+                    (What::Stage | What::Kind, None) => None,
                     _ if plan.what.derived() || rng.chance(plan.shape.fill) => {
                         self.value(plan, &context, &mut rng)
                     }
@@ -167,7 +198,7 @@ impl Maker<'_> {
                 let value = match value {
                     None if context.explicit => {
                         // Not the stream above: it is known to have said "blank".
-                        let place = [salt("blank"), plan.salt, entity as u64, id as u64];
+                        let place = [salt("blank"), plan.salt, place(entity), id as u64];
                         plan.blank(&mut Rng::at(self.seed, &place))
                     }
                     value => value,
@@ -188,6 +219,7 @@ impl Maker<'_> {
             if !links.is_empty() {
                 let table = match entity {
                     Entity::Deal => &mut portal.deal_contacts,
+                    Entity::Quote => &mut portal.quote_contacts,
                     _ => &mut portal.contact_companies,
                 };
                 table.insert(id, links);
@@ -213,7 +245,7 @@ impl Maker<'_> {
     }
 
     fn stage(&self, plan: &FieldPlan, entity: Entity, id: i64) -> Option<String> {
-        let mut rng = Rng::at(self.seed, &[plan.salt, entity as u64, id as u64]);
+        let mut rng = Rng::at(self.seed, &[plan.salt, place(entity), id as u64]);
         if !rng.chance(plan.shape.fill) {
             return None;
         }
@@ -222,8 +254,8 @@ impl Maker<'_> {
 
     /// The companies of a contact or the contacts of a deal; the first one is the primary one.
     fn links(&self, plan: &FieldPlan, entity: Entity, id: i64, more: f64) -> Vec<Link> {
-        let mut rng = Rng::at(self.seed, &[plan.salt, entity as u64, id as u64]);
-        let other = if entity == Entity::Deal { Entity::Contact } else { Entity::Company };
+        let mut rng = Rng::at(self.seed, &[plan.salt, place(entity), id as u64]);
+        let other = if entity == Entity::Contact { Entity::Company } else { Entity::Contact };
         let mut out: Vec<Link> = Vec::new();
         if !rng.chance(plan.shape.fill) {
             return out;
@@ -244,9 +276,14 @@ impl Maker<'_> {
     }
 
     /// Some record of an entity, at times a deleted one.
-    fn other(&self, entity: Entity, rng: &mut Rng) -> Option<i64> {
+    pub(super) fn other(&self, entity: Entity, rng: &mut Rng) -> Option<i64> {
         let ids = self.ids.get(&entity).filter(|ids| !ids.live.is_empty())?;
         if rng.chance(self.shape.dangling) { Some(ids.deleted(rng)) } else { ids.draw(rng) }
+    }
+
+    /// Some record of an entity that is there.
+    pub(super) fn alive(&self, entity: Entity, rng: &mut Rng) -> Option<i64> {
+        self.ids.get(&entity)?.draw(rng)
     }
 
     fn company(
@@ -257,7 +294,7 @@ impl Maker<'_> {
         id: i64,
         links: &[Link],
     ) -> Option<i64> {
-        let mut rng = Rng::at(self.seed, &[plan.salt, entity as u64, id as u64]);
+        let mut rng = Rng::at(self.seed, &[plan.salt, place(entity), id as u64]);
         if !rng.chance(plan.shape.fill) {
             return None;
         }
@@ -277,7 +314,44 @@ impl Maker<'_> {
         let text = |text: String| Some(Value::String(text));
         match &plan.what {
             What::Id => text(context.id.to_string()),
-            What::Never | What::Stage | What::Has(_) => None,
+            What::Never | What::Stage | What::Kind | What::Has(_) | What::Hangs => None,
+            What::Number => text(context.id.to_string()),
+            What::Starts => text(self.clock.moment(starts(context))),
+            What::Finishes => text(self.clock.moment(finishes(context))),
+            What::Deadline => match context.code {
+                Some("1" | "2") => text(self.clock.moment(starts(context))),
+                Some("3") => text(self.clock.moment(finishes(context))),
+                _ => text(format!("9999-12-31T00:00:00{}", self.clock.zone())),
+            },
+            What::Subject => text(activity::subject(context.code, context.id, rng)),
+            What::ActivityText => text(activity::text(context.code, rng)),
+            What::ContentType => Some(json!(activity::content_type(context.code))),
+            What::Provider => Some(json!(activity::provider(context.code))),
+            What::Direction => Some(json!(match context.code {
+                Some("2" | "4") => ["1", "2"][rng.index(2)],
+                _ => "0",
+            })),
+            What::CommentText => text(activity::comment(rng)),
+            What::ItemTitle => text(activity::item(rng, mess)),
+            What::ProductText => text(activity::product_text(rng)),
+            What::Sku => text(activity::sku(rng)),
+            What::Deal => self.other(Entity::Deal, rng).map(|id| json!(id.to_string())),
+            What::Parent(entity) => self.other(*entity, rng).map(|id| json!(id.to_string())),
+            What::DiskFiles => {
+                let id = 1000 + rng.below(100_000);
+                Some(
+                    json!([{"id": id, "url": format!("https://{}/disk/downloadFile/{id}/?auth=", self.shape.host)}]),
+                )
+            }
+            What::AttachedFiles => {
+                let id = 1000 + rng.below(100_000);
+                Some(
+                    json!({ id.to_string(): {"id": id, "type": "image", "name": format!("{id}.gif"), "size": 43} }),
+                )
+            }
+            What::Property => {
+                Some(json!({"value": activity::sku(rng), "valueId": (9000 + context.id).to_string()}))
+            }
             What::CompanyTitle => text(text::company(rng, mess)),
             What::DealTitle => text(text::deal(rng, mess)),
             What::LeadTitle if rng.chance(0.5) => text(format!("Лид №{}", context.id)),
@@ -333,7 +407,7 @@ impl Maker<'_> {
                 })
             }
             What::Company => context.company.map(|id| json!(id.to_string())),
-            What::Contact if context.entity == Entity::Deal => {
+            What::Contact if matches!(context.entity, Entity::Deal | Entity::Quote) => {
                 context.links.first().map(|link| json!(link.id.to_string()))
             }
             What::Contact => self.other(Entity::Contact, rng).map(|id| json!(id.to_string())),
@@ -397,12 +471,7 @@ impl Maker<'_> {
         } else {
             self.other(target, rng)?
         };
-        let prefix = match target {
-            Entity::Lead => "L",
-            Entity::Deal => "D",
-            Entity::Contact => "C",
-            Entity::Company => "CO",
-        };
+        let prefix = target.short_code();
         Some(if targets.len() == 1 && rng.chance(0.8) {
             json!(id.to_string())
         } else {
@@ -463,6 +532,16 @@ fn flag(yes: bool) -> &'static str {
     if yes { "Y" } else { "N" }
 }
 
+/// When an activity begins: up to three days after it was planned.
+fn starts(context: &Context<'_>) -> i64 {
+    context.created + context.id.rem_euclid(72) * 3600
+}
+
+/// A quarter of an hour to two hours later.
+fn finishes(context: &Context<'_>) -> i64 {
+    starts(context) + (context.id.rem_euclid(8) + 1) * 900
+}
+
 fn closed(context: &Context<'_>) -> bool {
     matches!(&context.stage, Some(stage) if stage.semantics != Semantics::Process)
 }
@@ -489,12 +568,7 @@ fn amount(rng: &mut Rng) -> String {
 
 fn file(plan: &FieldPlan, context: &Context<'_>, rng: &mut Rng) -> Value {
     let (code, owner) = (&plan.shape.code, context.id);
-    let name = match context.entity {
-        Entity::Lead => "lead",
-        Entity::Deal => "deal",
-        Entity::Contact => "contact",
-        Entity::Company => "company",
-    };
+    let name = context.entity.word();
     let id = 1000 + rng.below(100_000);
     let dynamic = flag(plan.shape.is_custom());
     let path = format!("/bitrix/components/bitrix/crm.{name}.show/show_file.php");

@@ -21,6 +21,8 @@ pub struct Shape {
     pub until: i64,
     /// Deal pipelines.
     pub categories: Vec<Category>,
+    /// Smart Processes; their fields and counts stand among the entities.
+    pub processes: Vec<ProcessShape>,
     /// All directories: stages, sources, types.
     pub statuses: Vec<StatusShape>,
     /// Users, dismissed ones included.
@@ -29,7 +31,8 @@ pub struct Shape {
     pub departments: Vec<DepartmentShape>,
     /// Currencies, the base one included.
     pub currencies: Vec<CurrencyShape>,
-    /// Fields and counts; an entity that is missing has its standard fields and no records.
+    /// Fields and counts. Of the main four, one that is missing has its standard fields and no records; the portal
+    /// does not have the others unless they stand here.
     pub entities: BTreeMap<Entity, EntityShape>,
     /// Share of phones, e-mail addresses, names and titles that are odd, 0 to 1 (1: as a portal of ten years).
     pub mess: f64,
@@ -46,6 +49,7 @@ impl Shape {
             since: 1_488_326_400, // 2017-03-01
             until: 1_793_404_800, // 2026-10-31
             categories: Vec::new(),
+            processes: Vec::new(),
             statuses: Vec::new(),
             users: Vec::new(),
             departments: Vec::new(),
@@ -57,6 +61,19 @@ impl Shape {
     }
 }
 
+/// A Smart Process.
+#[derive(Clone, Debug)]
+pub struct ProcessShape {
+    /// `entityTypeId`.
+    pub kind: u32,
+    /// `id` of the type, which names its custom fields.
+    pub id: i64,
+    /// What people call it.
+    pub title: String,
+    /// Its pipelines.
+    pub categories: Vec<Category>,
+}
+
 /// Records of one entity.
 #[derive(Clone, Debug)]
 pub struct EntityShape {
@@ -66,13 +83,15 @@ pub struct EntityShape {
     pub fields: Vec<FieldShape>,
     /// Chance of each further company of a contact or contact of a deal, 0 to 1.
     pub more_links: f64,
+    /// Share of records with product rows, 0 to 1; of deals, leads and quotes only.
+    pub rows: f64,
 }
 
 impl EntityShape {
     /// An entity with all its standard fields.
     pub fn standard(entity: Entity, count: usize) -> Self {
         let fields = standard::rows(entity).map(|row| FieldShape::from_row(entity, row)).collect();
-        EntityShape { count, fields, more_links: 0.12 }
+        EntityShape { count, fields, more_links: 0.12, rows: 0.0 }
     }
 
     /// The field with this code.
@@ -136,7 +155,7 @@ impl FieldShape {
 
     /// Whether the portal's people made it.
     pub fn is_custom(&self) -> bool {
-        self.code.starts_with("UF_")
+        self.code.starts_with("UF_") || self.code.starts_with("PROPERTY_")
     }
 
     /// The same with this fill rate.
@@ -228,6 +247,12 @@ impl StatusShape {
     pub fn meaning(mut self, semantics: Semantics) -> Self {
         self.semantics = semantics;
         self
+    }
+
+    /// The Smart Process and category of a stage, `None` for other directories.
+    pub fn process(&self) -> Option<(u32, i64)> {
+        let (kind, category) = self.directory.strip_prefix("DYNAMIC_")?.split_once("_STAGE_")?;
+        Some((kind.parse().ok()?, category.parse().ok()?))
     }
 
     /// The deal category of a stage, `None` for other directories.

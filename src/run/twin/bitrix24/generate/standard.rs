@@ -1,8 +1,9 @@
-//! The standard fields of companies, contacts, deals and leads as `crm.*.fields` describes them.
+//! The standard fields of companies, contacts, deals and leads (others: `more`) as `crm.*.fields` describes them.
 //!
 //! Owns their codes, types, flags, directories and titles, and how often a believable portal fills them. Knows
 //! nothing of records.
 
+use super::more;
 use crate::run::twin::bitrix24::Entity;
 
 /// A standard field: code, type, flags (R required, O read-only, I immutable, M multiple, X deprecated), directory
@@ -165,13 +166,15 @@ const REACHABLE: &[Row] = &[
 
 /// Every standard field of an entity.
 pub(super) fn rows(entity: Entity) -> impl Iterator<Item = &'static Row> {
-    let (own, reachable) = match entity {
-        Entity::Company => (COMPANY, REACHABLE),
-        Entity::Contact => (CONTACT, REACHABLE),
-        Entity::Lead => (LEAD, REACHABLE),
-        Entity::Deal => (DEAL, &[] as &[Row]),
+    let none: &[Row] = &[];
+    let (own, common, reachable) = match entity {
+        Entity::Company => (COMPANY, COMMON, REACHABLE),
+        Entity::Contact => (CONTACT, COMMON, REACHABLE),
+        Entity::Lead => (LEAD, COMMON, REACHABLE),
+        Entity::Deal => (DEAL, COMMON, none),
+        _ => (more::rows(entity), none, none),
     };
-    own.iter().chain(COMMON).chain(reachable)
+    own.iter().chain(common).chain(reachable)
 }
 
 /// The standard field with this code.
@@ -181,6 +184,9 @@ pub(super) fn row(entity: Entity, code: &str) -> Option<&'static Row> {
 
 /// How often a believable portal fills a standard field, 0 to 1.
 pub(super) fn fill(entity: Entity, code: &str) -> f64 {
+    if !Entity::ALL.contains(&entity) {
+        return more::fill(entity, code);
+    }
     let deal_like = matches!(entity, Entity::Deal | Entity::Lead);
     match code {
         "NAME" => 0.95,

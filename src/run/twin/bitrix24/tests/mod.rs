@@ -3,6 +3,7 @@
 mod batches;
 mod items;
 mod lists;
+mod more;
 mod robust;
 mod samples;
 mod settings;

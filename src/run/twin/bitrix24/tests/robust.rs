@@ -83,7 +83,9 @@ proptest! {
         let t = twin(3);
         let r = t.handle(&request(&method, &args), now);
         prop_assert!(serde_json::from_slice::<Value>(&r.body).is_ok());
-        prop_assert!(matches!(r.status, 200 | 400), "{} {}", r.status, method);
+        // This portal has no estimates, products, activities and comments.
+        let lacks = ["quote", "product", "activity", "timeline"].iter().any(|word| method.contains(word));
+        prop_assert!(matches!(r.status, 200 | 400) || lacks && r.status == 404, "{} {}", r.status, method);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The REST front: routes, envelopes, errors (sheet §3.2).
 
+mod agenda;
 mod list;
 mod reference;
 mod render;

@@ -49,20 +49,23 @@ fn tag(company: &Company, tag: &Tag) -> Value {
     })
 }
 
-fn one(context: Context, name: &str, status: u16, row: Value) -> Answer {
+pub fn one(context: Context, name: &str, status: u16, row: Value) -> Answer {
     let body = json!({"meta": list::meta(context.settings, None), "links": {}, name: [row]});
     Answer { status, body: Some(body) }
 }
 
-fn many(context: Context, name: &str, rows: Value) -> Answer {
+pub fn many(context: Context, name: &str, rows: Value) -> Answer {
     let count = rows.as_array().map_or(0, Vec::len);
     ok(json!({"meta": list::meta(context.settings, Some(count)), "links": {}, name: rows}))
 }
 
 pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer, Fail> {
-    let company = &mut state.company;
     let first = call.route.first().copied().unwrap_or("");
     let rest = call.route.get(1..).unwrap_or(&[]);
+    if matches!(first, "products" | "activities" | "tasks") {
+        return super::agenda::route(state, context, call, rest);
+    }
+    let company = &mut state.company;
     match first {
         "sources" => return sources(company, context, call, rest),
         "tags" => return tags(company, context, call, rest),
@@ -266,7 +269,8 @@ fn notes(company: &mut Company, context: Context, call: &Call, rest: &[&str]) ->
     match (call.request.method.as_str(), rest) {
         ("GET", []) => {
             let (page, limit) = list::paging(&call.query)?;
-            let live: Vec<&Note> = company.notes().filter(|note| note.deleted.is_none()).collect();
+            let listed = |note: &&Note| note.deleted.is_none() && note.seen_ms <= context.now_ms;
+            let live: Vec<&Note> = company.notes().filter(listed).collect();
             let rows: Value = live
                 .iter()
                 .skip(page.saturating_mul(limit))

@@ -8,7 +8,7 @@ use super::super::rpc::render::{FOUNDED, Render, escape};
 use super::super::time;
 use super::super::values::address_out;
 
-fn id(id: i64, resource: &str) -> Value {
+pub fn id(id: i64, resource: &str) -> Value {
     json!(format!("{id}-{resource}"))
 }
 
@@ -53,7 +53,7 @@ pub fn actor(actor: Actor) -> Value {
     }
 }
 
-fn owner(owner: Option<Owner>) -> Value {
+pub fn owner(owner: Option<Owner>) -> Value {
     match owner {
         Some(Owner::User(user)) => id(user, "users"),
         Some(Owner::Team(team)) => id(team, "teams"),

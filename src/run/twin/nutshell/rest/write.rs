@@ -265,7 +265,7 @@ fn set_link(
 
 fn product(company: &Company, line: &Json) -> Result<ProductLine, Refusal> {
     let sent = ids("products", line.at("links").at("product"))?;
-    let product = known("products", sent, |id| company.products.iter().any(|row| row.id == id))?.pop();
+    let product = known("products", sent, |id| company.product(id).is_some())?.pop();
     let product = product.ok_or_else(|| Refusal::bad("A productMap must have a product"))?;
     let price = line.at("price").at("amount").decimal().unwrap_or_default();
     let quantity = line.at("quantity").decimal().unwrap_or(Decimal::ONE);

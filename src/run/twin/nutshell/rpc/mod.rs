@@ -1,7 +1,11 @@
 //! The JSON-RPC front: envelopes, status codes, methods (sheet §3.1, §4).
 
+pub mod agenda;
+mod email;
 mod find;
 pub mod render;
+mod render_agenda;
+mod timeline;
 mod write;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -162,7 +166,10 @@ fn dispatch(state: &mut State, context: Context, call: &Call) -> Result<Value, R
         }
     }
     if call.method.ends_with("Note") {
-        return note(&mut state.company, context, call);
+        return timeline::note(&mut state.company, context, call);
+    }
+    if let Some(answer) = agenda::dispatch(state, context, call) {
+        return answer;
     }
     reference(&mut state.company, context, call)
 }
@@ -273,52 +280,6 @@ fn search(company: &Company, context: Context, call: &Call, kind: Kind) -> Resul
     Ok(stubs(company, context, kind, &ids, limit))
 }
 
-fn note(company: &mut Company, context: Context, call: &Call) -> Result<Value, Refusal> {
-    let show = |company: &Company, id: i64| {
-        let render = Render { company, settings: context.settings };
-        company.note(id).map(|note| render.note(note)).ok_or_else(|| not_found("Notes", id))
-    };
-    let text = |input: &Json| input.filled().or_else(|| input.at("note").filled());
-    if call.method == "newNote" {
-        let entity = call.at("entity", 0);
-        let kind = entity.at("entityType").str().and_then(Kind::parse);
-        let kind = kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
-        let id = entity.at("id").int().ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
-        let text = text(call.at("note", 1)).ok_or_else(|| Refusal::bad("A note must have a text"))?;
-        let note = company.add_note(kind, id, text, context.actor, context.now_ms);
-        return show(company, note.ok_or_else(|| not_found(kind.name(), id))?);
-    }
-    let id = call.at("noteId", 0).int().ok_or_else(|| Refusal::bad("noteId must be a number"))?;
-    let known = company.note(id).ok_or_else(|| not_found("Notes", id))?;
-    let current = known.rev.to_string();
-    let sent = call.at("rev", 1).text();
-    match call.method {
-        "getNote" if sent.as_ref() == Some(&current) => return Ok(json!({"_notModified": true})),
-        "getNote" => return show(company, id),
-        "editNote" | "deleteNote" => {}
-        _ => return Err(Refusal::new(-32601, "Method not found")),
-    }
-    if known.deleted.is_some() {
-        return Err(not_found("Notes", id));
-    }
-    if !sent.is_some_and(|rev| rev == current || rev == "REV_IGNORE") {
-        return Err(Refusal::new(409, "rev key is out-of-date"));
-    }
-    let now = context.now();
-    if call.method == "deleteNote" {
-        company.edit_note(id, |note| note.deleted = Some(now));
-        company.log_deletion("notes", id, context.actor, now);
-        return Ok(json!(true));
-    }
-    // The author alone, and within a day (sheet §4).
-    if known.author != context.actor || now - known.created > 86_400 {
-        return Err(Refusal::new(403, "This note can no longer be edited"));
-    }
-    let text = text(call.at("note", 2)).ok_or_else(|| Refusal::bad("A note must have a text"))?;
-    company.edit_note(id, |note| note.text = text);
-    show(company, id)
-}
-
 /// Settings, sources, tags, users, searches over everything.
 fn reference(company: &mut Company, context: Context, call: &Call) -> Result<Value, Refusal> {
     let list = |values: Vec<Value>| Ok(rows(&Tail::read(call, 0, "name")?, values));
@@ -389,14 +350,7 @@ fn reference(company: &mut Company, context: Context, call: &Call) -> Result<Val
             // Only `id` and `name` are known (sheet §6).
             fields.map(|field| json!({"id": field.id, "name": field.name})).collect()
         })),
-        "findProducts" => {
-            let product = |row: &super::company::Product| json!({
-                "stub": true, "id": row.id, "rev": "0", "entityType": "Products", "name": row.name, "type": row.kind,
-                "sku": row.sku, "unit": row.unit,
-            });
-            list(company.products.iter().map(product).collect())
-        }
-        "findTimeline" => timeline(company, context, call),
+        "findTimeline" => timeline::timeline(company, context, call),
         "searchByEmail" => {
             let email = call.at("emailAddressString", 0).text().unwrap_or_default();
             let found = |kind| stubs(company, context, kind, &company.index.exact(kind, index::EMAIL, &email), FULL_CAP);
@@ -441,20 +395,4 @@ fn new_tag(company: &mut Company, input: &Json) -> Result<Value, Refusal> {
     }
     let id = company.add_tag(kind, name.clone(), 1);
     Ok(json!({"id": id, "rev": "0", "entityType": "Tags", "name": name}))
-}
-
-fn timeline(company: &Company, context: Context, call: &Call) -> Result<Value, Refusal> {
-    let query = call.at("query", 0);
-    let tail = Tail::read(call, 1, "time")?;
-    let kind = query.at("entityType").str().and_then(Kind::parse);
-    let kind = kind.ok_or_else(|| Refusal::bad("entityType must be Accounts, Contacts or Leads"))?;
-    let id = query.at("id").int().ok_or_else(|| Refusal::bad("The entity must be given by id"))?;
-    let record = company.record(kind, id).ok_or_else(|| not_found(kind.name(), id))?;
-    let render = Render { company, settings: context.settings };
-    let notes = record.notes.iter().filter_map(|id| company.note(*id)).filter(|note| note.deleted.is_none());
-    let mut notes: Vec<_> = notes.collect();
-    if tail.descending {
-        notes.reverse();
-    }
-    Ok(tail.page(notes).into_iter().map(|note| render.note(note)).collect())
 }

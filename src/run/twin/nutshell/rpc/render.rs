@@ -19,7 +19,7 @@ pub struct Render<'a> {
     pub settings: &'a Settings,
 }
 
-fn stub(entity: &str, id: i64, rev: &str, name: &str) -> Value {
+pub fn stub(entity: &str, id: i64, rev: &str, name: &str) -> Value {
     json!({"stub": true, "id": id, "rev": rev, "entityType": entity, "name": name})
 }
 
@@ -75,7 +75,7 @@ impl Render<'_> {
         self.host(&path)
     }
 
-    fn actor(&self, actor: Actor) -> Value {
+    pub fn actor(&self, actor: Actor) -> Value {
         match actor {
             Actor::User(id) => self.company.user(id).map_or(Value::Null, user),
             Actor::Origin(id) => {
@@ -85,7 +85,7 @@ impl Render<'_> {
         }
     }
 
-    fn owner(&self, owner: Option<Owner>) -> Value {
+    pub fn owner(&self, owner: Option<Owner>) -> Value {
         match owner {
             None => Value::Null,
             Some(Owner::User(id)) => self.company.user(id).map_or(Value::Null, user),
@@ -296,8 +296,8 @@ impl Render<'_> {
             deal.competitors.iter().filter_map(|id| company.competitors.iter().find(|row| row.id == *id));
         set("competitors", rivals.map(|row| named("Competitors", row)).collect());
         let line = |line: &super::super::record::ProductLine| {
-            let product = company.products.iter().find(|product| product.id == line.product)?;
-            let mut value = stub("Products", product.id, "0", &product.name);
+            let product = company.agenda.products.get(&line.product)?;
+            let mut value = stub("Products", product.head.id, &product.head.rev.to_string(), &product.name);
             value["modifiedTime"] = time::rpc(FOUNDED);
             value["createdTime"] = time::rpc(FOUNDED);
             value["relationship"] = json!(line.relationship);

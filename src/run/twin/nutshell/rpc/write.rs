@@ -265,8 +265,17 @@ fn lead(
     status(company, context, record, input, new)
 }
 
+fn live_products(company: &Company) -> impl Iterator<Item = i64> {
+    company
+        .agenda
+        .products
+        .values()
+        .filter(|product| product.head.deleted.is_none())
+        .map(|product| product.head.id)
+}
+
 fn product(company: &Company, input: &Json) -> Result<ProductLine, Refusal> {
-    let id = one_of(company.products.iter().map(|product| product.id), "Product", input)?;
+    let id = one_of(live_products(company), "Product", input)?;
     let product = id.ok_or_else(|| Refusal::bad("A product must be given by id"))?;
     let price = input.at("price");
     // The documented input key is `currency_shortname`; the market decides all the same.

@@ -1,5 +1,6 @@
 //! What the twin must answer, rule by rule of the reference sheet.
 
+mod agenda;
 mod dialects;
 mod finds;
 mod rest;

@@ -64,6 +64,13 @@ fn any_json() -> impl Strategy<Value = Value> {
             "type",
             "primaryAccount",
             "products",
+            "prices",
+            "market",
+            "activityTypeId",
+            "startTime",
+            "endTime",
+            "participants",
+            "entityType",
         ])
         .prop_map(str::to_owned),
         any::<String>(),
@@ -77,7 +84,17 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-const METHODS: [&str; 24] = [
+const METHODS: [&str; 34] = [
+    "newProduct",
+    "editProduct",
+    "newActivity",
+    "editActivity",
+    "findActivities",
+    "newTask",
+    "editTask",
+    "findTasks",
+    "searchProducts",
+    "newEmail",
     "newAccount",
     "newContact",
     "newLead",
@@ -122,10 +139,10 @@ proptest! {
     fn arbitrary_calls(steps in prop::collection::vec((prop::sample::select(METHODS.to_vec()), any_json(), any_json()), 1..8)) {
         let twin = Twin::new(Company::acme_with_history(), Settings::default());
         for (method, first, second) in &steps {
-            let kind = ["Account", "Contact", "Lead"].into_iter().find(|kind| method.ends_with(kind)).unwrap_or("Lead");
+            let kind = ["Account", "Contact", "Lead", "Product", "Activity", "Task"].into_iter().find(|kind| method.ends_with(kind)).unwrap_or("Lead");
             let key = kind.to_lowercase();
             let params = json!({key.clone(): first, format!("{key}Id"): 3, "rev": "REV_IGNORE", "query": first, "string": second,
-                "entity": first, "note": second, "noteId": 3, "tag": first, "name": second, "limit": second, "orderBy": second});
+                "entity": first, "note": second, "noteId": 3, "tag": first, "name": second, "emailString": second, "limit": second, "orderBy": second});
             for params in [params, json!([first, second]), json!([3, "REV_IGNORE", first]), first.clone()] {
                 let (status, body) = call_at(&twin, NOW, ADMIN, method, params);
                 prop_assert!(status >= 200 && body.is_object());
@@ -143,7 +160,8 @@ proptest! {
                 ("POST", format!("/{resource}"), json!({resource: [body]})), ("PATCH", format!("/{resource}/3"), json!([body])),
                 ("PATCH", format!("/{resource}/3"), json!([{"op": "replace", "path": format!("/{resource}/0/links/accounts"), "value": body}])),
                 ("POST", format!("/{resource}/customfield"), body.clone()), ("POST", "/tags".into(), json!({"tags": [body]})),
-                ("POST", "/notes".into(), json!({"data": body})), ("POST", "/leads/3/status".into(), body.clone()),
+                ("POST", "/notes".into(), json!({"data": body})), ("POST", "/tasks".into(), body.clone()),
+                ("POST", "/activities".into(), json!({"activities": [body]})), ("POST", "/leads/3/status".into(), body.clone()),
             ] {
                 let (status, _) = rest(&twin, verb, &target, body);
                 prop_assert!((200..500).contains(&status));

@@ -53,13 +53,16 @@ fn covers(ours: &Value, theirs: &Value, path: &str, ignore: &[&str]) {
 fn furnished() -> Twin {
     let twin = live();
     twin.with(|company| {
-        company.products.push(super::super::tables::Product {
-            id: 3,
+        let product = super::super::agenda::Product {
+            head: super::super::agenda::Head::seeded(3),
             name: "One day course".into(),
             sku: None,
             kind: "0".into(),
             unit: String::new(),
-        });
+            description: None,
+            prices: Default::default(),
+        };
+        company.agenda.products.insert(3, product);
     });
     let account = call(&twin, "newAccount", json!({"account": {
         "name": "BestBuy", "industryId": 1, "phone": {"home": "995-505-7619"}, "url": ["http://a.example"],
@@ -104,6 +107,20 @@ fn rpc_shapes() {
     }
     if let Some(sample) = sample_json("rpc.newContact.response.assembled.json") {
         covers(&call(&twin, "getContact", json!([3])), &sample["result"], "contact", &["email"]);
+    }
+    if let Some(sample) = sample_json("rpc.product.documented.json") {
+        // A documented id is a text, a documented price only its class.
+        let mut product = call(&twin, "getProduct", json!([3]));
+        product["id"] = json!("3");
+        product["sku"] = json!("x");
+        covers(&product, &sample, "product", &["prices"]);
+    }
+    if let Some(sample) = sample_json("rpc.findActivities.stub.json") {
+        let activity = json!({"name": "x", "activityTypeId": 1, "startTime": 1, "endTime": 2});
+        call(&twin, "newActivity", json!({"activity": activity}));
+        let stub = call(&twin, "findActivities", json!({"query": {}}))[0].clone();
+        assert_eq!(keys(&stub), keys(&sample["result"][0]));
+        covers(&stub, &sample["result"][0], "activity", &[]);
     }
     if let Some(sample) = sample_json("rpc.note.documented.json") {
         let note = call(&twin, "newNote", json!({"entity": {"entityType": "Leads", "id": 3}, "note": "x"}));
@@ -156,11 +173,35 @@ fn sample_requests_are_taken() {
     send("rpc.newTag.request.json", |_| {});
     send("rpc.newSource.request.json", |_| {});
     send("rpc.newNote.request.json", |params| params["entity"]["id"] = json!(3));
+    send("rpc.newActivity.request.json", |params| {
+        let activity = &mut params["activity"];
+        activity["leads"][0]["id"] = json!(3);
+        activity["participants"][0]["id"] = json!(3);
+        activity["participants"][1]["id"] = json!(2);
+    });
+    let take = |name: &str, path: &str, status: u16, change: fn(&mut Value)| {
+        let Some(mut body) = sample_json(name) else { return };
+        change(&mut body);
+        assert_eq!(rest(&twin, "POST", path, body).0, status, "{name}");
+    };
+    take("rest.activities.create.request.json", "/activities", 201, |body| {
+        body["activities"][0]["links"]["participants"] = json!(["3-contacts", "3-users"]);
+    });
+    take("rest.notes.create.request.json", "/notes", 201, |_| {});
+    take("rest.tasks.create.request.json", "/tasks", 200, |_| {});
+    take("rest.leads.create.request.json", "/leads", 201, |body| {
+        let lead = &mut body["leads"][0];
+        lead.as_object_mut().unwrap().remove("customFields");
+        lead["links"]["accounts"] = json!(["3-accounts"]);
+        lead["links"]["contacts"] = json!(["3-contacts"]);
+        lead["links"]["tags"] = json!(["5-tags"]);
+        lead["links"]["productMaps"][0]["links"]["product"] = json!("3-products");
+    });
     send("rpc.editLead.stage.request.json", |params| {
-        (params["leadId"], params["rev"]) = (json!(3), json!("1"))
+        (params["leadId"], params["rev"]) = (json!(3), json!("2"))
     });
     send("rpc.editLead.close.outcomeId.request.json", |params| {
-        (params["leadId"], params["rev"]) = (json!(3), json!("2"))
+        (params["leadId"], params["rev"]) = (json!(3), json!("3"))
     });
 }
 

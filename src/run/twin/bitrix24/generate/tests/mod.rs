@@ -198,7 +198,7 @@ proptest! {
         (shape.since, shape.until, shape.offset_hours) = (numbers.3, numbers.4, numbers.5);
         shape.statuses = vec![StatusShape::new("DEAL_STAGE_x", "", ""), StatusShape::new("", "", "")];
         for entity in Entity::ALL {
-            shape.entities.insert(entity, EntityShape { count: 3, fields: fields.clone(), more_links: numbers.2 });
+            shape.entities.insert(entity, EntityShape { count: 3, fields: fields.clone(), more_links: numbers.2, rows: numbers.2 });
         }
         let portal = Portal::generate(&shape, seed);
         prop_assert!(portal.records.values().all(|records| records.len() == 3));

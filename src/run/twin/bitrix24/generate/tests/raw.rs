@@ -1,6 +1,7 @@
 //! Descriptions have the documented keys, and documented answers load as they stand.
 
 use super::*;
+use crate::run::twin::bitrix24::names::Names;
 
 #[test]
 fn standard_fields_are_the_documented_ones() {
@@ -170,9 +171,25 @@ fn what_one_portal_serves_another_can_repeat() {
             let ids = |links: Option<&Vec<Link>>| {
                 json!(links.into_iter().flatten().map(|link| link.id).collect::<Vec<_>>())
             };
+            if let Some(rows) = made.rows.get(&(entity, *id)) {
+                record.insert("rows".into(), json!(rows));
+            }
+            if let Some(bindings) = made.bindings.get(id).filter(|_| entity == Entity::Activity) {
+                let row = |(kind, id): &(i64, i64)| json!({"entityTypeId": kind, "entityId": id});
+                record.insert("BINDINGS".into(), bindings.iter().map(row).collect());
+            }
             match entity {
                 Entity::Contact => record.insert("COMPANY_IDS".into(), ids(made.contact_companies.get(id))),
                 Entity::Deal => record.insert("CONTACT_IDS".into(), ids(made.deal_contacts.get(id))),
+                Entity::Quote => record.insert("CONTACT_IDS".into(), ids(made.quote_contacts.get(id))),
+                // As universal answers spell them; the rest of their form is the twin's own test.
+                Entity::Process(_) => {
+                    let names = Names::new(entity, made.fields[&entity].keys().map(String::as_str), true);
+                    let camel =
+                        |(code, value): (String, Value)| Some((names.universal(&code)?.to_owned(), value));
+                    record = record.into_iter().filter_map(camel).collect();
+                    None
+                }
                 _ => None,
             };
             (entity, Value::Object(record))

@@ -18,7 +18,16 @@
 //! Ids must rise; a page that breaks this is read again, then reported. A short page may be the last one or a lie:
 //! unless it ends just where the count said, one more request asks for what follows and for the count up to here.
 //! The count decides nothing else but how many pages are asked for.
+//!
+//! # What belongs to a record
+//! Product rows, the bindings of activities and links that the list did not give are asked for when a batch of records
+//! is there, and staged in them. Smart Processes come from `crm.item.list` itself; comments have a way of their own.
 //! INVARIANT: records that are handed out have rising ids, and `done` was confirmed by a page or a count.
+
+mod ask;
+mod bindings;
+mod comments;
+mod rows;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,9 +36,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
-use super::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
-use super::schema::build::link_list;
-use super::wire::{Batch as Answers, Command, Php, number, scalar};
+use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
+use crate::run::connect::bitrix24::schema::build::link_list;
+use crate::run::connect::bitrix24::schema::own::ROWS;
+use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, Php, number, scalar};
 use crate::run::connect::{Batch, Error, Raw};
 
 /// Records of a page (sheet §4).
@@ -43,7 +53,10 @@ const STRIKES: u32 = 3;
 
 /// What is known of the objects under way.
 #[derive(Debug, Default)]
-pub(super) struct Progress(RefCell<HashMap<String, State>>);
+pub(super) struct Progress {
+    objects: RefCell<HashMap<String, State>>,
+    comments: RefCell<comments::State>,
+}
 
 #[derive(Clone, Debug)]
 struct State {
@@ -55,6 +68,8 @@ struct State {
     total: Option<u64>,
     /// The universal list does not give this object's links here.
     links_singly: bool,
+    /// How product rows are asked for.
+    rows: rows::Way,
 }
 
 /// Records that were handed out without a gap.
@@ -68,69 +83,148 @@ struct Seen {
     records: u64,
 }
 
-/// The methods of an object.
-#[derive(Clone, Copy)]
-struct Methods {
-    object: &'static str,
+/// How an object is read.
+#[derive(Clone, Debug)]
+struct Reading {
+    object: String,
     list: &'static str,
-    entity_type: &'static str,
+    /// Its records come from the universal list, not only their links.
+    universal: bool,
+    entity_type: String,
     /// Answers one record's links.
     links: Option<&'static str>,
     /// The universal names of link list and primary link.
-    universal: (&'static str, &'static str),
+    names: (&'static str, &'static str),
     /// The field with the primary link.
     primary: &'static str,
     select: &'static [&'static str],
+    rows: Option<rows::Methods>,
+    bindings: bool,
+    /// Pages in a batch, where what belongs to the records takes many more requests.
+    pages: usize,
+}
+
+impl Reading {
+    fn id(&self) -> &'static str {
+        if self.universal { "id" } else { "ID" }
+    }
+
+    /// The parameters that every call of the list has.
+    fn basis(&self) -> Vec<(String, String)> {
+        let mut out = vec![(format!("order[{}]", self.id()), "ASC".to_owned())];
+        if self.universal {
+            out.push(("entityTypeId".to_owned(), self.entity_type.clone()));
+            // Names in camelCase do not translate back (sheet §13); with the original ones, no such name is selected.
+            out.push(("useOriginalUfNames".to_owned(), "Y".to_owned()));
+        }
+        out
+    }
+
+    /// The rows of a page.
+    fn page<'a>(&self, result: &'a RawValue) -> Option<Php<'a>> {
+        let page = Php::parse(result)?;
+        if self.universal { Php::parse(page.get("items")?) } else { Some(page) }
+    }
 }
 
 const MULTIFIELDS: &[&str] = &["*", "UF_*", "PHONE", "EMAIL", "WEB", "IM"];
 const PLAIN: &[&str] = &["*", "UF_*"];
-
-const METHODS: [Methods; 4] = [
-    Methods {
-        object: "company",
-        list: "crm.company.list",
-        entity_type: "4",
-        links: None,
-        universal: ("", ""),
-        primary: "",
-        select: MULTIFIELDS,
-    },
-    Methods {
-        object: "contact",
-        list: "crm.contact.list",
-        entity_type: "3",
-        links: Some("crm.contact.company.items.get"),
-        universal: ("companyIds", "companyId"),
-        primary: "COMPANY_ID",
-        select: MULTIFIELDS,
-    },
-    Methods {
-        object: "deal",
-        list: "crm.deal.list",
-        entity_type: "2",
-        links: Some("crm.deal.contact.items.get"),
-        universal: ("contactIds", "contactId"),
-        primary: "CONTACT_ID",
-        select: PLAIN,
-    },
-    Methods {
-        object: "lead",
-        list: "crm.lead.list",
-        entity_type: "1",
-        links: None,
-        universal: ("", ""),
-        primary: "",
-        select: MULTIFIELDS,
-    },
+/// Products drop the star, and list no property without being asked (sheet §10.8).
+const PRODUCT: &[&str] = &[
+    "ID",
+    "CATALOG_ID",
+    "PRICE",
+    "CURRENCY_ID",
+    "NAME",
+    "CODE",
+    "DESCRIPTION",
+    "DESCRIPTION_TYPE",
+    "ACTIVE",
+    "SECTION_ID",
+    "SORT",
+    "VAT_ID",
+    "VAT_INCLUDED",
+    "MEASURE",
+    "XML_ID",
+    "PREVIEW_PICTURE",
+    "DETAIL_PICTURE",
+    "DATE_CREATE",
+    "TIMESTAMP_X",
+    "MODIFIED_BY",
+    "CREATED_BY",
+    "PROPERTY_*",
 ];
+const ACTIVITY: &[&str] = &["*", "COMMUNICATIONS", "FILES"];
 
-fn methods(object: &str) -> Result<Methods, Error> {
-    METHODS.into_iter().find(|m| m.object == object).ok_or_else(|| {
-        refused(
-            "extract",
-            &format!("`{object}` is not an object that can be read: company, contact, deal, lead are"),
-        )
+/// How the object of this name is read.
+fn reading(object: &str) -> Result<Reading, Error> {
+    let plain = Reading {
+        object: object.to_owned(),
+        list: "",
+        universal: false,
+        entity_type: String::new(),
+        links: None,
+        names: ("", ""),
+        primary: "",
+        select: MULTIFIELDS,
+        rows: None,
+        bindings: false,
+        pages: COMMANDS,
+    };
+    let rows = |owner, single| Some(rows::Methods { owner, single });
+    Ok(match object {
+        "company" => Reading { list: "crm.company.list", ..plain },
+        "contact" => Reading {
+            list: "crm.contact.list",
+            entity_type: "3".to_owned(),
+            links: Some("crm.contact.company.items.get"),
+            names: ("companyIds", "companyId"),
+            primary: "COMPANY_ID",
+            ..plain
+        },
+        "deal" => Reading {
+            list: "crm.deal.list",
+            entity_type: "2".to_owned(),
+            links: Some("crm.deal.contact.items.get"),
+            names: ("contactIds", "contactId"),
+            primary: "CONTACT_ID",
+            select: PLAIN,
+            rows: rows("D", "crm.deal.productrows.get"),
+            ..plain
+        },
+        "lead" => Reading { list: "crm.lead.list", rows: rows("L", "crm.lead.productrows.get"), ..plain },
+        "quote" => Reading {
+            list: "crm.quote.list",
+            entity_type: "7".to_owned(),
+            links: Some("crm.quote.contact.items.get"),
+            names: ("contactIds", "contactId"),
+            primary: "CONTACT_ID",
+            select: PLAIN,
+            rows: rows("Q", "crm.quote.productrows.get"),
+            ..plain
+        },
+        "product" => Reading { list: "crm.product.list", select: PRODUCT, ..plain },
+        "activity" => {
+            Reading { list: "crm.activity.list", select: ACTIVITY, bindings: true, pages: 10, ..plain }
+        }
+        _ => match object.strip_prefix("process ").filter(|id| id.parse::<u32>().is_ok()) {
+            Some(id) => Reading {
+                list: "crm.item.list",
+                universal: true,
+                entity_type: id.to_owned(),
+                select: &["*"],
+                ..plain
+            },
+            None => {
+                return Err(refused(
+                    "extract",
+                    &format!(
+                        "`{object}` is not an object that can be read: company, contact, deal, lead, quote, \
+                         product, activity, comment and `process 1032` are"
+                    ),
+                ));
+            }
+        },
     })
 }
 
@@ -149,6 +243,9 @@ struct Found {
     /// The id in the field of the primary link.
     primary: Option<u64>,
     links: Option<Vec<Link>>,
+    /// Product rows in order.
+    rows: Option<Vec<Box<RawValue>>>,
+    bindings: Option<Box<RawValue>>,
 }
 
 /// What a batch brought.
@@ -167,8 +264,11 @@ struct Window {
 
 /// How many records of an object there are.
 pub(super) async fn count(client: &Client, progress: &Progress, object: &str) -> Result<u64, Error> {
-    let m = methods(object)?;
-    let answer = client.call(m.list, counting(0)).await?;
+    if object == "comment" {
+        return comments::count(client, progress).await;
+    }
+    let m = &reading(object)?;
+    let answer = client.call(m.list, counting(m, 0)).await?;
     let total = answer.total.ok_or_else(|| malformed(m.list, "there is no `total`"))?;
     progress.with(m, |state| {
         state.seen = Some(Seen { base: 0, end: 0, records: 0 });
@@ -178,8 +278,13 @@ pub(super) async fn count(client: &Client, progress: &Progress, object: &str) ->
 }
 
 /// Asks for the count of the records after an id; the rows that come with it are not looked at.
-fn counting(base: u64) -> Json {
-    json!({"select": ["ID"], "order": {"ID": "ASC"}, "filter": {">ID": base.to_string()}, "start": 0})
+fn counting(m: &Reading, base: u64) -> Json {
+    let id = m.id();
+    let mut out = json!({"select": [id], "order": {id: "ASC"}, "filter": {format!(">{id}"): base.to_string()}, "start": 0});
+    if m.universal {
+        out["entityTypeId"] = json!(m.entity_type);
+    }
+    out
 }
 
 /// Where an extraction stands, counting what is to come when it begins here. Without the count, pages behind the
@@ -187,7 +292,7 @@ fn counting(base: u64) -> Json {
 async fn stand(
     client: &Client,
     progress: &Progress,
-    m: Methods,
+    m: &Reading,
     last: u64,
 ) -> Result<(Seen, Option<u64>), Error> {
     if let Some(known) =
@@ -196,7 +301,7 @@ async fn stand(
         return Ok(known);
     }
     client.rest(&[m.list]).await;
-    let total = match client.attempt(m.list, &counting(last)).await {
+    let total = match client.attempt(m.list, &counting(m, last)).await {
         Ok(answer) => answer.total,
         Err(Trouble::Fatal(error)) => return Err(error),
         // A count of a large table may take too long, and is not needed.
@@ -208,10 +313,11 @@ async fn stand(
 }
 
 impl Progress {
-    fn with<R>(&self, m: Methods, f: impl FnOnce(&mut State) -> R) -> R {
-        let mut map = self.0.borrow_mut();
-        let fresh = || State { width: COMMANDS, seen: None, total: None, links_singly: false };
-        f(map.entry(m.object.to_owned()).or_insert_with(fresh))
+    fn with<R>(&self, m: &Reading, f: impl FnOnce(&mut State) -> R) -> R {
+        let mut map = self.objects.borrow_mut();
+        let (width, rows) = (COMMANDS, rows::Way::default());
+        let fresh = || State { width, seen: None, total: None, links_singly: false, rows };
+        f(map.entry(m.object.clone()).or_insert_with(fresh))
     }
 }
 
@@ -223,7 +329,10 @@ pub(super) async fn extract(
     cursor: &str,
     pages: usize,
 ) -> Result<Batch, Error> {
-    let m = methods(object)?;
+    if object == "comment" {
+        return comments::extract(client, progress, cursor).await;
+    }
+    let m = &reading(object)?;
     let last: u64 = if cursor.is_empty() {
         0
     } else {
@@ -239,7 +348,7 @@ pub(super) async fn extract(
         let (seen, total) = stand(client, progress, m, last).await?;
         let singly = progress.with(m, |s| s.links_singly);
         let beside = m.links.is_some() && !singly;
-        let fits = (pages.clamp(1, COMMANDS) / if beside { 2 } else { 1 }).max(1);
+        let fits = (pages.clamp(1, m.pages) / if beside { 2 } else { 1 }).max(1);
         let allowed =
             if beside { client.rest(&[m.list, "crm.item.list"]).await } else { client.rest(&[m.list]).await };
         let mut width = progress.with(m, |s| s.width).min(fits).min(allowed);
@@ -280,12 +389,15 @@ pub(super) async fn extract(
             if strikes >= STRIKES {
                 return Err(match trouble {
                     Trouble::Fatal(error) => error,
-                    _ => malformed(m.links.unwrap_or(m.list), "links of a record cannot be read"),
+                    _ => malformed(m.links.unwrap_or(m.list), "what belongs to a record cannot be read"),
                 });
             }
             // A record that was deleted meanwhile is not in the list any more: read the window again.
             client
-                .recover(&mut patience, Trouble::NoAnswer("links of a record cannot be read".to_owned()))
+                .recover(
+                    &mut patience,
+                    Trouble::NoAnswer("what belongs to a record cannot be read".to_owned()),
+                )
                 .await?;
             continue;
         }
@@ -303,7 +415,7 @@ pub(super) async fn extract(
 }
 
 /// Learns from a batch how large the next one may be.
-fn adapt(progress: &Progress, m: Methods, fits: usize, width: usize, window: &Window) {
+fn adapt(progress: &Progress, m: &Reading, fits: usize, width: usize, window: &Window) {
     progress.with(m, |state| match &window.trouble {
         Some(Trouble::NoAnswer(_)) if window.found.is_empty() => state.width = (width / 2).max(1),
         _ if window.seconds > 0.0 => {
@@ -315,21 +427,22 @@ fn adapt(progress: &Progress, m: Methods, fits: usize, width: usize, window: &Wi
 }
 
 /// The commands of a batch: pages that follow each other, and the links beside each.
-fn commands(m: Methods, last: u64, width: usize, beside: bool) -> Vec<Command> {
+fn commands(m: &Reading, last: u64, width: usize, beside: bool) -> Vec<Command> {
     let mut out = Vec::with_capacity(width * 2);
     for n in 0..width {
         let after = match n.checked_sub(1) {
             None => last.to_string(),
+            Some(before) if m.universal => format!("$result[p{before}][items][{}][id]", PAGE - 1),
             Some(before) => format!("$result[p{before}][{}][ID]", PAGE - 1),
         };
         out.push(page(m, format!("p{n}"), &after));
         if beside {
-            let (list, primary) = m.universal;
+            let (list, primary) = m.names;
             out.push(Command::new(
                 format!("l{n}"),
                 "crm.item.list",
                 &[
-                    ("entityTypeId", m.entity_type),
+                    ("entityTypeId", &m.entity_type),
                     ("order[id]", "ASC"),
                     ("filter[>id]", &after),
                     ("select[0]", "id"),
@@ -343,9 +456,10 @@ fn commands(m: Methods, last: u64, width: usize, beside: bool) -> Vec<Command> {
     out
 }
 
-fn page(m: Methods, name: String, after: &str) -> Command {
+fn page(m: &Reading, name: String, after: &str) -> Command {
     let mut command =
-        Command::new(name, m.list, &[("order[ID]", "ASC"), ("filter[>ID]", after), ("start", "-1")]);
+        Command::new(name, m.list, &[(&format!("filter[>{}]", m.id()), after), ("start", "-1")]);
+    command.parameters.extend(m.basis());
     command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
     command
 }
@@ -353,7 +467,7 @@ fn page(m: Methods, name: String, after: &str) -> Command {
 /// What is read of a record on the way.
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(rename = "ID", borrow)]
+    #[serde(rename = "ID", alias = "id", borrow)]
     id: Option<&'a RawValue>,
     #[serde(rename = "COMPANY_ID", borrow)]
     company: Option<&'a RawValue>,
@@ -364,7 +478,7 @@ struct Head<'a> {
 /// Takes the pages of a batch apart, as far as they are sound.
 fn read(
     client: &Client,
-    m: Methods,
+    m: &Reading,
     last: u64,
     width: usize,
     beside: bool,
@@ -389,7 +503,7 @@ fn read(
                 break;
             }
         };
-        let rows = Php::parse(result).ok_or_else(|| malformed(m.list, "a page is not a list"))?.rows();
+        let rows = m.page(result).ok_or_else(|| malformed(m.list, "a page is not a list"))?.rows();
         if rows.len() > PAGE {
             return Err(malformed(m.list, format!("a page holds {} records, not {PAGE}", rows.len())));
         }
@@ -420,7 +534,7 @@ fn read(
 
 /// The records of a page, if their ids rise from `last` on.
 fn sound(
-    m: Methods,
+    m: &Reading,
     rows: &[&RawValue],
     mut last: u64,
     links: &HashMap<u64, Vec<Link>>,
@@ -432,13 +546,14 @@ fn sound(
         let id = head.id.and_then(number).filter(|id| *id > 0);
         let id = id.ok_or_else(|| malformed(m.list, "a record without an id"))?;
         if id <= last {
-            return Err(inconsistent(m.object, format!("id {id} follows id {last} where ids must rise")));
+            return Err(inconsistent(&m.object, format!("id {id} follows id {last} where ids must rise")));
         }
         last = id;
         let primary = if m.primary == "COMPANY_ID" { head.company } else { head.contact };
         let primary = primary.and_then(number).filter(|id| *id > 0);
         let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
-        found.push(Found { id, json: row.get().to_owned(), primary, links: links.cloned() });
+        let (json, links) = (row.get().to_owned(), links.cloned());
+        found.push(Found { id, json, primary, links, rows: None, bindings: None });
     }
     Ok(found)
 }
@@ -446,7 +561,7 @@ fn sound(
 /// The link lists that stand beside a page, by record; `None` when the portal refuses them.
 fn links_of_page(
     client: &Client,
-    m: Methods,
+    m: &Reading,
     n: usize,
     beside: bool,
     batch: &Answers<'_>,
@@ -462,7 +577,7 @@ fn links_of_page(
         };
     };
     let items = Php::parse(result).and_then(|map| Php::parse(map.get("items")?)).unwrap_or_default();
-    let (list, main) = m.universal;
+    let (list, main) = m.names;
     for item in items.rows() {
         let Some(item) = Php::parse(item) else { continue };
         let (Some(id), Some(ids)) = (item.get("id").and_then(number), item.get(list).and_then(Php::parse))
@@ -479,11 +594,28 @@ fn links_of_page(
     Ok(Some(out))
 }
 
-/// Asks for the links of the records that still lack them.
+/// Asks for what belongs to these records and did not come with them.
 async fn complete(
     client: &Client,
     progress: &Progress,
-    m: Methods,
+    m: &Reading,
+    found: &mut [Found],
+) -> Result<(), Trouble> {
+    complete_links(client, progress, m, found).await?;
+    if let Some(methods) = m.rows {
+        rows::complete(client, progress, m, methods, found).await.map_err(Trouble::Fatal)?;
+    }
+    if m.bindings {
+        bindings::complete(client, m, found).await.map_err(Trouble::Fatal)?;
+    }
+    Ok(())
+}
+
+/// Asks for the links of the records that still lack them.
+async fn complete_links(
+    client: &Client,
+    progress: &Progress,
+    m: &Reading,
     found: &mut [Found],
 ) -> Result<(), Trouble> {
     let Some(method) = m.links else { return Ok(()) };
@@ -524,19 +656,18 @@ fn single_link(row: &RawValue) -> Option<Link> {
 }
 
 /// Whether nothing follows what was handed out, and the portal counts no more records up to there.
-async fn confirm(client: &Client, m: Methods, seen: Seen) -> Result<bool, Error> {
+async fn confirm(client: &Client, m: &Reading, seen: Seen) -> Result<bool, Error> {
     let mut strikes = 0;
     loop {
         let (after, until) = (seen.base.to_string(), seen.end.to_string());
-        let mut counted = Command::new(
-            "known",
-            m.list,
-            &[("order[ID]", "ASC"), ("filter[>ID]", &after), ("filter[<=ID]", &until), ("start", "0")],
-        );
-        counted.parameters.push(("select[]".to_owned(), "ID".to_owned()));
-        let mut more =
-            Command::new("more", m.list, &[("order[ID]", "ASC"), ("filter[>ID]", &until), ("start", "-1")]);
-        more.parameters.push(("select[]".to_owned(), "ID".to_owned()));
+        let (above, below) = (format!("filter[>{}]", m.id()), format!("filter[<={}]", m.id()));
+        let mut counted =
+            Command::new("known", m.list, &[(&above, &after), (&below, &until), ("start", "0")]);
+        let mut more = Command::new("more", m.list, &[(&above, &until), ("start", "-1")]);
+        for command in [&mut counted, &mut more] {
+            command.parameters.extend(m.basis());
+            command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+        }
         client.rest(&[m.list]).await;
         let answer = client.batch(&[more, counted]).await?;
         let batch = Answers::parse(answer.result())
@@ -553,7 +684,7 @@ async fn confirm(client: &Client, m: Methods, seen: Seen) -> Result<bool, Error>
         let more = batch
             .results
             .get("more")
-            .and_then(Php::parse)
+            .and_then(|page| m.page(page))
             .ok_or_else(|| malformed(m.list, "a page is not a list"))?;
         if !more.0.is_empty() {
             return Ok(false);
@@ -569,26 +700,72 @@ async fn confirm(client: &Client, m: Methods, seen: Seen) -> Result<bool, Error>
                 "its pages hold {} records from id {after} to {until}, its count says {known}: extract it anew",
                 seen.records
             );
-            return Err(inconsistent(m.object, why));
+            return Err(inconsistent(&m.object, why));
         }
     }
 }
 
-/// The record as it came, with its links put in.
-fn staged(m: Methods, found: Found) -> Raw {
+/// The ids of all records of an object, without what is in them.
+async fn all_ids(client: &Client, m: &Reading) -> Result<Vec<u64>, Error> {
+    let m = Reading { select: if m.universal { &["id"] } else { &["ID"] }, ..m.clone() };
+    let (mut last, mut patience, mut width, mut out) = (0, Patience::default(), COMMANDS, Vec::new());
+    loop {
+        let width_now = width.min(client.rest(&[m.list]).await);
+        let mut window = match client.attempt_batch(&commands(&m, last, width_now, false), true).await {
+            Ok(answer) => {
+                let batch = Answers::parse(answer.result())
+                    .ok_or_else(|| malformed("batch", "it is not the answer of a batch"))?;
+                read(client, &m, last, width_now, false, &batch)?
+            }
+            Err(trouble) => Window { trouble: Some(trouble), ..Window::default() },
+        };
+        if window.found.is_empty() && !window.short {
+            let trouble = match window.trouble.take() {
+                Some(Trouble::Fatal(Error::Inconsistent { .. })) => {
+                    Trouble::NoAnswer("a page contradicts itself".to_owned())
+                }
+                Some(trouble) => trouble,
+                None => return Err(malformed(m.list, "a batch without its first page")),
+            };
+            width = (width / 2).max(1);
+            client.recover(&mut patience, trouble).await?;
+            continue;
+        }
+        patience = Patience::default();
+        out.extend(window.found.iter().map(|f| f.id));
+        let seen = Seen { base: 0, end: out.last().copied().unwrap_or(0), records: out.len() as u64 };
+        last = seen.end;
+        if window.short && confirm(client, &m, seen).await? {
+            return Ok(out);
+        }
+    }
+}
+
+/// The record as it came, with what belongs to it put in.
+fn staged(m: &Reading, found: Found) -> Raw {
     let mut json = found.json;
-    if let (Some(name), Some(links)) = (link_list(m.object), found.links)
-        && let Some(end) = json.rfind('}')
-    {
-        let mut links = links;
+    let mut put = |name: &str, value: &str| {
+        if let Some(end) = json.rfind('}') {
+            json.truncate(end);
+            // PHP writes an empty object as a list, so there is always something before.
+            json.push_str(&format!(",\"{name}\":{value}}}"));
+        }
+    };
+    if let (Some(name), Some(mut links)) = (link_list(&m.object), found.links) {
         if !links.is_empty() && !links.iter().any(|l| l.primary) {
             let main = links.iter().position(|l| Some(l.id) == found.primary).unwrap_or(0);
             links[main].primary = true;
         }
         let links: Vec<_> =
             links.iter().map(|l| json!({"id": l.id, "primary": l.primary, "sort": l.sort})).collect();
-        json.truncate(end);
-        json.push_str(&format!(",\"{name}\":{}}}", json!(links)));
+        put(name, &json!(links).to_string());
+    }
+    if let Some(rows) = found.rows.filter(|rows| !rows.is_empty()) {
+        let rows: Vec<&str> = rows.iter().map(|row| row.get()).collect();
+        put(ROWS, &format!("[{}]", rows.join(",")));
+    }
+    if let Some(bindings) = found.bindings {
+        put("BINDINGS", bindings.get());
     }
     Raw { id: found.id.to_string(), json: json.into_bytes() }
 }

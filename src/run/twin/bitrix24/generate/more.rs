@@ -1,0 +1,211 @@
+//! Standard fields beyond the four main entities: estimates, products, activities, comments, Smart Processes.
+//!
+//! Owns codes, types, flags and titles as their `fields` methods describe them (sheet 10.6, 10.8, 10.12, 10.15,
+//! 10.16), and how often a believable portal fills them. Knows nothing of records.
+
+use super::standard::Row;
+use crate::run::twin::bitrix24::Entity;
+
+const QUOTE: &[Row] = &[
+    ("ID", "integer", "O", "", "ID"),
+    ("QUOTE_NUMBER", "string", "O", "", "Estimate number"),
+    ("TITLE", "string", "R", "", "Subject"),
+    ("STATUS_ID", "crm_status", "", "QUOTE_STATUS", "Estimate stage"),
+    ("CURRENCY_ID", "crm_currency", "", "", "Currency"),
+    ("OPPORTUNITY", "double", "", "", "Amount"),
+    ("TAX_VALUE", "double", "", "", "Tax"),
+    ("COMPANY_ID", "crm_company", "", "", "Company"),
+    ("MYCOMPANY_ID", "crm_company", "", "", "Own company"),
+    ("CONTACT_ID", "crm_contact", "X", "", "Contact"),
+    ("CONTACT_IDS", "crm_contact", "M", "", "CONTACT_IDS"),
+    ("BEGINDATE", "date", "", "", "Issue date"),
+    ("CLOSEDATE", "date", "", "", "Deadline"),
+    ("ACTUAL_DATE", "date", "", "", "Actual date"),
+    ("OPENED", "char", "", "", "Open to everyone"),
+    ("CLOSED", "char", "", "", "Closed"),
+    ("COMMENTS", "string", "", "", "Comment"),
+    ("CONTENT", "string", "", "", "Content"),
+    ("TERMS", "string", "", "", "Terms"),
+    ("CLIENT_TITLE", "string", "", "", "Client"),
+    ("CLIENT_ADDR", "string", "", "", "Address"),
+    ("CLIENT_CONTACT", "string", "", "", "Contact person"),
+    ("CLIENT_EMAIL", "string", "", "", "E-mail"),
+    ("CLIENT_PHONE", "string", "", "", "Phone"),
+    ("CLIENT_TP_ID", "string", "", "", "Tax id"),
+    ("CLIENT_TPA_ID", "string", "", "", "KPP"),
+    ("ASSIGNED_BY_ID", "user", "", "", "Responsible"),
+    ("CREATED_BY_ID", "user", "O", "", "Created by"),
+    ("MODIFY_BY_ID", "user", "O", "", "Modified by"),
+    ("DATE_CREATE", "datetime", "O", "", "Created at"),
+    ("DATE_MODIFY", "datetime", "O", "", "Modified at"),
+    ("LEAD_ID", "crm_lead", "", "", "Lead"),
+    ("DEAL_ID", "crm_deal", "", "", "Deal"),
+    ("PERSON_TYPE_ID", "integer", "", "", "Client type"),
+    ("LOCATION_ID", "location", "", "", "Location"),
+    ("UTM_SOURCE", "string", "", "", "Campaign source"),
+    ("UTM_MEDIUM", "string", "", "", "Campaign medium"),
+    ("UTM_CAMPAIGN", "string", "", "", "Campaign"),
+    ("UTM_CONTENT", "string", "", "", "Campaign content"),
+    ("UTM_TERM", "string", "", "", "Campaign term"),
+    ("LAST_ACTIVITY_TIME", "datetime", "O", "", "Last activity"),
+    ("LAST_ACTIVITY_BY", "user", "O", "", "Last activity by"),
+    ("LAST_COMMUNICATION_TIME", "string", "O", "", "Last communication"),
+];
+
+const PRODUCT: &[Row] = &[
+    ("ID", "integer", "O", "", "ID"),
+    ("CATALOG_ID", "integer", "", "", "Catalog"),
+    ("PRICE", "double", "", "", "Price"),
+    ("CURRENCY_ID", "string", "", "", "Currency"),
+    ("NAME", "string", "R", "", "Name"),
+    ("CODE", "string", "", "", "Symbolic code"),
+    ("DESCRIPTION", "string", "", "", "Description"),
+    ("DESCRIPTION_TYPE", "string", "", "", "Description type"),
+    ("ACTIVE", "char", "", "", "Active"),
+    ("SECTION_ID", "integer", "", "", "Section"),
+    ("SORT", "integer", "", "", "Sort order"),
+    ("VAT_ID", "integer", "", "", "VAT rate"),
+    ("VAT_INCLUDED", "char", "", "", "VAT included in price"),
+    ("MEASURE", "integer", "", "", "Unit of measure"),
+    ("XML_ID", "string", "", "", "External code"),
+    ("PREVIEW_PICTURE", "product_file", "", "", "Preview picture"),
+    ("DETAIL_PICTURE", "product_file", "", "", "Detailed picture"),
+    ("DATE_CREATE", "datetime", "O", "", "Created at"),
+    ("TIMESTAMP_X", "datetime", "O", "", "Modified at"),
+    ("MODIFIED_BY", "integer", "O", "", "Modified by"),
+    ("CREATED_BY", "integer", "O", "", "Created by"),
+];
+
+const ACTIVITY: &[Row] = &[
+    ("ID", "integer", "O", "", "ID"),
+    ("OWNER_ID", "integer", "I", "", "Owner ID"),
+    ("OWNER_TYPE_ID", "crm_enum_ownertype", "I", "", "Owner type"),
+    ("TYPE_ID", "crm_enum_activitytype", "RI", "", "Type"),
+    ("PROVIDER_ID", "string", "", "", "Provider"),
+    ("PROVIDER_TYPE_ID", "string", "", "", "Provider type"),
+    ("PROVIDER_GROUP_ID", "string", "", "", "Connector type"),
+    ("ASSOCIATED_ENTITY_ID", "integer", "O", "", "Associated entity"),
+    ("SUBJECT", "string", "R", "", "Subject"),
+    ("START_TIME", "datetime", "", "", "Start"),
+    ("END_TIME", "datetime", "", "", "End"),
+    ("DEADLINE", "datetime", "", "", "Deadline"),
+    ("COMPLETED", "char", "", "", "Completed"),
+    ("STATUS", "crm_enum_activitystatus", "", "", "Status"),
+    ("RESPONSIBLE_ID", "user", "R", "", "Responsible"),
+    ("PRIORITY", "crm_enum_activitypriority", "", "", "Priority"),
+    ("NOTIFY_TYPE", "crm_enum_activitynotifytype", "", "", "Notification type"),
+    ("NOTIFY_VALUE", "integer", "", "", "Notification parameter"),
+    ("DESCRIPTION", "string", "", "", "Description"),
+    ("DESCRIPTION_TYPE", "crm_enum_contenttype", "", "", "Description type"),
+    ("DIRECTION", "crm_enum_activitydirection", "", "", "Direction"),
+    ("LOCATION", "string", "", "", "Place"),
+    ("CREATED", "datetime", "O", "", "Created at"),
+    ("AUTHOR_ID", "user", "O", "", "Created by"),
+    ("LAST_UPDATED", "datetime", "O", "", "Modified at"),
+    ("EDITOR_ID", "user", "O", "", "Modified by"),
+    ("SETTINGS", "object", "", "", "Settings"),
+    ("ORIGIN_ID", "string", "", "", "External code"),
+    ("ORIGINATOR_ID", "string", "", "", "External source"),
+    ("RESULT_STATUS", "integer", "", "", "RESULT_STATUS"),
+    ("RESULT_STREAM", "integer", "", "", "RESULT_STREAM"),
+    ("RESULT_SOURCE_ID", "string", "", "", "RESULT_SOURCE_ID"),
+    ("PROVIDER_PARAMS", "object", "", "", "Provider parameters"),
+    ("PROVIDER_DATA", "string", "", "", "Provider data"),
+    ("RESULT_MARK", "integer", "", "", "RESULT_MARK"),
+    ("RESULT_VALUE", "double", "", "", "RESULT_VALUE"),
+    ("RESULT_SUM", "double", "", "", "RESULT_SUM"),
+    ("RESULT_CURRENCY_ID", "string", "", "", "RESULT_CURRENCY_ID"),
+    ("AUTOCOMPLETE_RULE", "integer", "", "", "Autocomplete"),
+    ("BINDINGS", "crm_activity_binding", "OM", "", "Bindings"),
+    ("COMMUNICATIONS", "crm_activity_communication", "RM", "", "Communications"),
+    ("FILES", "diskfile", "M", "", "Files"),
+    ("WEBDAV_ELEMENTS", "diskfile", "MX", "", "Added files"),
+    ("IS_INCOMING_CHANNEL", "char", "O", "", "IS_INCOMING_CHANNEL"),
+];
+
+const COMMENT: &[Row] = &[
+    ("ID", "integer", "O", "", "ID"),
+    ("CREATED", "datetime", "O", "", "Date added"),
+    ("ENTITY_ID", "integer", "RI", "", "Element"),
+    ("ENTITY_TYPE", "string", "RI", "", "Element type"),
+    ("AUTHOR_ID", "integer", "I", "", "Author"),
+    ("COMMENT", "string", "", "", "Comment text"),
+    ("FILES", "attached_diskfile", "M", "", "Files"),
+];
+
+/// With stages, clients and sources; parents come from the shape.
+const PROCESS: &[Row] = &[
+    ("ID", "integer", "O", "", "ID"),
+    ("TITLE", "string", "", "", "Name"),
+    ("XML_ID", "string", "", "", "External code"),
+    ("CREATED_TIME", "datetime", "O", "", "Created at"),
+    ("UPDATED_TIME", "datetime", "O", "", "Updated at"),
+    ("CREATED_BY", "user", "O", "", "Created by"),
+    ("UPDATED_BY", "user", "O", "", "Updated by"),
+    ("ASSIGNED_BY_ID", "user", "", "", "Responsible"),
+    ("OPENED", "boolean", "R", "", "Open to everyone"),
+    ("COMPANY_ID", "crm_company", "", "", "Company"),
+    ("CONTACT_ID", "crm_contact", "X", "", "Contact"),
+    ("CONTACT_IDS", "crm_contact", "M", "", "CONTACT_IDS"),
+    ("CATEGORY_ID", "crm_category", "", "", "Pipeline"),
+    ("STAGE_ID", "crm_status", "", "", "Stage"),
+    ("PREVIOUS_STAGE_ID", "crm_status", "O", "", "Previous stage"),
+    ("MOVED_TIME", "datetime", "O", "", "Moved at"),
+    ("MOVED_BY", "user", "O", "", "Moved by"),
+    ("SOURCE_ID", "crm_status", "", "SOURCE", "Source"),
+    ("SOURCE_DESCRIPTION", "text", "", "", "About the source"),
+    ("OPPORTUNITY", "double", "", "", "Amount"),
+    ("CURRENCY_ID", "crm_currency", "", "", "Currency"),
+];
+
+/// The standard fields of an entity that is none of the main four.
+pub(super) fn rows(entity: Entity) -> &'static [Row] {
+    match entity {
+        Entity::Quote => QUOTE,
+        Entity::Product => PRODUCT,
+        Entity::Activity => ACTIVITY,
+        Entity::Comment => COMMENT,
+        Entity::Process(_) => PROCESS,
+        _ => &[],
+    }
+}
+
+/// How often a believable portal fills such a field, 0 to 1.
+pub(super) fn fill(entity: Entity, code: &str) -> f64 {
+    match (entity, code) {
+        (Entity::Quote, "DEAL_ID") => 0.9,
+        (Entity::Quote, "COMPANY_ID" | "CONTACT_ID") => 0.8,
+        (Entity::Quote, "LEAD_ID" | "COMMENTS") => 0.05,
+        (Entity::Quote, "CONTENT" | "TERMS") => 0.4,
+        (Entity::Quote, "ACTUAL_DATE") => 0.3,
+        (Entity::Quote, _) if code.starts_with("CLIENT_") => 0.1,
+        (Entity::Quote, _) if code.starts_with("UTM_") => 0.02,
+        (Entity::Quote, "MYCOMPANY_ID" | "PERSON_TYPE_ID" | "LOCATION_ID" | "LAST_COMMUNICATION_TIME") => 0.0,
+        (Entity::Product, "CODE" | "SECTION_ID" | "VAT_ID") => 0.6,
+        (Entity::Product, "XML_ID") => 0.8,
+        (Entity::Product, "DESCRIPTION") => 0.5,
+        (Entity::Product, "PRICE" | "CURRENCY_ID") => 0.95,
+        (Entity::Product, "PREVIEW_PICTURE" | "DETAIL_PICTURE") => 0.1,
+        (Entity::Activity, "DESCRIPTION") => 0.7,
+        (Entity::Activity, "LOCATION") => 0.05,
+        (Entity::Activity, "FILES") => 0.08,
+        (Entity::Activity, "ORIGIN_ID" | "ORIGINATOR_ID") => 0.02,
+        (
+            Entity::Activity,
+            "ASSOCIATED_ENTITY_ID"
+            | "NOTIFY_VALUE"
+            | "PROVIDER_DATA"
+            | "WEBDAV_ELEMENTS"
+            | "PROVIDER_PARAMS"
+            | "SETTINGS"
+            | "AUTOCOMPLETE_RULE",
+        ) => 0.0,
+        (Entity::Activity, _) if code.starts_with("RESULT_") => 0.0,
+        (Entity::Comment, "FILES") => 0.05,
+        (Entity::Process(_), "COMPANY_ID") => 0.3,
+        (Entity::Process(_), "CONTACT_ID") => 0.2,
+        (Entity::Process(_), "XML_ID" | "SOURCE_DESCRIPTION" | "OPPORTUNITY" | "CURRENCY_ID") => 0.0,
+        (Entity::Process(_), "SOURCE_ID" | "PREVIOUS_STAGE_ID") => 0.2,
+        _ => 1.0,
+    }
+}
