@@ -52,10 +52,8 @@ fn decided(plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     let word = if plan.open.len() == 1 { "decision is" } else { "decisions are" };
-    let mut failure = Failure::new(
-        Kind::Findings,
-        format!("{} {word} still open; nothing was written", plan.open.len()),
-    );
+    let mut failure =
+        Failure::new(Kind::Findings, format!("{} {word} still open; nothing was written", plan.open.len()));
     for open in plan.open.iter().take(SHOWN) {
         let (file, line) = plan.place(open.line);
         failure = failure.hint(format!("{file}:{line}: `{}` is `{}`", open.what, open.kind));

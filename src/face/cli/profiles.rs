@@ -165,7 +165,11 @@ fn read(name: &str, span: Span, folder: &Path) -> Result<SourceText, Box<Finding
 }
 
 /// Compares the profiles with `b2n.lock`; what is wrong with that file itself is the second.
-pub fn check_lock(loaded: &Loaded, folder: &Path, spec: &str) -> (Vec<Finding>, Option<(SourceText, Vec<Finding>)>) {
+pub fn check_lock(
+    loaded: &Loaded,
+    folder: &Path,
+    spec: &str,
+) -> (Vec<Finding>, Option<(SourceText, Vec<Finding>)>) {
     if loaded.pinned.is_empty() {
         return (Vec::new(), None);
     }
@@ -267,10 +271,17 @@ impl Explained {
         let mut out = String::new();
         let width = self.layers.iter().map(|layer| layer.item.chars().count()).max().unwrap_or(0);
         for layer in &self.layers {
-            let base = layer.base.map(|base| format!(", instead of {}", self.place(base))).unwrap_or_default();
-            let base = if layer.how == profile::How::Refined { base.replace("instead of", "on") } else { base };
+            let base =
+                layer.base.map(|base| format!(", instead of {}", self.place(base))).unwrap_or_default();
+            let base =
+                if layer.how == profile::How::Refined { base.replace("instead of", "on") } else { base };
             let pad = " ".repeat(width.saturating_sub(layer.item.chars().count()));
-            out.push_str(&format!("{}{pad}  {:<10}  {}{base}\n", layer.item, layer.how.word(), self.place(layer.at)));
+            out.push_str(&format!(
+                "{}{pad}  {:<10}  {}{base}\n",
+                layer.item,
+                layer.how.word(),
+                self.place(layer.at)
+            ));
             for line in &layer.lines {
                 let base = line.base.map(|base| format!(", instead of {}", self.place(base)));
                 out.push_str(&format!(

@@ -18,6 +18,8 @@ use super::{Format, profiles, report};
 /// A checked spec.
 pub struct Project {
     pub text: SourceText,
+    /// The spec with what its profiles bring, as it was checked.
+    pub spec: ast::Spec,
     pub source: Option<Schema>,
     pub target: Option<Schema>,
     pub plan: Option<Plan>,
@@ -78,6 +80,7 @@ impl Project {
                 let findings = vec![(text.clone(), vec![finding])];
                 return Ok(Project {
                     text,
+                    spec: ast::Spec::default(),
                     source: None,
                     target: None,
                     plan: None,
@@ -123,10 +126,11 @@ impl Project {
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
-        let wrong = findings.iter().any(|finding| {
-            finding.severity == Severity::Error && finding.code != registry::TODO_OPEN
-        });
-        let broken = syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
+        let wrong = findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN);
+        let broken =
+            syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);
         let mut all = vec![(text.clone(), findings)];
         all.extend(others);
@@ -134,6 +138,7 @@ impl Project {
         inactive.extend(checked.inactive);
         Project {
             text,
+            spec,
             source,
             target,
             plan,

@@ -88,13 +88,20 @@ impl Lock {
                         format!("profile \"{name}\" is not the one that is pinned"),
                     )
                     .at(profile.span, "has changed")
-                    .note(format!("pinned {}, found {}", &hash[..12], &profile.hash[..12]));
+                    .note(format!(
+                        "pinned {}, found {}",
+                        &hash[..12],
+                        &profile.hash[..12]
+                    ));
                     if shipped(name).is_some() {
-                        finding = finding.note("it belongs to the program: another version of b2n brings another");
+                        finding =
+                            finding.note("it belongs to the program: another version of b2n brings another");
                     }
-                    findings.push(finding.help(format!(
-                        "read what changed, then pin it: `b2n check --update-lock {spec}`"
-                    )));
+                    findings.push(
+                        finding.help(format!(
+                            "read what changed, then pin it: `b2n check --update-lock {spec}`"
+                        )),
+                    );
                 }
                 None => findings.push(
                     Finding::new(codes::PROFILE_NOT_PINNED, format!("profile \"{name}\" is not pinned"))
