@@ -291,7 +291,7 @@ fn targets(old: Side<'_>, new: Side<'_>, matched: &Matched, pair: Pair) -> Vec<P
         |at| key(new_map, at),
         |a, b| {
             let (x, y) = (&old_map.targets[a], &new_map.targets[b]);
-            let same = x.custom && y.custom && x.ty == y.ty && {
+            let same = x.custom && y.custom && super::names::same_type((old_map, x), (new_map, y)) && {
                 let was = made(old, old_map, &matched.old, a);
                 was.is_some() && was == made(new, new_map, &matched.new, b)
             };
