@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod doc;
 pub mod drift;
 pub mod eval;
 pub mod finding;

@@ -48,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "lang/drift",
         &["lang/text", "lang/finding", "lang/syntax", "lang/schema", "lang/plan", "lang/check", "lang/diff"],
     ),
+    ("lang/doc", &["lang/text", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/connect", &["lang/text", "lang/finding", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/workspace", &["lang/text", "lang/value", "lang/plan"]),
     (
@@ -79,6 +80,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/eval",
             "lang/diff",
             "lang/drift",
+            "lang/doc",
             "run/connect",
             "run/workspace",
             "run/engine",

@@ -289,6 +289,7 @@ fn documented_answers_arrive_as_worked_out_by_hand() {
         source_name: "source",
         target_name: "target",
         today: jiff::civil::date(2026, 11, 21),
+        broken: &[],
     });
     let shown = b2n::lang::finding::human::render(
         &checked.findings,

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 
+use crate::lang::plan::Certificate;
+
 use super::cache::Cache;
 use super::failure::Failure;
 use super::fixing::{self, Fixed};
@@ -101,7 +103,6 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             print!("{}", report::findings(&project.findings, terminal));
             print!("{}", super::profiles::accepted_lines(&project.accepted, &project.text));
             if let Some(plan) = &project.plan {
-                let hash = plan.hash();
                 println!(
                     "{} {}: {} maps, {} rules",
                     terminal.green("checks"),
@@ -109,25 +110,21 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     plan.maps.len(),
                     plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
                 );
-                println!("  plan   {}", &hash[..16]);
-                println!(
-                    "  schema {} {}, {} {}",
-                    plan.source.connector,
-                    short(&plan.source.schema),
-                    plan.target.connector,
-                    short(&plan.target.schema)
-                );
+                print!("{}", report::certificate(&Certificate::new(plan, &project.text)));
             }
         }
-        Format::Json => println!(
-            "{}",
-            json!({
-                "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
-                "errors": errors, "warnings": warnings, "plan": project.plan.as_ref().map(|plan| plan.hash()),
-                "files": findings::json(&project.findings), "fixed": fixed.lines,
-                "accepted": super::profiles::accepted_json(&project.accepted, &project.text),
-            })
-        ),
+        Format::Json => {
+            let certificate = project.certificate();
+            println!(
+                "{}",
+                json!({
+                    "format": "b2n-check/1", "spec": project.text.name(), "checks": project.plan.is_some(),
+                    "errors": errors, "warnings": warnings, "plan": certificate.as_ref().map(|certificate| &certificate.plan), "certificate": certificate,
+                    "files": findings::json(&project.findings), "fixed": fixed.lines,
+                    "accepted": super::profiles::accepted_json(&project.accepted, &project.text),
+                })
+            )
+        }
     }
     Ok(ExitCode::from(u8::from(failed)))
 }
@@ -143,8 +140,4 @@ fn show_diff(fixed: &Fixed, args: &Args, terminal: &Terminal) -> ExitCode {
         }
     }
     ExitCode::from(u8::from(fixed.before != fixed.after))
-}
-
-fn short(hash: &str) -> &str {
-    hash.get(..12).unwrap_or(hash)
 }

@@ -95,6 +95,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         source_name: &source_name,
         target_name: &target_name,
         today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        broken: &[],
     };
     let newer = Newer {
         source: new_source.as_ref().map(Fresh::schema),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Certificate, Plan};
 use crate::run::connect::Account;
 use crate::run::engine::RunReport;
 use crate::run::workspace::Workspace;
@@ -39,6 +39,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if workspace.writes()? == 0 {
         confirm(args, &target, terminal)?;
     }
+    hold(&ready.certificate, &workspace, terminal)?;
     let _destination = account::lock_destination(&target)?;
     let run = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.migrate().await)?;
     show(&run, &workspace, terminal)?;
@@ -62,6 +63,34 @@ fn decided(plan: &Plan) -> Result<(), Failure> {
         failure = failure.hint(format!("and {} more", plan.open.len() - SHOWN));
     }
     Err(failure.hint("settle each `todo`, and remove the words `proposed SCORE` of what was read; `b2n rehearse` runs as it is"))
+}
+
+/// Prints the certificate and keeps it with the workspace; tells when a run under another one was begun there.
+///
+/// Whether another plan may go on is the engine's word: it refuses one once records were written.
+fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
+    const NOTE: &str = "certificate";
+    if terminal.format == Format::Human {
+        print!("{}", report::certificate_line(certificate));
+    }
+    let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
+    let begun = workspace.writes()? > 0;
+    if let Some(kept) = kept.filter(|kept| begun && kept != certificate) {
+        let short = |hash: &str| hash.chars().take(16).collect::<String>();
+        eprintln!(
+            "this workspace was begun under certificate {} (plan {}); the spec now has {} (plan {})",
+            short(&kept.certificate),
+            short(&kept.plan),
+            short(&certificate.certificate),
+            short(&certificate.plan)
+        );
+        if kept.plan != certificate.plan {
+            return Ok(());
+        }
+    }
+    let json = serde_json::to_string(certificate).unwrap_or_default();
+    workspace.set_note(NOTE, &json)?;
+    Ok(())
 }
 
 /// The first write into an account wants a person's word.

@@ -9,6 +9,7 @@ mod cache;
 mod check;
 mod completions;
 mod diff;
+mod doc;
 mod drift;
 mod explain;
 mod extract;
@@ -112,6 +113,11 @@ enum Command {
         after_help = "Examples:\n  b2n drift acme.b2n --source newer.yaml\n  b2n drift acme.b2n --live\n  b2n drift acme.b2n --live --update --fix\n\nExit codes: 0 no rule is hit, 1 rules are hit, 2 wrong use, 3 the outside world failed."
     )]
     Drift(drift::Args),
+    /// Write the mapping document that a customer signs: what becomes of every field, value, stage and user.
+    #[command(
+        after_help = "Examples:\n  b2n doc acme.b2n -o acme.md\n  b2n doc acme.b2n -o acme.html\n  b2n doc acme.b2n --as html > acme.html"
+    )]
+    Doc(doc::Args),
     /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
     #[command(
         after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
@@ -246,6 +252,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Plan(args) => plan::run(&args, terminal),
         Command::Diff(args) => diff::run(&args, terminal),
         Command::Drift(args) => drift::run(&args, terminal),
+        Command::Doc(args) => doc::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::lang::check::profile::{self, Inactive, Layer};
 use crate::lang::check::{self, Accepted, Input};
 use crate::lang::finding::{Finding, Severity, registry};
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
@@ -36,6 +36,7 @@ pub struct Project {
 /// A project that may run.
 pub struct Ready {
     pub plan: Plan,
+    pub certificate: Certificate,
     pub source: Schema,
     pub target: Schema,
 }
@@ -100,6 +101,7 @@ impl Project {
         let mut loaded = profiles::load(text, folder);
         let mut findings = std::mem::take(&mut loaded.findings);
         let syntax_errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let broken = check::broken(&findings);
         let (locked, lock) = profiles::check_lock(&loaded, folder, &path.display().to_string());
         findings.extend(locked);
         let mut others: Vec<_> = lock.into_iter().collect();
@@ -121,6 +123,7 @@ impl Project {
             source_name: &snapshot_name(&spec, true),
             target_name: &snapshot_name(&spec, false),
             today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+            broken: &broken,
         });
         findings.extend(checked.findings);
         findings.sort_by_key(|finding| {
@@ -156,10 +159,18 @@ impl Project {
         (errors, all.count() - errors)
     }
 
+    /// What the spec was checked with, where a plan was made.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.plan.as_ref().map(|plan| Certificate::new(plan, &self.text))
+    }
+
     /// The plan, or every finding printed and the failure that says so.
     pub fn ready(self, terminal: &Terminal) -> Result<Ready, Failure> {
         match (self.plan, self.source, self.target) {
-            (Some(plan), Some(source), Some(target)) => Ok(Ready { plan, source, target }),
+            (Some(plan), Some(source), Some(target)) => {
+                let certificate = Certificate::new(&plan, &self.text);
+                Ok(Ready { plan, source, target, certificate })
+            }
             _ => {
                 if terminal.format == Format::Human {
                     eprint!("{}", report::findings(&self.findings, terminal));

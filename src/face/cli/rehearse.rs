@@ -69,7 +69,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             None => format!("records generated from the snapshot, seed {}", args.seed),
         };
         println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
-        println!("  plan {}", &ready.plan.hash()[..16]);
+        print!("{}", report::certificate_line(&ready.certificate));
         for (index, phase) in ready.plan.phases.iter().enumerate() {
             let names: Vec<String> = phase
                 .iter()
@@ -246,7 +246,7 @@ fn show(
         Format::Json => println!(
             "{}",
             json!({
-                "format": "b2n-rehearsal/1", "plan": ready.plan.hash(), "closes": run.closes(),
+                "format": "b2n-rehearsal/1", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
                 "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
                 "forecast_s": forecast_s, "source_requests": rehearsed.source_log.requests,
                 "target_requests": rehearsed.target_log.total(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::lang::finding::{Finding, human};
+use crate::lang::plan::Certificate;
 use crate::lang::text::SourceText;
 use crate::run::engine::MapReport;
 use crate::run::workspace::{Status, Workspace};
@@ -19,6 +20,28 @@ pub fn findings(files: &[(SourceText, Vec<Finding>)], terminal: &Terminal) -> St
         .filter(|(_, findings)| !findings.is_empty())
         .map(|(text, findings)| human::render(findings, text, terminal.style()))
         .collect()
+}
+
+/// What a spec was checked with, a line each, indented: the first digits of every hash.
+pub fn certificate(certificate: &Certificate) -> String {
+    let Certificate { certificate, plan, spec, profiles, source, target } = certificate;
+    let mut out = String::new();
+    let mut line = |word: &str, hash: &str| {
+        let _ = writeln!(out, "  {word:<18}{}", hash.get(..16).unwrap_or(hash));
+    };
+    line("certificate", certificate);
+    line("plan", plan);
+    line("spec", spec);
+    profiles.iter().for_each(|profile| line("profile", profile));
+    line("source schema", source);
+    line("target schema", target);
+    out
+}
+
+/// The certificate and its plan on one line, indented.
+pub fn certificate_line(certificate: &Certificate) -> String {
+    let short = |hash: &str| hash.chars().take(16).collect::<String>();
+    format!("  certificate {}, plan {}\n", short(&certificate.certificate), short(&certificate.plan))
 }
 
 /// The equation of every map as a table.

@@ -16,6 +16,8 @@ pub(super) enum ArmPlace {
     OnFail,
     /// After `on unmigrated`.
     OnUnmigrated,
+    /// After `on unmigrated` in a line of a list, which has no record of its own that could be patched.
+    LineUnmigrated,
     /// After `else` of `where`.
     Where,
     /// In a row of a `split`.
@@ -34,6 +36,7 @@ impl ArmPlace {
             ArmPlace::Else => "after `else`",
             ArmPlace::OnFail => "after `on fail`",
             ArmPlace::OnUnmigrated => "after `on unmigrated`",
+            ArmPlace::LineUnmigrated => "after `on unmigrated` of a line",
             ArmPlace::Where => "after the `else` of a `where`",
             ArmPlace::Split => "in a `split`",
             ArmPlace::Orphan => "after `orphan`",
@@ -58,6 +61,9 @@ impl ArmPlace {
         match self {
             ArmPlace::Else | ArmPlace::OnFail => {
                 "write a value, `unset`, `flag \"…\"`, `skip \"…\"`, `quarantine` or `stop`"
+            }
+            ArmPlace::LineUnmigrated => {
+                "write `skip \"…\"` (the line is left out), `flag \"…\"`, `unset`, `quarantine` or `stop`"
             }
             ArmPlace::OnUnmigrated => "write `flag \"…\"`, `unset`, `wait`, `quarantine` or `stop`",
             ArmPlace::Split => "name maps, or write `listed \"…\"`, `skip \"…\"`, `quarantine` or `stop`",
@@ -108,7 +114,7 @@ impl<'a> Checker<'a> {
         let plain = |arm| Some(CheckedArm { arm, value: None });
         match &arm.kind {
             ArmKind::Value { value, flag } => {
-                let typed = self.expr(scope, value)?;
+                let typed = self.expr_for(scope, value, place)?;
                 let typed = match place {
                     Some(place) => self.fit(typed, place, value.span)?,
                     None => typed,

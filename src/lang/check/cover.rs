@@ -61,6 +61,13 @@ impl<'a> Checker<'a> {
         self.covered.guessed.insert((object.name.clone(), slot));
     }
 
+    /// Notes a field that a name probably means.
+    pub(super) fn guess_named(&mut self, object: &Object, name: &str) {
+        if let Some(slot) = object.slot(name) {
+            self.guess(object, slot);
+        }
+    }
+
     /// Reports what no map accounts for.
     pub(super) fn coverage(&mut self, maps: &[plan::Map]) {
         let covered = std::mem::take(&mut self.covered);
@@ -113,6 +120,10 @@ impl<'a> Checker<'a> {
 
     fn unused(&mut self, object: &'a Object, slot: usize, head: Span, item: Span) {
         let field = &object.fields[slot];
+        let unread = self.unread(item);
+        if unread.mentions(&field.name) || field.title.as_ref().is_some_and(|title| unread.mentions(title)) {
+            return;
+        }
         let title = field.title.as_ref().map(|title| format!(" `{title}`")).unwrap_or_default();
         let filled = field.stats.as_ref().map(|stats| stats.filled);
         let label = match filled {

@@ -1,10 +1,14 @@
 //! Expressions: names in scope, constants, interpolation, conditions.
 
+use super::fit::{Place, USER};
+use super::forms::Call;
+use super::link::Reference;
 use super::names::What;
 use super::types::{Scope, Typed, characters, worse};
 use super::{Checker, Side};
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::plan::{self, Expr};
+use crate::lang::schema::Object;
 use crate::lang::syntax::ast::{self, Coded, Comparison, ExprKind, FieldRef, TextPart};
 use crate::lang::text::Span;
 use crate::lang::types::{Base, Fidelity, Type};
@@ -37,7 +41,9 @@ impl<'a> Checker<'a> {
             ExprKind::Date(date) => Some(Typed::constant(Value::Date(*date))),
             ExprKind::Bool(value) => Some(Typed::constant(Value::Bool(*value))),
             ExprKind::List(parts) => self.list(scope, parts),
-            ExprKind::Call { function, args, method: _ } => self.call(scope, function, args, expr.span),
+            ExprKind::Call { function, args, method } => {
+                self.call(scope, &Call { function, args, method: *method }, expr.span)
+            }
             ExprKind::Lookup { table, key } => {
                 let index = self.table_index(table);
                 let key_span = key.span;
@@ -45,9 +51,18 @@ impl<'a> Checker<'a> {
                 self.lookup(scope, index?, key?, key_span)
             }
             ExprKind::Ref { many, maps, args, field } => {
-                self.reference(scope, *many, maps, args, field.as_ref(), expr.span)
+                let reference = Reference { many: *many, maps, args, field: field.as_ref() };
+                self.reference(scope, &reference, expr.span)
             }
-            ExprKind::EachBlock { .. } | ExprKind::Hole => None,
+            ExprKind::EachBlock { list, .. } => {
+                self.add(
+                    Finding::new(codes::LINE_NOT_HERE, "lines in braces are the whole value of a rule")
+                        .at(list.span, "inside another expression, or after `else`")
+                        .help("write them right of `<-`: `FIELD <- each LIST { … }`"),
+                );
+                None
+            }
+            ExprKind::Hole => self.hole(scope, None, expr.span),
             ExprKind::PipelineBy(args) => self.pipeline_by(scope, args, expr.span),
             ExprKind::Has(field) => {
                 let typed = self.field(scope, field)?;
@@ -113,35 +128,100 @@ impl<'a> Checker<'a> {
         Some(typed)
     }
 
-    /// A field of the record, or an attribute of the element at hand.
+    /// Checks an expression whose place is known, for what a `???` is told.
+    pub(super) fn expr_for(
+        &mut self,
+        scope: &mut Scope<'a>,
+        expr: &ast::Expr,
+        place: Option<&Place>,
+    ) -> Option<Typed<'a>> {
+        match &expr.kind {
+            ExprKind::Hole => self.hole(scope, place, expr.span),
+            _ => self.expr(scope, expr),
+        }
+    }
+
+    /// A field of the record, an attribute of the element at hand, a field of an outer record, or a parameter.
     pub(super) fn field(&mut self, scope: &mut Scope<'a>, field: &FieldRef) -> Option<Typed<'a>> {
-        if let (None, Some(code)) = (&field.object, &field.field.code)
+        if let Some(params) = scope.params.clone() {
+            return self.parameter(&params, field);
+        }
+        if let Some(owner) = &field.object {
+            return self.qualified(scope, owner, &field.field);
+        }
+        if let Some(code) = &field.field.code
             && let Some(index) = scope.attributes.iter().position(|attribute| attribute.name == code.value)
         {
             let attribute = &scope.attributes[index];
             // INVARIANT: attributes are few; the connectors list at most a handful per field.
             let index = u16::try_from(index).unwrap_or(u16::MAX);
+            if scope.line.is_some() {
+                scope.line_reads.insert(index);
+            }
             return Some(Typed::new(Expr::Attribute(index), attribute.ty.clone()));
         }
-        let Some(object) = scope.object else {
-            self.add(
-                Finding::new(codes::ARM_NOT_ALLOWED, "there is no record here whose fields could be read")
-                    .at(field.field.span, "not a constant")
-                    .help("write a constant: `\"…\"`, a number, a date"),
-            );
-            return None;
-        };
-        if let Some(outer) = &field.object
-            && outer.value != object.name
-        {
-            self.add(
-                Finding::new(codes::UNKNOWN_OBJECT, format!("`{}` is not the record at hand", outer.value))
-                    .at(outer.span, format!("the record at hand is `{}`", object.name))
-                    .help(format!("write `{}.FIELD`, or `FIELD` alone", object.name)),
-            );
+        if let Some(line) = scope.line.clone() {
+            self.no_column(scope, &line, &field.field);
             return None;
         }
-        let slot = self.slot(object, &field.field)?;
+        let Some(object) = scope.object else {
+            self.no_record(field.field.span);
+            return None;
+        };
+        self.own_field(scope, object, &field.field)
+    }
+
+    /// Where no record is at hand.
+    pub(super) fn no_record(&mut self, span: Span) {
+        self.add(
+            Finding::new(codes::ARM_NOT_ALLOWED, "there is no record here whose fields could be read")
+                .at(span, "not a constant")
+                .help("write a constant: `\"…\"`, a number, a date"),
+        );
+    }
+
+    /// `deal.CURRENCY_ID`: a field of a record that is named by its object.
+    fn qualified(&mut self, scope: &mut Scope<'a>, owner: &ast::Name, field: &Coded) -> Option<Typed<'a>> {
+        if let Some(object) = scope.object.filter(|object| object.name == owner.value) {
+            return self.own_field(scope, object, field);
+        }
+        if let Some(object) = scope.outer.as_ref().map(|outer| outer.object)
+            && object.name == owner.value
+        {
+            let slot = self.slot(object, field)?;
+            let field = &object.fields[slot];
+            let slot = u16::try_from(slot).unwrap_or(u16::MAX);
+            if let Some(outer) = &mut scope.outer {
+                outer.reads.entry(slot).or_insert_with(|| field.name.clone());
+            }
+            let mut typed = Typed::new(Expr::Outer(slot), field.ty.clone());
+            typed.attributes = &field.attributes;
+            return Some(typed);
+        }
+        let mut names: Vec<&str> = scope.object.iter().map(|object| object.name.as_str()).collect();
+        names.extend(scope.outer.as_ref().map(|outer| outer.object.name.as_str()));
+        let Some(last) = names.last() else {
+            self.no_record(owner.span.to(field.span));
+            return None;
+        };
+        if let (Some(object), Some(code)) = (scope.object, &field.code) {
+            self.guess_named(object, &code.value);
+        }
+        let help = match names.as_slice() {
+            [only] => format!("write `{only}.FIELD`, or `FIELD` alone"),
+            _ => format!("write `{last}.FIELD`, or `FIELD` alone for the record that is folded in"),
+        };
+        self.add(
+            Finding::new(codes::UNKNOWN_OBJECT, format!("`{}` is not the record at hand", owner.value))
+                .at(owner.span, format!("the record at hand is `{}`", names.join("`, inside `")))
+                .help(help),
+        );
+        None
+    }
+
+    /// A field of the record at hand.
+    fn own_field(&mut self, scope: &mut Scope<'a>, object: &'a Object, field: &Coded) -> Option<Typed<'a>> {
+        let slot = self.slot(object, field)?;
         let field = &object.fields[slot];
         // INVARIANT: objects have at most `u16::MAX` fields; `run` refuses others.
         let slot = u16::try_from(slot).unwrap_or(u16::MAX);
@@ -152,7 +232,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The slot of a source field, by code, title or both.
-    pub(super) fn slot(&mut self, object: &'a crate::lang::schema::Object, field: &Coded) -> Option<usize> {
+    pub(super) fn slot(&mut self, object: &'a Object, field: &Coded) -> Option<usize> {
         let entries = self.fields_of(object);
         let of = format!("`{}`", object.name);
         let what = What { code: codes::UNKNOWN_FIELD, kind: "field", of: &of, quoted: false };
@@ -244,6 +324,11 @@ impl<'a> Checker<'a> {
                 None => Some(typed.ty.base.clone()),
                 Some(base) => joint(base, &typed.ty.base),
             };
+            // Users, codes and stages of the source are others than those of the destination.
+            let of_a_system = matches!(typed.ty.base, Base::Enum(_) | Base::User | Base::Stage);
+            let alike = !of_a_system || typed.made == list.made;
+            let own_user = base == Some(Base::User) && !list.made && typed.ty.base != Base::User;
+            let joint = joint.filter(|_| pieces.is_empty() || alike && !own_user);
             match joint {
                 Some(joint) => base = Some(joint),
                 None => {
@@ -385,7 +470,7 @@ fn number_value(number: Decimal) -> Value {
 }
 
 /// The most characters that a value takes in a text: `None` if it cannot stand in one, `Some(None)` if unbounded.
-fn width(ty: &Type) -> Option<Option<u32>> {
+pub(super) fn width(ty: &Type) -> Option<Option<u32>> {
     if ty.many {
         return None;
     }
@@ -412,6 +497,16 @@ fn width(ty: &Type) -> Option<Option<u32>> {
     }
 }
 
+/// The destination objects that a link leads to.
+fn objects(base: &Base) -> Vec<String> {
+    match base {
+        Base::Ref(object) => vec![object.clone()],
+        Base::AnyRef(objects) => objects.clone(),
+        Base::User => vec![USER.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
 /// The type that holds both.
 fn joint(a: &Base, b: &Base) -> Option<Base> {
     match (a, b) {
@@ -422,6 +517,12 @@ fn joint(a: &Base, b: &Base) -> Option<Base> {
         (Base::Text { .. }, Base::Phone | Base::Email | Base::Url)
         | (Base::Phone | Base::Email | Base::Url, Base::Text { .. }) => Some(Base::Text { max: None }),
         (Base::Integer, Base::Decimal) | (Base::Decimal, Base::Integer) => Some(Base::Decimal),
+        (Base::Ref(_) | Base::AnyRef(_) | Base::User, Base::Ref(_) | Base::AnyRef(_) | Base::User) => {
+            let mut all: Vec<String> = [a, b].into_iter().flat_map(objects).collect();
+            all.sort_unstable();
+            all.dedup();
+            Some(Base::AnyRef(all))
+        }
         _ => None,
     }
 }

@@ -1,56 +1,147 @@
 //! Fidelity: what a line loses, and whether it says so.
 
 use super::Checker;
-use super::types::Typed;
-use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
-use crate::lang::syntax::ast::{self, FidelityClause};
+use super::claims::{self, About};
+use super::rule::{Body, Kind, Written};
+use super::types::{Scope, Typed};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, Severity, registry as codes};
+use crate::lang::plan::Expr;
+use crate::lang::schema::{Field, Object};
+use crate::lang::syntax::ast::FidelityClause;
 use crate::lang::text::Span;
-use crate::lang::types::Fidelity;
+use crate::lang::types::{Base, Fidelity};
 
 impl<'a> Checker<'a> {
     /// Compares what a rule loses with what it says, and gives what the plan keeps.
     pub(super) fn rule_fidelity(
         &mut self,
-        rule: &'a ast::Rule,
+        rule: &Body<'_>,
         value: &Typed<'a>,
+        scope: &Scope<'a>,
+        written: &Written<'a>,
     ) -> (Fidelity, Option<String>) {
+        let object = scope.object.filter(|_| scope.line.is_none());
+        let currency = written.kind == Kind::Custom && written.place.ty.base == Base::Money;
+        let currency = currency && !self.one_currency(scope, &value.expr);
         let inferred = value.fidelity;
         let clause = rule.clauses.fidelity.as_ref();
-        let because = clause.and_then(|clause| clause.because.as_ref()).map(|because| because.value.clone());
+        let because = clause.and_then(|clause| clause.because.as_ref());
         let elsewhere = value.elsewhere.as_ref().map_or(Fidelity::Exact, |(fidelity, _)| *fidelity);
+        let cut = claims::cut(&value.expr)
+            .and_then(|(slot, bound)| Some((object?.fields.get(usize::from(slot))?, bound)));
+        let proven = cut.is_some_and(|(field, bound)| claims::none_longer(field, bound) == Some(true));
         match clause {
-            None if inferred.needs_reason() => {
-                let word = inferred.word();
-                let at = Span { start: rule.span.end, end: rule.span.end };
-                self.add(
-                    Finding::new(
-                        codes::LOSS_WITHOUT_REASON,
-                        format!("this rule is `{word}`, and gives no reason"),
-                    )
-                    .at(rule.value.span, lost(inferred))
-                    .help(format!("add `{word} because \"…\"` at the end of the rule"))
-                    .fix(Fix {
-                        title: format!("say that it is `{word}`"),
-                        edits: vec![Edit { span: at, text: format!("  {word} because \"\"") }],
-                        applicability: Applicability::Placeholder,
-                    }),
-                );
-            }
+            None if inferred.needs_reason() => self.no_reason(rule, inferred, object, cut.filter(|_| proven)),
+            None if currency => self.currency_lost(rule, written),
             None => {}
-            Some(clause) => self.declared(clause, inferred, elsewhere, rule.value.span),
+            Some(clause) => {
+                let lost = if currency { inferred.max(Fidelity::Narrowed) } else { inferred };
+                self.declared(clause, lost, elsewhere, rule.value.span);
+            }
+        }
+        if let Some(because) = because {
+            match cut {
+                Some((field, bound)) => {
+                    self.check_claims(because, object, Some(field), About::Longer(bound));
+                }
+                None => {
+                    let field = match &value.expr {
+                        Expr::Slot(slot) => object.and_then(|object| object.fields.get(usize::from(*slot))),
+                        _ => None,
+                    };
+                    self.check_claims(because, object, field, About::Other);
+                }
+            }
         }
         let declared = clause.map_or(Fidelity::Exact, |clause| clause.fidelity.value);
-        let fidelity =
-            inferred.max(elsewhere).max(if declared.needs_reason() { declared } else { Fidelity::Exact });
+        let claimed = because.is_some_and(|because| {
+            declared == Fidelity::Narrowed
+                && claims::claims(&because.value).iter().any(|claim| claim.these == 0)
+        });
+        let because = because.map(|because| because.value.clone());
         let reason = because.or_else(|| {
             let (_, reason) = value.elsewhere.as_ref()?;
             (!reason.is_empty()).then(|| reason.to_string())
         });
-        (fidelity, reason)
+        if proven && claimed && inferred == Fidelity::Narrowed {
+            // The statistics prove what the reason says: nothing is lost today.
+            return (elsewhere, reason);
+        }
+        let declared = if declared.needs_reason() { declared } else { Fidelity::Exact };
+        (inferred.max(elsewhere).max(declared), reason)
+    }
+
+    fn no_reason(
+        &mut self,
+        rule: &Body<'_>,
+        inferred: Fidelity,
+        object: Option<&'a Object>,
+        proven: Option<(&'a Field, u32)>,
+    ) {
+        let word = inferred.word();
+        let at = Span { start: rule.span.end, end: rule.span.end };
+        let finding =
+            Finding::new(codes::LOSS_WITHOUT_REASON, format!("this rule is `{word}`, and gives no reason"))
+                .at(rule.value.span, lost(inferred));
+        let records = object.and_then(|object| object.records);
+        let finding = match (proven, records) {
+            (Some((field, bound)), Some(records)) => {
+                let reason =
+                    format!("0 of {} have more than {bound} characters", super::counts::grouped(records));
+                let longest = field.stats.as_ref().and_then(|stats| stats.longest).unwrap_or(0);
+                finding
+                    .note(format!("the longest value of `{}` has {longest} characters", field.name))
+                    .help(format!("add `{word} because \"…\"` at the end of the rule, such as \"{reason}\""))
+                    .fix(Fix {
+                        title: format!("say that it is `{word}`, and why"),
+                        edits: vec![Edit { span: at, text: format!("  {word} because \"{reason}\"") }],
+                        applicability: Applicability::Likely,
+                    })
+            }
+            _ => finding.help(format!("add `{word} because \"…\"` at the end of the rule")).fix(Fix {
+                title: format!("say that it is `{word}`"),
+                edits: vec![Edit { span: at, text: format!("  {word} because \"\"") }],
+                applicability: Applicability::Placeholder,
+            }),
+        };
+        self.add(finding);
+    }
+
+    fn currency_lost(&mut self, rule: &Body<'_>, written: &Written<'a>) {
+        let mut finding = Finding::new(
+            codes::CURRENCY_LOST,
+            format!("`{}` may keep the number alone, and these amounts have a currency each", written.name),
+        )
+        .at(rule.value.span, "in which currency?")
+        .help(
+            "say why the number is enough, `narrowed because \"all amounts are in …\"`, or write a text, \"{FIELD}\", \
+             which keeps both",
+        );
+        // An account may well have one currency only: that is for a person to know.
+        finding.severity = Severity::Warning;
+        self.add(finding);
+    }
+
+    /// Whether an amount is surely of one currency: it is written in the spec, or the statistics know one only.
+    fn one_currency(&self, scope: &Scope<'a>, amount: &Expr) -> bool {
+        match amount {
+            Expr::Const(_) => true,
+            Expr::Call { function, args } if function == "money" => match args.get(1) {
+                Some(Expr::Const(_)) => true,
+                Some(Expr::Slot(slot)) => scope
+                    .object
+                    .and_then(|object| object.fields.get(usize::from(*slot)))
+                    .and_then(|field| field.stats.as_ref())
+                    .is_some_and(|stats| stats.values.len() == 1),
+                _ => false,
+            },
+            Expr::Aggregate { of: Some(of), .. } => self.one_currency(scope, of),
+            _ => false,
+        }
     }
 
     /// Compares a clause with what is really lost.
-    fn declared(&mut self, clause: &'a FidelityClause, inferred: Fidelity, elsewhere: Fidelity, value: Span) {
+    fn declared(&mut self, clause: &FidelityClause, inferred: Fidelity, elsewhere: Fidelity, value: Span) {
         let declared = clause.fidelity.value;
         if inferred.needs_reason() && declared < inferred {
             self.add(

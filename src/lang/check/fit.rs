@@ -9,6 +9,12 @@ use crate::lang::text::Span;
 use crate::lang::types::{Base, Fidelity, Type};
 use crate::lang::value::Value;
 
+/// What stands for users among the objects that a field may link to.
+pub(super) const USER: &str = "user";
+
+/// A sign and the digits of the longest whole number.
+const WHOLE_DIGITS: u32 = 20;
+
 /// Where a value goes.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -24,10 +30,33 @@ impl<'a> Checker<'a> {
     /// Checks that a value fits its place, absence apart, and gives it as the plan keeps it.
     pub(super) fn fit(&mut self, mut value: Typed<'a>, place: &Place, span: Span) -> Option<Typed<'a>> {
         if value.ty.many && !place.ty.many {
-            self.misfit(&value, place, span, format!("take one of them: `first({})`", self.quote(span)));
+            let one = Typed { ty: Type { many: false, ..value.ty.clone() }, ..value.clone() };
+            let text = self.quote(span);
+            // What one of them would need next is told at once.
+            let help = match (self.fits(&one, place, span), &value.ty.base, &place.ty.base) {
+                (Ok(_), ..) => format!("take one of them: `first({text})`"),
+                (_, Base::Enum(_), Base::Enum(_)) => {
+                    format!("take one of them, and look it up in a table: `TABLE[first({text})]`")
+                }
+                (_, Base::Text { .. }, Base::Text { .. }) if value.texts.is_some() => {
+                    format!("take one of them: `first({text})`")
+                }
+                (Err(next), ..) => next,
+            };
+            self.misfit(&value, place, span, help);
             return None;
         }
         match (&value.ty.base, &place.ty.base) {
+            (Base::Integer, Base::Text { max }) if max.is_none_or(|max| max >= WHOLE_DIGITS) => {
+                // A whole number has one spelling: its digits.
+                let call = |arg| Expr::Call { function: "text".to_owned(), args: vec![arg] };
+                value.expr = match value.ty.many {
+                    true => Expr::Each { list: Box::new(value.expr), body: Box::new(call(Expr::Element)) },
+                    false => call(value.expr),
+                };
+                value.fidelity = value.fidelity.max(Fidelity::Reformatted);
+                value.texts = None;
+            }
             (Base::Text { .. }, Base::User) => return self.fit_user(value, place, span),
             (Base::Text { .. } | Base::Enum(_), Base::Enum(_)) if self.same_choices(&value, place) => {}
             (_, Base::Enum(_)) if value.texts.is_some() => return self.fit_choices(value, place, span),
@@ -87,8 +116,16 @@ impl<'a> Checker<'a> {
                 Ok(Fidelity::Exact)
             }
             (Base::User, Base::User) if value.made => Ok(Fidelity::Exact),
+            (Base::Record, Base::Record) if value.made => Ok(Fidelity::Exact),
             (Base::Stage, Base::Stage) if value.made => Ok(Fidelity::Exact),
             (Base::Ref(a), Base::Ref(b)) if a == b => Ok(Fidelity::Exact),
+            (Base::Ref(object), Base::AnyRef(all)) if all.contains(object) => Ok(Fidelity::Exact),
+            (Base::AnyRef(some), Base::AnyRef(all)) if some.iter().all(|one| all.contains(one)) => {
+                Ok(Fidelity::Exact)
+            }
+            (Base::User, Base::AnyRef(all)) if value.made && all.iter().any(|one| one == USER) => {
+                Ok(Fidelity::Exact)
+            }
             (a, b)
                 if a == b
                     && matches!(
@@ -106,6 +143,9 @@ impl<'a> Checker<'a> {
             {
                 Ok(Fidelity::Exact)
             }
+            (Base::Record, Base::Record) if lists => {
+                Err(format!("write what its lines hold: `each {text} {{ … }}`"))
+            }
             (Base::Opaque(_) | Base::File | Base::Record, _) => {
                 Err("no function reads this; leave it out: `drop FIELD declined \"…\"`".to_owned())
             }
@@ -118,6 +158,19 @@ impl<'a> Checker<'a> {
             }
             (Base::Ref(other), Base::Ref(wanted)) => {
                 Err(format!("name a map to `{wanted}`; this one leads to `{other}`"))
+            }
+            (Base::AnyRef(objects), Base::Ref(wanted)) => {
+                Err(format!("name maps to `{wanted}` alone; these lead to `{}`", objects.join("`, `")))
+            }
+            (Base::Link(_) | Base::AnyLink, Base::AnyRef(_)) => {
+                let word = if lists { "refs" } else { "ref" };
+                Err(format!("write `{word} MAP|MAP({text})  on unmigrated …`"))
+            }
+            (Base::User, Base::AnyRef(all)) if all.iter().any(|one| one == USER) => {
+                Err(format!("write `user({text})`, which uses the `owners`"))
+            }
+            (_, Base::AnyRef(all)) => {
+                Err(format!("write `ref MAP(FIELD)` with a map to one of `{}`", all.join("`, `")))
             }
             (_, Base::Ref(object)) => Err(format!("write `ref MAP(FIELD)` with a map to `{object}`")),
             (_, Base::Enum(_)) => Err(format!(

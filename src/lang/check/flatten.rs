@@ -97,7 +97,10 @@ impl<'a> Checker<'a> {
             match line {
                 MapLine::Key(_) => {}
                 MapLine::Where { condition, otherwise, span } => {
+                    // Which records are folded in is decided one by one.
+                    scope.folded = false;
                     let filter = self.filter(&mut scope, condition, otherwise.as_ref(), *span);
+                    scope.folded = true;
                     if self.once(&mut parts.first, "where", *span) {
                         parts.filter = filter;
                     }
@@ -133,6 +136,7 @@ impl<'a> Checker<'a> {
             }
         }
         self.dropped_and_read(object, &scope, &accounts);
+        accounts.plan.append(&mut scope.line_dropped);
         self.account_folded(flatten, object, &scope, &accounts);
         let taker = &mut maps[into];
         taker.targets = shell.targets;

@@ -1,6 +1,7 @@
-//! Calls and the forms of the language: `each`, `user`, table look-ups, `ref`, `pipeline by`.
+//! Calls and the forms of the language that are written like them: `each`, `user`, table look-ups, `pipeline by`.
 
 use super::Checker;
+use super::fit::Place;
 use super::table::From;
 use super::types::{Scope, Typed};
 use crate::lang::finding::{Finding, registry as codes};
@@ -14,34 +15,68 @@ use crate::lang::types::{Base, Type};
 const ZONED: &[&str] = &["at"];
 
 /// The forms that are written like functions.
-const FORMS: &[&str] = &["each", "user"];
+pub(super) const FORMS: &[&str] = &["each", "lines", "max", "min", "sum", "user"];
+
+/// What a call calls.
+#[derive(Clone, Copy, Debug)]
+enum Callee {
+    /// A function of the language.
+    Built(&'static functions::Function),
+    /// A function of the spec, by its index.
+    Own(usize),
+}
+
+/// A call as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'e> {
+    pub function: &'e Name,
+    /// The receiver first.
+    pub args: &'e [ast::Expr],
+    /// Whether the first argument stood before a dot.
+    pub method: bool,
+}
 
 impl<'a> Checker<'a> {
-    pub(super) fn call(
-        &mut self,
-        scope: &mut Scope<'a>,
-        function: &Name,
-        args: &[ast::Expr],
-        span: Span,
-    ) -> Option<Typed<'a>> {
+    pub(super) fn call(&mut self, scope: &mut Scope<'a>, call: &Call<'_>, span: Span) -> Option<Typed<'a>> {
+        let Call { function, args, method } = *call;
         match function.value.as_str() {
             "each" => self.each(scope, args, span),
             "user" => self.user(scope, args, span),
+            "lines" => self.text_lines(scope, args, span),
+            // After a dot it counts the elements of a list, as everywhere.
+            "count" if scope.folded && !method => self.aggregate(scope, function, args, span),
+            "sum" | "min" | "max" => self.aggregate(scope, function, args, span),
             _ => {
                 let known = self.function(function);
-                let typed: Vec<Option<(Typed<'a>, Span)>> =
-                    args.iter().map(|arg| self.expr(scope, arg).map(|typed| (typed, arg.span))).collect();
+                let typed: Vec<Option<(Typed<'a>, Span)>> = args
+                    .iter()
+                    .enumerate()
+                    .map(|(index, arg)| {
+                        let place = self.argument_place(known, index);
+                        self.expr_for(scope, arg, place.as_ref()).map(|typed| (typed, arg.span))
+                    })
+                    .collect();
                 let typed: Vec<(Typed<'a>, Span)> = typed.into_iter().collect::<Option<_>>()?;
                 self.apply(known?, function, typed)
             }
         }
     }
 
-    fn function(&mut self, name: &Name) -> Option<&'static functions::Function> {
+    /// What an argument of a function of the spec must be.
+    fn argument_place(&self, callee: Option<Callee>, index: usize) -> Option<Place> {
+        let Some(Callee::Own(function)) = callee else { return None };
+        self.functions.argument(function, index)
+    }
+
+    fn function(&mut self, name: &Name) -> Option<Callee> {
         if let Some(function) = functions::find(&name.value) {
-            return Some(function);
+            return Some(Callee::Built(function));
         }
-        let names = functions::all().iter().map(|f| f.name).chain(FORMS.iter().copied());
+        if let Some(index) = self.functions.find(&name.value) {
+            return Some(Callee::Own(index));
+        }
+        let own = self.functions.names();
+        let names = functions::all().iter().map(|f| f.name).chain(FORMS.iter().copied()).chain(own);
         let help = match self.meant_name(&name.value, names) {
             Some(meant) => format!("did this mean `{meant}`?"),
             None => "`b2n explain functions` lists them all".to_owned(),
@@ -54,13 +89,12 @@ impl<'a> Checker<'a> {
         None
     }
 
-    /// A call of a built-in function.
-    fn apply(
-        &mut self,
-        function: &'static functions::Function,
-        name: &Name,
-        args: Vec<(Typed<'a>, Span)>,
-    ) -> Option<Typed<'a>> {
+    /// A call of a function.
+    fn apply(&mut self, callee: Callee, name: &Name, args: Vec<(Typed<'a>, Span)>) -> Option<Typed<'a>> {
+        let function = match callee {
+            Callee::Built(function) => function,
+            Callee::Own(index) => return self.apply_own(index, name, args),
+        };
         let propagates = function.absence == Absence::Propagates;
         let absent = propagates && args.iter().any(|(arg, _)| arg.ty.optional);
         let inferred = {
@@ -103,11 +137,9 @@ impl<'a> Checker<'a> {
         result.fails = inferred.fails;
         result.fidelity = inferred.fidelity;
         let mut plan = Vec::with_capacity(args.len());
-        for (index, (arg, _)) in args.into_iter().enumerate() {
+        for (arg, _) in args {
             result.made |= arg.made;
-            if index == 0 {
-                Self::lose(&mut result, &arg);
-            }
+            Self::lose(&mut result, &arg);
             result = result.taint(&arg);
             plan.push(arg.expr);
         }
@@ -234,7 +266,7 @@ impl<'a> Checker<'a> {
         Some(owner.taint(&user))
     }
 
-    fn wrong_arguments(&mut self, span: Span, message: &str, call: &str) {
+    pub(super) fn wrong_arguments(&mut self, span: Span, message: &str, call: &str) {
         self.add(
             Finding::new(codes::WRONG_ARGUMENTS, message)
                 .at(span, "does not fit")
@@ -309,164 +341,6 @@ impl<'a> Checker<'a> {
         Some(found.taint(&key))
     }
 
-    /// `ref MAP(FIELD)`, `refs MAP(FIELD)`
-    pub(super) fn reference(
-        &mut self,
-        scope: &mut Scope<'a>,
-        many: bool,
-        maps: &[Name],
-        args: &[ast::Expr],
-        field: Option<&Name>,
-        span: Span,
-    ) -> Option<Typed<'a>> {
-        let word = if many { "refs" } else { "ref" };
-        let mut targets = Vec::new();
-        let mut ok = true;
-        for name in maps {
-            match self.map_index(name) {
-                Some(index) => targets.push((index, name)),
-                None => ok = false,
-            }
-        }
-        if field.is_some() {
-            self.later = true;
-            ok = false;
-        }
-        let [arg] = args else {
-            self.wrong_arguments(span, &format!("`{word}` takes one link"), &format!("{word} MAP(FIELD)"));
-            return None;
-        };
-        let arg_span = arg.span;
-        let link = self.expr(scope, arg)?;
-        for (index, name) in &targets {
-            ok &= self.leads_to(scope, &link, *index, name, arg_span);
-            scope.links.push((*index, name.span));
-        }
-        if !ok {
-            return None;
-        }
-        if many != link.ty.many {
-            let other = if many { "ref" } else { "refs" };
-            let text = self.quote(arg_span);
-            let message = if many {
-                "`refs` takes a list of links, not one"
-            } else {
-                "`ref` takes one link, not a list"
-            };
-            self.add(
-                Finding::new(codes::TYPE_MISMATCH, message)
-                    .at(arg_span, format!("this is `{}`", link.ty))
-                    .help(format!(
-                        "write `{other} {}({text})`",
-                        maps.first().map_or("MAP", |m| m.value.as_str())
-                    )),
-            );
-            return None;
-        }
-        let object = self.one_target(&targets, span)?;
-        let absent = link.ty.optional || link.ty.base == Base::AnyLink || many;
-        let mut links = Typed::new(
-            Expr::Ref {
-                // INVARIANT: `run` refuses specs with more maps.
-                maps: targets.iter().filter_map(|(index, _)| u16::try_from(*index).ok()).collect(),
-                link: Box::new(link.expr.clone()),
-                any: link.ty.base == Base::AnyLink,
-                object: None,
-                field: None,
-            },
-            Type { base: Base::Ref(object), many, optional: absent },
-        );
-        links.made = true;
-        links.refs = true;
-        links.attributes = link.attributes;
-        Some(links.taint(&link))
-    }
-
-    /// The destination object that all these maps write; unknown maps and objects were reported where they stand.
-    fn one_target(&mut self, maps: &[(usize, &Name)], span: Span) -> Option<String> {
-        if maps.iter().any(|(index, _)| self.heads[*index].target.is_none()) {
-            return None;
-        }
-        let mut objects = maps.iter().map(|(index, _)| self.maps[*index].target.value.as_str());
-        let first = objects.next()?;
-        if let Some(other) = objects.find(|object| *object != first) {
-            self.add(
-                Finding::new(
-                    codes::REF_WRONG_OBJECT,
-                    format!("these maps lead to different objects: `{first}` and `{other}`"),
-                )
-                .at(span, "one field links to one kind of object")
-                .help("write a rule for each of them"),
-            );
-            return None;
-        }
-        Some(first.to_owned())
-    }
-
-    /// Whether a link leads to the source object of a map.
-    fn leads_to(&mut self, scope: &Scope<'a>, link: &Typed<'a>, map: usize, name: &Name, span: Span) -> bool {
-        let source = self.maps[map].source.name.value.as_str();
-        let own = scope.object.map(|object| object.name.as_str());
-        match &link.ty.base {
-            Base::Link(object) if object == source => true,
-            Base::AnyLink => true,
-            // The record itself, which another map writes as well.
-            _ if own == Some(source) && slot_of(&link.expr).is_some_and(|slot| Some(slot) == scope.key) => {
-                true
-            }
-            Base::Link(object) => {
-                let other: Vec<String> = self
-                    .maps
-                    .iter()
-                    .filter(|map| map.source.name.value == *object)
-                    .map(|map| format!("`{}`", map.name().value))
-                    .collect();
-                let help = if other.is_empty() {
-                    format!("there is no map of `{object}` yet: write one, or drop the field")
-                } else {
-                    format!("name a map of `{object}`: {}", other.join(", "))
-                };
-                self.add(
-                    Finding::new(
-                        codes::REF_WRONG_OBJECT,
-                        format!("the link leads to `{object}`, and map `{}` carries `{source}`", name.value),
-                    )
-                    .at(name.span, format!("carries `{source}`"))
-                    .and_at(span, format!("leads to `{object}`"))
-                    .help(help),
-                );
-                false
-            }
-            other => {
-                let other = other.to_string();
-                self.add(
-                    Finding::new(codes::REF_WRONG_OBJECT, format!("`{other}` is no link to `{source}`"))
-                        .at(span, format!("this is `{other}`"))
-                        .help(format!("name a field of type `link({source})`")),
-                );
-                false
-            }
-        }
-    }
-
-    /// The index of a map.
-    pub(super) fn map_index(&mut self, name: &Name) -> Option<usize> {
-        if let Some(index) = self.map_names.get(name.value.as_str()) {
-            return Some(*index);
-        }
-        let names: Vec<&str> = self.map_names.keys().copied().collect();
-        let help = match self.meant_name(&name.value, names.into_iter()) {
-            Some(meant) => format!("did this mean `{meant}`?"),
-            None => "a map's name is its source object, or what `as` says".to_owned(),
-        };
-        self.add(
-            Finding::new(codes::UNKNOWN_MAP, format!("there is no map `{}`", name.value))
-                .at(name.span, "no such map")
-                .help(help),
-        );
-        None
-    }
-
     /// `pipeline by CATEGORY, STAGE` or `pipeline by STAGE`
     pub(super) fn pipeline_by(
         &mut self,
@@ -475,7 +349,12 @@ impl<'a> Checker<'a> {
         span: Span,
     ) -> Option<Typed<'a>> {
         let typed: Vec<Option<Typed<'a>>> = args.iter().map(|arg| self.expr(scope, arg)).collect();
-        let object = scope.object?;
+        let Some(object) = scope.object else {
+            if typed.iter().all(Option::is_some) {
+                self.no_record(span);
+            }
+            return None;
+        };
         let source = self.source;
         let several = source.pipelines.iter().any(|p| p.object == object.name && !p.code.is_empty());
         let (category, stage) = match (typed.as_slice(), several) {
@@ -536,12 +415,5 @@ impl<'a> Checker<'a> {
             .at(span, format!("this is `{}`", typed.ty))
             .help("write `pipeline by CATEGORY, STAGE`, or the stage alone where an object has one pipeline"),
         );
-    }
-}
-
-fn slot_of(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Slot(slot) => Some(usize::from(*slot)),
-        _ => None,
     }
 }

@@ -121,6 +121,7 @@ impl<'a> Checker<'a> {
         self.account(index, source, &scope, accounts.dropped.keys().chain(&accounts.todo));
         plan.reads = scope.reads;
         plan.dropped = accounts.plan;
+        plan.dropped.append(&mut scope.line_dropped);
         plan
     }
 
@@ -162,6 +163,9 @@ impl<'a> Checker<'a> {
             _ => None,
         });
         let Some(key) = key else {
+            if self.unread(map.span).mentions("key") {
+                return;
+            }
             let id =
                 source.fields.iter().find(|f| f.name.eq_ignore_ascii_case("id")).map_or("FIELD", |f| &f.name);
             let open = map.head.end;
@@ -225,6 +229,7 @@ impl<'a> Checker<'a> {
 
     /// `match existing by …`
     fn matches(&mut self, by: &'a [ast::Name], target: &'a Object, map: &'a ast::Map, plan: &mut plan::Map) {
+        let unread = self.unread(map.span);
         for name in by {
             if !target.matchable.contains(&name.value) {
                 if target.field(&name.value).is_none() {
@@ -253,7 +258,7 @@ impl<'a> Checker<'a> {
                 }
                 _ => false,
             });
-            if !written {
+            if !written && !unread.mentions(&name.value) {
                 self.add(
                     Finding::new(
                         codes::NOT_MATCHABLE,

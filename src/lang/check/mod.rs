@@ -11,6 +11,7 @@
 mod accept;
 mod arm;
 mod budget;
+mod claims;
 mod counts;
 mod cover;
 mod custom;
@@ -19,25 +20,39 @@ mod expr;
 mod fidelity;
 mod fit;
 mod flatten;
+mod fold;
 mod forms;
+mod function;
+mod hole;
 mod items;
+mod lines;
+mod link;
 mod map;
 mod names;
 mod notes;
 mod order;
 mod owners;
+mod paths;
 mod pipeline;
 pub mod profile;
 mod rule;
 pub mod sample_schema;
 mod split;
+mod stages;
+mod summary;
 mod table;
 mod types;
+mod unread;
+mod walk;
 
+#[cfg(test)]
+mod construct_tests;
+#[cfg(test)]
+mod items_tests;
 #[cfg(test)]
 mod soundness_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -49,6 +64,8 @@ use crate::lang::plan::{self, Plan, Requirement};
 use crate::lang::schema::{Object, Schema};
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, Span};
+
+pub use summary::{DroppedField, MapFidelity, RuleFidelity, fidelity_text};
 
 use items::Items;
 use names::Entries;
@@ -76,15 +93,19 @@ pub struct Input<'a> {
     pub target_name: &'a str,
     /// The day, in UTC, against which the age of snapshots counts.
     pub today: Date,
+    /// What parsing could not read: what these lines speak of is not reported as missing.
+    pub broken: &'a [Span],
 }
 
 /// What a check found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
     /// The plan; only where no finding is an error, open decisions (`todo`) apart: those stand in [`Plan::open`].
     pub plan: Option<Plan>,
     /// All findings, by their place in the spec.
     pub findings: Vec<Finding>,
+    /// What is kept and what is lost, map by map; empty where nothing could be checked.
+    pub fidelity: Vec<MapFidelity>,
     /// Findings that somebody has agreed to; they are not among the others.
     pub accepted: Vec<Accepted>,
     /// What of profiles does not apply to these two systems.
@@ -113,11 +134,12 @@ pub fn check(input: &Input<'_>) -> Checked {
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
     let zone = items.zone(&mut findings);
-    let mut plan = None;
+    let (mut plan, mut fidelity) = (None, Vec::new());
     if let (Some(source), Some(target)) = (input.source, input.target) {
         let mut checker = Checker::new(*input, source, target, &notes, zone.is_some());
         checker.findings = std::mem::take(&mut findings);
         let checked = checker.run(&items, zone);
+        fidelity = summary::fidelity(&checked, source);
         plan = (!items.twice && !checker.later).then_some(checked);
         findings = checker.findings;
     }
@@ -135,7 +157,13 @@ pub fn check(input: &Input<'_>) -> Checked {
     if findings.iter().any(fatal) {
         plan = None;
     }
-    Checked { plan, findings, accepted, inactive }
+    Checked { plan, findings, accepted, inactive, fidelity }
+}
+
+/// The places that parsing could not read, for [`Input::broken`].
+pub fn broken(findings: &[Finding]) -> Vec<Span> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.filter_map(|finding| finding.label.as_ref().map(|label| label.span)).collect()
 }
 
 /// Findings about words that change nothing.
@@ -163,6 +191,7 @@ struct Checker<'a> {
     target: &'a Schema,
     zoned: bool,
     findings: Vec<Finding>,
+    functions: function::Functions<'a>,
     tables: Vec<table::TableInfo>,
     table_names: HashMap<&'a str, usize>,
     pipelines: pipeline::Pipelines,
@@ -218,6 +247,7 @@ impl<'a> Checker<'a> {
             target,
             zoned,
             findings: Vec::new(),
+            functions: function::Functions::default(),
             tables: Vec::new(),
             table_names: HashMap::new(),
             pipelines: pipeline::Pipelines::default(),
@@ -260,6 +290,7 @@ impl<'a> Checker<'a> {
         self.declare_folded(items);
         let owners = self.owners(items.owners);
         let mut tables: Vec<plan::Table> = items.tables.iter().map(|table| self.table(table)).collect();
+        self.own_functions();
         let mut pipelines: Vec<plan::Pipeline> = Vec::new();
         for pipeline in &items.pipelines {
             pipelines.push(self.pipeline(pipeline, pipelines.len()));
@@ -269,6 +300,7 @@ impl<'a> Checker<'a> {
             (0..self.maps.len()).map(|index| self.map(index, &mut edges)).collect();
         let flattens = self.flattens(&items.flattens, &mut maps, &mut edges);
         let splits = self.splits(&items.splits, &mut maps);
+        self.functions_end();
         self.tables_end(&items.tables);
         self.pipelines_end(&items.pipelines);
         self.coverage(&maps);
@@ -283,6 +315,7 @@ impl<'a> Checker<'a> {
             target: system(self.target, self.input.target_hash),
             zone,
             maps,
+            functions: self.functions.plan(),
             tables,
             pipelines,
             splits,

@@ -63,7 +63,7 @@ impl What<'_> {
 const ALIKE: f64 = 0.6;
 
 /// How alike two names are, from 0 to 1.
-fn likeness(a: &str, b: &str) -> f64 {
+pub(super) fn likeness(a: &str, b: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&a.to_lowercase(), &b.to_lowercase())
 }
 
@@ -188,6 +188,30 @@ impl<'a> Checker<'a> {
             None => finding.at(title.span, "it has no title").help("leave the title out"),
         };
         self.add(finding);
+    }
+
+    /// Whether a place stands in a profile rather than in the spec itself.
+    pub(super) fn of_profile(&self, span: Span) -> bool {
+        self.input.text.parts().get(1).is_some_and(|part| span.start >= part.start)
+    }
+
+    /// The fix that removes a whole item, its comment apart.
+    pub(super) fn without_item(&self, item: Span) -> Fix {
+        let after = self.input.text.text().get(item.end as usize..).unwrap_or_default();
+        // Blank lines after it go with it, so that none is doubled.
+        let blank = after.len() - after.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        let rest = &after[blank..];
+        let end = if rest.is_empty() || after[..blank].contains('\n') {
+            let line = after[..blank].rfind('\n').map_or(0, |at| at + 1);
+            item.end as usize + line
+        } else {
+            item.end as usize
+        };
+        Fix {
+            title: "remove it".to_owned(),
+            edits: vec![Edit { span: Span::new(item.start as usize, end), text: String::new() }],
+            applicability: Applicability::Likely,
+        }
     }
 
     /// A title with backticks where the place to be replaced has them.

@@ -96,6 +96,9 @@ impl<'a> Checker<'a> {
         }
         let reasons = self.stage_merges(item, &gives);
         if let Some(from) = from {
+            if let Some(to) = to {
+                self.judge_stages(from, to, &plan, &spans);
+            }
             self.missing_stages(item, from, to, &spans, &gives);
             let key = (plan.object.clone(), plan.category.clone());
             match self.pipelines.by_category.get(&key) {
@@ -306,8 +309,12 @@ impl<'a> Checker<'a> {
         listed: &HashMap<String, Span>,
         gives: &HashMap<StageValue, Vec<usize>>,
     ) {
-        let missing: Vec<&schema::Stage> =
-            from.stages.iter().filter(|s| !listed.contains_key(&s.code)).collect();
+        let unread = self.unread(item.span);
+        let missing: Vec<&schema::Stage> = from
+            .stages
+            .iter()
+            .filter(|s| !listed.contains_key(&s.code) && !unread.mentions(&s.code))
+            .collect();
         if missing.is_empty() {
             return;
         }
@@ -441,7 +448,10 @@ impl<'a> Checker<'a> {
 
     pub(super) fn pipelines_end(&mut self, items: &[&'a ast::Pipeline]) {
         for (index, item) in items.iter().enumerate() {
-            if !self.pipelines.infos[index].used {
+            if !self.pipelines.infos[index].used
+                && !self.of_profile(item.span)
+                && !self.mentioned(&item.object.name.value, item.span)
+            {
                 self.add(
                     Finding::new(
                         codes::UNUSED_ITEM,
@@ -451,7 +461,8 @@ impl<'a> Checker<'a> {
                     .help(format!(
                         "write `pipeline by …` in a map of `{}`, or remove it",
                         item.object.name.value
-                    )),
+                    ))
+                    .fix(self.without_item(item.span)),
                 );
             }
         }
@@ -465,7 +476,7 @@ fn of_category(item: &ast::Pipeline, from: &schema::Pipeline) -> String {
     }
 }
 
-fn kind_word(kind: OutcomeKind) -> &'static str {
+pub(super) fn kind_word(kind: OutcomeKind) -> &'static str {
     match kind {
         OutcomeKind::Won => "won",
         OutcomeKind::Lost => "lost",

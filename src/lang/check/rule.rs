@@ -3,35 +3,61 @@
 use super::arm::{ArmPlace, CheckedArm};
 use super::fit::Place;
 use super::order::{Edge, Edges};
+use super::paths::Paths;
 use super::types::{Scope, Typed};
 use super::{Checker, counts};
-use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, registry as codes};
-use crate::lang::plan::{self, Arm, Expr};
-use crate::lang::schema::{Object, Write};
-use crate::lang::syntax::ast::{self, ArmKind, RuleTarget};
+use crate::lang::finding::{Finding, registry as codes};
+use crate::lang::plan;
+use crate::lang::schema::{Attribute, Object, Write};
+use crate::lang::syntax::ast::{self, ArmKind, ExprKind, RuleTarget};
 use crate::lang::text::Span;
 use crate::lang::types::{Base, Fidelity, Type};
 
 /// The destination field that carries an amount's currency.
 const MARKET: &str = "market";
 
-/// What a rule writes.
-struct Written {
-    place: Place,
-    required: bool,
-    custom: bool,
-    name: String,
-    /// What is lost by where it goes, whatever the value.
-    at_least: Fidelity,
+/// What kind of thing a rule writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A field of a record.
+    Field,
+    /// A custom field of a record.
+    Custom,
+    /// A column of a line.
+    Column,
+    /// A note.
+    Note,
 }
 
-/// The paths on which a rule gives its value.
-struct Paths<'p, 'a> {
-    value: &'p Typed<'a>,
-    /// Whether a `when` stands before it.
-    guarded: bool,
-    else_: &'p [CheckedArm<'a>],
-    on_fail: Option<&'p CheckedArm<'a>>,
+/// What a rule writes.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    pub place: Place,
+    pub required: bool,
+    pub custom: bool,
+    pub name: String,
+    /// What is lost by where it goes, whatever the value.
+    pub at_least: Fidelity,
+    /// What the lines of a list hold.
+    pub columns: &'a [Attribute],
+    /// Where the name stands.
+    pub at: Span,
+    pub kind: Kind,
+}
+
+/// What stands right of `<-`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body<'e> {
+    pub value: &'e ast::Expr,
+    pub clauses: &'e ast::Clauses,
+    /// The whole rule.
+    pub span: Span,
+}
+
+impl<'e> Body<'e> {
+    pub(super) fn of(rule: &'e ast::Rule) -> Self {
+        Body { value: &rule.value, clauses: &rule.clauses, span: rule.span }
+    }
 }
 
 impl<'a> Checker<'a> {
@@ -47,7 +73,7 @@ impl<'a> Checker<'a> {
         let written = object.and_then(|object| self.written(object, rule));
         let index = self.target_index(scope, name, span, written.as_ref(), plan);
         scope.links.clear();
-        let checked = self.rule_body(scope, written.as_ref(), rule);
+        let checked = self.rule_body(scope, written.as_ref(), &Body::of(rule));
         let soft = matches!(rule.clauses.on_unmigrated.as_ref().map(|arm| &arm.kind), Some(ArmKind::Wait));
         let second_pass = rule.clauses.second_pass.is_some();
         for (map, at) in scope.links.drain(..) {
@@ -71,12 +97,23 @@ impl<'a> Checker<'a> {
         &mut self,
         scope: &mut Scope<'a>,
         place: Place,
-        rule: &'a ast::Rule,
+        rule: &ast::Rule,
         at_least: Fidelity,
     ) -> Option<plan::Rule> {
-        let name = target_name(&rule.target).0.to_owned();
-        let written = Written { place, required: false, custom: false, name, at_least };
-        self.rule_body(scope, Some(&written), rule)
+        let (name, at) = target_name(&rule.target);
+        let name = name.to_owned();
+        let kind = Kind::Note;
+        let written =
+            Written { place, required: false, custom: false, name, at_least, columns: &[], at, kind };
+        self.rule_body(scope, Some(&written), &Body::of(rule))
+    }
+
+    /// Runs a check whose findings are of no interest.
+    pub(super) fn silently<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> T {
+        let told = self.findings.len();
+        let result = check(self);
+        self.findings.truncate(told);
+        result
     }
 
     /// Registers what a rule writes, even where the rule itself does not check: it counts as written.
@@ -85,7 +122,7 @@ impl<'a> Checker<'a> {
         scope: &mut Scope<'a>,
         name: &str,
         span: Span,
-        written: Option<&Written>,
+        written: Option<&Written<'a>>,
         plan: &mut plan::Map,
     ) -> Option<u16> {
         if !scope.written.insert(name.to_owned()) {
@@ -110,7 +147,7 @@ impl<'a> Checker<'a> {
         Some(index)
     }
 
-    fn written(&mut self, object: &'a Object, rule: &'a ast::Rule) -> Option<Written> {
+    fn written(&mut self, object: &'a Object, rule: &ast::Rule) -> Option<Written<'a>> {
         match &rule.target {
             RuleTarget::Custom { label, .. } => {
                 // What is wrong with it was reported when it was declared.
@@ -126,6 +163,9 @@ impl<'a> Checker<'a> {
                     custom: true,
                     name: label.value.clone(),
                     at_least: Fidelity::Exact,
+                    columns: &[],
+                    at: label.span,
+                    kind: Kind::Custom,
                 })
             }
             RuleTarget::Field(name) => {
@@ -154,21 +194,29 @@ impl<'a> Checker<'a> {
                     custom: field.custom,
                     name: name.value.clone(),
                     at_least: Fidelity::Exact,
+                    columns: &field.attributes,
+                    at: name.span,
+                    kind: if field.custom { Kind::Custom } else { Kind::Field },
                 })
             }
         }
     }
 
     /// Checks everything right of `<-`; the index of the target is filled in later.
-    fn rule_body(
+    pub(super) fn rule_body(
         &mut self,
         scope: &mut Scope<'a>,
-        written: Option<&Written>,
-        rule: &'a ast::Rule,
+        written: Option<&Written<'a>>,
+        rule: &Body<'_>,
     ) -> Option<plan::Rule> {
-        let clauses = &rule.clauses;
+        let clauses = rule.clauses;
         let when = clauses.when.as_ref().map(|when| self.condition(scope, when));
-        let value = self.expr(scope, &rule.value);
+        let value = match &rule.value.kind {
+            ExprKind::EachBlock { list, body } => {
+                self.line_block(scope, written, list, body, rule.value.span)
+            }
+            _ => self.expr_for(scope, rule.value, written.map(|written| &written.place)),
+        };
         let label = clauses.labelled.as_ref().map(|label| {
             let place = written.map(|written| &written.place);
             let told = self.findings.len();
@@ -187,9 +235,13 @@ impl<'a> Checker<'a> {
         let else_: Vec<Option<CheckedArm<'a>>> =
             clauses.else_.iter().map(|arm| self.arm(scope, arm, ArmPlace::Else, place)).collect();
         let on_fail = clauses.on_fail.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnFail, place));
+        let unmigrated_at = match written.map(|written| written.kind) {
+            Some(Kind::Column) => ArmPlace::LineUnmigrated,
+            _ => ArmPlace::OnUnmigrated,
+        };
         let on_unmigrated =
-            clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnUnmigrated, None));
-        self.later |= clauses.second_pass.is_some();
+            clauses.on_unmigrated.as_ref().map(|arm| self.arm(scope, arm, unmigrated_at, None));
+        self.second_pass(clauses, written);
         let value = value?;
         let when = when.map_or(Some(None), |when| when.map(Some))?;
         let label = label.map_or(Some(None), |label| label.map(Some))?;
@@ -205,17 +257,18 @@ impl<'a> Checker<'a> {
                 .is_some_and(|(label, when)| label.fails || when.as_ref().is_some_and(|w| w.fails))
             || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.fails));
         let refs = value.refs || else_.iter().any(|arm| arm.value.as_ref().is_some_and(|value| value.refs));
-        self.failure(rule, fails, on_fail.as_ref(), &value);
+        self.failure(rule, &written.name, fails, on_fail.as_ref(), &value);
         let paths =
             Paths { value: &value, guarded: when.is_some(), else_: &else_, on_fail: on_fail.as_ref() };
         self.absence(rule, written, &paths, scope.object);
         self.unmigrated(rule, written, refs);
+        self.needless_second_pass(clauses, written, refs);
         let mut whole = value;
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
         }
         whole.fidelity = whole.fidelity.max(written.at_least);
-        let (fidelity, because) = self.rule_fidelity(rule, &whole);
+        let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written);
         Some(plan::Rule {
             target: 0,
             when: when.map(|when| when.expr),
@@ -237,7 +290,7 @@ impl<'a> Checker<'a> {
         &mut self,
         scope: &mut Scope<'a>,
         value: Option<&Typed<'a>>,
-        label: &'a ast::Labelled,
+        label: &ast::Labelled,
         place: Option<&Place>,
     ) -> Option<(Typed<'a>, Option<Typed<'a>>)> {
         if let Some(place) = place
@@ -253,10 +306,11 @@ impl<'a> Checker<'a> {
             );
             return None;
         }
-        scope.attributes = value.map_or(&[], |value| value.attributes);
+        let outer = std::mem::replace(&mut scope.attributes, value.map_or(&[], |value| value.attributes));
+        let line = scope.line.take();
         let text = self.expr(scope, &label.value);
         let when = label.when.as_ref().map(|when| self.condition(scope, when));
-        scope.attributes = &[];
+        (scope.attributes, scope.line) = (outer, line);
         let text = text?;
         let is_text = matches!(text.ty.base, Base::Text { .. } | Base::Enum(_)) && !text.ty.many;
         if !is_text || matches!(text.ty.base, Base::Enum(_)) && !text.made {
@@ -280,219 +334,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn failure(
-        &mut self,
-        rule: &'a ast::Rule,
-        fails: bool,
-        on_fail: Option<&CheckedArm<'a>>,
-        value: &Typed<'a>,
-    ) {
-        match (fails, &rule.clauses.on_fail, on_fail) {
-            (true, None, _) => {
-                let (name, _) = target_name(&rule.target);
-                let help = if value.ty.many {
-                    "add `on fail flag \"…\"`, which leaves such elements out and lists them, or `on fail quarantine`"
-                } else {
-                    "add `on fail quarantine`, `on fail flag \"…\"` or `on fail VALUE`"
-                };
-                self.add(
-                    Finding::new(
-                        codes::FAILURE_UNHANDLED,
-                        format!("the conversion for `{name}` may fail, and nothing says what happens then"),
-                    )
-                    .at(rule.value.span, "may fail")
-                    .help(help),
-                );
-            }
-            (false, Some(arm), _) => {
-                let mut finding = Finding::new(codes::NEEDLESS_HANDLING, "nothing in this rule can fail")
-                    .at(arm.span, "never reached")
-                    .help("remove `on fail`");
-                if let Some(edit) = self.without_clause(&["on", "fail"], arm.span) {
-                    finding = finding.fix(Fix {
-                        title: "remove `on fail`".to_owned(),
-                        edits: vec![edit],
-                        applicability: Applicability::Safe,
-                    });
-                }
-                self.add(finding);
-            }
-            (true, Some(arm), Some(checked)) => {
-                if checked.value.as_ref().is_some_and(|value| value.fails) {
-                    self.add(
-                        Finding::new(codes::FAILURE_UNHANDLED, "the value after `on fail` may fail itself")
-                            .at(arm.span, "may fail too")
-                            .help("write a value that cannot fail, or `quarantine`"),
-                    );
-                }
-                if matches!(checked.arm, Arm::Value { .. }) && inner_each(&value.expr, true) {
-                    self.add(
-                        Finding::new(
-                            codes::ARM_NOT_ALLOWED,
-                            "a value after `on fail` would stand for one element, inside another call",
-                        )
-                        .at(arm.span, "not here")
-                        .help("write `flag \"…\"`, `unset` or `quarantine`, and the value after `else`"),
-                    );
-                }
-            }
-            (false, None, _) | (true, Some(_), None) => {}
-        }
-    }
-
-    /// Follows every path on which the value may be absent.
-    fn absence(
-        &mut self,
-        rule: &'a ast::Rule,
-        written: &Written,
-        paths: &Paths<'_, 'a>,
-        object: Option<&'a Object>,
-    ) {
-        let Paths { value, guarded, else_, on_fail } = *paths;
-        // Where every element of a list fails, the list is absent, and `else` applies.
-        let emptied = value.ty.many
-            && value.fails
-            && on_fail.is_some_and(|arm| matches!(arm.arm, Arm::Flag(_) | Arm::Unset | Arm::Skip(_)));
-        let mut open = value.ty.optional || guarded || emptied;
-        let mut ends: Vec<(Span, &'static str)> = Vec::new();
-        for (index, (arm, checked)) in rule.clauses.else_.iter().zip(else_).enumerate() {
-            if !open {
-                // `else unset` says what would happen anyway, and is never wrong.
-                if index > 0 {
-                    self.dead_else(arm.span);
-                } else if !matches!(checked.arm, Arm::Unset) {
-                    self.needless_else(arm.span);
-                }
-                break;
-            }
-            match &checked.arm {
-                Arm::Value { .. } => open = checked.value.as_ref().is_some_and(|value| value.ty.optional),
-                Arm::Flag(_) => {
-                    ends.push((arm.span, "`flag` leaves it unset"));
-                    open = false;
-                }
-                Arm::Unset | Arm::Wait => {
-                    ends.push((arm.span, "leaves it unset"));
-                    open = false;
-                }
-                Arm::Skip(_) | Arm::Quarantine | Arm::Stop => open = false,
-            }
-        }
-        if let (Some(arm), Some(checked)) = (&rule.clauses.on_fail, on_fail) {
-            let may_be_absent = match &checked.arm {
-                Arm::Value { .. } => checked.value.as_ref().is_some_and(|value| value.ty.optional),
-                Arm::Flag(_) | Arm::Unset | Arm::Wait => !value.ty.many,
-                Arm::Skip(_) | Arm::Quarantine | Arm::Stop => false,
-            };
-            if may_be_absent {
-                ends.push((arm.span, "leaves it unset where the conversion fails"));
-            }
-        }
-        if !written.required {
-            return;
-        }
-        for (span, label) in ends {
-            self.add(
-                Finding::new(
-                    codes::REQUIRED_NOT_WRITTEN,
-                    format!("`{}` is required, and one path leaves it unset", written.name),
-                )
-                .at(span, label)
-                .help("end in a value that is always there, `quarantine` or `stop`"),
-            );
-        }
-        if open {
-            let text = self.quote(rule.value.span);
-            self.add(
-                Finding::new(
-                    codes::ABSENCE_UNHANDLED,
-                    format!("`{}` is required, and `{text}` may be absent", written.name),
-                )
-                .at(rule.value.span, if guarded { "absent where `when` is false" } else { "may be absent" })
-                .count(absent_records(object, value, guarded))
-                .help("add `else \"…\"` with a value that is always there, or `else quarantine`"),
-            );
-        }
-    }
-
-    fn dead_else(&mut self, span: Span) {
-        self.add(
-            Finding::new(codes::DEAD_ROW, "this `else` is never reached")
-                .at(span, "the one before it always ends the rule")
-                .help("remove it"),
-        );
-    }
-
-    fn needless_else(&mut self, span: Span) {
-        let mut finding = Finding::new(codes::NEEDLESS_HANDLING, "the value is never absent")
-            .at(span, "never reached")
-            .help("remove `else`");
-        if let Some(edit) = self.without_clause(&["else"], span) {
-            finding = finding.fix(Fix {
-                title: "remove `else`".to_owned(),
-                edits: vec![edit],
-                applicability: Applicability::Safe,
-            });
-        }
-        self.add(finding);
-    }
-
-    fn unmigrated(&mut self, rule: &'a ast::Rule, written: &Written, refs: bool) {
-        match (refs, &rule.clauses.on_unmigrated) {
-            (true, None) => self.add(
-                Finding::new(
-                    codes::UNMIGRATED_UNHANDLED,
-                    format!("`{}` links to records that may not arrive", written.name),
-                )
-                .at(rule.value.span, "may lead to a record that was left out or held back")
-                .help(
-                    "add `on unmigrated flag \"…\"` (no link, listed), `on unmigrated wait` (patched when it \
-                     arrives) or `on unmigrated quarantine`",
-                ),
-            ),
-            (false, Some(arm)) => {
-                let mut finding = Finding::new(codes::NEEDLESS_HANDLING, "this rule holds no links")
-                    .at(arm.span, "never reached")
-                    .help("remove `on unmigrated`");
-                if let Some(edit) = self.without_clause(&["on", "unmigrated"], arm.span) {
-                    finding = finding.fix(Fix {
-                        title: "remove `on unmigrated`".to_owned(),
-                        edits: vec![edit],
-                        applicability: Applicability::Safe,
-                    });
-                }
-                self.add(finding);
-            }
-            (true, Some(arm)) if written.required => {
-                if matches!(arm.kind, ArmKind::Flag(_) | ArmKind::Unset | ArmKind::Wait) {
-                    self.add(
-                        Finding::new(
-                            codes::REQUIRED_NOT_WRITTEN,
-                            format!("`{}` is required, and one path leaves it unset", written.name),
-                        )
-                        .at(arm.span, "leaves it unset where the other record did not arrive")
-                        .help("write `on unmigrated quarantine`"),
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The edit that removes a clause: its words, which stand before the arm, and the arm.
-    fn without_clause(&self, words: &[&str], arm: Span) -> Option<Edit> {
-        let mut before = self.input.text.text().get(..arm.start as usize)?;
-        for word in words.iter().rev() {
-            before = before.trim_end().strip_suffix(word)?;
-        }
-        let start = before.trim_end().len();
-        Some(Edit { span: Span::new(start, arm.end as usize), text: String::new() })
-    }
-
     /// Required fields that no rule writes, and amounts without a currency.
     pub(super) fn required(&mut self, map: &'a ast::Map, target: Option<&'a Object>, plan: &plan::Map) {
         let Some(target) = target else { return };
-        let writes = |name: &str| plan.targets.iter().any(|target| target.name == name);
+        let unread = self.unread(map.span);
+        let writes =
+            |name: &str| plan.targets.iter().any(|target| target.name == name) || unread.mentions(name);
         for field in target.fields.iter().filter(|field| field.required && !writes(&field.name)) {
             self.add(
                 Finding::new(
@@ -508,6 +355,7 @@ impl<'a> Checker<'a> {
                 .help(format!("add a rule `{} <- …`", field.name)),
             );
         }
+        self.amount_and_lines(map, target);
         if target.field(MARKET).is_none() || writes(MARKET) {
             return;
         }
@@ -531,35 +379,44 @@ impl<'a> Checker<'a> {
             }
         }
     }
+
+    /// An amount beside lines that make another one: a `when` says for which records it stands.
+    fn amount_and_lines(&mut self, map: &'a ast::Map, target: &'a Object) {
+        let rules = || {
+            map.body.iter().filter_map(|line| match line {
+                ast::MapLine::Rule(rule) => match &rule.target {
+                    RuleTarget::Field(name) => Some((rule, name, target.field(&name.value)?)),
+                    RuleTarget::Custom { .. } => None,
+                },
+                _ => None,
+            })
+        };
+        let priced = |column: &Attribute| column.ty.base == Base::Money;
+        let Some((_, lines, _)) = rules().find(|(_, _, field)| field.attributes.iter().any(priced)) else {
+            return;
+        };
+        for (rule, name, field) in rules() {
+            if field.ty.base == Base::Money && !field.custom && rule.clauses.when.is_none() {
+                self.add(
+                    Finding::new(
+                        codes::AMOUNT_AND_LINES,
+                        format!("`{}` and `{}` both say what the record is worth", name.value, lines.value),
+                    )
+                    .at(name.span, "for which records does this amount stand?")
+                    .and_at(lines.span, "the lines have a sum of their own")
+                    .help(format!(
+                        "add a `when` to `{}` that is true where it wins, such as `when not has LIST`",
+                        name.value
+                    )),
+                );
+            }
+        }
+    }
 }
 
 fn target_name(target: &RuleTarget) -> (&str, Span) {
     match target {
         RuleTarget::Field(name) => (&name.value, name.span),
         RuleTarget::Custom { label, .. } => (&label.value, label.span),
-    }
-}
-
-/// How many records lack a bare field.
-fn absent_records(object: Option<&Object>, value: &Typed<'_>, guarded: bool) -> Count {
-    let Expr::Slot(slot) = &value.expr else { return Count::Unknown };
-    let field = object.and_then(|object| object.fields.get(usize::from(*slot)));
-    let filled = field.and_then(|field| field.stats.as_ref()).map(|stats| stats.filled);
-    let lacking =
-        object.and_then(|object| object.records).zip(filled).map(|(all, filled)| all.saturating_sub(filled));
-    if guarded { Count::Unknown } else { counts::exact(lacking) }
-}
-
-/// Whether an `each` stands inside another expression.
-fn inner_each(expr: &Expr, top: bool) -> bool {
-    match expr {
-        Expr::Each { list, body } => !top || inner_each(list, false) || inner_each(body, false),
-        Expr::Call { args, .. } | Expr::List(args) | Expr::Concat(args) => {
-            args.iter().any(|arg| inner_each(arg, false))
-        }
-        Expr::Lookup { key: inner, .. } | Expr::Ref { link: inner, .. } | Expr::Owner(inner) => {
-            inner_each(inner, false)
-        }
-        _ => false,
     }
 }

@@ -483,6 +483,7 @@ fn what_checks_runs_without_a_type_failure() {
             source_name: "s",
             target_name: "t",
             today: sample_schema::TAKEN,
+            broken: &[],
         });
         let broken = syntax.iter().any(|finding| finding.severity == crate::lang::finding::Severity::Error);
         let (false, Some(plan)) = (broken, checked.plan) else { continue };

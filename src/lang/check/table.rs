@@ -54,6 +54,13 @@ pub(super) struct TableInfo {
     missing: Vec<usize>,
 }
 
+impl TableInfo {
+    /// Whether it looks values of an enumeration of the source up.
+    pub(super) fn looks_up(&self, domain: &str) -> bool {
+        self.from.as_ref().is_some_and(|from| matches!(from, From::Domain(known) if known == domain))
+    }
+}
+
 impl<'a> Checker<'a> {
     /// Checks a table's rows; whether they are all there is said by [`Self::tables_end`].
     pub(super) fn table(&mut self, table: &'a ast::Table) -> plan::Table {
@@ -243,6 +250,9 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn no_unseen(&mut self, kind: &str, name: &str, at: Span, item: Span) {
+        if self.unread(item).mentions("unseen") {
+            return;
+        }
         let finding = Finding::new(
             codes::NO_UNSEEN_ROW,
             format!("{kind} `{name}` says nothing of values that are born after the snapshot"),
@@ -288,11 +298,15 @@ impl<'a> Checker<'a> {
     /// What can be said of tables once all uses are known.
     pub(super) fn tables_end(&mut self, tables: &[&'a ast::Table]) {
         for (index, table) in tables.iter().enumerate() {
-            if !self.tables[index].used {
+            if !self.tables[index].used
+                && !self.of_profile(table.span)
+                && !self.mentioned(&table.name.value, table.span)
+            {
                 self.add(
                     Finding::new(codes::UNUSED_ITEM, format!("table `{}` is used nowhere", table.name.value))
                         .at(table.name.span, "no rule looks anything up in it")
-                        .help(format!("write `{}[FIELD]` in a rule, or remove the table", table.name.value)),
+                        .help(format!("write `{}[FIELD]` in a rule, or remove the table", table.name.value))
+                        .fix(self.without_item(table.span)),
                 );
             }
             self.missing_values(index, table);
@@ -300,9 +314,11 @@ impl<'a> Checker<'a> {
     }
 
     fn missing_values(&mut self, index: usize, table: &'a ast::Table) {
-        let missing = std::mem::take(&mut self.tables[index].missing);
+        let mut missing = std::mem::take(&mut self.tables[index].missing);
         let Some(From::Domain(domain)) = self.tables[index].from.clone() else { return };
         let Some(entries) = self.choices_of(Side::Source, &domain) else { return };
+        let unread = self.unread(table.span);
+        missing.retain(|value| !unread.mentions(entries.all[*value].0));
         if missing.is_empty() {
             return;
         }

@@ -123,6 +123,8 @@ pub(super) struct Scope<'a> {
     pub line: Option<String>,
     /// Attributes of the line that were read, by index.
     pub line_reads: BTreeSet<u16>,
+    /// Fields of lines that are dropped, as `LIST.FIELD`.
+    pub line_dropped: Vec<plan::Dropped>,
     /// Slots that were read, with their names.
     pub reads: BTreeMap<u16, String>,
     /// Destination fields that the map writes so far.

@@ -131,6 +131,7 @@ fn version_with(text: &str, source: Schema) -> Result<Version, String> {
         source_name: "s.yaml",
         target_name: "t.yaml",
         today: date(2026, 11, 21),
+        broken: &[],
     });
     findings.extend(checked.findings);
     let told: Vec<String> = findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();

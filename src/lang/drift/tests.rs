@@ -89,6 +89,7 @@ fn drifted(parsed: &Parsed, change: impl FnOnce(&mut Schema, &mut Schema)) -> Dr
         source_name: "s.yaml",
         target_name: "t.yaml",
         today: date(2026, 11, 21),
+        broken: &[],
     };
     drift(&input, Newer { source: Some(&new_source), target: Some(&new_target) })
 }

@@ -3,6 +3,8 @@
 //! Made by `check`, read by `eval` and the engine, and serialised as it stands: its hash is what people approve.
 //! Knows no vendor and no spec text; lines are kept for people only.
 
+mod certificate;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::types::{Fidelity, Type};
 use super::value::{StageValue, Value};
+
+pub use certificate::Certificate;
 
 /// A whole plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -661,10 +665,15 @@ pub struct Requirement {
 }
 
 impl Plan {
-    /// The hash that people approve: BLAKE3 over the serialised plan, 64 hex digits.
+    /// The hash that people approve: BLAKE3 over the serialised plan without statistics and file names, 64 hex digits.
     pub fn hash(&self) -> String {
+        let mut plan = self.clone();
+        plan.maps.iter_mut().for_each(|map| map.records = None);
+        plan.flattens.iter_mut().for_each(|flatten| flatten.records = None);
+        // A file is the same wherever it was called from.
+        plan.files.iter_mut().for_each(|file| file.name.clear());
         // INVARIANT: a plan holds no map with keys other than texts and numbers, so it always serialises.
-        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        let bytes = serde_json::to_vec(&plan).unwrap_or_default();
         blake3::hash(&bytes).to_hex().to_string()
     }
 

@@ -5,6 +5,8 @@
 
 mod clock;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use clock::{Idle, VirtualClock};

@@ -264,6 +264,7 @@ impl<'s> Pruner<'s> {
                 let columns = target.and_then(|target| target.field(target_name(&rule.target)));
                 self.rows(body, object, list, columns);
             }
+            self.clauses(line, object);
             match self.lacking_line(line, object, target) {
                 Some(why) => {
                     self.gone(at, why);
@@ -272,6 +273,41 @@ impl<'s> Pruner<'s> {
                 None => true,
             }
         });
+    }
+
+    /// A label, or an alternative after `else`, that reads what is not there goes alone.
+    fn clauses(&mut self, line: &mut MapLine, object: &'s Object) {
+        let clauses = match line {
+            MapLine::Rule(rule) => &mut rule.clauses,
+            MapLine::Note(note) => &mut note.clauses,
+            _ => return,
+        };
+        let mut gone = Vec::new();
+        let lacking = |exprs: &[&Expr]| {
+            let mut why = None;
+            for expr in exprs {
+                fields(expr, &mut |field| {
+                    if why.is_none() {
+                        why = self.lacking_field(field, object, &[]);
+                    }
+                });
+            }
+            why
+        };
+        if let Some(label) = &clauses.labelled {
+            let exprs: Vec<&Expr> = std::iter::once(&label.value).chain(&label.when).collect();
+            if let Some(why) = lacking(&exprs) {
+                gone.push((label.span, why));
+                clauses.labelled = None;
+            }
+        }
+        clauses.else_.retain(|arm| {
+            let ArmKind::Value { value, .. } = &arm.kind else { return true };
+            let why = lacking(&[value]);
+            gone.extend(why.iter().map(|why| (arm.span, why.clone())));
+            why.is_none()
+        });
+        gone.into_iter().for_each(|(at, why)| self.gone(at, why));
     }
 
     /// Takes fields that are not there out of a line about fields; false where none is left.

@@ -107,7 +107,7 @@ pub(super) async fn extract(client: &Client, progress: &Progress, cursor: &str) 
     };
     let mut found = BTreeMap::new();
     for comments in of_owners(client, &owners, &["*", "FILES"]).await? {
-        found.extend(comments.into_iter().map(|(id, json)| (id, json)));
+        found.extend(comments);
     }
     let mut state = progress.comments.borrow_mut();
     found.retain(|id, _| state.seen.insert(*id));

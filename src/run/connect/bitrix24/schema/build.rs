@@ -150,7 +150,7 @@ impl Answers {
         for object in objects.iter().filter(|o| o.slot("STAGE_ID").is_some()) {
             let Some(kind) = object.name.strip_prefix("process ") else { continue };
             let one = object.slot("CATEGORY_ID").is_none();
-            for row in self.process_categories.get(&object.name).map(in_order).unwrap_or_default() {
+            for row in self.process_categories.get(&object.name).map(|c| in_order(c)).unwrap_or_default() {
                 let Some(category) = text(key(row, "id")) else { continue };
                 let directory = format!("DYNAMIC_{kind}_STAGE_{category}");
                 out.push(Pipeline {
@@ -166,7 +166,7 @@ impl Answers {
     }
 }
 
-fn in_order(categories: &Vec<Json>) -> Vec<&Json> {
+fn in_order(categories: &[Json]) -> Vec<&Json> {
     let mut rows: Vec<&Json> = categories.iter().collect();
     rows.sort_by_key(|row| (number(key(row, "sort")), number(key(row, "id"))));
     rows
@@ -403,7 +403,7 @@ impl Build<'_> {
             self.answers.process_categories.get(object)
         };
         let choices =
-            rows.map(in_order).unwrap_or_default().into_iter().filter_map(|row| {
+            rows.map(|rows| in_order(rows)).unwrap_or_default().into_iter().filter_map(|row| {
                 Some(Choice { code: text(key(row, "id"))?, title: text(key(row, "name")) })
             });
         self.domains.insert(name.clone(), Domain { choices: distinct(choices), ..Domain::default() });

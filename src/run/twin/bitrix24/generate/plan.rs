@@ -105,6 +105,7 @@ impl What {
                 | Closed
                 | ContentType
                 | Provider
+                | Deadline
         )
     }
 }

@@ -116,12 +116,14 @@ fn link(record: &mut Record, many: &str, one: &str, id: i64, table: &mut BTreeMa
     let mut links: Vec<Link> = Vec::new();
     if let Some(Value::Array(items)) = record.shift_remove(many) {
         for (place, item) in items.iter().enumerate() {
-            // A plain id, or a row as `*.items.get` gives it.
+            // A plain id, a row as `*.items.get` gives it, or one as a connector stages it.
             let (other, sort, is_primary) = match item {
                 Value::Object(row) => (
-                    row.get(one).and_then(id_of),
-                    row.get("SORT").and_then(id_of),
-                    row.get("IS_PRIMARY").map(|flag| flag == "Y" || flag == &Value::Bool(true)),
+                    row.get(one).or_else(|| row.get("id")).and_then(id_of),
+                    row.get("SORT").or_else(|| row.get("sort")).and_then(id_of),
+                    row.get("IS_PRIMARY")
+                        .or_else(|| row.get("primary"))
+                        .map(|flag| flag == "Y" || flag == &Value::Bool(true)),
                 ),
                 plain => (id_of(plain), None, None),
             };
