@@ -9,6 +9,7 @@ pub mod drift;
 pub mod eval;
 pub mod finding;
 pub mod functions;
+pub mod fuzz;
 pub mod plan;
 pub mod schema;
 pub mod syntax;

@@ -262,7 +262,7 @@ fn shown(outcome: &Outcome, map: &Map, plan: &Plan) -> Json {
             let mut record = json!({"outcome": "record", "object": map.target, "fields": fields});
             if !output.flags.is_empty() {
                 let flag = |rule: u16, why: &str| json!({"field": name(map.rules[usize::from(rule)].target), "why": why});
-                record["flags"] = output.flags.iter().map(|f| flag(f.rule, &f.why)).collect();
+                record["flags"] = output.flags.iter().map(|f| flag(f.rule.rule, &f.why)).collect();
             }
             record
         }

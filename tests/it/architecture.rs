@@ -49,6 +49,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["lang/text", "lang/finding", "lang/syntax", "lang/schema", "lang/plan", "lang/check", "lang/diff"],
     ),
     ("lang/doc", &["lang/text", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
+    ("lang/fuzz", &["lang/types", "lang/value", "lang/schema", "lang/plan", "lang/eval"]),
     ("run/connect", &["lang/text", "lang/finding", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/workspace", &["lang/text", "lang/value", "lang/plan"]),
     (
@@ -81,6 +82,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/diff",
             "lang/drift",
             "lang/doc",
+            "lang/fuzz",
             "run/connect",
             "run/workspace",
             "run/engine",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::lang::eval::{Outcome, Program};
+use crate::lang::plan::Plan;
 use crate::run::connect;
 
 use super::SpecArgs;
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             continue;
         }
         let result = match decoder.decode(&line) {
-            Ok(record) => outcome(&program.run(at, &record), map, &name, &mut held_back),
+            Ok(record) => outcome(&program.run(at, &record), &ready.plan, at, &name, &mut held_back),
             Err(why) => {
                 held_back += 1;
                 json!({"outcome": "unreadable", "line": number, "reason": why})
@@ -76,10 +77,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn outcome(
     outcome: &Outcome,
-    map: &crate::lang::plan::Map,
+    plan: &Plan,
+    at: usize,
     name: &dyn Fn(u16) -> String,
     held_back: &mut u64,
 ) -> serde_json::Value {
+    let map = &plan.maps[at];
     match outcome {
         Outcome::Record(output) => {
             let fields: serde_json::Map<String, serde_json::Value> = map
@@ -92,10 +95,7 @@ fn outcome(
             let flags: Vec<_> = output
                 .flags
                 .iter()
-                .map(|flag| {
-                    let rule = &map.rules[flag.rule as usize];
-                    json!({"field": map.targets[rule.target as usize].name, "why": &*flag.why})
-                })
+                .map(|flag| json!({"field": flag.rule.target(plan, at), "why": &*flag.why}))
                 .collect();
             let mut record = json!({"outcome": "record", "object": map.target, "fields": fields});
             if !flags.is_empty() {

@@ -6,7 +6,7 @@ use super::names::{Matched, pairs_at};
 use super::show::Scope;
 use super::{Change, Diff, Pair, Side, Subject};
 use crate::lang::eval::{Outcome, Output};
-use crate::lang::plan::Map;
+use crate::lang::plan::{Map, Plan};
 use crate::lang::value::{Record, RefValue, Value};
 
 /// How many records come out otherwise, and one of them.
@@ -151,13 +151,12 @@ impl<'a> Exact<'a> {
         if whole {
             witness("", words(was), words(is));
             // The rule that held the record back is the one that is concerned.
-            for (outcome, map) in [(was, old_map), (is, new_map)] {
+            for (outcome, plan, map) in [(was, self.old.plan, pair.old), (is, self.new.plan, pair.new)] {
                 if let (Some(Outcome::Quarantined { rule, .. } | Outcome::Stopped { rule, .. }), Some(map)) =
                     (outcome, map)
-                    && let Some(rule) = rule.and_then(|rule| map.rules.get(usize::from(rule)))
-                    && let Some(target) = map.targets.get(usize::from(rule.target))
+                    && let Some(target) = rule.and_then(|rule| rule.target(plan, map))
                 {
-                    fields.insert(target.name.clone());
+                    fields.insert(target);
                 }
             }
         } else if let (Some(Outcome::Record(was)), Some(Outcome::Record(is))) = (was, is) {
@@ -165,14 +164,18 @@ impl<'a> Exact<'a> {
             for target in &state.targets {
                 let a = target.old.and_then(|at| was.values.get(at)).unwrap_or(&Value::Absent);
                 let b = target.new.and_then(|at| is.values.get(at)).unwrap_or(&Value::Absent);
-                let flagged = |output: &Output, map: &Map, at: Option<usize>| -> Vec<String> {
+                let flagged = |output: &Output, plan: &Plan, map: Option<usize>, at: Option<usize>| {
                     let of = |flag: &&crate::lang::eval::Flag| {
-                        let rule = map.rules.get(usize::from(flag.rule));
+                        let rule = map.and_then(|map| flag.rule.find(plan, map)).filter(|_| !flag.rule.note);
                         rule.is_some_and(|rule| Some(usize::from(rule.target)) == at)
                     };
-                    output.flags.iter().filter(of).map(|flag| flag.why.to_string()).collect()
+                    let flags = output.flags.iter().filter(of);
+                    flags.map(|flag| flag.why.to_string()).collect::<Vec<String>>()
                 };
-                let flags = (flagged(was, old_map, target.old), flagged(is, new_map, target.new));
+                let flags = (
+                    flagged(was, self.old.plan, pair.old, target.old),
+                    flagged(is, self.new.plan, pair.new, target.new),
+                );
                 if self.matched.same(a, b) && flags.0 == flags.1 {
                     continue;
                 }

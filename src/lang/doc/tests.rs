@@ -19,6 +19,7 @@ fn example() -> (SourceText, Schema, Schema, Plan) {
     let (ast, _) = syntax::parse(&spec);
     let checked = check::check(&Check {
         spec: &ast,
+        broken: &[],
         text: &spec,
         source: Some(&source),
         target: Some(&target),

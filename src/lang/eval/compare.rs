@@ -30,7 +30,7 @@ fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// Which is greater; `None` for values that have no order between them.
-fn order(a: &Value, b: &Value) -> Option<Ordering> {
+pub(super) fn order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),

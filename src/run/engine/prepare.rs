@@ -55,7 +55,7 @@ impl Engine<'_> {
                 return Ok(Prepared::Decided(decided(Status::LeftOut, &*reason), Vec::new()));
             }
             eval::Outcome::Quarantined { rule, reason, line } => {
-                let rule = rule.map(|rule| self.plan.rule_id(map, rule as usize)).unwrap_or_default();
+                let rule = rule.map(|rule| rule.id(self.plan, map)).unwrap_or_default();
                 let reason = if rule.is_empty() {
                     format!("line {line}: {reason}")
                 } else {
@@ -75,7 +75,7 @@ impl Engine<'_> {
         let mut flags: Vec<Flag> = output
             .flags
             .iter()
-            .map(|flag| Flag { rule: self.plan.rule_id(map, flag.rule as usize), why: flag.why.to_string() })
+            .map(|flag| Flag { rule: flag.rule.id(self.plan, map), why: flag.why.to_string() })
             .collect();
         let mut values = output.values;
         let mut waiting = Vec::new();

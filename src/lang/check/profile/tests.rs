@@ -35,6 +35,7 @@ fn resolved(files: &[&str]) -> (Resolved, SourceText, Vec<Finding>) {
 fn checked_with(files: &[&str], source: &Schema, target: &Schema) -> Checked {
     let (resolved, text, mut findings) = resolved(files);
     let checked = check(&Input {
+        broken: &[],
         spec: &resolved.spec,
         text: &text,
         source: Some(source),
