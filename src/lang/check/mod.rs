@@ -152,7 +152,8 @@ pub fn check(input: &Input<'_>) -> Checked {
     if !input.text.parts().is_empty() {
         findings.iter_mut().for_each(|finding| profile::advise(input.spec, input.text, finding));
     }
-    let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
+    let whole = input.source.is_some() && input.target.is_some() && input.broken.is_empty();
+    let accepted = accept::accept(&items, input.spec, input.text, input.today, whole, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);
         (span.map(|s| s.start), finding.code, span.map(|s| s.end))
