@@ -11,6 +11,7 @@ use crate::lang::syntax::ast;
 use crate::lang::text::SourceText;
 
 use super::account::Process;
+use super::cache::Cache;
 use super::diff::wrapped;
 use super::failure::{Failure, Kind};
 use super::findings::Shape;
@@ -116,13 +117,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             }
         }
         if args.fix {
-            for line in fixing::fix(
-                &args.spec.spec,
-                &super::cache::Cache::from_environment(),
-                Applicability::Safe,
-                false,
-            )?
-            .lines
+            for line in
+                fixing::fix(&args.spec.spec, &Cache::from_environment(), Applicability::Safe, false)?.lines
             {
                 eprintln!("{} {line}", terminal.green("fixed"));
             }

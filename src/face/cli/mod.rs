@@ -18,6 +18,7 @@ mod findings;
 mod fixing;
 mod fmt;
 mod git;
+mod fuzz;
 mod init;
 mod migrate;
 mod patch;
