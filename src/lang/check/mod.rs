@@ -46,6 +46,8 @@ mod unread;
 mod walk;
 
 #[cfg(test)]
+mod construct_soundness;
+#[cfg(test)]
 mod construct_tests;
 #[cfg(test)]
 mod items_tests;
