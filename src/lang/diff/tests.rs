@@ -11,7 +11,7 @@ use crate::lang::syntax;
 use crate::lang::types::Base;
 use crate::lang::value::{Record, Value};
 
-const SPEC: &str = r#"edition 2026
+pub(super) const SPEC: &str = r#"edition 2026
 source bitrix24 "schema/bitrix24.yaml"
 target nutshell "schema/nutshell.yaml"
 zone "Europe/Moscow"
@@ -102,7 +102,7 @@ map contact -> Contact {
 "#;
 
 /// A checked version.
-struct Version {
+pub(super) struct Version {
     text: SourceText,
     spec: ast::Spec,
     plan: Plan,
@@ -111,7 +111,7 @@ struct Version {
 }
 
 impl Version {
-    fn side(&self) -> Side<'_> {
+    pub(super) fn side(&self) -> Side<'_> {
         let Version { text, spec, plan, source, target } = self;
         Side { plan, source, target, spec, text }
     }
@@ -143,7 +143,7 @@ fn version_with(text: &str, source: Schema) -> Result<Version, String> {
     }
 }
 
-fn version(text: &str) -> Version {
+pub(super) fn version(text: &str) -> Version {
     version_with(text, sample_schema::source()).unwrap_or_else(|told| panic!("does not check:\n{told}"))
 }
 
