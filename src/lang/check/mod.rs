@@ -293,6 +293,7 @@ impl<'a> Checker<'a> {
             };
         }
         self.heads(items);
+        self.names_of_objects();
         self.declare_custom();
         self.declare_folded(items);
         let owners = self.owners(items.owners);
