@@ -10,7 +10,6 @@ use crate::lang::diff::{self, Action, Change, Diff, Exact, Loss, Pair, Side, mar
 use crate::lang::eval::{Outcome, Program};
 use crate::lang::finding::Finding;
 use crate::lang::schema::drift::differences;
-use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
 use crate::lang::value::Record;
 use crate::run::connect::{self, Decode};
@@ -62,7 +61,6 @@ struct Version {
     /// As it was named.
     name: String,
     project: Project,
-    spec: ast::Spec,
 }
 
 impl Version {
@@ -77,20 +75,12 @@ impl Version {
         if let Some(checkout) = &checkout {
             rename(&mut project, checkout);
         }
-        // The text may be several files joined: each is parsed in its place.
-        let (spec, _) = syntax::parse(&project.text);
-        Ok(Version { name: argument.to_owned(), project, spec })
+        Ok(Version { name: argument.to_owned(), project })
     }
 
     fn side(&self) -> Option<Side<'_>> {
-        let Project { plan, source, target, text, .. } = &self.project;
-        Some(Side {
-            plan: plan.as_ref()?,
-            source: source.as_ref()?,
-            target: target.as_ref()?,
-            spec: &self.spec,
-            text,
-        })
+        let Project { plan, source, target, text, spec, .. } = &self.project;
+        Some(Side { plan: plan.as_ref()?, source: source.as_ref()?, target: target.as_ref()?, spec, text })
     }
 }
 
@@ -373,7 +363,7 @@ pub fn wrapped(text: &str, first: &str, rest: &str, width: usize) -> String {
 
 /// What can be said where a version does not check: its findings, the items that came and went, the snapshots.
 fn unchecked(old: &Version, new: &Version, terminal: &Terminal) {
-    let items = outline(&old.spec, &new.spec);
+    let items = outline(&old.project.spec, &new.project.spec);
     let mut schemas: Vec<String> = Vec::new();
     for (side, a, b) in [
         ("source", &old.project.source, &new.project.source),

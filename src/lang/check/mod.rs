@@ -130,6 +130,7 @@ pub fn check(input: &Input<'_>) -> Checked {
         _ => None,
     };
     let input = &Input { spec: pruned.as_ref().unwrap_or(input.spec), ..*input };
+    findings.extend(profile::stray(input.spec, input.text));
     let notes = notes::note_rules(input.spec);
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
@@ -148,6 +149,9 @@ pub fn check(input: &Input<'_>) -> Checked {
         let theirs = finding.label.as_ref().is_some_and(|label| profile::of_profile(input.text, label.span));
         !(theirs && NEEDLESS.contains(&finding.code))
     });
+    if !input.text.parts().is_empty() {
+        findings.iter_mut().for_each(|finding| profile::advise(input.spec, input.text, finding));
+    }
     let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);

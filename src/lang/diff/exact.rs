@@ -131,6 +131,16 @@ impl<'a> Exact<'a> {
             _ => false,
         };
         let whole = kind(was) != kind(is) || reasons_differ;
+        // `where` speaks before any rule does.
+        let filtered = |outcome: Option<&Outcome>, map: Option<&Map>| {
+            let filter = map.and_then(|map| map.filter.as_ref());
+            match outcome {
+                Some(Outcome::LeftOut { line, .. }) => filter.is_some_and(|filter| filter.line == *line),
+                Some(Outcome::Quarantined { rule, .. } | Outcome::Stopped { rule, .. }) => rule.is_none(),
+                _ => false,
+            }
+        };
+        let by_filter = whole && (filtered(was, old_map) || filtered(is, new_map));
         let mut witness = |field: &str, old: String, new: String| {
             let seen = self.moved.entry((pair, field.to_owned())).or_default();
             seen.records += 1;
@@ -197,17 +207,15 @@ impl<'a> Exact<'a> {
             let Some((record, _)) = record else { continue };
             let holds =
                 looked.only.iter().all(|(slot, code)| record.get(*slot).is_some_and(|v| holds(v, code)));
+            let filter = self.only.get(looked.change) == Some(&Subject::Filter);
             let concerned = match &looked.target {
+                None if filter => by_filter,
                 None => whole,
                 Some(target) if fields.contains(target) => true,
-                // A record that is held back altogether: rows with their own codes are surely the cause.
-                Some(_) => whole && !looked.only.is_empty(),
+                // An element or record that a row leaves out: the codes tell which row it was.
+                Some(_) => whole && !by_filter && fields.is_empty() && !looked.only.is_empty(),
             };
             if holds && concerned && counted.insert(looked.change) {
-                let filter = self.only.get(looked.change) == Some(&Subject::Filter);
-                if filter && !whole {
-                    continue;
-                }
                 let seen = &mut self.changes[looked.change];
                 seen.records += 1;
                 if seen.witness.is_none() {
@@ -294,7 +302,7 @@ fn targets(old: Side<'_>, new: Side<'_>, matched: &Matched, pair: Pair) -> Vec<P
         |at| key(new_map, at),
         |a, b| {
             let (x, y) = (&old_map.targets[a], &new_map.targets[b]);
-            let same = x.custom && y.custom && x.ty == y.ty && {
+            let same = x.custom && y.custom && super::names::same_type((old_map, x), (new_map, y)) && {
                 let was = made(old, old_map, &matched.old, a);
                 was.is_some() && was == made(new, new_map, &matched.new, b)
             };

@@ -20,6 +20,7 @@ mod reasons;
 mod rest;
 mod rules;
 mod show;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -49,7 +49,7 @@ impl<'a> Context<'a> {
                 // A custom field under another label, made of the same.
                 let same = olds[a].custom
                     && news[b].custom
-                    && olds[a].ty == news[b].ty
+                    && super::names::same_type((block.into.0, &olds[a]), (block.into.1, &news[b]))
                     && self.matched.old.expr(&old[a].value, block.old_scope)
                         == self.matched.new.expr(&new[b].value, block.new_scope);
                 if same { 100 } else { 0 }
@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
             let bounds = if never { Some(Bounds::NONE) } else { reach };
             part(format!("takes {}", instead(&new_value, &old_value)), bounds);
         }
-        if old_target.ty != new_target.ty {
+        if !super::names::same_type((block.into.0, old_target), (block.into.1, new_target)) {
             part(format!("is {}", instead(&new_target.ty.to_string(), &old_target.ty.to_string())), reach);
         }
         let when = |rule: &Rule, names: &super::names::Names, scope| {
