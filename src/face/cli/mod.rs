@@ -19,6 +19,7 @@ mod findings;
 mod fixing;
 mod fmt;
 mod git;
+mod fuzz;
 mod init;
 mod migrate;
 mod patch;

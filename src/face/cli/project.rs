@@ -17,8 +17,9 @@ use super::{Format, profiles, report};
 
 /// A checked spec.
 pub struct Project {
+    /// The spec's text, joined with those of its profiles where it has some.
     pub text: SourceText,
-    /// The spec with what its profiles bring, as it was checked.
+    /// The effective spec: what profiles hold is in it.
     pub spec: ast::Spec,
     pub source: Option<Schema>,
     pub target: Option<Schema>,

@@ -247,7 +247,7 @@ fn instant(dice: &mut Dice) -> Instant {
     let seconds = match dice.below(8) {
         // The years 1 and 9999, a day inside, so that every zone can show them.
         0 => -62_135_510_400,
-        1 => 253_402_214_400,
+        1 => 253_402_120_800,
         2 => 0,
         3 => -1,
         _ => 946_684_800 + (dice.below(1_500_000_000) as i64),
