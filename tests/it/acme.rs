@@ -77,17 +77,17 @@ pub struct Line {
 
 impl Line {
     fn new() -> Line {
-        Line::of("acme.bitrix24.com")
+        Line::of("acme.bitrix24.com", "admin@acme.example")
     }
 
-    /// To the portal of this host.
-    pub fn of(host: &str) -> Line {
+    /// To the portal of this host, and to an account as this user.
+    pub fn of(host: &str, user: &str) -> Line {
         let webhook = format!("https://{host}/rest/1/secret/");
         let clock = Rc::new(VirtualClock::at(1_795_262_400_000));
         let credentials = Credentials::from_values(|name| {
             Some(match name {
                 "B2N_BITRIX24_WEBHOOK" => webhook.clone(),
-                "B2N_NUTSHELL_USER" => "admin@acme.example".to_owned(),
+                "B2N_NUTSHELL_USER" => user.to_owned(),
                 "B2N_NUTSHELL_KEY" => "key".to_owned(),
                 _ => return None,
             })

@@ -11,6 +11,7 @@ mod completions;
 mod diff;
 mod doc;
 mod drift;
+mod exactly;
 mod explain;
 mod extract;
 mod failure;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::names::{Matched, pairs_at};
 use super::show::Scope;
 use super::{Change, Diff, Pair, Side, Subject};
-use crate::lang::eval::{Outcome, Output};
+use crate::lang::eval::{Outcome, Output, RuleId};
 use crate::lang::plan::{Map, Plan};
 use crate::lang::value::{Record, RefValue, Value};
 
@@ -198,6 +198,19 @@ impl<'a> Exact<'a> {
                 fields.insert(name.clone());
             }
         }
+        if let (Some(Outcome::Record(was)), Some(Outcome::Record(is))) = (was, is) {
+            let (a, b) = (notes(was, self.old.plan, pair.old), notes(is, self.new.plan, pair.new));
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                let (old, new) = (a.get(name), b.get(name));
+                if old != new {
+                    let shown = |notes: Option<&Vec<String>>| {
+                        notes.map_or_else(|| "nothing".to_owned(), |notes| notes.join("; "))
+                    };
+                    witness(name, shown(old), shown(new));
+                    fields.insert(name.clone());
+                }
+            }
+        }
         if !whole && fields.is_empty() {
             return;
         }
@@ -309,6 +322,18 @@ fn targets(old: Side<'_>, new: Side<'_>, matched: &Matched, pair: Pair) -> Vec<P
             if same { 100 } else { 0 }
         },
     )
+}
+
+/// Notes of a record by name: child, title and body of each.
+fn notes(output: &Output, plan: &Plan, map: Option<usize>) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for note in &output.notes {
+        let id = RuleId { flatten: note.note.flatten, note: true, rule: note.note.note };
+        let name = map.and_then(|map| id.target(plan, map)).unwrap_or_default();
+        let child = note.child.as_ref().map(|child| format!("{child} ")).unwrap_or_default();
+        all.entry(name).or_default().push(format!("{child}{}: {}", note.title, note.body));
+    }
+    all
 }
 
 fn holds(value: &Value, code: &str) -> bool {

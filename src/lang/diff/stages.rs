@@ -79,7 +79,8 @@ impl<'a> Context<'a> {
         object: &str,
     ) -> Vec<(Pair, String, bool, Option<Bounds>, Fields)> {
         let mut all = Vec::new();
-        for place in places.iter().filter(|place| place.object == object) {
+        // A folded object has no stage of its own in the destination.
+        for place in places.iter().filter(|place| place.object == object && place.scope.outer.is_none()) {
             walk::of_rule(place.rule, &mut |top| {
                 walk::deep(top, &mut |expr| {
                     let Expr::Stage { category, stage, .. } = expr else { return };

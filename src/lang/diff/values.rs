@@ -27,6 +27,8 @@ struct Reach {
     object: String,
     /// The source field that holds the code, where it is one.
     field: Option<String>,
+    /// Whether the object is folded into the map's.
+    folded: bool,
     /// Whether records with the code surely come out otherwise: nothing else decides.
     sure: bool,
     taken: Option<Bounds>,
@@ -40,7 +42,7 @@ impl<'a> Context<'a> {
         for (index, map) in side.plan.maps.iter().enumerate() {
             let taken = self.population(&map.source).map(|population| population.taken(side, map));
             let scope = scope_of(side, map);
-            let notes = map.notes.iter().map(|note| (&note.rule, format!("note {}", quoted(&note.name))));
+            let notes = map.notes.iter().map(|note| (&note.rule, format!("note \"{}\"", note.name)));
             let rules = map.rules.iter().map(|rule| {
                 let name = map.targets.get(usize::from(rule.target)).map(|target| target.name.clone());
                 (rule, name.unwrap_or_default())
@@ -59,7 +61,7 @@ impl<'a> Context<'a> {
             let taken = self.population(&flatten.source).map(|population| population.everything());
             let into = usize::from(flatten.into);
             let targets = side.plan.maps.get(into).map_or(&[][..], |map| &map.targets);
-            let notes = flatten.notes.iter().map(|note| (&note.rule, format!("note {}", quoted(&note.name))));
+            let notes = flatten.notes.iter().map(|note| (&note.rule, format!("note \"{}\"", note.name)));
             let rules = flatten.rules.iter().map(|rule| {
                 let name = targets.get(usize::from(rule.target)).map(|target| target.name.clone());
                 (rule, name.unwrap_or_default())
@@ -113,6 +115,7 @@ impl<'a> Context<'a> {
                     map: self.pair_in(new, place.map),
                     target: place.target.clone(),
                     object: place.object.to_owned(),
+                    folded: place.scope.outer.is_some(),
                     field,
                     sure: in_value && straight && place.rule.when.is_none(),
                     taken: place.taken,
@@ -367,7 +370,7 @@ fn touches(reaches: &[Reach], code: Option<&String>) -> Vec<Touch> {
         map: reach.map,
         target: Some(reach.target.clone()),
         only: match (&reach.field, code) {
-            (Some(field), Some(code)) => vec![(field.clone(), code.clone())],
+            (Some(field), Some(code)) if !reach.folded => vec![(field.clone(), code.clone())],
             _ => Vec::new(),
         },
     };

@@ -19,6 +19,7 @@ use crate::world::root;
 struct Customer {
     name: &'static str,
     host: &'static str,
+    admin: &'static str,
     portal: fn() -> Portal,
     account: fn() -> Company,
 }
@@ -27,12 +28,14 @@ const CUSTOMERS: [Customer; 2] = [
     Customer {
         name: "podyom",
         host: "podyom.bitrix24.ru",
+        admin: "galiev@podyom.example",
         portal: portals::podyom,
         account: portals::podyom_account,
     },
     Customer {
         name: "rebstock",
         host: "rebstock.bitrix24.de",
+        admin: "greta@rebstock.example",
         portal: portals::rebstock,
         account: portals::rebstock_account,
     },
@@ -76,7 +79,7 @@ fn read(path: PathBuf) -> String {
 #[test]
 fn the_snapshots_are_what_the_generated_portals_give() {
     for customer in &CUSTOMERS {
-        let line = Line::of(customer.host);
+        let line = Line::of(customer.host, customer.admin);
         let today = [
             ("bitrix24", portal_snapshot(&line, (customer.portal)(), SALT)),
             ("nutshell", account_snapshot(&line, (customer.account)(), SALT)),

@@ -7,6 +7,7 @@ mod body;
 mod lock;
 mod merge;
 mod prune;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod walk;
