@@ -251,6 +251,15 @@ fn generated_records_break_nothing() {
     }
 }
 
+/// The whole move, on a fifth of the records.
+#[test]
+fn the_moves_can_be_rehearsed() {
+    for customer in &CUSTOMERS {
+        let (fine, text) = customer.run(&["rehearse", "--share", "0.2"]);
+        assert!(fine && text.contains("every record is accounted for"), "{}:\n{text}", customer.name);
+    }
+}
+
 /// The document that the customer signs names every object and every pipeline.
 #[test]
 fn the_documents_can_be_made() {
