@@ -8,5 +8,6 @@ mod book;
 mod cli;
 mod documented;
 mod findings;
+mod review;
 mod sim;
 mod world;
