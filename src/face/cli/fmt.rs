@@ -63,9 +63,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         }
         differ = true;
         if args.check {
-            let (what, option) = if args.titles { ("lacks titles or is", " --titles") } else { ("is", "") };
             let path = path.display();
-            println!("{path} {what} laid out otherwise; `b2n fmt{option} {path}` changes it");
+            if args.titles {
+                println!(
+                    "{path} lacks titles or is laid out otherwise; `b2n fmt --titles {path}` changes it"
+                );
+            } else {
+                println!("{path} is laid out otherwise; `b2n fmt {path}` changes it");
+            }
         } else {
             replace(path, &formatted)?;
         }
