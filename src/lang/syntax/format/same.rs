@@ -11,14 +11,16 @@ use super::super::tokens::Kind;
 /// INVARIANT: the tree is a function of lines, blocks and the tokens in them.
 pub(super) fn says_the_same((text, parsed): (&str, &Parsed), out: &str) -> bool {
     let after = layout(out, Span::new(0, out.len()));
-    let comments = |text, layout: &Layout| {
-        let tokens = layout.tokens.iter().filter(|t| t.kind == Kind::Comment);
-        let mut comments: Vec<String> = tokens.map(|t| str::to_owned(slice(text, t.span))).collect();
-        comments.sort_unstable();
-        comments
-    };
     comments(text, &parsed.layout) == comments(out, &after)
         && Pair { text, parsed, out, after: &after }.all(&parsed.layout.stmts, &after.stmts)
+}
+
+/// All comments of a text, in no order of their own.
+fn comments<'t>(text: &'t str, layout: &Layout) -> Vec<&'t str> {
+    let tokens = layout.tokens.iter().filter(|t| t.kind == Kind::Comment);
+    let mut comments: Vec<&str> = tokens.map(|t| slice(text, t.span)).collect();
+    comments.sort_unstable();
+    comments
 }
 
 fn slice(text: &str, span: Span) -> &str {
@@ -48,7 +50,8 @@ impl Pair<'_> {
             }
             _ => false,
         };
-        let clauses = self.parsed.shapes.get(&before.first).map_or(&[][..], |shape| &shape.clauses);
+        let shape = self.parsed.shapes.as_ref().and_then(|shapes| shapes.get(before.first));
+        let clauses = shape.map_or(&[][..], |shape| &shape.clauses);
         let mut was: Vec<(u8, &str)> = Vec::new();
         for range in ranges(before) {
             for token in &self.parsed.layout.tokens[range] {
