@@ -44,9 +44,8 @@ pub fn run(
     let mut ran = 0;
     for number in 0..cases {
         for broken in fuzzer.case(number) {
-            let known = |other: &Broken| {
-                other.case.map == broken.case.map && other.violation.like(&broken.violation)
-            };
+            let known =
+                |other: &Broken| other.case.map == broken.case.map && other.violation.like(&broken.violation);
             if !found.iter().any(known) {
                 found.push(broken);
             }
@@ -111,10 +110,7 @@ fn shown(object: &str, record: &Record, source: &Schema) -> String {
     format!("{object} {{ {} }}", fields.join(", "))
 }
 
-fn filled<'r>(
-    object: Option<&'r Object>,
-    record: &'r Record,
-) -> impl Iterator<Item = (&'r str, String)> {
+fn filled<'r>(object: Option<&'r Object>, record: &'r Record) -> impl Iterator<Item = (&'r str, String)> {
     let fields = object.map(|object| object.fields.as_slice()).unwrap_or_default();
     fields
         .iter()

@@ -158,9 +158,8 @@ impl Job {
         };
         let program = Program::compile(&plan)
             .map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))?;
-        let decoder = |object: &str| {
-            connect::decoder(&plan.source.connector, &source, object).map_err(Failure::usage)
-        };
+        let decoder =
+            |object: &str| connect::decoder(&plan.source.connector, &source, object).map_err(Failure::usage);
         let columns = columns(&plan, at);
         let mut job = Job {
             decoder: decoder(&plan.maps[at].source)?,
@@ -190,7 +189,13 @@ impl Job {
         Ok(job)
     }
 
-    fn fold_in(&mut self, plan: &Plan, flatten: usize, decoder: &dyn Decode, file: &Path) -> Result<(), Failure> {
+    fn fold_in(
+        &mut self,
+        plan: &Plan,
+        flatten: usize,
+        decoder: &dyn Decode,
+        file: &Path,
+    ) -> Result<(), Failure> {
         let item = &plan.flattens[flatten];
         let bytes = std::fs::read(file).map_err(|error| Failure::file(file, &error))?;
         let mut children = Children { flatten, of: BTreeMap::new() };
@@ -325,7 +330,9 @@ fn columns(plan: &Plan, map: usize) -> Vec<Vec<String>> {
     let names = |target: usize| {
         let rule = item.rules.iter().find(|rule| usize::from(rule.target) == target);
         match rule.map(|rule| &rule.value) {
-            Some(Expr::EachLine { columns, .. }) => columns.iter().map(|column| column.name.clone()).collect(),
+            Some(Expr::EachLine { columns, .. }) => {
+                columns.iter().map(|column| column.name.clone()).collect()
+            }
             _ => Vec::new(),
         }
     };

@@ -26,7 +26,7 @@ budget {
   quarantine  <= 0.5%
 }
 
-accept B2N-W104 on activity until 2027-01-31 because "agreed in MIG-31" by "ops@acme.example"
+accept B2N-L204 on company."Volume" until 2027-01-31 because "agreed in MIG-31" by "ops@acme.example"
 "#;
 
 fn whole() -> String {
@@ -129,7 +129,7 @@ fn notes_limits_and_exceptions_are_told() {
     assert_eq!(
         told("until 2027-01-31", "until 2027-03-31"),
         [
-            "`B2N-W104 on activity` is accepted until 2027-03-31 because \"agreed in MIG-31\" by \"ops@acme.example\", and was until 2027-01-31 because \"agreed in MIG-31\" by \"ops@acme.example\""
+            "`B2N-L204 on company.\"Volume\"` is accepted until 2027-03-31 because \"agreed in MIG-31\" by \"ops@acme.example\", and was until 2027-01-31 because \"agreed in MIG-31\" by \"ops@acme.example\""
         ]
     );
 }

@@ -139,7 +139,8 @@ mod tests {
         let maps = ["deal".to_owned(), "company".to_owned()];
         let item = |value, attrs| Value::Item(Box::new(Item { value, attrs }));
         let link = Value::Ref(Box::new(RefValue { map: 1, others: vec![], key: "7".into(), field: None }));
-        let money = Money { amount: rust_decimal::Decimal::new(150, 2), currency: Currency::parse("USD").unwrap() };
+        let money =
+            Money { amount: rust_decimal::Decimal::new(150, 2), currency: Currency::parse("USD").unwrap() };
         let won = StageValue {
             pipeline: "Sales".to_owned(),
             stage: None,
