@@ -9,4 +9,5 @@ mod cli;
 mod documented;
 mod findings;
 mod sim;
+mod whole;
 mod world;
