@@ -65,47 +65,48 @@ fn grow(source: &mut Schema, target: &Schema) -> Vec<Vec<String>> {
     names
 }
 
-/// The example's spec with tables and rules added until it has so many lines. Fields that no rule is left for are
-/// dropped by name; those that there are too few of are read again.
+/// The example's spec with tables and rules added until it has about so many lines. Fields that no rule is left for
+/// are dropped by name, thirty to a line; those that there are too few of are read again.
 fn spec(example: &str, source: &Schema, names: &[Vec<String>], lines: usize) -> String {
     let mut tables = String::new();
     let mut rules = vec![String::new(); MAPS.len()];
-    let mut left = lines.saturating_sub(example.lines().count());
-    for round in 0.. {
-        for n in 0..names.iter().map(Vec::len).max().unwrap_or(0) {
-            for (index, names) in names.iter().enumerate() {
-                let Some(name) = names.get(n) else { continue };
-                let object = source.object(MAPS[index].1).unwrap();
-                let Base::Enum(domain) = &object.field(name).unwrap().ty.base else {
-                    if left > 0 {
-                        let _ = writeln!(
-                            rules[index],
-                            "  custom \"Field {round} {n}\"  text  <- {name}.trim()  else \"none\""
-                        );
-                        left -= 1;
-                    } else if round == 0 {
-                        let _ = writeln!(rules[index], "  drop {name} declined \"not needed\"");
-                    }
-                    continue;
-                };
-                if left >= 15 {
-                    let _ = writeln!(tables, "table t_{index}_{n}_{round} : enum({domain}) -> text {{");
-                    for code in 0..10 {
-                        let _ = writeln!(tables, "  \"{code}\" `Значение {code}`  => \"value {code}\"");
-                    }
-                    tables.push_str("  _ unseen  => quarantine\n}\n\n");
-                    let _ = writeln!(
-                        rules[index],
-                        "  custom \"Choice {round} {n}\"  text  <- t_{index}_{n}_{round}[{name}]"
-                    );
-                    left -= 15;
-                } else if round == 0 {
-                    let _ = writeln!(rules[index], "  drop {name} declined \"not needed\"");
-                }
-            }
-        }
-        if left == 0 {
+    let mut unread: Vec<Vec<&str>> = vec![Vec::new(); MAPS.len()];
+    let drops = names.iter().map(Vec::len).sum::<usize>() / 30;
+    let mut left = lines.saturating_sub(example.lines().count() + drops);
+    let fields = (0..).flat_map(|n| (0..MAPS.len()).map(move |index| (n, index)));
+    for (n, index) in fields {
+        let (round, at) = (n / names[index].len(), n % names[index].len());
+        if round > 0 && left == 0 {
             break;
+        }
+        let name = &names[index][at];
+        let object = source.object(MAPS[index].1).unwrap();
+        match &object.field(name).unwrap().ty.base {
+            Base::Enum(domain) if left >= 15 => {
+                let _ = writeln!(tables, "table t_{index}_{n} : enum({domain}) -> text {{");
+                for code in 0..10 {
+                    let _ = writeln!(tables, "  \"{code}\" `Значение {code}`  => \"value {code}\"");
+                }
+                tables.push_str("  _ unseen  => quarantine\n}\n\n");
+                let _ = writeln!(rules[index], "  custom \"Choice {n}\"  text  <- t_{index}_{n}[{name}]");
+                left -= 15;
+            }
+            Base::Text { .. } if left > 0 => {
+                let _ =
+                    writeln!(rules[index], "  custom \"Field {n}\"  text  <- {name}.trim()  else \"none\"");
+                left -= 1;
+            }
+            _ if round == 0 => unread[index].push(name),
+            _ => {}
+        }
+        // What is left is too little for a table.
+        if round > 0 && left < 15 {
+            left = 0;
+        }
+    }
+    for (rules, unread) in rules.iter_mut().zip(&unread) {
+        for names in unread.chunks(30) {
+            let _ = writeln!(rules, "  drop {} declined \"not needed\"", names.join(", "));
         }
     }
     let mut text = example.to_owned();
@@ -170,6 +171,9 @@ fn main() {
         let text = spec(&read("acme.b2n"), &source, &names, lines);
         let lines = text.lines().count();
         std::fs::write(folder.path().join("big.b2n"), &text).unwrap();
+        if let Some(kept) = std::env::var_os("B2N_BENCH_KEEP") {
+            std::fs::write(Path::new(&kept).join(format!("{lines}.b2n")), &text).unwrap();
+        }
         let runs = if lines > 5_000 { 5 } else { 20 };
         let (cold, _) = bench.measure(&["check", "big.b2n"], "", runs.min(10));
         bench.run(&["check", "big.b2n"], &bench.cache);

@@ -192,3 +192,69 @@ fn fixes_are_shown_then_written_and_placeholders_never() {
         0
     );
 }
+
+#[test]
+fn a_snapshot_is_read_from_the_cache_and_a_damaged_entry_is_written_anew() {
+    let folder = folder(|text| text);
+    let check = |args: &[&str]| b2n(folder.path(), &[&["check", "acme.b2n"], args].concat());
+    let entries = || {
+        let mut found: Vec<_> = std::fs::read_dir(folder.path().join("cache"))
+            .expect("the cache")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (std::fs::read(&path).expect("reads"), path))
+            .collect();
+        found.sort();
+        found
+    };
+    let cold = check(&[]);
+    assert_eq!(cold.0, 0, "{}", cold.1);
+    let kept = entries();
+    assert_eq!(kept.len(), 2, "one per snapshot");
+    assert_eq!(check(&[]), cold, "warm");
+    for (bytes, path) in &kept {
+        let mut damaged = bytes.clone();
+        let last = damaged.len() - 2;
+        damaged[last] ^= 1;
+        std::fs::write(path, damaged).expect("writes");
+    }
+    assert_eq!(check(&["--no-cache"]), cold);
+    assert_ne!(entries(), kept, "--no-cache leaves it alone");
+    assert_eq!(check(&[]), cold, "what is damaged is not trusted");
+    assert_eq!(entries(), kept, "and is written anew");
+    // Another snapshot is another entry.
+    let path = folder.path().join("schema/bitrix24.yaml");
+    let text = std::fs::read_to_string(&path).expect("the snapshot");
+    std::fs::write(&path, text.replacen("account: acme", "account: acne", 1)).expect("writes");
+    assert_ne!(check(&[]).1, cold.1);
+    assert_eq!(entries().len(), 3);
+}
+
+#[test]
+fn the_certificate_leaves_statistics_out_and_the_document_bears_it() {
+    let folder = folder(|text| text);
+    let certificate = || {
+        let (code, json) = b2n(folder.path(), &["check", "acme.b2n", "--format", "json"]);
+        assert_eq!(code, 0, "{json}");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("json");
+        json["certificate"].clone()
+    };
+    let first = certificate();
+    let path = folder.path().join("schema/bitrix24.yaml");
+    let text = std::fs::read_to_string(&path).expect("the snapshot");
+    std::fs::write(&path, text.replacen("records: 500\n", "records: 501\n", 1)).expect("writes");
+    assert_eq!(first, certificate(), "a count is no part of it");
+    let whole = first["certificate"].as_str().expect("a hash");
+    let (code, page) = b2n(folder.path(), &["doc", "acme.b2n"]);
+    assert_eq!(code, 0);
+    assert!(page.contains(whole) && page.contains("| 49 of 501 |"), "{page}");
+    assert_eq!(b2n(folder.path(), &["doc", "acme.b2n", "-o", "acme.html"]).0, 0);
+    let page = std::fs::read_to_string(folder.path().join("acme.html")).expect("the page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains(whole));
+    // Another comment is the same plan under another certificate.
+    let spec = folder.path().join("acme.b2n");
+    let text = std::fs::read_to_string(&spec).expect("reads");
+    std::fs::write(&spec, format!("{text}# agreed by telephone\n")).expect("writes");
+    let second = certificate();
+    assert_eq!(first["plan"], second["plan"]);
+    assert_ne!(first["certificate"], second["certificate"]);
+}

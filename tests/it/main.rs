@@ -8,6 +8,7 @@ mod book;
 mod cli;
 mod documented;
 mod findings;
+mod review;
 mod sim;
 mod whole;
 mod world;

@@ -44,6 +44,8 @@ pub struct Args {
     /// Pin the profiles as they are now in `b2n.lock` beside the spec, then check.
     #[arg(long)]
     update_lock: bool,
+    #[command(flatten)]
+    fuzz: super::fuzz::FuzzArgs,
 }
 
 /// Which fixes are applied.
@@ -125,6 +127,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 })
             )
         }
+    }
+    if let (Some(cases), false) = (args.fuzz.fuzz, failed)
+        && let (Some(plan), Some(source), Some(target)) = (&project.plan, &project.source, &project.target)
+    {
+        return super::fuzz::run(plan, (source, target), cases, args.fuzz.seed, terminal);
     }
     Ok(ExitCode::from(u8::from(failed)))
 }

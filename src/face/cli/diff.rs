@@ -6,16 +6,12 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::lang::diff::outline::outline;
-use crate::lang::diff::{self, Action, Change, Diff, Exact, Loss, Pair, Side, markdown};
-use crate::lang::eval::{Outcome, Program};
+use crate::lang::diff::{self, Action, Change, Diff, Loss, Side, markdown};
 use crate::lang::finding::Finding;
 use crate::lang::schema::drift::differences;
-use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
-use crate::lang::value::Record;
-use crate::run::connect::{self, Decode};
-use crate::run::workspace::{self, Workspace};
 
+use super::exactly::exactly;
 use super::failure::Failure;
 use super::findings::Shape;
 use super::git::{self, Checkout};
@@ -54,15 +50,11 @@ enum FailOn {
     Never,
 }
 
-/// Records read at once.
-const PAGE: u32 = 1000;
-
 /// One version of a spec.
 struct Version {
     /// As it was named.
     name: String,
     project: Project,
-    spec: ast::Spec,
 }
 
 impl Version {
@@ -77,20 +69,12 @@ impl Version {
         if let Some(checkout) = &checkout {
             rename(&mut project, checkout);
         }
-        // The text may be several files joined: each is parsed in its place.
-        let (spec, _) = syntax::parse(&project.text);
-        Ok(Version { name: argument.to_owned(), project, spec })
+        Ok(Version { name: argument.to_owned(), project })
     }
 
     fn side(&self) -> Option<Side<'_>> {
-        let Project { plan, source, target, text, .. } = &self.project;
-        Some(Side {
-            plan: plan.as_ref()?,
-            source: source.as_ref()?,
-            target: target.as_ref()?,
-            spec: &self.spec,
-            text,
-        })
+        let Project { plan, source, target, text, spec, .. } = &self.project;
+        Some(Side { plan: plan.as_ref()?, source: source.as_ref()?, target: target.as_ref()?, spec, text })
     }
 }
 
@@ -152,90 +136,6 @@ fn side_json(version: &Version, side: Side<'_>) -> serde_json::Value {
         "spec": version.name, "plan": side.plan.hash(),
         "source": side.plan.source, "target": side.plan.target,
     })
-}
-
-/// Runs both programs over every staged record.
-fn exactly(old: Side<'_>, new: Side<'_>, found: &Diff, path: &Path) -> Result<diff::json::Counted, Failure> {
-    let workspace = Workspace::open_existing(path)?;
-    for side in [old, new] {
-        let pinned = workspace.pinned(workspace::Side::Source)?;
-        if let Some(pinned) = pinned.filter(|pinned| *pinned != side.plan.source.account) {
-            return Err(Failure::usage(format!(
-                "`{}` holds records of `{pinned}`, and `{}` is about `{}`",
-                path.display(),
-                side.text.name(),
-                side.plan.source.account
-            ))
-            .hint("name the workspace of this customer, or leave --workspace out"));
-        }
-    }
-    let compiled = |side: Side<'_>| {
-        Program::compile(side.plan).map_err(|why| Failure::usage(format!("the plan cannot be run: {why}")))
-    };
-    let (was, is) = (compiled(old)?, compiled(new)?);
-    let mut exact = Exact::new(old, new, found);
-    for pair in &found.maps {
-        let object = match pair {
-            Pair { new: Some(map), .. } => &new.plan.maps[*map].source,
-            Pair { old: Some(map), .. } => &old.plan.maps[*map].source,
-            Pair { .. } => continue,
-        };
-        let was = reader(old, object, pair.old, &was)?;
-        let is = reader(new, object, pair.new, &is)?;
-        if workspace.manifest(object)?.is_none() {
-            return Err(Failure::usage(format!("`{}` holds no records of `{object}`", path.display()))
-                .hint("bring them in with `b2n extract`, or leave --workspace out"));
-        }
-        let mut after = -1;
-        loop {
-            let page = workspace.staged_page(object, after, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            for staged in &page {
-                let made = |reader: &Option<Reader<'_>>| -> Result<Option<(Record, Outcome)>, Failure> {
-                    reader.as_ref().map(|reader| reader.run(&staged.json, object, &staged.key)).transpose()
-                };
-                let (a, b) = (made(&was)?, made(&is)?);
-                exact.record(
-                    *pair,
-                    &staged.key,
-                    a.as_ref().map(|(record, outcome)| (record, outcome)),
-                    b.as_ref().map(|(record, outcome)| (record, outcome)),
-                );
-            }
-        }
-    }
-    Ok(exact.finish())
-}
-
-/// Reads staged records and runs them through one map.
-struct Reader<'p> {
-    decoder: Box<dyn Decode>,
-    program: &'p Program,
-    map: usize,
-}
-
-fn reader<'p>(
-    side: Side<'_>,
-    object: &str,
-    map: Option<usize>,
-    program: &'p Program,
-) -> Result<Option<Reader<'p>>, Failure> {
-    let Some(map) = map.filter(|map| side.plan.maps[*map].source == object) else { return Ok(None) };
-    let decoder =
-        connect::decoder(&side.plan.source.connector, side.source, object).map_err(Failure::usage)?;
-    Ok(Some(Reader { decoder, program, map }))
-}
-
-impl Reader<'_> {
-    fn run(&self, json: &[u8], object: &str, key: &str) -> Result<(Record, Outcome), Failure> {
-        let record = self.decoder.decode(json).map_err(|why| {
-            Failure::usage(format!("`{object}` {key} cannot be read: {why}"))
-                .hint("extract the records again with this version")
-        })?;
-        let outcome = self.program.run(self.map, &record);
-        Ok((record, outcome))
-    }
 }
 
 const SECTIONS: &[(&str, &[diff::Subject])] = {
@@ -373,7 +273,7 @@ pub fn wrapped(text: &str, first: &str, rest: &str, width: usize) -> String {
 
 /// What can be said where a version does not check: its findings, the items that came and went, the snapshots.
 fn unchecked(old: &Version, new: &Version, terminal: &Terminal) {
-    let items = outline(&old.spec, &new.spec);
+    let items = outline(&old.project.spec, &new.project.spec);
     let mut schemas: Vec<String> = Vec::new();
     for (side, a, b) in [
         ("source", &old.project.source, &new.project.source),

@@ -7,10 +7,11 @@ use crate::lang::check::Input;
 use crate::lang::drift::{self, Drift, Newer};
 use crate::lang::finding::{Applicability, Finding, Severity, human};
 use crate::lang::schema::{Schema, snapshot};
-use crate::lang::syntax::{self, ast};
+use crate::lang::syntax::ast;
 use crate::lang::text::SourceText;
 
 use super::account::Process;
+use super::cache::Cache;
 use super::diff::wrapped;
 use super::failure::{Failure, Kind};
 use super::findings::Shape;
@@ -82,10 +83,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         .hint(format!("see every finding with `b2n check {}`", project.text.name())));
     };
     let (new_source, new_target) = newer(args, source, target, terminal)?;
-    let (spec, _) = syntax::parse(&project.text);
-    let (source_name, target_name) = (snapshot_name(&spec, true), snapshot_name(&spec, false));
+    let spec = &project.spec;
+    let (source_name, target_name) = (snapshot_name(spec, true), snapshot_name(spec, false));
     let input = Input {
-        spec: &spec,
+        spec,
         text: &project.text,
         source: Some(source),
         target: Some(target),
@@ -116,13 +117,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             }
         }
         if args.fix {
-            for line in fixing::fix(
-                &args.spec.spec,
-                &super::cache::Cache::from_environment(),
-                Applicability::Safe,
-                false,
-            )?
-            .lines
+            for line in
+                fixing::fix(&args.spec.spec, &Cache::from_environment(), Applicability::Safe, false)?.lines
             {
                 eprintln!("{} {line}", terminal.green("fixed"));
             }

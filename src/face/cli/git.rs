@@ -87,33 +87,33 @@ pub fn checkout(revision: &str, path: &str) -> Result<Checkout, Failure> {
     let checkout = Checkout { folder, spec, shown: format!("{revision}:{parent}") };
     write(&checkout.spec, &bytes)?;
     let mut wanted = named(&file, &bytes);
-    wanted.push("b2n.lock".to_owned());
+    wanted.push(("b2n.lock".to_owned(), false));
     let mut seen = std::collections::BTreeSet::from([file]);
-    while let Some(name) = wanted.pop() {
+    while let Some((name, is_spec)) = wanted.pop() {
         let Some(name) = normal(Path::new(&name)) else { continue };
         if !seen.insert(name.clone()) || seen.len() > 64 {
             continue;
         }
         let Some(bytes) = blob(&commit, &format!("{parent}{name}")) else { continue };
         write(&checkout.folder.0.join(&name), &bytes)?;
-        if name.ends_with(".b2n") {
+        if is_spec {
             wanted.extend(named(&name, &bytes));
         }
     }
     Ok(checkout)
 }
 
-/// The files that a spec names, relative to it.
-fn named(name: &str, bytes: &[u8]) -> Vec<String> {
+/// The files that a spec or profile names, relative to the spec's folder, and whether each is a profile.
+fn named(name: &str, bytes: &[u8]) -> Vec<(String, bool)> {
     let Ok(text) = SourceText::from_bytes(name.to_owned(), bytes) else { return Vec::new() };
     let (spec, _) = syntax::parse(&text);
-    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-    let beside = |path: &str| folder.join(path).to_string_lossy().replace('\\', "/");
     spec.items
         .iter()
         .filter_map(|item| match item {
-            ast::Item::Source(system) | ast::Item::Target(system) => Some(beside(&system.snapshot.value)),
-            ast::Item::Use(profile) => Some(beside(&profile.profile.value)),
+            ast::Item::Source(system) | ast::Item::Target(system) => {
+                Some((system.snapshot.value.clone(), false))
+            }
+            ast::Item::Use(profile) => Some((profile.profile.value.clone(), true)),
             _ => None,
         })
         .collect()

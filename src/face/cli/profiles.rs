@@ -50,7 +50,7 @@ pub fn load(spec: SourceText, folder: &Path) -> Loaded {
         let (spec, mut found) = syntax::parse_part(&joined, next);
         let mut uses = Vec::new();
         for used in uses_of(&spec) {
-            let name = &used.profile.value;
+            let name = &key(&used.profile.value, &names[next]);
             let span = used.profile.span;
             if let Some(known) = names.iter().position(|other| other == name) {
                 if known == next || reaches(&loaded.parts, known, next) {
@@ -91,6 +91,19 @@ pub fn load(spec: SourceText, folder: &Path) -> Loaded {
     loaded
 }
 
+/// What a profile is called in the project: the name of a shipped one, or its path from the folder of the spec. A file
+/// names others by their paths from its own folder.
+fn key(name: &str, user: &str) -> String {
+    if shipped(name).is_some() {
+        return name.to_owned();
+    }
+    let plain = name.strip_prefix("./").unwrap_or(name);
+    match user.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{plain}"),
+        None => plain.to_owned(),
+    }
+}
+
 fn uses_of(spec: &ast::Spec) -> Vec<&ast::Use> {
     let uses = spec.items.iter().filter_map(|item| match item {
         ast::Item::Use(used) => Some(used),
@@ -127,13 +140,13 @@ fn read(name: &str, span: Span, folder: &Path) -> Result<SourceText, Box<Finding
     if !plain || name.contains('\\') || name.contains(':') {
         return wrong(
             "it lies outside the project".to_owned(),
-            "name a file below the folder of the spec, with its path relative to it".to_owned(),
+            "name a file below the folder of the spec, with its path from the file that uses it".to_owned(),
         );
     }
     let full = folder.join(path);
     let help = || match shipped_like(name) {
         Some(meant) => format!("did this mean \"{meant}\"?"),
-        None => format!("looked for `{}`; paths are relative to the folder of the spec", full.display()),
+        None => format!("looked for `{}`; paths are relative to the file that names them", full.display()),
     };
     let inside = |full: &Path| {
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -208,7 +221,12 @@ pub fn update_lock(spec: &Path) -> Result<bool, Failure> {
     if old.is_some_and(|(old, _)| old.text() == text) {
         return Ok(false);
     }
-    super::fmt::replace(&folder.join(LOCK), &text)?;
+    let path = folder.join(LOCK);
+    if path.exists() {
+        super::fmt::replace(&path, &text)?;
+    } else {
+        std::fs::write(&path, text).map_err(|error| Failure::file(&path, &error))?;
+    }
     Ok(true)
 }
 

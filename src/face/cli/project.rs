@@ -17,7 +17,10 @@ use super::{Format, profiles, report};
 
 /// A checked spec.
 pub struct Project {
+    /// The spec's text, joined with those of its profiles where it has some.
     pub text: SourceText,
+    /// The effective spec: what profiles hold is in it.
+    pub spec: ast::Spec,
     pub source: Option<Schema>,
     pub target: Option<Schema>,
     pub plan: Option<Plan>,
@@ -79,6 +82,7 @@ impl Project {
                 let findings = vec![(text.clone(), vec![finding])];
                 return Ok(Project {
                     text,
+                    spec: ast::Spec::default(),
                     source: None,
                     target: None,
                     plan: None,
@@ -138,6 +142,7 @@ impl Project {
         inactive.extend(checked.inactive);
         Project {
             text,
+            spec,
             source,
             target,
             plan,

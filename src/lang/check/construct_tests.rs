@@ -437,6 +437,32 @@ fn amounts_say_what_becomes_of_their_currency() {
 }
 
 #[test]
+fn what_an_arm_loses_must_be_carried_elsewhere() {
+    // E-mail addresses have a rule of their own, so that taking the first one loses nothing.
+    assert_eq!(codes_of("else first(EMAIL)", "else first(EMAIL).cut(9)"), [""; 0]);
+    let text = changed("labelled POST when IS_PRIMARY", "").replace("else first(EMAIL)", "else POST.cut(9)");
+    let found = the_only(&text);
+    assert_eq!(found.code, codes::LOSS_WITHOUT_REASON);
+    assert_eq!(found.message, "this arm is `narrowed`, and nothing else carries `POST`");
+    let reasoned =
+        text.replace("else quarantine\n  email", "else quarantine  narrowed because \"a test\"\n  email");
+    assert_eq!(codes_in(&reasoned), [""; 0], "{}", all(&reasoned));
+    let elsewhere = text.replace("  owner     <- user", "  description <- POST\n  owner     <- user");
+    assert_eq!(codes_in(&elsewhere), [""; 0], "{}", all(&elsewhere));
+}
+
+#[test]
+fn a_field_that_bears_an_objects_name_is_told() {
+    let mut source = super::sample_schema::source();
+    let deal = source.objects.iter_mut().find(|object| object.name == "deal").expect("deals are there");
+    let mut field = deal.fields[0].clone();
+    field.name = "contact".to_owned();
+    deal.fields.push(field);
+    let checked = super::tests::check_with(WHOLE, &source, &super::sample_schema::target());
+    assert!(checked.findings.iter().any(|finding| finding.message.contains("bears the name of an object")));
+}
+
+#[test]
 fn a_summary_tells_what_is_kept() {
     let checked = checked(WHOLE);
     let text = super::fidelity_text(&checked.fidelity);

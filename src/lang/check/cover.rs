@@ -97,7 +97,12 @@ impl<'a> Checker<'a> {
         for object in &self.source.objects {
             let records = object.records.unwrap_or(0);
             if records > 0 && !mapped.contains(object.name.as_str()) {
-                let plural = counts::plural(&object.name);
+                // `process 1032` has no plural.
+                let plural = if object.name.contains(' ') {
+                    "records".to_owned()
+                } else {
+                    counts::plural(&object.name)
+                };
                 self.add(
                     Finding::new(
                         codes::OBJECT_NOT_MAPPED,

@@ -77,6 +77,28 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// No field of a mapped object bears an object's name: `deal.TITLE` must have one meaning.
+    pub(super) fn names_of_objects(&mut self) {
+        let mut sources: Vec<&'a Object> = self.heads.iter().filter_map(|head| head.source).collect();
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        sources.dedup_by(|a, b| a.name == b.name);
+        for object in sources {
+            for field in &object.fields {
+                let names = field.attributes.iter().map(|attribute| &attribute.name).chain([&field.name]);
+                for name in names.filter(|name| self.source.object(name).is_some()) {
+                    self.add(
+                        Finding::new(
+                            codes::SNAPSHOT_INVALID,
+                            format!("field `{name}` of `{}` bears the name of an object", object.name),
+                        )
+                        .note(self.source_note())
+                        .help("give the field another name in the source, and take the snapshot again"),
+                    );
+                }
+            }
+        }
+    }
+
     pub(super) fn declare(&mut self, object: &'a Object, label: &'a Name, ty: &'a TypeRef) {
         if self.reserved(label) {
             return;

@@ -262,6 +262,7 @@ impl<'a> Checker<'a> {
 
     pub(super) fn dropped_and_read(&mut self, source: &'a Object, scope: &Scope<'a>, accounts: &Accounts) {
         self.lost_origins(source, scope, accounts);
+        self.lost_in_arms(source, scope);
         for (slot, (span, _)) in &accounts.dropped {
             let read = u16::try_from(*slot).is_ok_and(|slot| scope.reads.contains_key(&slot));
             let todo = accounts.todo.contains(slot);

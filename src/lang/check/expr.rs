@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
     /// Checks an expression that must be a yes or no which is always there.
     pub(super) fn condition(&mut self, scope: &mut Scope<'a>, expr: &ast::Expr) -> Option<Typed<'a>> {
         let typed = self.expr(scope, expr)?;
-        let text = self.quote(expr.span);
+        let text = self.code(expr.span);
         if typed.ty.base != Base::Bool || typed.ty.many {
             let help = match &expr.kind {
                 ExprKind::Field(_) => format!("write `has {text}`, or compare it: `{text} == …`"),
@@ -268,7 +268,7 @@ impl<'a> Checker<'a> {
                     };
                     let Some(width) = width(&part.ty) else {
                         ok = false;
-                        let text = self.quote(expr.span);
+                        let text = self.code(expr.span);
                         let help = if part.ty.many {
                             format!("write `{{join(\", \", {text})}}`, or `{{first({text})}}`")
                         } else {
@@ -381,7 +381,7 @@ impl<'a> Checker<'a> {
                     format!("codes and ids are texts: write \"{}\"", self.quote(right.span))
                 }
                 (Base::Text { .. }, Base::Integer | Base::Decimal) => {
-                    format!("write `{}.number()`, or the other side as a text", self.quote(left.span))
+                    format!("write `{}.number()`, or the other side as a text", self.code(left.span))
                 }
                 _ if ordered => {
                     "numbers, dates and instants have an order; other values only `==` and `!=`".to_owned()

@@ -1,9 +1,12 @@
 //! Fidelity: what a line loses, and whether it says so.
 
-use super::Checker;
+use std::collections::BTreeSet;
+
+use super::arm::CheckedArm;
 use super::claims::{self, About};
 use super::rule::{Body, Kind, Written};
-use super::types::{Scope, Typed};
+use super::types::{Fallback, Scope, Typed};
+use super::{Checker, summary};
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, Severity, registry as codes};
 use crate::lang::plan::Expr;
 use crate::lang::schema::{Field, Object};
@@ -19,6 +22,7 @@ impl<'a> Checker<'a> {
         value: &Typed<'a>,
         scope: &Scope<'a>,
         written: &Written<'a>,
+        in_arms: Fidelity,
     ) -> (Fidelity, Option<String>) {
         let object = scope.object.filter(|_| scope.line.is_none());
         let currency = written.kind == Kind::Custom && written.place.ty.base == Base::Money;
@@ -36,6 +40,8 @@ impl<'a> Checker<'a> {
             None => {}
             Some(clause) => {
                 let lost = if currency { inferred.max(Fidelity::Narrowed) } else { inferred };
+                // A reason may be meant for an arm.
+                let elsewhere = elsewhere.max(in_arms);
                 self.declared(clause, lost, elsewhere, rule.value.span);
             }
         }
@@ -137,6 +143,66 @@ impl<'a> Checker<'a> {
             },
             Expr::Aggregate { of: Some(of), .. } => self.one_currency(scope, of),
             _ => false,
+        }
+    }
+
+    /// Notes which fields a rule carries, and which of its arms lose something without a reason. What an arm loses
+    /// is lost only where nothing else carries it, which is known at the map's end.
+    pub(super) fn fallbacks(
+        &mut self,
+        scope: &mut Scope<'a>,
+        rule: &Body<'_>,
+        value: &Typed<'a>,
+        else_: &[CheckedArm<'a>],
+        on_fail: Option<&CheckedArm<'a>>,
+    ) {
+        let because = rule.clauses.fidelity.as_ref().is_some_and(|clause| clause.because.is_some());
+        if because || !value.fidelity.needs_reason() {
+            summary::read(&value.expr, &mut scope.kept);
+        }
+        let arms = rule.clauses.else_.iter().zip(else_).chain(rule.clauses.on_fail.iter().zip(on_fail));
+        for (arm, checked) in arms {
+            let Some(value) = &checked.value else { continue };
+            let mut slots = BTreeSet::new();
+            summary::read(&value.expr, &mut slots);
+            if because || !value.fidelity.needs_reason() {
+                scope.kept.extend(slots);
+            } else {
+                let (fidelity, at, end) = (value.fidelity, arm.span, rule.span.end);
+                scope.fallbacks.push(Fallback { slots, fidelity, at, end });
+            }
+        }
+    }
+
+    /// Reports arms that lose what nothing else of the map carries.
+    pub(super) fn lost_in_arms(&mut self, source: &'a Object, scope: &Scope<'a>) {
+        for fallback in &scope.fallbacks {
+            let lost_here: Vec<String> = fallback
+                .slots
+                .difference(&scope.kept)
+                .filter_map(|slot| source.fields.get(usize::from(*slot)))
+                .map(|field| format!("`{}`", field.name))
+                .collect();
+            if lost_here.is_empty() {
+                continue;
+            }
+            let word = fallback.fidelity.word();
+            let end = Span { start: fallback.end, end: fallback.end };
+            self.add(
+                Finding::new(
+                    codes::LOSS_WITHOUT_REASON,
+                    format!("this arm is `{word}`, and nothing else carries {}", lost_here.join(", ")),
+                )
+                .at(fallback.at, lost(fallback.fidelity))
+                .help(format!(
+                    "add `{word} because \"…\"` at the end of the rule, or carry the field elsewhere"
+                ))
+                .fix(Fix {
+                    title: format!("say that it is `{word}`"),
+                    edits: vec![Edit { span: end, text: format!("  {word} because \"\"") }],
+                    applicability: Applicability::Placeholder,
+                }),
+            );
         }
     }
 

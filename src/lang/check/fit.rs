@@ -31,7 +31,7 @@ impl<'a> Checker<'a> {
     pub(super) fn fit(&mut self, mut value: Typed<'a>, place: &Place, span: Span) -> Option<Typed<'a>> {
         if value.ty.many && !place.ty.many {
             let one = Typed { ty: Type { many: false, ..value.ty.clone() }, ..value.clone() };
-            let text = self.quote(span);
+            let text = self.code(span);
             // What one of them would need next is told at once.
             let help = match (self.fits(&one, place, span), &value.ty.base, &place.ty.base) {
                 (Ok(_), ..) => format!("take one of them: `first({text})`"),
@@ -90,7 +90,7 @@ impl<'a> Checker<'a> {
     /// The loss of putting it there, or what to write instead.
     fn fits(&self, value: &Typed<'_>, place: &Place, span: Span) -> Result<Fidelity, String> {
         let from = &value.ty.base;
-        let text = self.quote(span);
+        let text = self.code(span);
         let lists = value.ty.many;
         let apply = |function: &str, more: &str| match (lists, more) {
             (true, "") => format!("`{text}.each({function})`"),

@@ -162,11 +162,11 @@ impl<'a> Checker<'a> {
         let list_span = list.span;
         let list = self.expr(scope, list)?;
         if !list.ty.many {
-            let text = self.quote(list_span);
+            let text = self.code(list_span);
             self.add(
                 Finding::new(codes::TYPE_MISMATCH, format!("`each` takes a list, not `{}`", list.ty))
                     .at(list_span, format!("this is `{}`", list.ty))
-                    .help(format!("write `{text}.{}`", self.quote(body.span))),
+                    .help(format!("write `{text}.{}`", self.code(body.span))),
             );
             return None;
         }

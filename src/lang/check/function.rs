@@ -269,7 +269,7 @@ impl<'a> Checker<'a> {
             return None;
         }
         if place.ty.many && !value.ty.many {
-            let text = self.quote(span);
+            let text = self.code(span);
             self.add(
                 Finding::new(codes::WRONG_ARGUMENTS, format!("{} takes a list", place.name))
                     .at(span, format!("this is `{}`", value.ty))
@@ -321,7 +321,7 @@ impl<'a> Checker<'a> {
             };
             if arg.ty.optional && !ty.optional {
                 ok = false;
-                let text = self.quote(span);
+                let text = self.code(span);
                 let wanted = self.quote(declared.ty.span);
                 self.add(
                     Finding::new(

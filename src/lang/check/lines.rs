@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
         }
         let typed = typed?;
         if !typed.ty.many || typed.ty.base != Base::Record || typed.attributes.is_empty() {
-            let text = self.quote(list.span);
+            let text = self.code(list.span);
             self.add(
                 Finding::new(
                     codes::TYPE_MISMATCH,
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
             );
             return None;
         }
-        let name = self.quote(list.span).to_owned();
+        let name = self.code(list.span);
         let outer = (scope.attributes, scope.element.take(), scope.line.replace(name.clone()), scope.folded);
         let outer_reads = std::mem::take(&mut scope.line_reads);
         scope.attributes = typed.attributes;

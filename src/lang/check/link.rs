@@ -145,7 +145,7 @@ impl<'a> Checker<'a> {
     fn one_or_many(&mut self, reference: &Reference<'_>, link: &Typed<'a>, span: Span) {
         let many = reference.many;
         let other = if many { "ref" } else { "refs" };
-        let text = self.quote(span);
+        let text = self.code(span);
         let message =
             if many { "`refs` takes a list of links, not one" } else { "`ref` takes one link, not a list" };
         let maps: Vec<&str> = reference.maps.iter().map(|map| map.value.as_str()).collect();
@@ -252,7 +252,7 @@ impl<'a> Checker<'a> {
                 self.add(
                     Finding::new(
                         codes::REF_WRONG_OBJECT,
-                        format!("no value of `{}` names `{source}`", self.quote(span)),
+                        format!("no value of `{}` names `{source}`", self.code(span)),
                     )
                     .at(span, format!("its values are {}", some.join(", ")))
                     .and_at(name.span, format!("carries `{source}`"))

@@ -46,6 +46,8 @@ mod unread;
 mod walk;
 
 #[cfg(test)]
+mod construct_soundness;
+#[cfg(test)]
 mod construct_tests;
 #[cfg(test)]
 mod items_tests;
@@ -130,6 +132,7 @@ pub fn check(input: &Input<'_>) -> Checked {
         _ => None,
     };
     let input = &Input { spec: pruned.as_ref().unwrap_or(input.spec), ..*input };
+    findings.extend(profile::stray(input.spec, input.text));
     let notes = notes::note_rules(input.spec);
     let items = Items::gather(input.spec);
     items.snapshots(input, &mut findings);
@@ -148,7 +151,11 @@ pub fn check(input: &Input<'_>) -> Checked {
         let theirs = finding.label.as_ref().is_some_and(|label| profile::of_profile(input.text, label.span));
         !(theirs && NEEDLESS.contains(&finding.code))
     });
-    let accepted = accept::accept(&items, input.spec, input.text, input.today, &mut findings);
+    if !input.text.parts().is_empty() {
+        findings.iter_mut().for_each(|finding| profile::advise(input.spec, input.text, finding));
+    }
+    let whole = input.source.is_some() && input.target.is_some() && input.broken.is_empty();
+    let accepted = accept::accept(&items, input.spec, input.text, input.today, whole, &mut findings);
     findings.sort_by_key(|finding| {
         let span = finding.label.as_ref().map(|label| label.span);
         (span.map(|s| s.start), finding.code, span.map(|s| s.end))
@@ -286,6 +293,7 @@ impl<'a> Checker<'a> {
             };
         }
         self.heads(items);
+        self.names_of_objects();
         self.declare_custom();
         self.declare_folded(items);
         let owners = self.owners(items.owners);

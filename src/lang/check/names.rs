@@ -79,6 +79,40 @@ pub(super) fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) ->
     best.map(|(_, name)| name)
 }
 
+/// Code without the titles that stand after names, on one line.
+fn without_titles(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quoted = false;
+    let mut rest = text;
+    while let Some(sign) = rest.chars().next() {
+        rest = &rest[sign.len_utf8()..];
+        match sign {
+            '`' if !quoted => {
+                let (title, after) = rest.split_once('`').unwrap_or((rest, ""));
+                rest = after;
+                let named =
+                    out.trim_end().ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '*'));
+                if named {
+                    out.truncate(out.trim_end().len());
+                } else {
+                    // A title alone is the name.
+                    out.push_str(title);
+                }
+            }
+            sign if sign.is_whitespace() && !quoted => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            sign => {
+                quoted ^= sign == '"';
+                out.push(sign);
+            }
+        }
+    }
+    out
+}
+
 impl<'a> Checker<'a> {
     /// The fields of a source object, by code and title.
     pub(super) fn fields_of(&mut self, object: &'a Object) -> Rc<Entries<'a>> {
@@ -190,6 +224,11 @@ impl<'a> Checker<'a> {
         self.add(finding);
     }
 
+    /// The text of a place as messages quote it in backticks: on one line, without titles.
+    pub(super) fn code(&self, span: Span) -> String {
+        without_titles(self.quote(span))
+    }
+
     /// Whether a place stands in a profile rather than in the spec itself.
     pub(super) fn of_profile(&self, span: Span) -> bool {
         self.input.text.parts().get(1).is_some_and(|part| span.start >= part.start)
@@ -297,5 +336,18 @@ impl<'a> Checker<'a> {
                 .help(help),
         );
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_titles;
+
+    #[test]
+    fn quoted_code_has_no_titles() {
+        assert_eq!(without_titles("UF_CRM_1 `Объём`.trim()"), "UF_CRM_1.trim()");
+        assert_eq!(without_titles("first(`Объём`)"), "first(Объём)");
+        assert_eq!(without_titles("join(\", `\",\n    [A `a`, B])"), "join(\", `\", [A, B])");
+        assert_eq!(without_titles("\"WEB\" `Сайт`"), "\"WEB\"");
     }
 }

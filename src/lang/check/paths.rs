@@ -142,7 +142,7 @@ impl<'a> Checker<'a> {
             );
         }
         if open {
-            let text = self.quote(rule.value.span);
+            let text = self.code(rule.value.span);
             self.add(
                 Finding::new(
                     codes::ABSENCE_UNHANDLED,

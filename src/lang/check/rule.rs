@@ -263,12 +263,15 @@ impl<'a> Checker<'a> {
         self.absence(rule, written, &paths, scope.object);
         self.unmigrated(rule, written, refs);
         self.needless_second_pass(clauses, written, refs);
+        self.fallbacks(scope, rule, &value, &else_, on_fail.as_ref());
+        let arms = else_.iter().chain(&on_fail).filter_map(|arm| arm.value.as_ref());
+        let in_arms = arms.map(|value| value.fidelity).max().unwrap_or_default();
         let mut whole = value;
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
         }
         whole.fidelity = whole.fidelity.max(written.at_least);
-        let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written);
+        let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written, in_arms);
         Some(plan::Rule {
             target: 0,
             when: when.map(|when| when.expr),
@@ -314,7 +317,7 @@ impl<'a> Checker<'a> {
         let text = text?;
         let is_text = matches!(text.ty.base, Base::Text { .. } | Base::Enum(_)) && !text.ty.many;
         if !is_text || matches!(text.ty.base, Base::Enum(_)) && !text.made {
-            let quote = self.quote(label.value.span);
+            let quote = self.code(label.value.span);
             let help = match text.ty.base {
                 Base::Enum(_) => {
                     format!("a code is no text for people: look it up in a table, `TABLE[{quote}]`")

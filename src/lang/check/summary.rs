@@ -181,7 +181,7 @@ fn filled(object: Option<&Object>, slots: &BTreeSet<u16>) -> Count {
 }
 
 /// The slots that a value is made from.
-fn read(expr: &Expr, slots: &mut BTreeSet<u16>) {
+pub(super) fn read(expr: &Expr, slots: &mut BTreeSet<u16>) {
     match expr {
         Expr::Slot(slot) => {
             slots.insert(*slot);

@@ -123,6 +123,10 @@ pub(super) struct Scope<'a> {
     pub line: Option<String>,
     /// Attributes of the line that were read, by index.
     pub line_reads: BTreeSet<u16>,
+    /// Slots that a rule carries without loss, or with a reason for it.
+    pub kept: BTreeSet<u16>,
+    /// Values after `else` and `on fail` that lose something, with the slots that they read.
+    pub fallbacks: Vec<Fallback>,
     /// Fields of lines that are dropped, as `LIST.FIELD`.
     pub line_dropped: Vec<plan::Dropped>,
     /// Slots that were read, with their names.
@@ -142,6 +146,18 @@ pub(super) struct Outer<'a> {
     pub object: &'a Object,
     /// Slots of it that were read, with their names.
     pub reads: std::collections::BTreeMap<u16, String>,
+}
+
+/// A value of an arm that loses something and gives no reason.
+#[derive(Debug)]
+pub(super) struct Fallback {
+    /// What it reads.
+    pub slots: BTreeSet<u16>,
+    pub fidelity: Fidelity,
+    /// The arm.
+    pub at: Span,
+    /// Where its rule ends.
+    pub end: u32,
 }
 
 /// A parameter of a function of the spec.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::names::{Matched, pairs_at};
 use super::show::Scope;
 use super::{Change, Diff, Pair, Side, Subject};
-use crate::lang::eval::{Outcome, Output};
+use crate::lang::eval::{Outcome, Output, RuleId};
 use crate::lang::plan::{Map, Plan};
 use crate::lang::value::{Record, RefValue, Value};
 
@@ -131,6 +131,16 @@ impl<'a> Exact<'a> {
             _ => false,
         };
         let whole = kind(was) != kind(is) || reasons_differ;
+        // `where` speaks before any rule does.
+        let filtered = |outcome: Option<&Outcome>, map: Option<&Map>| {
+            let filter = map.and_then(|map| map.filter.as_ref());
+            match outcome {
+                Some(Outcome::LeftOut { line, .. }) => filter.is_some_and(|filter| filter.line == *line),
+                Some(Outcome::Quarantined { rule, .. } | Outcome::Stopped { rule, .. }) => rule.is_none(),
+                _ => false,
+            }
+        };
+        let by_filter = whole && (filtered(was, old_map) || filtered(is, new_map));
         let mut witness = |field: &str, old: String, new: String| {
             let seen = self.moved.entry((pair, field.to_owned())).or_default();
             seen.records += 1;
@@ -188,6 +198,19 @@ impl<'a> Exact<'a> {
                 fields.insert(name.clone());
             }
         }
+        if let (Some(Outcome::Record(was)), Some(Outcome::Record(is))) = (was, is) {
+            let (a, b) = (notes(was, self.old.plan, pair.old), notes(is, self.new.plan, pair.new));
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                let (old, new) = (a.get(name), b.get(name));
+                if old != new {
+                    let shown = |notes: Option<&Vec<String>>| {
+                        notes.map_or_else(|| "nothing".to_owned(), |notes| notes.join("; "))
+                    };
+                    witness(name, shown(old), shown(new));
+                    fields.insert(name.clone());
+                }
+            }
+        }
         if !whole && fields.is_empty() {
             return;
         }
@@ -197,17 +220,15 @@ impl<'a> Exact<'a> {
             let Some((record, _)) = record else { continue };
             let holds =
                 looked.only.iter().all(|(slot, code)| record.get(*slot).is_some_and(|v| holds(v, code)));
+            let filter = self.only.get(looked.change) == Some(&Subject::Filter);
             let concerned = match &looked.target {
+                None if filter => by_filter,
                 None => whole,
                 Some(target) if fields.contains(target) => true,
-                // A record that is held back altogether: rows with their own codes are surely the cause.
-                Some(_) => whole && !looked.only.is_empty(),
+                // An element or record that a row leaves out: the codes tell which row it was.
+                Some(_) => whole && !by_filter && fields.is_empty() && !looked.only.is_empty(),
             };
             if holds && concerned && counted.insert(looked.change) {
-                let filter = self.only.get(looked.change) == Some(&Subject::Filter);
-                if filter && !whole {
-                    continue;
-                }
                 let seen = &mut self.changes[looked.change];
                 seen.records += 1;
                 if seen.witness.is_none() {
@@ -294,13 +315,25 @@ fn targets(old: Side<'_>, new: Side<'_>, matched: &Matched, pair: Pair) -> Vec<P
         |at| key(new_map, at),
         |a, b| {
             let (x, y) = (&old_map.targets[a], &new_map.targets[b]);
-            let same = x.custom && y.custom && x.ty == y.ty && {
+            let same = x.custom && y.custom && super::names::same_type((old_map, x), (new_map, y)) && {
                 let was = made(old, old_map, &matched.old, a);
                 was.is_some() && was == made(new, new_map, &matched.new, b)
             };
             if same { 100 } else { 0 }
         },
     )
+}
+
+/// Notes of a record by name: child, title and body of each.
+fn notes(output: &Output, plan: &Plan, map: Option<usize>) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for note in &output.notes {
+        let id = RuleId { flatten: note.note.flatten, note: true, rule: note.note.note };
+        let name = map.and_then(|map| id.target(plan, map)).unwrap_or_default();
+        let child = note.child.as_ref().map(|child| format!("{child} ")).unwrap_or_default();
+        all.entry(name).or_default().push(format!("{child}{}: {}", note.title, note.body));
+    }
+    all
 }
 
 fn holds(value: &Value, code: &str) -> bool {

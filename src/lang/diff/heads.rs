@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::compare::{Context, Draft, instead, scope_of, scope_of_flatten};
-use super::reasons::head_place;
+use super::reasons::{head_place, pick_place};
 use super::rules::Block;
 use super::show::{Scope, quoted};
 use super::{Action, Loss, Pair, Subject, Touch, loss};
@@ -355,8 +355,8 @@ impl<'a> Context<'a> {
                 id: id.clone(),
                 what: format!("`{}` folded into `{}`: {what}", new.source, new_into.name),
                 loss,
-                old: self.at_old(old.orphan_line.max(old.line)),
-                new: self.at_new(new.orphan_line.max(new.line)),
+                old: pick_place(self.old, &old.source, &what).or(self.at_old(line(old, &what))),
+                new: pick_place(self.new, &new.source, &what).or(self.at_new(line(new, &what))),
                 touches: Vec::new(),
             };
             self.push(draft, &new.source, population.map(|population| population.anything()));
@@ -381,6 +381,11 @@ impl<'a> Context<'a> {
         self.notes(&block, &old.notes, &new.notes);
         self.drops(&block, &old.dropped, &new.dropped);
     }
+}
+
+/// The line of a flatten that words of a change are about.
+fn line(flatten: &Flatten, what: &str) -> u32 {
+    if what.starts_with("orphan") { flatten.orphan_line } else { flatten.line }
 }
 
 fn condition(map: &Map, names: &super::names::Names, scope: Scope<'_>) -> Option<String> {

@@ -8,6 +8,8 @@
 
 mod bounds;
 mod compare;
+#[cfg(test)]
+mod construct_tests;
 mod exact;
 mod heads;
 pub mod json;
@@ -20,6 +22,7 @@ mod reasons;
 mod rest;
 mod rules;
 mod show;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -163,7 +166,7 @@ pub struct Touch {
     /// The destination field, by its name in the new plan (the old one where it is gone); `None` where the whole
     /// record is concerned.
     pub target: Option<String>,
-    /// Only records in which these source fields hold these codes.
+    /// Only records in which these source fields hold these codes. Fields of a folded object are left out here.
     pub only: Vec<(String, String)>,
 }
 

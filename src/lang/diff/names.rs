@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::show::Scope;
 use super::{Pair, Side};
-use crate::lang::plan::{Map, Plan, Table};
+use crate::lang::plan::{Map, Plan, Table, Target};
 use crate::lang::schema::Schema;
+use crate::lang::types::Base;
 
 /// What numbers in a plan are called; equal parts of two plans have equal names here.
 #[derive(Clone, Debug, Default)]
@@ -191,4 +192,11 @@ fn rules_of(map: &Map, schema: &Schema, names: &Names) -> BTreeMap<String, Strin
 fn equal_entries(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> usize {
     let equal = old.iter().filter(|(key, value)| new.get(*key) == Some(value)).count();
     100 * equal / old.len().max(new.len()).max(1)
+}
+
+/// Whether two custom fields have the same type; an enumeration bears its own field's name.
+pub(super) fn same_type(old: (&Map, &Target), new: (&Map, &Target)) -> bool {
+    let own = |(map, target): (&Map, &Target)| matches!(&target.ty.base, Base::Enum(name) if *name == format!("{}.{}", map.target, target.name));
+    let (a, b) = (&old.1.ty, &new.1.ty);
+    (a.many, a.optional) == (b.many, b.optional) && (a.base == b.base || (own(old) && own(new)))
 }

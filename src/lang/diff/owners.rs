@@ -114,12 +114,10 @@ impl<'a> Context<'a> {
                     let target = targets.get(usize::from(rule.target)).map(|target| target.name.clone());
                     let map = self.pair_of_new(at);
                     match &field {
-                        Some(field) => touches.extend(users.iter().map(|id| Touch {
-                            map,
-                            target: target.clone(),
-                            only: vec![(field.clone(), (*id).clone())],
+                        Some(field) if scope.outer.is_none() => touches.extend(users.iter().map(|id| {
+                            Touch { map, target: target.clone(), only: vec![(field.clone(), (*id).clone())] }
                         })),
-                        None => touches.push(Touch { map, target, only: Vec::new() }),
+                        _ => touches.push(Touch { map, target, only: Vec::new() }),
                     }
                 };
                 walk::of_rule(rule, &mut |top| {

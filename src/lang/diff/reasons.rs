@@ -126,6 +126,22 @@ pub(super) fn head_place(side: Side<'_>, map: &str, words: &str) -> Option<At> {
     Some(place(side, span.unwrap_or(map.head)))
 }
 
+/// The place of a flatten's `pick`, where words of a change are about it.
+pub(super) fn pick_place(side: Side<'_>, source: &str, what: &str) -> Option<At> {
+    if !what.starts_with("what a bare field reads") {
+        return None;
+    }
+    let flatten = side.spec.items.iter().find_map(|item| match item {
+        ast::Item::Flatten(found) if found.source.name.value == source => Some(found),
+        _ => None,
+    })?;
+    let span = flatten.body.iter().find_map(|line| match line {
+        MapLine::Pick { span, .. } => Some(*span),
+        _ => None,
+    });
+    span.map(|span| place(side, span))
+}
+
 /// The file and line of a place.
 pub(super) fn place(side: Side<'_>, span: Span) -> At {
     let (file, local) = side.text.local(span);

@@ -49,7 +49,7 @@ impl<'a> Context<'a> {
                 // A custom field under another label, made of the same.
                 let same = olds[a].custom
                     && news[b].custom
-                    && olds[a].ty == news[b].ty
+                    && super::names::same_type((block.into.0, &olds[a]), (block.into.1, &news[b]))
                     && self.matched.old.expr(&old[a].value, block.old_scope)
                         == self.matched.new.expr(&new[b].value, block.new_scope);
                 if same { 100 } else { 0 }
@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
             let bounds = if never { Some(Bounds::NONE) } else { reach };
             part(format!("takes {}", instead(&new_value, &old_value)), bounds);
         }
-        if old_target.ty != new_target.ty {
+        if !super::names::same_type((block.into.0, old_target), (block.into.1, new_target)) {
             part(format!("is {}", instead(&new_target.ty.to_string(), &old_target.ty.to_string())), reach);
         }
         let when = |rule: &Rule, names: &super::names::Names, scope| {
@@ -331,7 +331,7 @@ impl<'a> Context<'a> {
                 loss,
                 old: at.0,
                 new: at.1,
-                touches: Vec::new(),
+                touches: block.touch(Some(&format!("note \"{}\"", note.name))),
             };
             self.push(draft, &block.object, bounds);
         }
@@ -354,7 +354,7 @@ impl<'a> Context<'a> {
         let all: Vec<(Option<&Dropped>, Option<&Dropped>)> = here.chain(gone).collect();
         for (a, b) in all {
             let Some(drop) = b.or(a) else { continue };
-            if a.zip(b).is_some_and(|(a, b)| a.reason == b.reason) {
+            if a.zip(b).is_some_and(|(a, b)| (&a.reason, a.gap) == (&b.reason, b.gap)) {
                 continue;
             }
             let population = self.population(&block.object);
@@ -362,17 +362,15 @@ impl<'a> Context<'a> {
                 .and_then(|p| p.object.field(&drop.field)?.stats.as_ref().map(|stats| stats.filled));
             let rank = |drop: Option<&Dropped>| drop.map_or(0, |drop| loss::dropped(drop, filled));
             let name = format!("{}.{}", block.id, drop.field);
+            let words = |drop: &Dropped| {
+                let gap = if drop.gap { " (for the gap report)" } else { "" };
+                format!("{}{gap}", quoted(&drop.reason))
+            };
             let (what, action) = match (a, b) {
-                (None, Some(b)) => (format!("`{name}` is dropped: {}", quoted(&b.reason)), Action::Added),
-                (Some(a), None) => {
-                    (format!("`{name}` is no longer dropped ({})", quoted(&a.reason)), Action::Removed)
-                }
+                (None, Some(b)) => (format!("`{name}` is dropped: {}", words(b)), Action::Added),
+                (Some(a), None) => (format!("`{name}` is no longer dropped ({})", words(a)), Action::Removed),
                 (Some(a), Some(b)) => (
-                    format!(
-                        "`{name}` is dropped for the reason {} instead of {}",
-                        quoted(&b.reason),
-                        quoted(&a.reason)
-                    ),
+                    format!("`{name}` is dropped for the reason {} instead of {}", words(b), words(a)),
                     Action::Changed,
                 ),
                 (None, None) => continue,

@@ -175,8 +175,8 @@ impl Names {
             Expr::List(parts) => format!("[{}]", self.list(parts, scope)),
             Expr::Has(of) => format!("has {}", self.tight(of, scope)),
             Expr::Not(of) => format!("not {}", self.tight(of, scope)),
-            Expr::And(a, b) => format!("{} and {}", self.tight(a, scope), self.tight(b, scope)),
-            Expr::Or(a, b) => format!("{} or {}", self.tight(a, scope), self.tight(b, scope)),
+            Expr::And(a, b) => format!("{} and {}", self.joined(a, expr, scope), self.joined(b, b, scope)),
+            Expr::Or(a, b) => format!("{} or {}", self.joined(a, expr, scope), self.joined(b, b, scope)),
             Expr::Compare(how, a, b) => {
                 let sign = match how {
                     Comparison::Equal => "==",
@@ -193,6 +193,17 @@ impl Names {
 
     fn list(&self, exprs: &[Expr], scope: Scope<'_>) -> String {
         exprs.iter().map(|expr| self.expr(expr, scope)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A side of `and` or `or`: in brackets where it is another such chain than `chain`, whose left side goes on.
+    fn joined(&self, expr: &Expr, chain: &Expr, scope: Scope<'_>) -> String {
+        let text = self.expr(expr, scope);
+        let goes_on = !std::ptr::eq(expr, chain)
+            && matches!((expr, chain), (Expr::And(..), Expr::And(..)) | (Expr::Or(..), Expr::Or(..)));
+        match expr {
+            Expr::And(..) | Expr::Or(..) if !goes_on => format!("({text})"),
+            _ => text,
+        }
     }
 
     /// In brackets where another sign could bind tighter.

@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
         mut uses: Vec<[String; 4]>,
     ) {
         for dropped in self.dropped.iter().filter(|dropped| dropped.field == name) {
-            let [none, kept, how] = ["not migrated", "dropped", ""].map(str::to_owned);
+            let [none, kept] = ["not migrated", "dropped"].map(str::to_owned);
+            let how = if dropped.gap { "listed in the gap report" } else { "" }.to_owned();
             uses.push([none, kept, how, joined(&dropped.reason, self.comment(dropped.line))]);
         }
         if uses.is_empty() {

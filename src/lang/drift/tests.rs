@@ -216,7 +216,10 @@ proptest! {
                 match pick {
                     0 => add_field(source, "company", "UF_ONE", 5),
                     1 => add_field(source, "deal", "UF_TWO", 0),
-                    2 => source.objects[0].fields.retain(|field| field.name != "COMMENTS"),
+                    2 => {
+                        let company = source.objects.iter_mut().find(|object| object.name == "company");
+                        company.expect("companies").fields.retain(|field| field.name != "COMMENTS");
+                    }
                     3 => field(source, "company", "PHONE").title = Some("Телефоны".into()),
                     4 => field(source, "deal", "TITLE").ty = Type::maybe(Base::Money),
                     5 => source.pipelines[1].stages.push(Stage { code: "X".into(), name: "X".into(), ends: None }),

@@ -164,12 +164,18 @@ pub struct Flag {
     pub why: Arc<str>,
 }
 
+/// The order of keys: numbers by their value, before other texts.
+pub fn key_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let number = |key: &str| key.parse::<u64>().map_or((1, 0), |number| (0, number));
+    number(a).cmp(&number(b)).then_with(|| a.cmp(b))
+}
+
 /// Records of one flatten that go into the record at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Folded<'r> {
     /// The flatten, by its index in the plan.
     pub flatten: usize,
-    /// Its records, sorted by key. Those that its `where` leaves out are sorted out while running.
+    /// Its records, sorted by [`key_order`]. Those that its `where` leaves out are sorted out while running.
     pub records: &'r [Record],
 }
 

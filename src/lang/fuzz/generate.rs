@@ -245,9 +245,9 @@ fn day(dice: &mut Dice) -> Date {
 fn instant(dice: &mut Dice) -> Instant {
     const HOUR: i64 = 3600;
     let seconds = match dice.below(8) {
-        // The years 1 and 9999, a day inside, so that every zone can show them.
+        // The years 1 and 9999, some days inside, so that every zone can show them.
         0 => -62_135_510_400,
-        1 => 253_402_214_400,
+        1 => 253_402_041_600,
         2 => 0,
         3 => -1,
         _ => 946_684_800 + (dice.below(1_500_000_000) as i64),

@@ -7,6 +7,8 @@ pub mod parse;
 pub mod rich;
 mod show;
 
+pub use json::AsJson;
+
 use compact_str::CompactString;
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -81,6 +81,15 @@ pub(super) fn reads(line: &MapLine) -> BTreeSet<&str> {
     read
 }
 
+/// A line's first words.
+fn name(text: &SourceText, line: &MapLine) -> String {
+    let words = words(text, span_of(line));
+    match line {
+        MapLine::Key(_) => format!("key {words}"),
+        _ => words,
+    }
+}
+
 /// The lines of a profile's body with what refines them.
 pub(super) fn refine(base: &[MapLine], own: &[MapLine], text: &SourceText) -> (Vec<MapLine>, Vec<LayerLine>) {
     let settled: BTreeSet<&str> = own
@@ -96,7 +105,7 @@ pub(super) fn refine(base: &[MapLine], own: &[MapLine], text: &SourceText) -> (V
     let mut layers = Vec::new();
     for line in base {
         let at = span_of(line);
-        let what = words(text, at);
+        let what = name(text, line);
         let identity_of = identity(line, text);
         let replacing = identity_of
             .as_ref()
@@ -145,7 +154,7 @@ pub(super) fn refine(base: &[MapLine], own: &[MapLine], text: &SourceText) -> (V
     }
     for (line, _) in own.iter().zip(used).filter(|(_, used)| !used) {
         let at = span_of(line);
-        layers.push(LayerLine { what: words(text, at), how: LineHow::Added, at, base: None });
+        layers.push(LayerLine { what: name(text, line), how: LineHow::Added, at, base: None });
         body.push(line.clone());
     }
     (body, layers)

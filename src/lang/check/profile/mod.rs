@@ -7,11 +7,12 @@ mod body;
 mod lock;
 mod merge;
 mod prune;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::names::nearest;
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
@@ -146,6 +147,26 @@ pub(crate) fn of_profile(text: &SourceText, span: Span) -> bool {
     text.parts().get(1).is_some_and(|part| span.start >= part.start)
 }
 
+/// Says of a finding in a profile how the spec settles it: a profile's text is not the customer's to change.
+pub(super) fn advise(spec: &Spec, text: &SourceText, finding: &mut Finding) {
+    let Some(label) = finding.label.as_ref().filter(|label| of_profile(text, label.span)) else { return };
+    let at = label.span;
+    let item =
+        spec.items.iter().filter_map(facts).find(|(_, _, span)| span.start <= at.start && at.end <= span.end);
+    let word = match &item {
+        Some((key, ..)) if matches!(key.0, "owners" | "fn" | "split") => "replace",
+        _ => "refine",
+    };
+    finding.notes.push(match item {
+        Some((key, ..)) => {
+            format!("it stands in a profile: `{word} {} …` in the spec changes it", shown(&key))
+        }
+        None => "it stands in a profile: `refine` its item in the spec".to_owned(),
+    });
+    // An edit would change the profile.
+    finding.fix = None;
+}
+
 /// The first words of a place, for people.
 fn words(text: &SourceText, span: Span) -> String {
     let line = text.slice(span).lines().next().unwrap_or_default();
@@ -161,16 +182,58 @@ fn words(text: &SourceText, span: Span) -> String {
 /// Makes one effective spec out of the spec (the first part) and its profiles.
 ///
 /// Never fails: where an override is wrong, the nearer file wins and a finding tells.
-pub fn resolve(parts: Vec<Part>, text: &SourceText) -> Resolved {
+pub fn resolve(mut parts: Vec<Part>, text: &SourceText) -> Resolved {
+    if let [only] = parts.as_mut_slice() {
+        return alone(std::mem::take(&mut only.spec), text);
+    }
     let mut resolver = Resolver { parts: &parts, text, out: Resolved::default(), made: BTreeMap::new() };
     let slots = resolver.part(0, &mut Vec::new());
     let mut out = resolver.out;
     for slot in slots {
-        out.spec.items.extend(slot.item);
+        out.spec.items.extend(slot.item.map(|mut item| {
+            settle(&mut item);
+            item
+        }));
         out.layers.extend(slot.layer);
     }
     out.findings.sort_by_key(|finding| finding.label.as_ref().map(|label| label.span));
     out
+}
+
+/// A spec without profiles, as it stands; words about profiles are wrong in it, unless a profile could not be read.
+fn alone(mut spec: Spec, text: &SourceText) -> Resolved {
+    let unread = spec.items.iter().any(|item| matches!(item, Item::Use(_)));
+    let findings = if unread { Vec::new() } else { stray(&spec, text) };
+    let mut layers = Vec::new();
+    spec.items.retain_mut(|item| {
+        let Some((key, mode, span)) = facts(item) else { return !matches!(item, Item::Use(_)) };
+        if matches!(mode, Mode::Refine(_)) {
+            return false;
+        }
+        settle(item);
+        layers.push(Layer { item: shown(&key), how: How::Own, at: span, base: None, lines: Vec::new() });
+        true
+    });
+    Resolved { spec, layers, inactive: Vec::new(), findings }
+}
+
+/// Words about profiles in a spec that was not resolved, or has none.
+pub(super) fn stray(spec: &Spec, text: &SourceText) -> Vec<Finding> {
+    let words = spec.items.iter().filter_map(facts).filter(|(_, mode, _)| *mode != Mode::Own);
+    words.filter_map(|(key, mode, _)| without_counterpart(text, &key, mode, &[])).collect()
+}
+
+/// Takes the word away from an item that was put in its place.
+fn settle(item: &mut Item) {
+    match item {
+        Item::Owners(item) => item.mode = Mode::Own,
+        Item::Function(item) => item.mode = Mode::Own,
+        Item::Table(item) => item.mode = Mode::Own,
+        Item::Pipeline(item) => item.mode = Mode::Own,
+        Item::Map(item) => item.mode = Mode::Own,
+        Item::Flatten(item) => item.mode = Mode::Own,
+        _ => {}
+    }
 }
 
 struct Resolver<'p> {
@@ -227,6 +290,9 @@ impl Resolver<'_> {
         above.pop();
         let unread =
             part.spec.items.iter().filter(|item| matches!(item, Item::Use(_))).count() > part.uses.len();
+        let base: HashMap<Key, usize> =
+            slots.iter().enumerate().filter_map(|(at, slot)| Some((slot.key.clone()?, at))).collect();
+        let mut seen = HashSet::new();
         for item in &part.spec.items {
             if let Item::Use(_) = item {
                 continue;
@@ -244,7 +310,7 @@ impl Resolver<'_> {
             if index > 0 && matches!(item, Item::Edition(_)) {
                 continue;
             }
-            self.item(index, item, &mut slots, unread);
+            self.item(index, item, &mut slots, &base, &mut seen, unread);
         }
         self.taken_over(index, &mut slots);
         self.made.insert(index, slots.clone());
@@ -264,18 +330,19 @@ impl Resolver<'_> {
             })
             .collect();
         let mut slots: Vec<Slot> = Vec::new();
+        let mut known: HashMap<Key, usize> = HashMap::new();
         for (nth, used) in part.uses.iter().enumerate() {
             // Circles are reported where files are read.
             if above.contains(used) {
                 continue;
             }
             for slot in self.part(*used, above) {
-                let same = slot
-                    .key
-                    .as_ref()
-                    .and_then(|key| slots.iter().find(|other| other.key.as_ref() == Some(key)));
+                let same = slot.key.as_ref().and_then(|key| known.get(key)).map(|at: &usize| &slots[*at]);
                 match same {
-                    None => slots.push(slot),
+                    None => {
+                        known.extend(slot.key.clone().map(|key| (key, slots.len())));
+                        slots.push(slot);
+                    }
                     Some(other) if other.item == slot.item => {}
                     Some(other) => {
                         let Some(key) = &slot.key else { continue };
@@ -297,19 +364,28 @@ impl Resolver<'_> {
         slots
     }
 
-    fn item(&mut self, part: usize, item: &Item, slots: &mut Vec<Slot>, unread: bool) {
+    fn item(
+        &mut self,
+        part: usize,
+        item: &Item,
+        slots: &mut Vec<Slot>,
+        base: &HashMap<Key, usize>,
+        seen: &mut HashSet<Key>,
+        unread: bool,
+    ) {
         let Some((key, mode, span)) = facts(item) else {
             // Orders add up; the rest is the spec's own.
             slots.push(Slot { key: None, item: Some(item.clone()), layer: None, part });
             return;
         };
         let own = if part == 0 { How::Own } else { How::Profile };
-        let at = slots.iter().position(|slot| slot.key.as_ref() == Some(&key) && slot.part != part);
-        let twice = slots.iter().any(|slot| slot.key.as_ref() == Some(&key) && slot.part == part);
+        // What stands twice in a file is told by the parser.
+        let twice = !seen.insert(key.clone());
+        let at = base.get(&key).copied().filter(|_| !twice);
         let layer = |how, base, lines| Some(Layer { item: shown(&key), how, at: span, base, lines });
         let Some(at) = at else {
             if mode != Mode::Own && !unread && !twice {
-                self.without_counterpart(&key, mode, slots);
+                self.out.findings.extend(without_counterpart(self.text, &key, mode, slots));
             }
             if !matches!(mode, Mode::Refine(_)) {
                 let layer = layer(own, None, Vec::new());
@@ -384,34 +460,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn without_counterpart(&mut self, key: &Key, mode: Mode, slots: &[Slot]) {
-        let (word, span) = match mode {
-            Mode::Replace(span) => ("replace", span),
-            Mode::Refine(span) => ("refine", span),
-            Mode::Own => return,
-        };
-        let name = shown(key);
-        let same_kind = slots.iter().filter_map(|slot| slot.key.as_ref()).filter(|other| other.0 == key.0);
-        let help = match nearest(&key.1, same_kind.map(|other| other.1.as_str())) {
-            Some(meant) => format!("did this mean `{word} {} {meant}`? Or leave `{word}` out", key.0),
-            None if slots.is_empty() => {
-                format!("leave `{word}` out, or name the profile with a line `use \"standard\"`")
-            }
-            None => format!("leave `{word}` out; `b2n check --explain-profile` lists what profiles hold"),
-        };
-        let end = span.end + u32::from(self.text.slice(Span { start: span.end, end: span.end + 1 }) == " ");
-        self.out.findings.push(
-            Finding::new(codes::OVERRIDE, format!("no profile has `{name}`"))
-                .at(span, format!("nothing to {word}"))
-                .help(help)
-                .fix(Fix {
-                    title: format!("leave `{word}` out"),
-                    edits: vec![Edit { span: Span { start: span.start, end }, text: String::new() }],
-                    applicability: Applicability::Likely,
-                }),
-        );
-    }
-
     fn without_word(&mut self, key: &Key, span: Span, base: Option<Span>) {
         let name = shown(key);
         let refinable = !matches!(key.0, "owners" | "fn");
@@ -448,4 +496,33 @@ fn overrides(part: &Part, key: &Key) -> bool {
         Some((own, mode, _)) => own == *key && (matches!(mode, Mode::Replace(_)) || key.0 == "split"),
         None => false,
     })
+}
+
+/// A word about a profile's item that there is none of.
+fn without_counterpart(text: &SourceText, key: &Key, mode: Mode, slots: &[Slot]) -> Option<Finding> {
+    let (word, span) = match mode {
+        Mode::Replace(span) => ("replace", span),
+        Mode::Refine(span) => ("refine", span),
+        Mode::Own => return None,
+    };
+    let name = shown(key);
+    let same_kind = slots.iter().filter_map(|slot| slot.key.as_ref()).filter(|other| other.0 == key.0);
+    let help = match nearest(&key.1, same_kind.map(|other| other.1.as_str())) {
+        Some(meant) => format!("did this mean `{word} {} {meant}`? Or leave `{word}` out", key.0),
+        None if slots.is_empty() => {
+            format!("leave `{word}` out, or name the profile with a line `use \"standard\"`")
+        }
+        None => format!("leave `{word}` out; `b2n check --explain-profile` lists what profiles hold"),
+    };
+    let end = span.end + u32::from(text.slice(Span { start: span.end, end: span.end + 1 }) == " ");
+    Some(
+        Finding::new(codes::OVERRIDE, format!("no profile has `{name}`"))
+            .at(span, format!("nothing to {word}"))
+            .help(help)
+            .fix(Fix {
+                title: format!("leave `{word}` out"),
+                edits: vec![Edit { span: Span { start: span.start, end }, text: String::new() }],
+                applicability: Applicability::Likely,
+            }),
+    )
 }

@@ -12,8 +12,8 @@ use crate::lang::check::drops::glob;
 use crate::lang::functions;
 use crate::lang::schema::{Attribute, Object, Schema};
 use crate::lang::syntax::ast::{
-    ArmKind, Coded, Expr, ExprKind, FieldPattern, FieldRef, Item, MapLine, Name, RuleTarget, Spec,
-    StageTarget, Table, TableTarget, TextPart, TypeArg, TypeRef,
+    ArmKind, Coded, Expr, ExprKind, FieldPattern, FieldRef, Item, MapLine, Name, RuleTarget, Spec, Table,
+    TypeArg, TypeRef,
 };
 use crate::lang::text::{SourceText, Span, Spanned};
 use crate::lang::types::Base;
@@ -144,10 +144,10 @@ pub(super) fn without_maps(
     });
 }
 
-struct Pruner<'s> {
-    text: &'s SourceText,
-    source: &'s Schema,
-    target: &'s Schema,
+pub(super) struct Pruner<'s> {
+    pub(super) text: &'s SourceText,
+    pub(super) source: &'s Schema,
+    pub(super) target: &'s Schema,
     tables: BTreeSet<String>,
     functions: BTreeSet<String>,
     /// Tables that are gone, with the reason.
@@ -204,7 +204,7 @@ impl<'s> Pruner<'s> {
     }
 
     /// The source enumeration that a type names.
-    fn domain(&self, ty: &TypeRef) -> Option<&'s crate::lang::schema::Domain> {
+    pub(super) fn domain(&self, ty: &TypeRef) -> Option<&'s crate::lang::schema::Domain> {
         let TypeArg::Name(name) = ty.args.first()? else { return None };
         let source = self.source;
         source.domains.get(&name.value).or_else(|| {
@@ -216,7 +216,7 @@ impl<'s> Pruner<'s> {
         })
     }
 
-    fn gone(&mut self, at: Span, why: String) {
+    pub(super) fn gone(&mut self, at: Span, why: String) {
         self.inactive.push(Inactive { what: words(self.text, at), at, why });
     }
 
@@ -446,93 +446,6 @@ impl<'s> Pruner<'s> {
         (!known).then(|| no_field(object, name))
     }
 
-    fn table(&mut self, table: &mut Table) {
-        let text = self.text;
-        let domain = if table.from.name.value == "enum" { self.domain(&table.from) } else { None };
-        let choices = self.table_choices(&table.to);
-        let mut gone = Vec::new();
-        table.rows.retain_mut(|row| {
-            if !of_profile(text, row.span) {
-                return true;
-            }
-            if let Some(domain) = domain {
-                row.codes.retain(|coded| {
-                    let there = domain.choices.iter().any(|choice| match &coded.code {
-                        Some(code) => choice.code == code.value,
-                        None => choice.title.as_deref() == Some(word(coded)),
-                    });
-                    if !there {
-                        let why = format!("the source has no value \"{}\" here", word(coded));
-                        gone.push((coded.span, why));
-                    }
-                    there
-                });
-            }
-            if let (Some(choices), ArmKind::Value { value, .. }) = (choices, &row.arm.kind)
-                && let Some(value) = constant(value)
-                && !choices.iter().any(|choice| choice.code == value)
-            {
-                gone.push((row.span, format!("the destination has no value \"{value}\" here")));
-                return false;
-            }
-            !row.codes.is_empty()
-        });
-        gone.into_iter().for_each(|(at, why)| self.gone(at, why));
-    }
-
-    /// The values that a table's rows may give, where the destination lists them all.
-    fn table_choices(&self, to: &TableTarget) -> Option<&'s [crate::lang::schema::Choice]> {
-        let TableTarget::Field { object, field } = to else { return None };
-        let target = self.target;
-        let Base::Enum(domain) = &target.object(&object.value)?.field(&field.value)?.ty.base else {
-            return None;
-        };
-        target.domains.get(domain).filter(|domain| !domain.open).map(|domain| domain.choices.as_slice())
-    }
-
-    fn pipeline(&mut self, pipeline: &mut crate::lang::syntax::ast::Pipeline) {
-        let text = self.text;
-        let object = &pipeline.object.name.value;
-        let category = pipeline.category.as_ref().map(word);
-        let from = self.source.pipelines.iter().find(|p| {
-            p.object == *object && category.map_or(p.code.is_empty(), |c| p.code == c || p.name == c)
-        });
-        let to = self.target.pipelines.iter().find(|p| p.name == pipeline.to.value);
-        let mut gone = Vec::new();
-        pipeline.rows.retain_mut(|row| {
-            if !of_profile(text, row.span) {
-                return true;
-            }
-            if let Some(from) = from {
-                row.codes.retain(|coded| {
-                    let there = from.stages.iter().any(|stage| match &coded.code {
-                        Some(code) => stage.code == code.value,
-                        None => stage.name == word(coded),
-                    });
-                    if !there {
-                        gone.push((coded.span, format!("the source has no stage \"{}\" here", word(coded))));
-                    }
-                    there
-                });
-            }
-            let lacking = match (&row.to, to) {
-                (StageTarget::Stage(name), Some(to)) => {
-                    (!to.stages.iter().any(|stage| stage.name == name.value)).then_some(name)
-                }
-                (StageTarget::Outcome(_, name), Some(to)) => {
-                    (!to.outcomes.iter().any(|outcome| outcome.name == name.value)).then_some(name)
-                }
-                _ => None,
-            };
-            if let Some(name) = lacking {
-                gone.push((row.span, format!("the destination has no \"{}\" here", name.value)));
-                return false;
-            }
-            !row.codes.is_empty()
-        });
-        gone.into_iter().for_each(|(at, why)| self.gone(at, why));
-    }
-
     /// Takes out tables and functions of profiles that nothing uses any more.
     fn unused(&mut self, items: &mut Vec<Item>) {
         let mut used: BTreeSet<String> = BTreeSet::new();
@@ -605,18 +518,6 @@ fn field_of<'s>(object: &'s Object, coded: &Coded) -> Option<&'s crate::lang::sc
         Some(code) => object.field(&code.value),
         None => object.fields.iter().find(|field| field.title.as_deref() == Some(word(coded))),
     }
-}
-
-/// A text without anything to fill in.
-fn constant(expr: &Expr) -> Option<String> {
-    let ExprKind::Text(parts) = &expr.kind else { return None };
-    parts
-        .iter()
-        .map(|part| match part {
-            TextPart::Literal(text) => Some(text.as_str()),
-            TextPart::Expr(_) => None,
-        })
-        .collect()
 }
 
 /// What a rule writes.

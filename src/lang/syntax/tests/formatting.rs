@@ -264,6 +264,7 @@ fn map_line() -> BoxedStrategy<String> {
         1 => text().prop_map(|t| format!("todo A {t}")),
         1 => Just("note \"later\"   <- A".to_owned()),
         1 => Just("rows <- each rows {\n   a <- B\n      }".to_owned()),
+        1 => Just("rows <- each rows { # h\n   a <- B\n }  # c\n  else C # d".to_owned()),
     ]
     .boxed()
 }
@@ -322,7 +323,7 @@ fn spec() -> BoxedStrategy<String> {
         1 => block(Just("order".to_owned()), Just("a ,b before c".to_owned()).boxed()),
         1 => block(Just("owners".to_owned()), Just("\"a\"=>\"b\" flag \"c\"".to_owned()).boxed()),
         1 => Just("zone \"UTC\" # z".to_owned()),
-        1 => Just("test \"later\" {\n\t given deal { ID: \"7\", .. }\n}".to_owned()),
+        1 => Just("test \"of a deal\" {\n\t given deal { ID: \"7\", # c\n .. }\n}".to_owned()),
     ];
     prop::collection::vec((item, prop_oneof![Just("\n"), Just("\n\n\n"), Just("\n# c\n")]), 0..4)
         .prop_map(|items| {
@@ -333,6 +334,17 @@ fn spec() -> BoxedStrategy<String> {
 }
 
 proptest! {
+    #[test]
+    fn trees_are_read_back_and_survive_formatting(tree in super::generate::spec(), seed in any::<u64>()) {
+        let text = super::print::print(&tree, seed);
+        for line in told(&text) {
+            prop_assert!(line.starts_with("E0107 "), "{}\n{}", line, text);
+        }
+        prop_assert_eq!(meaning(&text), super::bare(&tree), "{}", text);
+        prop_assert!(format(&source(&text)).is_ok());
+        holds(&text)?;
+    }
+
     #[test]
     fn generated_specs_can_be_read_and_formatted(text in spec()) {
         let harmless = ["E0107", "E0108"];

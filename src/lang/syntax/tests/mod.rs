@@ -1,7 +1,9 @@
 //! Tests of the room as a whole: trees, findings, the formatter, and what malice can do.
 
 mod formatting;
+mod generate;
 mod mishaps;
+mod print;
 mod trees;
 
 use std::path::PathBuf;

@@ -43,6 +43,14 @@ pub(super) struct Shape {
     pub(super) record: Option<Span>,
 }
 
+impl Shape {
+    /// The place in the language's order of the clause that begins at a byte.
+    pub(super) fn clause_at(&self, start: u32) -> Option<u8> {
+        let at = self.clauses.binary_search_by_key(&start, |(_, span)| span.start).ok()?;
+        self.clauses.get(at).map(|(rank, _)| *rank)
+    }
+}
+
 /// Reads lines, and keeps the findings of all of them.
 pub(super) struct Reader<'a> {
     text: &'a str,

@@ -27,6 +27,8 @@
 mod ask;
 mod bindings;
 mod comments;
+mod links;
+mod reading;
 mod rows;
 
 use std::cell::RefCell;
@@ -36,10 +38,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
+use self::links::{complete_links, links_of_page};
+use self::reading::{Reading, reading};
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
 use crate::run::connect::bitrix24::schema::build::link_list;
 use crate::run::connect::bitrix24::schema::own::ROWS;
-use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, Php, number, scalar};
+use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, number};
 use crate::run::connect::{Batch, Error, Raw};
 
 /// Records of a page (sheet §4).
@@ -81,151 +85,6 @@ struct Seen {
     end: u64,
     /// So many.
     records: u64,
-}
-
-/// How an object is read.
-#[derive(Clone, Debug)]
-struct Reading {
-    object: String,
-    list: &'static str,
-    /// Its records come from the universal list, not only their links.
-    universal: bool,
-    entity_type: String,
-    /// Answers one record's links.
-    links: Option<&'static str>,
-    /// The universal names of link list and primary link.
-    names: (&'static str, &'static str),
-    /// The field with the primary link.
-    primary: &'static str,
-    select: &'static [&'static str],
-    rows: Option<rows::Methods>,
-    bindings: bool,
-    /// Pages in a batch, where what belongs to the records takes many more requests.
-    pages: usize,
-}
-
-impl Reading {
-    fn id(&self) -> &'static str {
-        if self.universal { "id" } else { "ID" }
-    }
-
-    /// The parameters that every call of the list has.
-    fn basis(&self) -> Vec<(String, String)> {
-        let mut out = vec![(format!("order[{}]", self.id()), "ASC".to_owned())];
-        if self.universal {
-            out.push(("entityTypeId".to_owned(), self.entity_type.clone()));
-            // Names in camelCase do not translate back (sheet §13); with the original ones, no such name is selected.
-            out.push(("useOriginalUfNames".to_owned(), "Y".to_owned()));
-        }
-        out
-    }
-
-    /// The rows of a page.
-    fn page<'a>(&self, result: &'a RawValue) -> Option<Php<'a>> {
-        let page = Php::parse(result)?;
-        if self.universal { Php::parse(page.get("items")?) } else { Some(page) }
-    }
-}
-
-const MULTIFIELDS: &[&str] = &["*", "UF_*", "PHONE", "EMAIL", "WEB", "IM"];
-const PLAIN: &[&str] = &["*", "UF_*"];
-/// Products drop the star, and list no property without being asked (sheet §10.8).
-const PRODUCT: &[&str] = &[
-    "ID",
-    "CATALOG_ID",
-    "PRICE",
-    "CURRENCY_ID",
-    "NAME",
-    "CODE",
-    "DESCRIPTION",
-    "DESCRIPTION_TYPE",
-    "ACTIVE",
-    "SECTION_ID",
-    "SORT",
-    "VAT_ID",
-    "VAT_INCLUDED",
-    "MEASURE",
-    "XML_ID",
-    "PREVIEW_PICTURE",
-    "DETAIL_PICTURE",
-    "DATE_CREATE",
-    "TIMESTAMP_X",
-    "MODIFIED_BY",
-    "CREATED_BY",
-    "PROPERTY_*",
-];
-const ACTIVITY: &[&str] = &["*", "COMMUNICATIONS", "FILES"];
-
-/// How the object of this name is read.
-fn reading(object: &str) -> Result<Reading, Error> {
-    let plain = Reading {
-        object: object.to_owned(),
-        list: "",
-        universal: false,
-        entity_type: String::new(),
-        links: None,
-        names: ("", ""),
-        primary: "",
-        select: MULTIFIELDS,
-        rows: None,
-        bindings: false,
-        pages: COMMANDS,
-    };
-    let rows = |owner, single| Some(rows::Methods { owner, single });
-    Ok(match object {
-        "company" => Reading { list: "crm.company.list", ..plain },
-        "contact" => Reading {
-            list: "crm.contact.list",
-            entity_type: "3".to_owned(),
-            links: Some("crm.contact.company.items.get"),
-            names: ("companyIds", "companyId"),
-            primary: "COMPANY_ID",
-            ..plain
-        },
-        "deal" => Reading {
-            list: "crm.deal.list",
-            entity_type: "2".to_owned(),
-            links: Some("crm.deal.contact.items.get"),
-            names: ("contactIds", "contactId"),
-            primary: "CONTACT_ID",
-            select: PLAIN,
-            rows: rows("D", "crm.deal.productrows.get"),
-            ..plain
-        },
-        "lead" => Reading { list: "crm.lead.list", rows: rows("L", "crm.lead.productrows.get"), ..plain },
-        "quote" => Reading {
-            list: "crm.quote.list",
-            entity_type: "7".to_owned(),
-            links: Some("crm.quote.contact.items.get"),
-            names: ("contactIds", "contactId"),
-            primary: "CONTACT_ID",
-            select: PLAIN,
-            rows: rows("Q", "crm.quote.productrows.get"),
-            ..plain
-        },
-        "product" => Reading { list: "crm.product.list", select: PRODUCT, ..plain },
-        "activity" => {
-            Reading { list: "crm.activity.list", select: ACTIVITY, bindings: true, pages: 10, ..plain }
-        }
-        _ => match object.strip_prefix("process ").filter(|id| id.parse::<u32>().is_ok()) {
-            Some(id) => Reading {
-                list: "crm.item.list",
-                universal: true,
-                entity_type: id.to_owned(),
-                select: &["*"],
-                ..plain
-            },
-            None => {
-                return Err(refused(
-                    "extract",
-                    &format!(
-                        "`{object}` is not an object that can be read: company, contact, deal, lead, quote, \
-                         product, activity, comment and `process 1032` are"
-                    ),
-                ));
-            }
-        },
-    })
 }
 
 /// A link of a record.
@@ -558,42 +417,6 @@ fn sound(
     Ok(found)
 }
 
-/// The link lists that stand beside a page, by record; `None` when the portal refuses them.
-fn links_of_page(
-    client: &Client,
-    m: &Reading,
-    n: usize,
-    beside: bool,
-    batch: &Answers<'_>,
-) -> Result<Option<HashMap<u64, Vec<Link>>>, Trouble> {
-    let mut out = HashMap::new();
-    let name = format!("l{n}");
-    let Some(result) = batch.results.get(&name).filter(|_| beside) else {
-        let Some(problem) = batch.problem(&name) else { return Ok(Some(out)) };
-        return match client.judge("crm.item.list", 400, &problem) {
-            // Not here, then: the records are asked for singly.
-            Trouble::Fatal(_) => Ok(None),
-            trouble => Err(trouble),
-        };
-    };
-    let items = Php::parse(result).and_then(|map| Php::parse(map.get("items")?)).unwrap_or_default();
-    let (list, main) = m.names;
-    for item in items.rows() {
-        let Some(item) = Php::parse(item) else { continue };
-        let (Some(id), Some(ids)) = (item.get("id").and_then(number), item.get(list).and_then(Php::parse))
-        else {
-            continue;
-        };
-        let ids: Vec<u64> = ids.rows().into_iter().filter_map(number).filter(|id| *id > 0).collect();
-        let main =
-            item.get(main).and_then(number).filter(|id| ids.contains(id)).or_else(|| ids.first().copied());
-        let links =
-            ids.iter().zip(1u64..).map(|(id, n)| Link { id: *id, primary: Some(*id) == main, sort: n * 10 });
-        out.insert(id, links.collect());
-    }
-    Ok(Some(out))
-}
-
 /// Asks for what belongs to these records and did not come with them.
 async fn complete(
     client: &Client,
@@ -609,50 +432,6 @@ async fn complete(
         bindings::complete(client, m, found).await.map_err(Trouble::Fatal)?;
     }
     Ok(())
-}
-
-/// Asks for the links of the records that still lack them.
-async fn complete_links(
-    client: &Client,
-    progress: &Progress,
-    m: &Reading,
-    found: &mut [Found],
-) -> Result<(), Trouble> {
-    let Some(method) = m.links else { return Ok(()) };
-    let mut lacking: Vec<&mut Found> = found.iter_mut().filter(|f| f.links.is_none()).collect();
-    let all = lacking.len();
-    for chunk in lacking.chunks_mut(COMMANDS) {
-        let commands: Vec<Command> = chunk
-            .iter()
-            .map(|f| Command::new(format!("r{}", f.id), method, &[("id", &f.id.to_string())]))
-            .collect();
-        client.rest(&[method]).await;
-        let answer = client.batch(&commands).await.map_err(Trouble::Fatal)?;
-        let batch = Answers::parse(answer.result()).unwrap_or_default();
-        for record in chunk {
-            let name = format!("r{}", record.id);
-            if let Some(problem) = batch.problem(&name) {
-                return Err(client.judge(method, 400, &problem));
-            }
-            let rows = batch.results.get(&name).and_then(Php::parse);
-            let rows = rows.ok_or_else(|| Trouble::Fatal(malformed(method, "links that are not a list")))?;
-            record.links = Some(rows.rows().into_iter().filter_map(single_link).collect());
-        }
-    }
-    if all >= PAGE && all == found.len() {
-        // Whole pages without one link: the portal does not fill the universal list.
-        progress.with(m, |state| state.links_singly = true);
-    }
-    Ok(())
-}
-
-/// A row of `*.items.get` (sheet §10.3).
-fn single_link(row: &RawValue) -> Option<Link> {
-    let row = Php::parse(row)?;
-    let id = row.get("COMPANY_ID").or_else(|| row.get("CONTACT_ID")).and_then(number).filter(|id| *id > 0)?;
-    let primary =
-        row.get("IS_PRIMARY").map(scalar).is_some_and(|flag| flag == "Y" || flag == "1" || flag == "true");
-    Some(Link { id, primary, sort: row.get("SORT").and_then(number).unwrap_or(0) })
 }
 
 /// Whether nothing follows what was handed out, and the portal counts no more records up to there.
