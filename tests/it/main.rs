@@ -10,4 +10,5 @@ mod documented;
 mod findings;
 mod review;
 mod sim;
+mod whole;
 mod world;
