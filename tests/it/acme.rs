@@ -68,7 +68,7 @@ fn plan() -> (Plan, Schema) {
 }
 
 /// What goes over the wire to a twin in this process, and the time there.
-struct Line {
+pub struct Line {
     clock: Rc<VirtualClock>,
     outside: Rc<dyn Clock>,
     random: Rc<dyn Random>,
@@ -77,11 +77,17 @@ struct Line {
 
 impl Line {
     fn new() -> Line {
+        Line::of("acme.bitrix24.com", "admin@acme.example")
+    }
+
+    /// To the portal of this host, and to an account as this user.
+    pub fn of(host: &str, user: &str) -> Line {
+        let webhook = format!("https://{host}/rest/1/secret/");
         let clock = Rc::new(VirtualClock::at(1_795_262_400_000));
         let credentials = Credentials::from_values(|name| {
             Some(match name {
-                "B2N_BITRIX24_WEBHOOK" => "https://acme.bitrix24.com/rest/1/secret/".to_owned(),
-                "B2N_NUTSHELL_USER" => "admin@acme.example".to_owned(),
+                "B2N_BITRIX24_WEBHOOK" => webhook.clone(),
+                "B2N_NUTSHELL_USER" => user.to_owned(),
                 "B2N_NUTSHELL_KEY" => "key".to_owned(),
                 _ => return None,
             })
@@ -100,8 +106,12 @@ impl Line {
 
 /// What `b2n snapshot bitrix24` gives of the default portal.
 fn portal_today(salt: &str) -> Schema {
-    let line = Line::new();
-    let portal = bitrix24::Twin::new(Portal::acme(1.0, 1), bitrix24::Settings::default());
+    portal_snapshot(&Line::new(), Portal::acme(1.0, 1), salt)
+}
+
+/// What `b2n snapshot bitrix24` gives of a portal.
+pub fn portal_snapshot(line: &Line, portal: Portal, salt: &str) -> Schema {
+    let portal = bitrix24::Twin::new(portal, bitrix24::Settings::default());
     let wire = line.to(move |request, now| portal.handle(request, now));
     let source =
         connect::source("bitrix24", &line.credentials, &wire, &line.outside, &line.random).expect("a source");
@@ -112,7 +122,7 @@ fn portal_today(salt: &str) -> Schema {
         let mut fields = Collector::new(&object);
         let stage = object.slot("STAGE_ID").or_else(|| object.slot("STATUS_ID"));
         let mut stages = stage.map(|stage| StageCounts::new(object.slot("CATEGORY_ID"), stage));
-        each_record(&line, source.as_ref(), &object.name, |json| {
+        each_record(line, source.as_ref(), &object.name, |json| {
             let record = decoder.decode(json).expect("a record");
             fields.add(&record);
             if let Some(stages) = &mut stages {
@@ -141,8 +151,12 @@ fn each_record(line: &Line, source: &dyn Source, object: &str, mut see: impl FnM
 
 /// What `b2n snapshot nutshell` gives of the default account.
 fn account_today(salt: &str) -> Schema {
-    let line = Line::new();
-    let account = nutshell::Twin::new(Company::acme(), nutshell::Settings::default());
+    account_snapshot(&Line::new(), Company::acme(), salt)
+}
+
+/// What `b2n snapshot nutshell` gives of an account.
+pub fn account_snapshot(line: &Line, company: Company, salt: &str) -> Schema {
+    let account = nutshell::Twin::new(company, nutshell::Settings::default());
     let wire = line.to(move |request, now| account.handle(request, now));
     let target = connect::target(
         "nutshell",
@@ -157,7 +171,7 @@ fn account_today(salt: &str) -> Schema {
 }
 
 /// The lines in which two texts differ, at most twenty.
-fn differences(committed: &str, today: &str) -> String {
+pub fn differences(committed: &str, today: &str) -> String {
     let (mut old, mut new) = (committed.lines(), today.lines());
     let mut shown = String::new();
     let mut count = 0;

@@ -268,6 +268,21 @@ impl<'a> Checker<'a> {
         self.add(finding);
     }
 
+    /// Which of the rows that give one value need no reason of their own: those of a profile, where the customer's
+    /// row, which made the merge, gives it. A profile cannot know what is added to it.
+    pub(super) fn excused<'r>(
+        &self,
+        group: impl Iterator<Item = (usize, Span, Option<&'r FidelityClause>)> + Clone,
+    ) -> Vec<usize> {
+        let reasoned =
+            |clause: Option<&FidelityClause>| clause.is_some_and(|clause| clause.because.is_some());
+        if !group.clone().any(|(_, span, clause)| !self.of_profile(span) && reasoned(clause)) {
+            return Vec::new();
+        }
+        let bare = group.filter(|(_, span, clause)| self.of_profile(*span) && clause.is_none());
+        bare.map(|(at, ..)| at).collect()
+    }
+
     /// The fidelity of a row of a table or pipeline into which so many codes are merged.
     pub(super) fn row_fidelity(
         &mut self,

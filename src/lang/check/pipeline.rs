@@ -280,10 +280,14 @@ impl<'a> Checker<'a> {
         gives: &HashMap<StageValue, Vec<usize>>,
     ) -> Option<String> {
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut excused = Vec::new();
         for rows in gives.values() {
             let stages: usize = rows.iter().map(|row| item.rows[*row].codes.len()).sum();
             if stages > 1 {
                 merged.extend(rows.iter().map(|row| (*row, stages)));
+                let group =
+                    rows.iter().map(|at| (*at, item.rows[*at].span, item.rows[*at].fidelity.as_ref()));
+                excused.extend(self.excused(group));
             }
         }
         let mut reasons: Vec<&str> = Vec::new();
@@ -291,7 +295,8 @@ impl<'a> Checker<'a> {
             let stages = merged.get(&index).copied().unwrap_or(1);
             let end =
                 row.codes.last().map_or(row.span, |coded| Span { start: coded.span.end, end: row.span.end });
-            self.row_fidelity(stages, row.fidelity.as_ref(), end, row.span);
+            let unreasoned = if excused.contains(&index) { 1 } else { stages };
+            self.row_fidelity(unreasoned, row.fidelity.as_ref(), end, row.span);
             if stages > 1 {
                 let because = row.fidelity.as_ref().and_then(|clause| clause.because.as_ref());
                 reasons

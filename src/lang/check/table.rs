@@ -276,16 +276,21 @@ impl<'a> Checker<'a> {
     /// Values that several rows or codes become need a reason on each such row; the reasons, run together.
     fn merges(&mut self, table: &'a ast::Table, values: HashMap<Value, Vec<usize>>) -> Option<String> {
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut excused = Vec::new();
         for rows in values.values() {
             let codes: usize = rows.iter().map(|row| table.rows[*row].codes.len()).sum();
             if codes > 1 {
                 merged.extend(rows.iter().map(|row| (*row, codes)));
+                let group =
+                    rows.iter().map(|at| (*at, table.rows[*at].span, table.rows[*at].fidelity.as_ref()));
+                excused.extend(self.excused(group));
             }
         }
         let mut reasons: Vec<&str> = Vec::new();
         for (index, row) in table.rows.iter().enumerate() {
             let codes = merged.get(&index).copied().unwrap_or(1);
-            self.row_fidelity(codes, row.fidelity.as_ref(), row.arm.span, row.span);
+            let unreasoned = if excused.contains(&index) { 1 } else { codes };
+            self.row_fidelity(unreasoned, row.fidelity.as_ref(), row.arm.span, row.span);
             if codes > 1 {
                 let because = row.fidelity.as_ref().and_then(|clause| clause.because.as_ref());
                 reasons

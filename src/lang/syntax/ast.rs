@@ -290,7 +290,8 @@ pub struct TypeRef {
 /// An argument of a type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TypeArg {
-    /// A bare name: `SOURCE`, `company`; a dotted one keeps its dot: `deal.SOURCE_ID`.
+    /// A bare name: `SOURCE`, `company`; a dotted one keeps its dot: `deal.SOURCE_ID`,
+    /// `process 1032.UF_CRM_5_KIND`.
     Name(Name),
     /// A choice in quotes.
     Text(Name),

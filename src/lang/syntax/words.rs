@@ -103,7 +103,7 @@ fn group(rule: &str) -> Option<&'static str> {
             "a destination object, `no`, `quarantine`, `stop`, `skip \"why\"` or `flag \"why\"`"
         }
         "destination" | "rule_target" => "a destination field",
-        "name" | "dotted" => "a name",
+        "name" | "dotted" | "of_process" => "a name",
         "text" => "a text in quotes",
         "title" => "a title in backticks",
         "integer" => "a whole number",

@@ -342,6 +342,18 @@ fn what_a_portal_lacks_counts_no_more() {
 }
 
 #[test]
+fn a_row_that_merges_with_a_profiles_row_gives_the_reason_for_both() {
+    let (head, profile) = halves();
+    let with = |row: &str| {
+        let head = format!("{head}refine table markets : enum(CURRENCY) -> Lead.market {{\n  {row}\n}}\n");
+        codes(&[&head, &profile.replace("  \"USD\"     => \"United States\"\n", "")])
+    };
+    // The profile's row for EUR cannot know that this customer's dollars become the same.
+    assert_eq!(with("\"USD\"  => \"Europe\"  merged because \"one market\""), [""; 0]);
+    assert_eq!(with("\"USD\"  => \"Europe\""), ["B2N-L203", "B2N-L203"]);
+}
+
+#[test]
 fn a_glob_of_a_profile_leaves_what_the_spec_settles() {
     let (head, profile) = halves();
     let profile = profile

@@ -167,7 +167,8 @@ pub(super) fn expr() -> BoxedStrategy<Expr> {
 
 fn type_ref() -> impl Strategy<Value = TypeRef> + Clone {
     let arg = prop_oneof![
-        prop::sample::select(vec!["SOURCE", "deal.STAGE"]).prop_map(|n| TypeArg::Name(at(n.to_owned()))),
+        prop::sample::select(vec!["SOURCE", "deal.STAGE", "process 1032.KIND"])
+            .prop_map(|n| TypeArg::Name(at(n.to_owned()))),
         plain().prop_map(TypeArg::Text),
         (0u32..1000).prop_map(|n| TypeArg::Number(at(n))),
     ];

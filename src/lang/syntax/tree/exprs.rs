@@ -169,6 +169,7 @@ impl Reader<'_> {
             args.push(match arg.rule() {
                 Is::text => TypeArg::Text(self.plain(arg)),
                 Is::integer => TypeArg::Number(self.integer(arg)?),
+                Is::of_process => TypeArg::Name(self.of_process(arg)),
                 _ => TypeArg::Name(self.closed_up(arg)),
             });
         }

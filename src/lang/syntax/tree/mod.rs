@@ -208,6 +208,12 @@ impl<'a> Reader<'a> {
         Spanned::new(value, self.span(node))
     }
 
+    /// A field of a process, one blank within its object's name: `process 1032.UF_CRM_5_KIND`.
+    fn of_process(&self, node: Node<'_>) -> Name {
+        let Name { value, span } = self.closed_up(node);
+        Spanned::new(value.replacen("process", "process ", 1), span)
+    }
+
     /// A name, or a title in backticks that stands for one.
     fn destination(&self, node: Node<'_>) -> Option<Name> {
         let node = if node.rule() == Is::destination { node.inner()? } else { node };
