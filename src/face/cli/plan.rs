@@ -149,8 +149,9 @@ fn show_beside(plan: &Plan, terminal: &Terminal) {
         let later = rules.filter(|rule| rule.second_pass).count();
         if later > 0 {
             lines.push(format!(
-                "second pass of {}: {later} fields, at most {} reads and as many edits each",
+                "second pass of {}: {later} {}, at most {} reads and as many edits each",
                 map.name,
+                if later == 1 { "field" } else { "fields" },
                 records(map.records)
             ));
         }

@@ -1,7 +1,7 @@
 //! Where staged records go, before any is loaded: splits send them to maps, flattens fold them into others. Then,
 //! when the others are loaded, what became of those that were folded.
 
-use crate::lang::eval::{Fold, Folded, Outcome as Evaluated, Route};
+use crate::lang::eval::{Fold, Folded, Outcome as Evaluated, Route, key_order};
 use crate::lang::value::{Record, Value};
 use crate::run::workspace::{Outcome, StagedRecord, Status};
 
@@ -117,7 +117,8 @@ impl Engine<'_> {
             if usize::from(flatten.into) != map {
                 continue;
             }
-            let staged = self.workspace.folded_into(&flatten_name(self.plan, flatten), key)?;
+            let mut staged = self.workspace.folded_into(&flatten_name(self.plan, flatten), key)?;
+            staged.sort_by(|a, b| key_order(&a.key, &b.key));
             let decoder = &self.decoders[self.plan.maps.len() + index];
             // What cannot be read was held back when it was placed.
             let records: Vec<Record> =

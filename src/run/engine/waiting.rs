@@ -104,6 +104,8 @@ impl Engine<'_> {
             let Some(value) = output.values.get_mut(at) else { continue };
             let mut links = Links::new(map, key);
             let held = self.resolve(&mut links, at, value)?;
+            // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
+            let missing = held.is_some() || !links.waiting.is_empty();
             let mut flags = links.flags;
             flags.extend(
                 held.map(|why| Flag { rule: format!("{}.{}", plan.name, plan.targets[at].name), why }),
@@ -111,9 +113,6 @@ impl Engine<'_> {
             if !flags.is_empty() {
                 self.workspace.transaction(|ws| ws.flag(&plan.name, key, &flags))?;
             }
-            // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
-            let missing =
-                !links.waiting.is_empty() || flags.iter().any(|flag| flag.why.ends_with("did not arrive"));
             if missing {
                 continue;
             }

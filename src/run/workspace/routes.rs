@@ -88,7 +88,7 @@ impl Workspace {
         })
     }
 
-    /// The records that are folded into one, in the order of their keys: numbers by their value.
+    /// The records that are folded into one, in the order of arrival.
     ///
     /// # Errors
     /// Those of the database.
@@ -97,7 +97,7 @@ impl Workspace {
         self.store(|db| {
             db.prepare_cached(
                 "SELECT s.seq, s.key, s.json FROM folded f JOIN staged s ON s.seq = f.seq
-                 WHERE f.flatten = ?1 AND f.parent = ?2 ORDER BY length(s.key), s.key",
+                 WHERE f.flatten = ?1 AND f.parent = ?2 ORDER BY f.seq",
             )?
             .query_map((flatten, parent), |row| {
                 Ok(StagedRecord { seq: row.get(0)?, key: row.get(1)?, json: row.get(2)? })
@@ -186,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn folded_records_come_in_the_order_of_their_keys_until_they_end() {
+    fn folded_records_come_with_their_parent_until_they_end() {
         let ws = staged();
         for record in ws.staged_page("quote", 0, 10).expect("reads") {
             ws.fold("quote into deal", "7", record.seq).expect("folds");
         }
         let keys: Vec<String> =
             ws.folded_into("quote into deal", "7").expect("reads").into_iter().map(|r| r.key).collect();
-        assert_eq!(keys, ["9", "10", "11"]);
+        assert_eq!(keys, ["10", "9", "11"]);
         assert!(ws.folded_into("quote into deal", "8").expect("reads").is_empty());
         let held = Outcome { status: Status::Quarantined, target: None, reason: None };
         ws.settle("quote into deal", "10", &held, &[]).expect("settles");
