@@ -11,6 +11,7 @@ use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::nutshell::Company;
+use serde_json::Value as Json;
 
 use crate::acme::{Line, account_snapshot, differences, portal_snapshot};
 use crate::world::root;
@@ -141,6 +142,112 @@ fn no_line_of_the_profile_is_idle_without_a_reason() {
             assert!(lacks.iter().any(|why| line.contains(why)), "{}: {line}", customer.name);
         }
         assert!(!idle.is_empty(), "the portals lack some of the vendor's values");
+    }
+}
+
+/// A portal with everything in it and a spec that decides nothing but pipelines: what is not accounted for is what
+/// people of that portal made.
+#[test]
+fn the_profile_accounts_for_every_standard_field() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let acme = root().join("examples/acme");
+    let own = read(acme.join("acme.b2n"));
+    let pipelines: String = own
+        .split_inclusive("\n}\n")
+        .filter_map(|item| item.find("\npipeline ").map(|at| &item[at..]))
+        .collect();
+    std::fs::create_dir(folder.path().join("schema")).expect("a folder");
+    for system in ["bitrix24", "nutshell"] {
+        let name = format!("schema/{system}.yaml");
+        std::fs::copy(acme.join(&name), folder.path().join(&name)).expect("a snapshot");
+    }
+    let spec = folder.path().join("bare.b2n");
+    let head = "edition 2026\nsource bitrix24 \"schema/bitrix24.yaml\"\ntarget nutshell \"schema/nutshell.yaml\"\nzone \"Europe/Moscow\"\nuse \"standard\"\n\nowners {\n  match by email\n  otherwise  => \"ops@acme.example\"  flag \"owner not found\"\n}\n";
+    std::fs::write(&spec, format!("{head}{pipelines}")).expect("a spec");
+    let output = Command::new(env!("CARGO_BIN_EXE_b2n"))
+        .env_clear()
+        .args(["check", "--no-cache", "--format", "json"])
+        .arg(&spec)
+        .output()
+        .expect("the binary runs");
+    let report: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    let files = report["files"].as_array().expect("files");
+    let findings: Vec<&Json> =
+        files.iter().filter_map(|file| file["findings"].as_array()).flatten().collect();
+    let own = ["UF_", "PROPERTY_", "PARENT_ID_156", "process 1032"];
+    let codes = [
+        ("B2N-E0401", &own[..]),
+        ("B2N-E0302", &["`market_of`", "`sources`", "`company_types`"]),
+        ("B2N-E0306", &["`lead`"]),
+        ("B2N-W104", &["`process 1032`"]),
+        ("B2N-W302", &["standard"]),
+    ];
+    for finding in &findings {
+        let (code, message) = (finding["code"].as_str(), finding["message"].as_str().unwrap_or_default());
+        let known = codes
+            .iter()
+            .any(|(known, words)| code == Some(*known) && words.iter().any(|word| message.contains(word)));
+        assert!(known, "{code:?} {message}");
+    }
+    assert!(findings.iter().any(|finding| finding["code"] == "B2N-E0401"), "the check went that far");
+}
+
+/// The vendor's own lists of fields, where they are at hand: each is read or dropped by name.
+#[test]
+fn the_profile_names_every_field_of_the_vendors_lists() {
+    let Some(folder) = ["../shared/reference", "../../shared/reference"]
+        .iter()
+        .map(|path| root().join(path).join("bitrix24/fields"))
+        .find(|path| path.is_dir())
+    else {
+        println!("skipped: the lists of fields are not here");
+        return;
+    };
+    let profile = read(root().join("specs/standard.b2n"));
+    // Items of the same source count together; where a portal's connector leaves a field out, it says why itself.
+    for (object, left_out) in [
+        // A Smart Process of the portal that the list was taken of.
+        ("company", &["PARENT_ID_156"][..]),
+        ("contact", &[]),
+        ("deal", &[]),
+        // Described, but returned by no list.
+        ("lead", &["CONTACT_IDS"]),
+        ("quote", &["ID"]),
+        ("activity", &["WEBDAV_ELEMENTS"]),
+        // The catalogue calls them DETAIL_TEXT and DETAIL_TEXT_TYPE.
+        ("product", &["DESCRIPTION", "DESCRIPTION_TYPE"]),
+        ("timeline.comment", &[]),
+    ] {
+        let list: Json =
+            serde_json::from_str(&read(folder.join(format!("crm.{object}.fields.json")))).expect("JSON");
+        let fields = list["result"].get("fields").unwrap_or(&list["result"]);
+        let object = object.trim_start_matches("timeline.");
+        let items: String = profile
+            .split("\n}\n")
+            .filter(|item| {
+                ["map", "flatten", "split"].iter().any(|word| item.contains(&format!("\n{word} {object} ")))
+            })
+            .collect();
+        let words: Vec<&str> = items.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let fields = fields.as_object().expect("an object of fields");
+        assert!(fields.len() > 5, "{object}");
+        for field in
+            fields.keys().filter(|field| !field.starts_with("UF_") && !field.starts_with("PROPERTY_"))
+        {
+            assert!(
+                words.contains(&field.as_str()) || left_out.contains(&field.as_str()),
+                "{object}.{field} is not in the profile"
+            );
+        }
+    }
+}
+
+/// What the checker lets pass, generated records do not break.
+#[test]
+fn generated_records_break_nothing() {
+    for customer in &CUSTOMERS {
+        let (fine, text) = customer.run(&["check", "--no-cache", "--fuzz", "200", "--seed", "7"]);
+        assert!(fine && text.contains("found nothing"), "{}:\n{text}", customer.name);
     }
 }
 
