@@ -111,7 +111,7 @@ fn diff_bench(c: &mut Criterion) {
     let (old_tree, new_tree) = (syntax::parse(&old).0, syntax::parse(&new).0);
     let (old_plan, new_plan) =
         (checked(&old, &example.source, &example.target), checked(&new, &example.source, &example.target));
-    println!("diff: {} lines", old.text().lines().count());
+    assert!(old.text().lines().count() >= 3_000);
     let Example { source, target, .. } = &example;
     let old = diff::Side { plan: &old_plan, source, target, spec: &old_tree, text: &old };
     let new = diff::Side { plan: &new_plan, source, target, spec: &new_tree, text: &new };

@@ -11,4 +11,5 @@ mod documented;
 mod findings;
 mod review;
 mod sim;
+mod whole;
 mod world;

@@ -166,16 +166,20 @@ pub struct Checked {
 
 /// The example customer.
 pub fn acme() -> Checked {
+    check_spec(&text(&root().join("examples/acme/acme.b2n")))
+}
+
+/// A spec against the example customer's snapshots.
+pub fn check_spec(source_text: &SourceText) -> Checked {
     let folder = root().join("examples/acme");
     let source = schema(&folder.join("schema/bitrix24.yaml"));
     let target = schema(&folder.join("schema/nutshell.yaml"));
-    let source_text = text(&folder.join("acme.b2n"));
-    let (spec, findings) = syntax::parse(&source_text);
+    let (spec, findings) = syntax::parse(source_text);
     assert!(findings.is_empty(), "{findings:?}");
     let (source_hash, target_hash) = (source.hash(), target.hash());
     let checked = check::check(&Input {
         spec: &spec,
-        text: &source_text,
+        text: source_text,
         source: Some(&source),
         target: Some(&target),
         source_hash: &source_hash,
@@ -252,10 +256,10 @@ impl World {
         )
         .expect("a target");
         let plan = &self.checked.plan;
-        let decoders = plan
-            .maps
-            .iter()
-            .map(|map| connect::decoder("bitrix24", &self.checked.source, &map.source).expect("a decoder"))
+        let maps = plan.maps.iter().map(|map| &map.source);
+        let decoders = maps
+            .chain(plan.flattens.iter().map(|flatten| &flatten.source))
+            .map(|object| connect::decoder("bitrix24", &self.checked.source, object).expect("a decoder"))
             .collect();
         let outside = Outside { clock: self.clock.as_ref(), points, progress: &Quiet };
         let engine = Engine::new(

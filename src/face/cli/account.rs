@@ -71,14 +71,12 @@ impl Live {
     }
 }
 
-/// One decoder per map of a plan.
+/// One decoder per map of a plan, then one per flatten.
 pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
     let plan = &ready.plan;
-    plan.maps
-        .iter()
-        .map(|map| {
-            connect::decoder(&plan.source.connector, &ready.source, &map.source).map_err(Failure::usage)
-        })
+    let maps = plan.maps.iter().map(|map| &map.source);
+    maps.chain(plan.flattens.iter().map(|flatten| &flatten.source))
+        .map(|object| connect::decoder(&plan.source.connector, &ready.source, object).map_err(Failure::usage))
         .collect()
 }
 

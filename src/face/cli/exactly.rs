@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::lang::diff::json::Counted;
 use crate::lang::diff::{Diff, Exact, Pair, Side};
-use crate::lang::eval::{Fold, Folded, Outcome, Program, Route};
+use crate::lang::eval::{Fold, Folded, Outcome, Program, Route, key_order};
 use crate::lang::value::Record;
 use crate::run::connect::{self, Decode};
 use crate::run::workspace::{self, Workspace};
@@ -135,7 +135,7 @@ impl<'p> Reader<'p> {
                 Ok(())
             })?;
             for keys in children.keys.values_mut() {
-                keys.sort_by_cached_key(|key| (key.parse::<u64>().unwrap_or(u64::MAX), key.clone()));
+                keys.sort_by(|a, b| key_order(a, b));
             }
             folded.push(children);
         }

@@ -30,9 +30,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         engine::extract(&ready.plan, &workspace, source.as_ref(), &outside).await
     })?;
     let mut rows = Vec::new();
-    for map in &ready.plan.maps {
-        let manifest = workspace.manifest(&map.source)?.unwrap_or_default();
-        rows.push((map.source.clone(), workspace.staged(&map.source)?, manifest.counted.unwrap_or(0)));
+    for object in engine::objects(&ready.plan) {
+        let manifest = workspace.manifest(object)?.unwrap_or_default();
+        rows.push((object.to_owned(), workspace.staged(object)?, manifest.counted.unwrap_or(0)));
     }
     match terminal.format {
         Format::Human => {

@@ -145,6 +145,18 @@ impl From<engine::Error> for Failure {
                 }
                 failure.hint("look at the records with `b2n status`, then run the same command again")
             }
+            engine::Error::Budget { phase, lines } => {
+                let mut failure = Failure::new(
+                    Kind::Findings,
+                    format!("the budget is exceeded after phase {phase}; the run ends here"),
+                );
+                for line in lines {
+                    failure = failure.hint(line);
+                }
+                failure.hint(
+                    "look at the reasons with `b2n status`; mend the spec or agree on another limit, then run again",
+                )
+            }
             engine::Error::Count { .. }
             | engine::Error::Stopped { .. }
             | engine::Error::MarkerLost { .. }

@@ -42,9 +42,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Records per map, as the snapshot's statistics have them.
+/// Records per object, as the snapshot's statistics have them.
 pub fn volume(plan: &Plan) -> Volume {
-    Volume { records: plan.maps.iter().map(|map| map.records.unwrap_or(0)).collect() }
+    let known = |object: &str| {
+        let map = plan.maps.iter().find(|map| map.source == object).map(|map| map.records);
+        let flatten = || plan.flattens.iter().find(|f| f.source == object).map(|f| f.records);
+        map.or_else(flatten).flatten()
+    };
+    Volume::of(plan, known)
 }
 
 fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
@@ -66,7 +71,11 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
             let custom = map.targets.iter().filter(|target| target.custom).count();
             vec![
                 format!("{} -> {}", map.name, map.target),
-                map.records.map_or_else(|| "unknown".to_owned(), count),
+                match map.records {
+                    None => "unknown".to_owned(),
+                    Some(records) if map.split.is_some() => format!("at most {}", count(records)),
+                    Some(records) => count(records),
+                },
                 map.rules.len().to_string(),
                 custom.to_string(),
                 map.dropped.len().to_string(),
@@ -75,6 +84,7 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         .collect();
     print!("{}", terminal.table(&["map", "records", "rules", "custom fields", "fields dropped"], &rows));
     println!();
+    show_beside(plan, terminal);
     println!("{}", terminal.bold("custom fields to create where they are missing"));
     if plan.provision.is_empty() {
         println!("  none but the marker's");
@@ -107,6 +117,65 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     }
     println!();
     show_floor(floor, limits, terminal);
+}
+
+/// What is not a map's own: splits, what is folded, notes, second passes, limits of a run. Nothing without any.
+fn show_beside(plan: &Plan, terminal: &Terminal) {
+    let records = |records: Option<u64>| records.map_or_else(|| "unknown".to_owned(), count);
+    let mut lines = Vec::new();
+    for (index, split) in plan.splits.iter().enumerate() {
+        let maps = plan.maps.iter().filter(|map| map.split.map(usize::from) == Some(index));
+        let (names, all): (Vec<&str>, Vec<Option<u64>>) =
+            maps.map(|map| (map.name.as_str(), map.records)).unzip();
+        let all = records(all.first().copied().flatten());
+        lines.push(format!("split {}: {all} records between {}", split.source, names.join(", ")));
+    }
+    for flatten in &plan.flattens {
+        let into = &plan.maps[usize::from(flatten.into)];
+        let all = records(flatten.records);
+        lines.push(format!("{} into {} -> {}: {all} records folded", flatten.source, into.name, into.target));
+    }
+    for (index, map) in plan.maps.iter().enumerate() {
+        let folded = plan.flattens.iter().filter(|flatten| usize::from(flatten.into) == index);
+        let of_folded: usize = folded.clone().map(|flatten| flatten.notes.len()).sum();
+        let notes = map.notes.len() + of_folded;
+        if notes > 0 {
+            lines.push(format!(
+                "notes of {}: {notes} kinds, a record each where they say something",
+                map.name
+            ));
+        }
+        let rules = map.rules.iter().chain(folded.flat_map(|flatten| &flatten.rules));
+        let later = rules.filter(|rule| rule.second_pass).count();
+        if later > 0 {
+            lines.push(format!(
+                "second pass of {}: {later} {}, at most {} reads and as many edits each",
+                map.name,
+                if later == 1 { "field" } else { "fields" },
+                records(map.records)
+            ));
+        }
+    }
+    for limit in &plan.budget {
+        let at_most = if limit.share {
+            format!("{}%", (limit.at_most * rust_decimal::Decimal::ONE_HUNDRED).normalize())
+        } else {
+            limit.at_most.normalize().to_string()
+        };
+        lines.push(format!("budget: {} at most {at_most}", limit.what));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    println!(
+        "{}",
+        terminal
+            .bold("beside the maps; the floor counts none of it, since only the rules tell how much it is")
+    );
+    for line in lines {
+        println!("  {line}");
+    }
+    println!();
 }
 
 /// Requirements by what they are and where they belong, names in one line.

@@ -60,8 +60,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let limits =
         connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, args.pace.pace());
     let portal = portal(args, &ready)?;
-    let volume =
-        Volume { records: ready.plan.maps.iter().map(|map| portal_count(&portal, &map.source)).collect() };
+    let volume = Volume::of(&ready.plan, |object| Some(portal_count(&portal, object)));
     let floor = floor(&ready.plan, &volume, &limits);
     if terminal.format == Format::Human {
         let origin = match &args.workspace {
@@ -74,8 +73,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             let names: Vec<String> = phase
                 .iter()
                 .map(|map| {
-                    let map = *map as usize;
-                    format!("{} ({} records)", ready.plan.maps[map].name, count(volume.records[map]))
+                    let map = &ready.plan.maps[usize::from(*map)];
+                    let records = volume.objects.get(&map.source).copied().unwrap_or(0);
+                    let most = if map.split.is_some() { "at most " } else { "" };
+                    format!("{} ({most}{} records)", map.name, count(records))
                 })
                 .collect();
             println!("  phase {}: {}", index + 1, names.join(", "));

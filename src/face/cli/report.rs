@@ -44,22 +44,30 @@ pub fn certificate_line(certificate: &Certificate) -> String {
     format!("  certificate {}, plan {}\n", short(&certificate.certificate), short(&certificate.plan))
 }
 
-/// The equation of every map as a table.
+/// The equation of every map as a table. Columns that only some specs need are there when a row has a number in them.
 pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
+    type Column = (&'static str, bool, fn(&MapReport) -> u64);
+    let columns: [Column; 10] = [
+        ("source", true, |map| map.source),
+        ("sent to maps", false, |map| map.tally.routed),
+        ("created", true, |map| map.tally.created),
+        ("adopted", true, |map| map.tally.adopted),
+        ("folded", false, |map| map.tally.folded),
+        ("listed", false, |map| map.tally.listed),
+        ("left out", true, |map| map.tally.left_out),
+        ("quarantined", true, |map| map.tally.quarantined),
+        ("failed", true, |map| map.tally.failed),
+        ("pending", true, MapReport::pending),
+    ];
+    let columns: Vec<Column> = columns
+        .into_iter()
+        .filter(|(_, always, number)| *always || maps.iter().any(|map| number(map) > 0))
+        .collect();
     let rows: Vec<Vec<String>> = maps
         .iter()
         .map(|map| {
-            let t = &map.tally;
-            let mut row = vec![
-                format!("{} -> {}", map.map, map.target),
-                count(map.source),
-                count(t.created),
-                count(t.adopted),
-                count(t.left_out),
-                count(t.quarantined),
-                count(t.failed),
-                count(map.pending()),
-            ];
+            let mut row = vec![format!("{} -> {}", map.map, map.target)];
+            row.extend(columns.iter().map(|(_, _, number)| count(number(map))));
             row.push(match map.listed {
                 Some(listed) => count(listed.found + listed.strange),
                 None => "-".to_owned(),
@@ -68,18 +76,9 @@ pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
             row
         })
         .collect();
-    let head = [
-        "map",
-        "source",
-        "created",
-        "adopted",
-        "left out",
-        "quarantined",
-        "failed",
-        "pending",
-        "listed there",
-        "books",
-    ];
+    let mut head = vec!["map"];
+    head.extend(columns.iter().map(|(name, _, _)| *name));
+    head.extend(["listed there", "books"]);
     terminal.table(&head, &rows)
 }
 
@@ -87,7 +86,7 @@ pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
 pub fn reasons(maps: &[MapReport], workspace: &Workspace, terminal: &Terminal) -> Result<String, Failure> {
     let mut text = String::new();
     for map in maps {
-        for status in [Status::LeftOut, Status::Quarantined, Status::Failed] {
+        for status in [Status::Listed, Status::LeftOut, Status::Quarantined, Status::Failed] {
             for (reason, records) in workspace.reasons(&map.map, status)?.into_iter().take(8) {
                 let _ = writeln!(text, "  {}: {} {}, {reason}", map.map, count(records), status.word());
             }
@@ -131,12 +130,13 @@ pub fn books_json(maps: &[MapReport], workspace: &Workspace) -> Result<Value, Fa
         rows.push(json!({
             "map": map.map, "target": map.target, "source": map.source,
             "created": t.created, "adopted": t.adopted, "left_out": t.left_out, "quarantined": t.quarantined,
-            "failed": t.failed, "pending": map.pending(),
+            "failed": t.failed, "pending": map.pending(), "folded": t.folded, "on_list": t.listed,
+            "sent_to_maps": t.routed,
             "listed": map.listed.map(|listed| json!({"found": listed.found, "strange": listed.strange, "expected": map.expected})),
             "doubles_removed": map.doubles, "closes": map.closes() && map.pending() == 0,
             "reasons": {
                 "left_out": listed(Status::LeftOut)?, "quarantined": listed(Status::Quarantined)?,
-                "failed": listed(Status::Failed)?,
+                "failed": listed(Status::Failed)?, "on_list": listed(Status::Listed)?,
             },
             "flags": flags, "links_waiting": workspace.waiting(&map.map)?.len(),
         }));

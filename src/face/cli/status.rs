@@ -28,11 +28,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let target = workspace.pinned(Side::Target)?;
     let unsettled = workspace.unsettled()?;
     let mut staged = Vec::new();
-    for map in &ready.plan.maps {
-        let manifest = workspace.manifest(&map.source)?;
+    for object in crate::run::engine::objects(&ready.plan) {
+        let manifest = workspace.manifest(object)?;
         staged.push((
-            map.source.clone(),
-            workspace.staged(&map.source)?,
+            object.to_owned(),
+            workspace.staged(object)?,
             manifest.is_some_and(|manifest| manifest.done),
         ));
     }

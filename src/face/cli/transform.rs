@@ -397,3 +397,124 @@ impl serde::Serialize for Fields<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::lang::check::{self, Input, sample_schema};
+    use crate::lang::plan::Certificate;
+    use crate::lang::syntax;
+    use crate::lang::text::SourceText;
+
+    const SPEC: &str = r#"edition 2026
+source bitrix24 "schema/bitrix24.yaml"
+target nutshell "schema/nutshell.yaml"
+owners {
+  match by email
+  otherwise  => "ops@acme.example"
+}
+map company -> Account as left {
+  key ID
+  name   <- TITLE
+  owner  <- user(ASSIGNED_BY_ID)
+  note "Comment"  <- COMMENTS
+  drop INDUSTRY, PHONE, UF_CRM_1690000003, UF_CRM_OLD_REGION, UF_CRM_OLD_CODE declined "not in this test"
+}
+map company -> Account as right {
+  key ID
+  name   <- TITLE
+  owner  <- user(ASSIGNED_BY_ID)
+  drop COMMENTS, INDUSTRY, PHONE, UF_CRM_1690000003, UF_CRM_OLD_REGION, UF_CRM_OLD_CODE declined "not in this test"
+}
+split company {
+  when TITLE == "elsewhere"  => right
+  when TITLE == "listed"     => listed "look at it"
+  otherwise                  => left
+}
+flatten process 1032 into left via PARENT_ID_4 {
+  custom "Equipment"  text  <- "{count()}"  summarised because "no custom objects"
+  note "{TITLE}"  <- UF_CRM_5_SERIAL  for each  summarised because "no custom objects"
+  drop UF_CRM_5_PRICE, CREATED_TIME declined "not in this test"
+  orphan  => skip "equipment without a company"
+}
+"#;
+
+    fn job(with: &[String]) -> Job {
+        let (source, target) = (sample_schema::source(), sample_schema::target());
+        let text = SourceText::new("sample.b2n", SPEC);
+        let (tree, found) = syntax::parse(&text);
+        let checked = check::check(&Input {
+            spec: &tree,
+            text: &text,
+            source: Some(&source),
+            target: Some(&target),
+            source_hash: "s",
+            target_hash: "t",
+            source_name: "s",
+            target_name: "t",
+            today: sample_schema::TAKEN,
+            broken: &check::broken(&found),
+        });
+        let told: Vec<String> =
+            checked.findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();
+        let plan = checked.plan.unwrap_or_else(|| panic!("{}", told.join("\n")));
+        let certificate = Certificate::new(&plan, &text);
+        let args = Args {
+            spec: SpecArgs { spec: PathBuf::from("sample.b2n") },
+            map: "left".to_owned(),
+            with: with.to_vec(),
+        };
+        Job::new(Ready { plan, certificate, source, target }, &args).unwrap_or_else(|_| panic!("no job"))
+    }
+
+    fn lines(out: &[u8]) -> Vec<Json> {
+        let text = String::from_utf8(out.to_vec()).expect("UTF-8");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn splits_children_and_notes_come_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("items.ndjson");
+        let items = [
+            r#"{"ID":"10","TITLE":"Saw","PARENT_ID_4":"7","UF_CRM_5_SERIAL":"S-10","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
+            r#"{"ID":"9","TITLE":"Drill","PARENT_ID_4":"7","UF_CRM_5_SERIAL":"S-9","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
+            r#"{"ID":"11","TITLE":"Lost","PARENT_ID_4":"99","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
+            r#"{"ID":"12","TITLE":"Alone","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
+        ];
+        std::fs::write(&file, items.join("\n")).expect("a file");
+        let job = job(&[format!("process 1032={}", file.display())]);
+        let input = concat!(
+            r#"{"ID":"7","TITLE":"Pumps","COMMENTS":"big"}"#,
+            "\n\n",
+            r#"{"ID":"8","TITLE":"elsewhere"}"#,
+            "\n",
+            r#"{"ID":"9","TITLE":"listed"}"#,
+            "\nnot json\n"
+        );
+        let done = job.batch(&Batch { first: 1, lines: input.as_bytes().to_vec() });
+        let shown = lines(&done.out);
+        assert_eq!(shown.len(), 4);
+        assert_eq!(shown[0]["fields"]["Equipment"], "2");
+        // By their keys, nine before ten.
+        let notes: Vec<(&str, &Json)> = shown[0]["notes"]
+            .as_array()
+            .expect("notes")
+            .iter()
+            .map(|n| (n["title"].as_str().unwrap(), &n["of"]))
+            .collect();
+        assert_eq!(notes, [("Comment", &Json::Null), ("Drill", &json!("9")), ("Saw", &json!("10"))]);
+        assert_eq!(shown[1], json!({"outcome": "elsewhere", "maps": ["right"]}));
+        assert_eq!((&shown[2]["outcome"], &shown[2]["reason"]), (&json!("listed"), &json!("look at it")));
+        assert_eq!((&shown[3]["outcome"], &shown[3]["line"]), (&json!("unreadable"), &json!(5)));
+        assert_eq!((done.held_back, done.arrived.as_slice()), (1, &["7".to_owned()][..]));
+
+        let mut rest = Vec::new();
+        let held = job.left_behind(&done.arrived.into_iter().collect(), &mut rest);
+        let mut keys: Vec<String> = lines(&rest).iter().map(|line| line["key"].to_string()).collect();
+        keys.sort();
+        assert_eq!((held, keys), (0, vec!["\"11\"".to_owned(), "\"12\"".to_owned()]));
+    }
+}

@@ -18,7 +18,8 @@ impl<'a> Context<'a> {
         }
         let ids: BTreeSet<&String> = old.users.keys().chain(new.users.keys()).collect();
         // Users for whom the same thing changes are one change.
-        let mut groups: BTreeMap<(String, String, bool), (Vec<&String>, &Owner, &Owner)> = BTreeMap::new();
+        type Group<'g> = (Vec<&'g String>, &'g Owner, &'g Owner);
+        let mut groups: BTreeMap<(String, String, bool), Group<'_>> = BTreeMap::new();
         for id in ids {
             let was = old.users.get(id).unwrap_or(&old.otherwise);
             let is = new.users.get(id).unwrap_or(&new.otherwise);
@@ -30,7 +31,7 @@ impl<'a> Context<'a> {
             let key = (format!("{}{alone}", owner_words(self.old, was)), owner_words(self.new, is), named);
             groups.entry(key).or_insert((Vec::new(), was, is)).0.push(id);
         }
-        let mut told: Vec<(Vec<&String>, &Owner, &Owner)> = groups.into_values().collect();
+        let mut told: Vec<Group<'_>> = groups.into_values().collect();
         if old.otherwise != new.otherwise {
             told.push((Vec::new(), &old.otherwise, &new.otherwise));
         }

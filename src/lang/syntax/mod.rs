@@ -15,6 +15,7 @@ mod parse;
 mod signs;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod tokens;
 mod tree;
 mod words;
@@ -23,12 +24,13 @@ use crate::lang::finding::Finding;
 use crate::lang::text::{SourceText, Span};
 
 pub use format::format;
+pub use titles::{Bare, add_titles};
 
 /// Reads a spec. Never fails: what cannot be read is missing from the tree and leaves a finding; findings are in the
 /// order of their places.
 pub fn parse(text: &SourceText) -> (ast::Spec, Vec<Finding>) {
     let whole = Span::new(0, text.text().len());
-    let parsed = parse::read(text.text(), whole);
+    let parsed = parse::read(text.text(), whole, false);
     (parsed.spec, parsed.findings)
 }
 
@@ -36,7 +38,7 @@ pub fn parse(text: &SourceText) -> (ast::Spec, Vec<Finding>) {
 pub fn parse_part(joined: &SourceText, index: usize) -> (ast::Spec, Vec<Finding>) {
     let Some(part) = joined.parts().get(index) else { return parse(joined) };
     let start = part.start as usize;
-    let parsed = parse::read(joined.text(), Span::new(start, start + part.file.text().len()));
+    let parsed = parse::read(joined.text(), Span::new(start, start + part.file.text().len()), false);
     (parsed.spec, parsed.findings)
 }
 

@@ -21,12 +21,22 @@ pub(super) struct Parsed {
     /// Ordered by place.
     pub(super) findings: Vec<Finding>,
     pub(super) layout: Layout,
-    /// The shape of each line that was read, by its first token; others are kept as they are.
-    pub(super) shapes: HashMap<usize, Shape>,
+    pub(super) shapes: Option<LineShapes>,
 }
 
-/// Reads a piece of a text: all of it, or one file of a joined one.
-pub(super) fn read(text: &str, piece: Span) -> Parsed {
+/// The shape of each line that was read, by its first token; others are kept as they are.
+#[derive(Default)]
+pub(super) struct LineShapes(Vec<(usize, Shape)>);
+
+impl LineShapes {
+    pub(super) fn get(&self, first: usize) -> Option<&Shape> {
+        let at = self.0.binary_search_by_key(&first, |(at, _)| *at).ok()?;
+        self.0.get(at).map(|(_, shape)| shape)
+    }
+}
+
+/// Reads a piece of a text: all of it, or one file of a joined one. Only the formatter asks for shapes.
+pub(super) fn read(text: &str, piece: Span, with_shapes: bool) -> Parsed {
     let mut layout = layout(text, piece);
     let stmts = std::mem::take(&mut layout.stmts);
     let reader = Reader::new(text, &layout.tokens, std::mem::take(&mut layout.findings));
@@ -35,14 +45,18 @@ pub(super) fn read(text: &str, piece: Span) -> Parsed {
         cues,
         layout: &layout,
         reader,
-        shapes: HashMap::new(),
+        shapes: with_shapes.then(LineShapes::default),
         spec: Spec::default(),
         start: piece.start,
     };
     parser.items(&stmts);
     parser.edition(&stmts);
     parser.names();
-    let Parser { reader, shapes, spec, .. } = parser;
+    let Parser { reader, mut shapes, spec, .. } = parser;
+    if let Some(LineShapes(shapes)) = &mut shapes {
+        // The lines of an `each` are read before its head.
+        shapes.sort_unstable_by_key(|(first, _)| *first);
+    }
     let findings = reader.findings.sorted();
     layout.stmts = stmts;
     Parsed { spec, findings, layout, shapes }
@@ -52,7 +66,7 @@ struct Parser<'a> {
     cues: Cues<'a>,
     layout: &'a Layout,
     reader: Reader<'a>,
-    shapes: HashMap<usize, Shape>,
+    shapes: Option<LineShapes>,
     spec: Spec,
     /// Where the file begins.
     start: u32,
@@ -355,7 +369,9 @@ impl<'a> Parser<'a> {
             return None;
         }
         let out = read(&mut self.reader)?;
-        self.shapes.insert(stmt.first, std::mem::take(&mut self.reader.shape));
+        if let Some(LineShapes(shapes)) = &mut self.shapes {
+            shapes.push((stmt.first, std::mem::take(&mut self.reader.shape)));
+        }
         Some(out)
     }
 

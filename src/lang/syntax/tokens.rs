@@ -48,8 +48,9 @@ pub(super) fn tokens_in(text: &str, piece: Span) -> (Vec<Token>, Findings) {
     let mut at = piece.range().start;
     let mut out = Vec::with_capacity((text.len() - at) / 5);
     let mut findings = Findings::default();
-    while let Some(first) = text[at..].chars().next() {
+    while let Some(&byte) = text.as_bytes().get(at) {
         let rest = &text[at..];
+        let first = if byte.is_ascii() { char::from(byte) } else { rest.chars().next().unwrap_or('\0') };
         let (kind, length) = match first {
             '\n' => (Kind::Newline, 1),
             ' ' | '\t' | '\r' => {
@@ -136,6 +137,11 @@ fn line_length(rest: &str) -> usize {
 /// quote or brace to blame. Texts may stand inside the `{…}` of others.
 fn text_length(rest: &str) -> Result<usize, usize> {
     let bytes = rest.as_bytes();
+    // Most texts hold nothing that needs a second look.
+    let special = bytes.iter().skip(1).position(|b| matches!(b, b'"' | b'\\' | b'{' | b'\n'));
+    if let Some(end) = special.map(|n| n + 1).filter(|end| bytes[*end] == b'"') {
+        return Ok(end + 1);
+    }
     let mut open: Vec<usize> = Vec::new();
     let mut at = 0;
     while at < bytes.len() && bytes[at] != b'\n' {
@@ -191,6 +197,9 @@ pub(super) fn braced(rest: &str) -> usize {
 /// How deep brackets and texts nest inside a text, and how many operators one of its interpolations may hold at most.
 pub(super) fn weight(text: &str) -> (usize, usize) {
     let bytes = text.as_bytes();
+    if !bytes.contains(&b'{') {
+        return (1, 0);
+    }
     let mut open: Vec<u8> = Vec::new();
     let (mut deepest, mut operators, mut at) = (0, 0, 0);
     while at < bytes.len() {

@@ -6,19 +6,20 @@ use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::load::deleted_there;
 use super::once::Write;
+use super::place::placed;
+use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
 use super::{Engine, Error, MapReport, Result};
 
 impl Engine<'_> {
-    /// Sweeps the maps of a phase and demands that every equation closes.
+    /// Sweeps streams of a phase and demands that every equation closes.
     pub(super) async fn close(
         &self,
         index: usize,
-        phase: &[u16],
+        streams: &[usize],
         encoders: &[Box<dyn Encode>],
     ) -> Result<Vec<MapReport>> {
         let mut reports = Vec::new();
-        for map in phase {
-            let map = *map as usize;
+        for map in streams.iter().copied() {
             #[cfg(debug_assertions)]
             if self.settings.planted.no_sweep {
                 reports.push(self.books(map, false, 0)?);
@@ -42,14 +43,32 @@ impl Engine<'_> {
             }
             reports.push(report);
         }
-        let lines: Vec<String> = reports.iter().filter(|r| !r.closes()).map(MapReport::equation).collect();
-        if lines.is_empty() { Ok(reports) } else { Err(Error::NotClosed { phase: index + 1, lines }) }
+        closed(index, &reports)?;
+        Ok(reports)
+    }
+
+    /// Says what became of the records that are folded into maps of a phase.
+    pub(super) fn close_folded(&self, index: usize, phase: &[u16]) -> Result<Vec<MapReport>> {
+        let mut reports = Vec::new();
+        for (at, flatten) in self.plan.flattens.iter().enumerate() {
+            if phase.contains(&flatten.into) {
+                self.settle_folded(at)?;
+                reports.push(flatten_books(self.plan, self.workspace, at)?);
+            }
+        }
+        closed(index, &reports)?;
+        Ok(reports)
+    }
+
+    /// The rows of splits whose first map is loaded in a phase.
+    pub(super) fn split_rows(&self, phase: usize) -> Result<Vec<MapReport>> {
+        Ok(split_books(self.plan, self.workspace, phase)?)
     }
 
     /// Records that were deleted in the destination since they were written: each is read, and then listed as failed
     /// instead of keeping the books open for ever. Gives whether there were any.
     async fn take_out_the_gone(&self, map: usize) -> Result<bool> {
-        let plan = &self.plan.maps[map];
+        let plan = &self.streams[map];
         let mut any = false;
         for (key, id) in self.workspace.missing(&plan.name)? {
             if self.target.read(&plan.target, &id).await?.is_none() {
@@ -64,7 +83,7 @@ impl Engine<'_> {
     /// Records that stand in the destination though the books say that they do not: decided anew, so that the load
     /// finds them by their marker and goes on with what must follow.
     async fn take_in_strangers(&self, map: usize, encode: &dyn Encode) -> Result<()> {
-        let name = &self.plan.maps[map].name;
+        let name = &self.streams[map].name;
         let strangers = self.workspace.strangers(name)?;
         if strangers.is_empty() {
             return Ok(());
@@ -81,23 +100,32 @@ impl Engine<'_> {
     pub async fn reconcile(&self) -> Result<Vec<MapReport>> {
         self.bind().await?;
         let mut reports = Vec::new();
-        for phase in &self.plan.phases {
-            for map in phase {
-                let map = *map as usize;
-                self.sweep(map, false).await?;
-                reports.push(self.books(map, true, 0)?);
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            reports.extend(split_books(self.plan, self.workspace, index)?);
+            for stream in self.maps_of(phase) {
+                self.sweep(stream, false).await?;
+                reports.push(self.books(stream, true, 0)?);
+            }
+            for (at, flatten) in self.plan.flattens.iter().enumerate() {
+                if phase.contains(&flatten.into) {
+                    reports.push(flatten_books(self.plan, self.workspace, at)?);
+                }
+            }
+            for stream in self.notes_of_phase(phase) {
+                self.sweep(stream, false).await?;
+                reports.push(self.books(stream, true, 0)?);
             }
         }
         Ok(reports)
     }
 
     fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
-        Ok(books(self.plan, self.workspace, map, swept, doubles)?)
+        Ok(books(self.plan, self.workspace, &self.streams[map], swept, doubles)?)
     }
 
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
     async fn wait_until_dead(&self, map: usize) -> Result<()> {
-        if let Some(sent) = self.workspace.last_uncertain_ms(&self.plan.maps[map].name)? {
+        if let Some(sent) = self.workspace.last_uncertain_ms(&self.streams[map].name)? {
             let passed = self.passed_since(sent);
             self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
         }
@@ -107,8 +135,8 @@ impl Engine<'_> {
     /// Lists every record with a marker of this map. With `mend`, takes doubles away and
     /// gives how many.
     async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
-        let plan = &self.plan.maps[map];
-        let (field, prefix) = (self.marker_field(), self.marker_prefix(map)?);
+        let plan = &self.streams[map];
+        let (field, prefix) = (self.marker_field(), self.stream_prefix(map)?);
         self.workspace.begin_sweep(&plan.name)?;
         self.outside.progress.begin(&format!("reconcile {} with {}", plan.name, plan.target), None);
         let mut cursor = None;
@@ -118,11 +146,16 @@ impl Engine<'_> {
             self.outside.points.reach("sweep.page")?;
             listed += page.records.len() as u64;
             self.outside.progress.at(listed);
-            let ours = page.records.iter().filter_map(|stored| {
-                let key = stored.marker.as_deref()?.strip_prefix(&prefix)?;
-                Some((key, stored.id.as_str(), stored.rev.as_str()))
-            });
-            self.workspace.saw(&plan.name, ours)?;
+            let mut ours = Vec::with_capacity(page.records.len());
+            for stored in &page.records {
+                let key = stored.marker.as_deref().and_then(|marker| marker.strip_prefix(prefix.as_str()));
+                if let Some(key) = key
+                    && self.is_of(map, key)?
+                {
+                    ours.push((key, stored.id.as_str(), stored.rev.as_str()));
+                }
+            }
+            self.workspace.saw(&plan.name, ours.into_iter())?;
             cursor = page.next;
             if cursor.is_none() {
                 break;
@@ -153,9 +186,9 @@ impl Engine<'_> {
 
     /// Deletes a double, once it is sure that it carries the marker still.
     async fn take_away(&self, map: usize, key: &str, id: &str, rev: &str) -> Result<bool> {
-        let object = self.plan.maps[map].target.as_str();
+        let object = self.streams[map].target.as_str();
         let payload = Payload::default();
-        let write = Write { map, key, marker: "", payload: &payload, step: 0 };
+        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0 };
         let mut rev = rev.to_owned();
         for _ in 0..self.settings.sends {
             let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
@@ -189,29 +222,93 @@ impl Engine<'_> {
     }
 }
 
-/// The books of every map in the order of loading, without asking the destination.
+fn closed(index: usize, reports: &[MapReport]) -> Result<()> {
+    let lines: Vec<String> = reports.iter().filter(|r| !r.closes()).map(MapReport::equation).collect();
+    if lines.is_empty() { Ok(()) } else { Err(Error::NotClosed { phase: index + 1, lines }) }
+}
+
+/// The books of every map, split, flatten and note in the order of loading, without asking the destination.
 ///
 /// # Errors
 /// Those of the workspace.
-pub fn standing(plan: &Plan, workspace: &Workspace) -> std::result::Result<Vec<MapReport>, workspace::Error> {
-    plan.phases.iter().flatten().map(|map| books(plan, workspace, *map as usize, false, 0)).collect()
+pub fn standing(plan: &Plan, workspace: &Workspace) -> Books<Vec<MapReport>> {
+    let streams = streams(plan);
+    let mut reports = Vec::new();
+    for (index, phase) in plan.phases.iter().enumerate() {
+        reports.extend(split_books(plan, workspace, index)?);
+        for map in phase {
+            reports.push(books(plan, workspace, &streams[usize::from(*map)], false, 0)?);
+        }
+        for (at, flatten) in plan.flattens.iter().enumerate() {
+            if phase.contains(&flatten.into) {
+                reports.push(flatten_books(plan, workspace, at)?);
+            }
+        }
+        let of_phase = |map: usize| u16::try_from(map).is_ok_and(|map| phase.contains(&map));
+        for stream in streams.iter().filter(|stream| stream.notes.is_some() && of_phase(stream.map)) {
+            reports.push(books(plan, workspace, stream, false, 0)?);
+        }
+    }
+    Ok(reports)
 }
 
-fn books(
-    plan: &Plan,
-    workspace: &Workspace,
-    map: usize,
-    swept: bool,
-    doubles: u64,
-) -> std::result::Result<MapReport, workspace::Error> {
-    let map = &plan.maps[map];
+type Books<T> = std::result::Result<T, workspace::Error>;
+
+fn books(plan: &Plan, workspace: &Workspace, stream: &Stream, swept: bool, doubles: u64) -> Books<MapReport> {
     Ok(MapReport {
-        map: map.name.clone(),
-        target: map.target.clone(),
-        source: workspace.staged(&map.source)?,
-        tally: workspace.tally(&map.name)?,
-        listed: if swept { Some(workspace.listed_there(&map.name)?) } else { None },
-        expected: workspace.with_target(&map.name)?,
+        map: stream.name.clone(),
+        target: stream.target.clone(),
+        source: records(plan, workspace, stream)?,
+        tally: workspace.tally(&stream.name)?,
+        listed: if swept { Some(workspace.listed_there(&stream.name)?) } else { None },
+        expected: workspace.with_target(&stream.name)?,
         doubles,
+        beside: stream.notes.is_some(),
     })
+}
+
+/// The row of a flatten: its records end as folded, or as its arms say.
+fn flatten_books(plan: &Plan, workspace: &Workspace, flatten: usize) -> Books<MapReport> {
+    let plan_of = &plan.flattens[flatten];
+    let name = flatten_name(plan, plan_of);
+    Ok(MapReport {
+        target: plan.maps[usize::from(plan_of.into)].target.clone(),
+        source: workspace.staged(&plan_of.source)?,
+        tally: workspace.tally(&name)?,
+        map: name,
+        listed: None,
+        expected: 0,
+        doubles: 0,
+        beside: false,
+    })
+}
+
+/// The rows of splits whose first map is in a phase: records that went to maps are counted there.
+fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<MapReport>> {
+    let mut reports = Vec::new();
+    for (index, split) in plan.splits.iter().enumerate() {
+        let phase_of = |map: usize| plan.phases.iter().position(|p| p.iter().any(|m| usize::from(*m) == map));
+        let first = maps_of_split(plan, index).filter_map(phase_of).min();
+        if first != Some(phase) {
+            continue;
+        }
+        let name = split_name(split);
+        let source = workspace.staged(&split.source)?;
+        let mut tally = workspace.tally(&name)?;
+        if workspace.note(&placed(&name))?.is_some() {
+            tally.routed = source.saturating_sub(tally.sum());
+        }
+        let targets: Vec<&str> = maps_of_split(plan, index).map(|map| plan.maps[map].name.as_str()).collect();
+        reports.push(MapReport {
+            map: name,
+            target: targets.join(", "),
+            source,
+            tally,
+            listed: None,
+            expected: 0,
+            doubles: 0,
+            beside: false,
+        });
+    }
+    Ok(reports)
 }

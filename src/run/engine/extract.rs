@@ -1,17 +1,16 @@
 //! Brings every record of every mapped object into the workspace, once and completely.
 
-use std::collections::BTreeSet;
-
 use crate::lang::plan::Plan;
 use crate::run::connect::Source;
 use crate::run::workspace::{Manifest, Side, Workspace};
 
+use super::streams::objects;
 use super::{Error, Outside, Result};
 
 /// How often an object is swept again when its count moves meanwhile.
 const SWEEPS: u32 = 3;
 
-/// Stages every object that a plan's maps read, and binds the workspace to the source. Goes on where an earlier call
+/// Stages every object that a plan reads, and binds the workspace to the source. Goes on where an earlier call
 /// ended; does nothing when all is there. Needs no destination.
 ///
 /// # Errors
@@ -24,9 +23,8 @@ pub async fn extract(
 ) -> Result<()> {
     let account = source.account().await?;
     workspace.pin(Side::Source, &account.id)?;
-    let objects: BTreeSet<&str> = plan.maps.iter().map(|map| map.source.as_str()).collect();
     let extraction = Extraction { workspace, source, outside };
-    for object in objects {
+    for object in objects(plan) {
         extraction.extract_object(object).await?;
     }
     Ok(())

@@ -1,13 +1,34 @@
 //! The floor of a run: the time below which no loader can be, with every term.
 
-use crate::lang::plan::Plan;
+use std::collections::BTreeMap;
+
+use crate::lang::plan::{self, Plan};
 use crate::run::connect::Limits;
 
-/// How many records a plan moves, by map.
+use super::streams::objects;
+
+/// How many records a plan moves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
-    /// Per map: records of its source object.
+    /// Per source object that is read.
+    pub objects: BTreeMap<String, u64>,
+    /// Per map: records that surely reach it. What a split sends where is not known before it is asked.
     pub records: Vec<u64>,
+    /// Per flatten.
+    pub folded: Vec<u64>,
+}
+
+impl Volume {
+    /// From the number of records per source object; an object without one counts as empty.
+    pub fn of(plan: &Plan, count: impl Fn(&str) -> Option<u64>) -> Volume {
+        let count = |object: &str| count(object).unwrap_or(0);
+        let sure = |map: &plan::Map| if map.split.is_some() { 0 } else { count(&map.source) };
+        Volume {
+            objects: objects(plan).into_iter().map(|object| (object.to_owned(), count(object))).collect(),
+            records: plan.maps.iter().map(sure).collect(),
+            folded: plan.flattens.iter().map(|flatten| count(&flatten.source)).collect(),
+        }
+    }
 }
 
 /// The floor, in seconds, with its terms.
@@ -50,13 +71,11 @@ impl Floor {
 ///
 /// `H = Σ ceil(pages / b)`, `T_rate = max(0, (H − X)/Y)`, `T_op = max 600·(ceil(W/480) − 1)`, `T_srv = ΣW` with one
 /// request in flight; extraction is the largest. Loading is the sum over phases of `max(calls/R, calls·latency/k)`.
+/// Notes, second passes and what a split sends to a map add to it, but nobody knows how much before the rules ran: the
+/// floor leaves them out.
 pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
     let mut floor = Floor::default();
-    let mut objects = std::collections::BTreeMap::new();
-    for (map, records) in plan.maps.iter().zip(&volume.records) {
-        objects.insert(map.source.as_str(), *records);
-    }
-    for records in objects.values() {
+    for records in volume.objects.values() {
         let pages = records / limits.page + 1;
         floor.requests += pages.div_ceil(limits.pages_per_request);
         let work_s = pages as f64 * limits.page_s;

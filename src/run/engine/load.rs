@@ -14,6 +14,7 @@ use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord
 use super::adopt::Adoption;
 use super::once::{Sent, Write};
 use super::prepare::{Prepared, Writing};
+use super::streams::{NOTE, Stream, notes_of, records};
 use super::{Engine, Result};
 
 /// Staged records that are read at once.
@@ -40,51 +41,55 @@ enum Earlier {
 
 type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
 
-/// Staged records of one object, page by page.
+/// Staged records of one stream, page by page.
 struct Feed {
-    object: String,
+    /// Only what a split sent to the stream's map.
+    routed: bool,
     after: i64,
     page: VecDeque<StagedRecord>,
     exhausted: bool,
 }
 
 impl Engine<'_> {
-    /// Loads what of a map has not ended yet.
+    /// Loads what of a stream has not ended yet.
     ///
     /// # Errors
     /// Whatever ends the run; a record that cannot be written ends as quarantined or failed instead.
-    pub(super) async fn load(&self, map: usize, encode: &dyn Encode) -> Result<()> {
-        let plan = &self.plan.maps[map];
-        let total = self.workspace.staged(&plan.source)?;
+    pub(super) async fn load(&self, stream: usize, encode: &dyn Encode) -> Result<()> {
+        let plan = &self.streams[stream];
+        let total = records(self.plan, self.workspace, plan)?;
         let mut done = self.workspace.tally(&plan.name)?.sum();
         if done == total {
             return Ok(());
         }
-        let adoption = self.adoption(map).await?;
+        let adoption = match plan.notes {
+            None => self.adoption(plan.map).await?,
+            Some(_) => Adoption::never(),
+        };
         let resumed = self.workspace.writes()? > 0;
         self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), Some(total));
         self.outside.progress.at(done);
-        let mut feed =
-            Feed { object: plan.source.clone(), after: 0, page: VecDeque::new(), exhausted: false };
+        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
+        let mut feed = Feed { routed, after: 0, page: VecDeque::new(), exhausted: false };
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         let mut landed: Vec<Landed> = Vec::new();
         loop {
             let mut settled: Vec<(String, Outcome, Vec<Flag>)> = Vec::new();
             let mut launches: Vec<Box<Writing>> = Vec::new();
             while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
-                let Some(record) = self.next_record(&plan.name, &mut feed)? else { break };
-                match self.prepare(map, &record, encode)? {
+                let Some(record) = self.next_record(plan, &mut feed)? else { break };
+                match self.prepare(stream, &record, encode)? {
                     Prepared::Decided(outcome, flags) => settled.push((record.key, outcome, flags)),
                     Prepared::Write(writing) => launches.push(writing),
                 }
             }
             self.outside.points.reach("load.prepared")?;
             done += (landed.len() + settled.len()) as u64;
-            let numbers = self.keep(map, &mut landed, &settled, &launches, &adoption, resumed)?;
+            let numbers = self.keep(stream, &mut landed, &settled, &launches, &adoption, resumed)?;
             self.outside.points.reach("load.intent")?;
             self.outside.progress.at(done);
             for (writing, seq) in launches.into_iter().zip(numbers) {
-                flights.push(Box::pin(self.fly(map, writing, seq, encode, &adoption, resumed)));
+                flights.push(Box::pin(self.fly(stream, writing, seq, encode, &adoption, resumed)));
             }
             if flights.is_empty() {
                 if feed.exhausted && feed.page.is_empty() {
@@ -106,18 +111,22 @@ impl Engine<'_> {
     }
 
     /// The next staged record that has not ended.
-    fn next_record(&self, map: &str, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+    fn next_record(&self, stream: &Stream, feed: &mut Feed) -> Result<Option<StagedRecord>> {
         loop {
             if feed.page.is_empty() {
                 if feed.exhausted {
                     return Ok(None);
                 }
-                feed.page = self.workspace.staged_page(&feed.object, feed.after, PAGE)?.into();
+                feed.page = if feed.routed {
+                    self.workspace.routed_page(&stream.name, feed.after, PAGE)?.into()
+                } else {
+                    self.workspace.staged_page(&stream.object, feed.after, PAGE)?.into()
+                };
                 feed.exhausted = feed.page.len() < PAGE as usize;
             }
             let Some(record) = feed.page.pop_front() else { return Ok(None) };
             feed.after = record.seq;
-            if self.workspace.outcome(map, &record.key)?.is_none() {
+            if self.workspace.outcome(&stream.name, &record.key)?.is_none() {
                 return Ok(Some(record));
             }
         }
@@ -127,14 +136,15 @@ impl Engine<'_> {
     /// there already (resumed, or to be adopted) notes its own intent later.
     fn keep(
         &self,
-        map: usize,
+        stream: usize,
         landed: &mut Vec<Landed>,
         settled: &[(String, Outcome, Vec<Flag>)],
         launches: &[Box<Writing>],
         adoption: &Adoption,
         resumed: bool,
     ) -> Result<Vec<Option<i64>>> {
-        let name = &self.plan.maps[map].name;
+        let name = &self.streams[stream].name;
+        let notes = notes_of(name);
         let now = self.outside.clock.now_ms();
         let numbers = self.workspace.transaction(|ws| {
             for Landed { writing, outcome } in landed.iter() {
@@ -142,6 +152,9 @@ impl Engine<'_> {
                 if outcome.target.is_some() {
                     for field in &writing.waiting {
                         ws.wait_for(name, &writing.key, *field)?;
+                    }
+                    for (key, note) in &writing.notes {
+                        ws.stage_beside(&notes, key, note)?;
                     }
                 }
             }
@@ -153,7 +166,7 @@ impl Engine<'_> {
                 if adoption.possible() || (resumed && ws.last_create(name, &writing.key)?.is_some()) {
                     numbers.push(None);
                 } else {
-                    let write = first_write(map, writing);
+                    let write = first_write(stream, writing);
                     numbers
                         .push(ws.intend(&[self.intent(&write, Operation::Create, None, None)], now)?.pop());
                 }
@@ -167,20 +180,20 @@ impl Engine<'_> {
     /// Writes one record, whatever it takes.
     async fn fly(
         &self,
-        map: usize,
+        stream: usize,
         mut writing: Box<Writing>,
         seq: Option<i64>,
         encode: &dyn Encode,
         adoption: &Adoption,
         resumed: bool,
     ) -> Result<Landed> {
-        let outcome = self.write_record(map, &mut writing, seq, encode, adoption, resumed).await?;
+        let outcome = self.write_record(stream, &mut writing, seq, encode, adoption, resumed).await?;
         Ok(Landed { writing, outcome })
     }
 
     async fn write_record(
         &self,
-        map: usize,
+        stream: usize,
         writing: &mut Writing,
         seq: Option<i64>,
         encode: &dyn Encode,
@@ -190,20 +203,20 @@ impl Engine<'_> {
         let mut there = None;
         if seq.is_none() {
             if resumed {
-                match self.earlier(map, writing).await? {
+                match self.earlier(stream, writing).await? {
                     Earlier::Nothing => {}
                     Earlier::There(stored, payload) => {
                         if payload != writing.writes.create.hash() {
-                            self.write_links_later(map, writing);
+                            self.write_links_later(stream, writing);
                         }
                         there = Some(stored);
                     }
-                    Earlier::Deleted(id) => return Ok(deleted_there(&self.plan.maps[map].target, &id)),
+                    Earlier::Deleted(id) => return Ok(deleted_there(&self.streams[stream].target, &id)),
                 }
             }
             if there.is_none()
                 && adoption.possible()
-                && let Some(outcome) = self.adopt(map, writing, encode, adoption).await?
+                && let Some(outcome) = self.adopt(stream, writing, encode, adoption).await?
             {
                 return Ok(outcome);
             }
@@ -211,7 +224,7 @@ impl Engine<'_> {
         let stored = match there {
             Some(stored) => stored,
             None => {
-                let write = first_write(map, writing);
+                let write = first_write(stream, writing);
                 let seq = match seq {
                     Some(seq) => seq,
                     None => self.intend(self.intent(&write, Operation::Create, None, None))?,
@@ -226,22 +239,26 @@ impl Engine<'_> {
                 }
             }
         };
-        self.follow_up(map, writing, stored).await
+        self.follow_up(stream, writing, stored).await
     }
 
     /// A record that was made with other links than it has now, since one of them has arrived meanwhile: they are
     /// patched with those that waited.
-    fn write_links_later(&self, map: usize, writing: &mut Writing) {
-        for (field, target) in (0u16..).zip(&self.plan.maps[map].targets) {
-            if matches!(target.ty.base, Base::Ref(_)) && !writing.waiting.contains(&field) {
+    fn write_links_later(&self, stream: usize, writing: &mut Writing) {
+        // What a note goes with is written once and for all.
+        if self.streams[stream].target == NOTE {
+            return;
+        }
+        for (field, target) in (0u16..).zip(&self.plan.maps[self.streams[stream].map].targets) {
+            if matches!(target.ty.base, Base::Ref(_) | Base::AnyRef(_)) && !writing.waiting.contains(&field) {
                 writing.waiting.push(field);
             }
         }
     }
 
     /// What an earlier process may have made of this record: continues there instead of making it again.
-    async fn earlier(&self, map: usize, writing: &Writing) -> Result<Earlier> {
-        let plan = &self.plan.maps[map];
+    async fn earlier(&self, stream: usize, writing: &Writing) -> Result<Earlier> {
+        let plan = &self.streams[stream];
         let Some(entry) = self.workspace.last_create(&plan.name, &writing.key)? else {
             return Ok(Earlier::Nothing);
         };
@@ -255,7 +272,7 @@ impl Engine<'_> {
             }),
             _ => {
                 // Nobody knows when that process gave up: what it sent may be on its way until now.
-                let found = self.look_for(map, &writing.marker, self.outside.clock.now_ms()).await?;
+                let found = self.look_for(&first_write(stream, writing), self.outside.clock.now_ms()).await?;
                 let now = self.outside.clock.now_ms();
                 let (state, id, note) = match &found {
                     Some(stored) => (JournalState::Done, Some(stored.id.as_str()), "found by its marker"),
@@ -268,11 +285,11 @@ impl Engine<'_> {
     }
 
     /// The edits that must follow a create.
-    async fn follow_up(&self, map: usize, writing: &mut Writing, mut stored: Stored) -> Result<Outcome> {
+    async fn follow_up(&self, stream: usize, writing: &mut Writing, mut stored: Stored) -> Result<Outcome> {
         let id = stored.id.clone();
         for (index, payload) in writing.writes.then.iter().enumerate() {
             let step = u16::try_from(index + 1).unwrap_or(u16::MAX);
-            let write = Write { map, key: &writing.key, marker: &writing.marker, payload, step };
+            let write = Write { stream, key: &writing.key, marker: &writing.marker, payload, step };
             match self.edit(&write, Operation::Edit, stored, None).await? {
                 Sent::Done(edited) => stored = edited,
                 Sent::Refused(why) | Sent::Uncertain(why) => {
@@ -298,6 +315,6 @@ fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
     Outcome { status, target, reason: Some(why) }
 }
 
-fn first_write(map: usize, writing: &Writing) -> Write<'_> {
-    Write { map, key: &writing.key, marker: &writing.marker, payload: &writing.writes.create, step: 0 }
+fn first_write(stream: usize, writing: &Writing) -> Write<'_> {
+    Write { stream, key: &writing.key, marker: &writing.marker, payload: &writing.writes.create, step: 0 }
 }

@@ -1,21 +1,26 @@
-//! Moves records by a plan: extract, provision, load, sweep, reconcile.
+//! Moves records by a plan: extract, place, provision, load, sweep, reconcile.
 //!
 //! Sees systems through the connector traits only, and the spec through its plan only. Clock, storage, transport
 //! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.
 
 mod adopt;
+mod budget;
 mod close;
 mod extract;
 mod forecast;
 mod load;
+mod notes;
 mod once;
+mod place;
 mod preflight;
 mod prepare;
 mod report;
+mod resolve;
+mod streams;
 mod waiting;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
 use crate::lang::plan::Plan;
@@ -27,6 +32,9 @@ pub use extract::extract;
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use report::{MapReport, RunReport};
+pub use streams::objects;
+
+use streams::Stream;
 
 /// Where a run can end: people press Ctrl-C there, and simulations let the process die there.
 pub trait Points {
@@ -192,6 +200,17 @@ pub enum Error {
         /// One line for each map that does not close.
         lines: Vec<String>,
     },
+    /// A limit of the plan is exceeded.
+    #[error(
+        "the budget is exceeded after phase {phase}: {}; mend the spec or agree on another limit, then run again",
+        lines.join("; ")
+    )]
+    Budget {
+        /// From 1.
+        phase: usize,
+        /// One line for each limit.
+        lines: Vec<String>,
+    },
 }
 
 impl From<Interrupted> for Error {
@@ -219,8 +238,10 @@ pub struct Engine<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
     target: &'a dyn Target,
-    /// By map.
+    /// By map, then by flatten.
     decoders: Vec<Box<dyn Decode>>,
+    /// The maps, then the notes.
+    streams: Vec<Stream>,
     outside: Outside<'a>,
     settings: Settings,
     /// Destination records that an adoption in flight has its eye on.
@@ -228,7 +249,7 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// Makes a run ready. `decoders` are one per map, in the plan's order.
+    /// Makes a run ready. `decoders` are one per map, then one per flatten, in the plan's order.
     ///
     /// # Errors
     /// A plan that names what this version does not have.
@@ -242,22 +263,13 @@ impl<'a> Engine<'a> {
         settings: Settings,
     ) -> Result<Self> {
         let program = Program::compile(plan).map_err(Error::Plan)?;
-        if decoders.len() != plan.maps.len() {
-            return Err(Error::Plan("one decoder per map is needed".to_owned()));
+        if decoders.len() != plan.maps.len() + plan.flattens.len() {
+            return Err(Error::Plan("one decoder per map and per flatten is needed".to_owned()));
         }
-        for (index, map) in plan.maps.iter().enumerate() {
-            // Markers tell source object and key: two such maps would take each other's records for doubles.
-            if let Some(other) =
-                plan.maps[..index].iter().find(|o| o.source == map.source && o.target == map.target)
-            {
-                return Err(Error::Plan(format!(
-                    "maps `{}` and `{}` both carry `{}` to `{}`; make them one map",
-                    other.name, map.name, map.source, map.target
-                )));
-            }
-        }
+        streams::refuse_ambiguous(plan)?;
+        let streams = streams::streams(plan);
         let claimed = RefCell::new(HashSet::new());
-        Ok(Engine { plan, program, workspace, source, target, decoders, outside, settings, claimed })
+        Ok(Engine { plan, program, workspace, source, target, decoders, streams, outside, settings, claimed })
     }
 
     /// Asks both accounts who they are and binds the workspace to them.
@@ -290,14 +302,19 @@ impl<'a> Engine<'a> {
     /// there, and everything would be made twice.
     async fn refuse_other_workspace(&self) -> Result<()> {
         let field = self.marker_field();
-        for map in 0..self.plan.maps.len() {
-            let (object, prefix) = (&self.plan.maps[map].target, self.marker_prefix(map)?);
+        let prefix = self.account_prefix()?;
+        let objects: BTreeSet<&str> = self.streams.iter().map(|stream| stream.target.as_str()).collect();
+        for object in objects {
             let mut cursor = None;
             loop {
                 let page = self.target.list(object, &field, cursor.as_deref()).await?;
                 for stored in page.records {
-                    if let Some(marker) = stored.marker.filter(|marker| marker.starts_with(&prefix)) {
-                        return Err(Error::OtherWorkspace { object: object.clone(), id: stored.id, marker });
+                    if let Some(marker) = stored.marker.filter(|marker| marker.starts_with(prefix.as_str())) {
+                        return Err(Error::OtherWorkspace {
+                            object: object.to_owned(),
+                            id: stored.id,
+                            marker,
+                        });
                     }
                 }
                 cursor = page.next;
@@ -344,31 +361,51 @@ impl<'a> Engine<'a> {
             self.refuse_other_workspace().await?;
         }
         // Whatever held records back may be settled by now; a create that happened is found, not repeated.
-        for map in &self.plan.maps {
-            self.workspace.retry_held_back(&map.name)?;
+        for stream in &self.streams {
+            self.workspace.retry_held_back(&stream.name)?;
         }
+        for flatten in &self.plan.flattens {
+            self.workspace.retry_folded(&streams::flatten_name(self.plan, flatten))?;
+        }
+        self.place()?;
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
-        let mut maps = Vec::new();
+        let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
-            for map in phase {
-                self.load(*map as usize, encoders[*map as usize].as_ref()).await?;
+            books.extend(self.split_rows(index)?);
+            let maps = self.maps_of(phase);
+            for stream in &maps {
+                self.load(*stream, encoders[*stream].as_ref()).await?;
             }
-            maps.extend(self.close(index, phase, &encoders).await?);
+            books.extend(self.close(index, &maps, &encoders).await?);
+            books.extend(self.close_folded(index, phase)?);
+            let notes = self.notes_of_phase(phase);
+            for stream in &notes {
+                self.load(*stream, encoders[*stream].as_ref()).await?;
+            }
+            books.extend(self.close(index, &notes, &encoders).await?);
             self.outside.points.reach("phase.closed")?;
+            self.within_budget(index, &books)?;
         }
-        self.patch_waiting(&encoders).await?;
-        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+        self.write_later(&encoders).await?;
+        Ok(RunReport { maps: books, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+    }
+
+    /// The streams of a phase's maps.
+    fn maps_of(&self, phase: &[u16]) -> Vec<usize> {
+        phase.iter().map(|map| usize::from(*map)).collect()
+    }
+
+    /// The streams of the notes that go with records of a phase's maps.
+    fn notes_of_phase(&self, phase: &[u16]) -> Vec<usize> {
+        let of_phase = |stream: &Stream| {
+            stream.notes.is_some() && phase.iter().any(|map| usize::from(*map) == stream.map)
+        };
+        (0..self.streams.len()).filter(|stream| of_phase(&self.streams[*stream])).collect()
     }
 
     /// The custom field that carries markers.
     pub fn marker_field(&self) -> String {
         format!("{} key", self.source.label())
-    }
-
-    /// What all markers of a map begin with: the account that the workspace is bound to, and the object.
-    fn marker_prefix(&self, map: usize) -> Result<String> {
-        let account = self.workspace.pinned(Side::Source)?.unwrap_or_default();
-        Ok(format!("{account}/{}/", self.plan.maps[map].source))
     }
 }

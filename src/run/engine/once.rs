@@ -28,7 +28,8 @@ pub(super) enum Sent {
 
 /// A write and where it goes.
 pub(super) struct Write<'w> {
-    pub map: usize,
+    /// By index.
+    pub stream: usize,
     pub key: &'w str,
     pub marker: &'w str,
     pub payload: &'w Payload,
@@ -44,7 +45,7 @@ impl Engine<'_> {
         before: Option<String>,
     ) -> Intent {
         Intent {
-            map: self.plan.maps[write.map].name.clone(),
+            map: self.streams[write.stream].name.clone(),
             key: write.key.to_owned(),
             operation,
             step: write.step,
@@ -68,7 +69,7 @@ impl Engine<'_> {
 
     /// Sends a create whose intent `seq` is durable.
     pub(super) async fn create(&self, write: &Write<'_>, mut seq: i64) -> Result<Sent> {
-        let object = self.plan.maps[write.map].target.as_str();
+        let object = self.streams[write.stream].target.as_str();
         let mut why = String::new();
         let mut reached = true;
         for attempt in 1..=self.settings.sends {
@@ -109,9 +110,7 @@ impl Engine<'_> {
                     if self.settings.planted.resend_on_timeout {
                         continue;
                     }
-                    if let Some(stored) =
-                        self.look_for(write.map, write.marker, self.outside.clock.now_ms()).await?
-                    {
+                    if let Some(stored) = self.look_for(write, self.outside.clock.now_ms()).await? {
                         self.ended(seq, JournalState::Done, Some(&stored.id), Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
                     }
@@ -131,14 +130,9 @@ impl Engine<'_> {
         Ok(Sent::Uncertain(format!("no usable answer after {} tries: {why}", self.settings.sends)))
     }
 
-    /// Looks for a record by its marker until a request that was given up at `given_up_ms` is surely dead. Several hits are doubles:
-    /// the first is kept, the sweep takes the others away.
-    pub(super) async fn look_for(
-        &self,
-        map: usize,
-        marker: &str,
-        given_up_ms: i64,
-    ) -> Result<Option<Stored>> {
+    /// Looks for a record by its marker until a request that was given up at `given_up_ms` is surely dead. Several
+    /// hits are doubles: the first is kept, the sweep takes the others away.
+    pub(super) async fn look_for(&self, write: &Write<'_>, given_up_ms: i64) -> Result<Option<Stored>> {
         for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
             let passed = self.passed_since(given_up_ms);
             let left = wait.saturating_sub(passed);
@@ -149,8 +143,9 @@ impl Engine<'_> {
                 ));
             }
             self.outside.clock.sleep(left).await;
-            let object = self.plan.maps[map].target.as_str();
-            let found = self.target.find_marker(object, &self.marker_field(), marker).await?;
+            let object = self.streams[write.stream].target.as_str();
+            let field = self.marker_field();
+            let found = self.target.find_sent(object, &field, write.marker, write.payload).await?;
             if let Some(first) = found.into_iter().next() {
                 return Ok(Some(first));
             }
@@ -166,7 +161,7 @@ impl Engine<'_> {
         mut stored: Stored,
         before: Option<String>,
     ) -> Result<Sent> {
-        let object = self.plan.maps[write.map].target.as_str();
+        let object = self.streams[write.stream].target.as_str();
         let mut seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
         let mut why = String::new();
         for attempt in 1..=self.settings.sends {

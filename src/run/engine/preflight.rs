@@ -7,6 +7,7 @@ use crate::lang::plan::{CustomField, Requirement};
 use crate::lang::schema::Schema;
 use crate::run::connect::{Encode, Provision, Provisioned};
 
+use super::streams::objects;
 use super::{Engine, Error, Result};
 
 /// Something that keeps a plan from running.
@@ -39,7 +40,7 @@ impl Engine<'_> {
         let target = self.target.schema(NO_SALT).await?;
         self.outside.progress.end();
         let mut problems = self.source_drift(&source);
-        let mut provisions = self.fields_to_make();
+        let mut provisions = self.fields_to_make(&target);
         for requirement in &self.plan.requires {
             self.require(requirement, &target, &mut problems, &mut provisions);
         }
@@ -54,29 +55,35 @@ impl Engine<'_> {
     /// Fields that the plan knows nothing of, and fields that it reads and that are gone.
     fn source_drift(&self, live: &Schema) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for map in &self.plan.maps {
-            let Some(object) = live.object(&map.source) else {
+        for source in objects(self.plan) {
+            let Some(object) = live.object(source) else {
                 problems.push(Problem {
-                    what: format!("the source has no `{}` any more", map.source),
+                    what: format!("the source has no `{source}` any more"),
                     next: "take a new snapshot with `b2n snapshot` and check the spec".to_owned(),
                 });
                 continue;
             };
-            for field in map.reads.values().filter(|field| object.field(field).is_none()) {
+            // Maps that share an object account for its fields together.
+            let maps = self.plan.maps.iter().filter(|map| map.source == source);
+            let flattens = self.plan.flattens.iter().filter(|flatten| flatten.source == source);
+            let places = maps
+                .map(|map| (&map.reads, &map.dropped))
+                .chain(flattens.map(|flatten| (&flatten.reads, &flatten.dropped)));
+            let (mut read, mut known) = (BTreeSet::new(), BTreeSet::new());
+            for (reads, dropped) in places {
+                read.extend(reads.values().map(String::as_str));
+                known.extend(dropped.iter().map(|dropped| dropped.field.as_str()));
+            }
+            known.extend(read.iter().copied());
+            for field in read.into_iter().filter(|field| object.field(field).is_none()) {
                 problems.push(Problem {
-                    what: format!("`{}.{field}` is read by the spec and is no longer there", map.source),
+                    what: format!("`{source}.{field}` is read by the spec and is no longer there"),
                     next: "take a new snapshot with `b2n snapshot` and check the spec".to_owned(),
                 });
             }
-            let known: BTreeSet<&str> = map
-                .reads
-                .values()
-                .map(String::as_str)
-                .chain(map.dropped.iter().map(|dropped| dropped.field.as_str()))
-                .collect();
             for field in object.fields.iter().filter(|field| !known.contains(field.name.as_str())) {
                 problems.push(Problem {
-                    what: format!("`{}.{}` was added after the snapshot was taken", map.source, field.name),
+                    what: format!("`{source}.{}` was added after the snapshot was taken", field.name),
                     next: "take a new snapshot with `b2n snapshot`, then read or drop the field in the spec"
                         .to_owned(),
                 });
@@ -85,9 +92,13 @@ impl Engine<'_> {
         problems
     }
 
-    /// The plan's custom fields, and one for the marker on every object that records go to.
-    fn fields_to_make(&self) -> Vec<Provision> {
-        let objects: BTreeSet<&str> = self.plan.maps.iter().map(|map| map.target.as_str()).collect();
+    /// The plan's custom fields, and one for the marker on every object that records go to and that has such fields;
+    /// the others keep their marker in a text.
+    fn fields_to_make(&self, live: &Schema) -> Vec<Provision> {
+        let has_fields =
+            |object: &&str| live.object(object).is_none_or(|found| !found.custom_types.is_empty());
+        let objects: BTreeSet<&str> =
+            self.streams.iter().map(|stream| stream.target.as_str()).filter(has_fields).collect();
         let markers = objects.into_iter().map(|object| CustomField {
             object: object.to_owned(),
             label: self.marker_field(),
@@ -157,13 +168,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// One encoder per map, from the destination as it is after provisioning.
+    /// One encoder per stream, from the destination as it is after provisioning.
     pub(super) async fn encoders(&self) -> Result<Vec<Box<dyn Encode>>> {
         let live = self.target.schema(NO_SALT).await?;
         let field = self.marker_field();
         let mut problems = Vec::new();
         let mut encoders = Vec::new();
-        for map in &self.plan.maps {
+        for stream in &self.streams {
+            let map = stream.notes.as_ref().unwrap_or(&self.plan.maps[stream.map]);
             match self.target.encoder(&live, map, &field) {
                 Ok(encoder) => encoders.push(encoder),
                 Err(error) => problems.push(Problem {

@@ -2,14 +2,15 @@
 
 use crate::run::workspace::{Listed, Tally};
 
-/// One map's equation: source = created + adopted + left out + quarantined + failed.
+/// One equation: source = created + adopted + folded + listed + left out + quarantined + failed, of a map, of the notes
+/// of a map, of a flatten, or of a split, where records that went to maps are counted as sent there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapReport {
-    /// The map.
+    /// The map, or what else it is of: `notes of deal`, `quote into deal`, `split lead`.
     pub map: String,
-    /// The destination object.
+    /// The destination object; of a split, its maps.
     pub target: String,
-    /// Staged records of its source object.
+    /// Staged records that it must account for.
     pub source: u64,
     /// Where they ended.
     pub tally: Tally,
@@ -19,6 +20,8 @@ pub struct MapReport {
     pub expected: u64,
     /// Doubles that were taken away.
     pub doubles: u64,
+    /// Whether these records go with others, as notes do, and stand for no source record of their own.
+    pub beside: bool,
 }
 
 impl MapReport {
@@ -36,10 +39,17 @@ impl MapReport {
     /// The equation in words.
     pub fn equation(&self) -> String {
         let t = &self.tally;
-        let mut text = format!(
-            "{}: {} = {} created + {} adopted + {} left out + {} quarantined + {} failed",
-            self.map, self.source, t.created, t.adopted, t.left_out, t.quarantined, t.failed
-        );
+        let mut text =
+            format!("{}: {} = {} created + {} adopted", self.map, self.source, t.created, t.adopted);
+        for (records, word) in [(t.routed, "sent to maps"), (t.folded, "folded"), (t.listed, "listed")] {
+            if records > 0 {
+                text.push_str(&format!(" + {records} {word}"));
+            }
+        }
+        text.push_str(&format!(
+            " + {} left out + {} quarantined + {} failed",
+            t.left_out, t.quarantined, t.failed
+        ));
         if self.pending() > 0 {
             text.push_str(&format!(" + {} pending", self.pending()));
         }

@@ -1,58 +1,186 @@
-//! Writes links that had to wait for the other record.
+//! Writes what had to wait until every record exists: links to records that came later, and second passes.
+//!
+//! Each is an edit of one field that is safe to repeat: what stands there already is not written again.
 
-use crate::run::connect::Encode;
-use crate::run::workspace::Operation;
+use std::collections::VecDeque;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::lang::plan::OnExisting;
+use crate::lang::value::Value;
+use crate::run::connect::{Encode, Payload, Stored};
+use crate::run::workspace::{Flag, Operation, Outcome, Status};
 
 use super::once::{Sent, Write};
-use super::prepare::Prepared;
+use super::prepare::Evaluated;
+use super::resolve::Links;
 use super::{Engine, Result};
 
+/// Records that are looked up at once.
+const PAGE: u32 = 500;
+
+/// A field that is to be written.
+struct Later {
+    field: u16,
+    value: Value,
+}
+
 impl Engine<'_> {
-    /// Patches every waiting link whose other record has arrived since; the others go on waiting.
-    pub(super) async fn patch_waiting(&self, encoders: &[Box<dyn Encode>]) -> Result<()> {
+    /// Writes everything that waits and can be written now; the rest goes on waiting.
+    pub(super) async fn write_later(&self, encoders: &[Box<dyn Encode>]) -> Result<()> {
         for (map, plan) in self.plan.maps.iter().enumerate() {
-            for waiting in self.workspace.waiting(&plan.name)? {
-                let Some(record) = self.workspace.staged_record(&plan.source, &waiting.key)? else {
-                    continue;
-                };
-                let Some(id) = self.workspace.outcome(&plan.name, &waiting.key)?.and_then(|o| o.target)
-                else {
-                    continue;
-                };
-                let encode = encoders[map].as_ref();
-                let Prepared::Write(writing) = self.prepare(map, &record, encode)? else { continue };
-                if writing.waiting.contains(&waiting.field) {
-                    continue;
+            let (mut after, mut done) = (String::new(), 0u64);
+            loop {
+                let page = self.workspace.waiting_page(&plan.name, &after, PAGE)?;
+                let Some((last, _)) = page.last() else { break };
+                after.clone_from(last);
+                if done == 0 {
+                    self.outside.progress.begin(&format!("write links of {}", plan.name), None);
                 }
-                let Some(stored) = self.target.read(&plan.target, &id).await? else { continue };
-                let at = waiting.field as usize;
-                let payload = match encode.patch(at, &writing.values[at], &stored) {
-                    Ok(payload) => payload,
-                    Err(error) => {
-                        self.outside.progress.notice(&format!(
-                            "`{}` {}: a link could not be written: {error}",
-                            plan.name, waiting.key
-                        ));
-                        continue;
+                let mut page: VecDeque<(String, Vec<u16>)> = page.into();
+                let mut flights = FuturesUnordered::new();
+                loop {
+                    while flights.len() < self.settings.in_flight {
+                        let Some((key, fields)) = page.pop_front() else { break };
+                        flights.push(self.write_fields(map, key, fields, encoders[map].as_ref()));
                     }
-                };
-                if payload.is_empty() {
-                    self.workspace.waits_no_more(&plan.name, &waiting.key, waiting.field)?;
-                    continue;
+                    let Some(written) = flights.next().await else { break };
+                    written?;
+                    done += 1;
+                    self.outside.progress.at(done);
                 }
-                let step = 1000 + waiting.field;
-                let write =
-                    Write { map, key: &waiting.key, marker: &writing.marker, payload: &payload, step };
-                match self.edit(&write, Operation::Edit, stored, None).await? {
-                    Sent::Done(_) => self.workspace.waits_no_more(&plan.name, &waiting.key, waiting.field)?,
-                    Sent::Refused(why) | Sent::Uncertain(why) => self.outside.progress.notice(&format!(
-                        "`{}` {}: the link `{}` could not be written: {why}",
-                        plan.name, waiting.key, plan.targets[at].name
-                    )),
-                    Sent::Gone | Sent::Moved(_) => {}
-                }
+            }
+            if done > 0 {
+                self.outside.progress.end();
             }
         }
         Ok(())
+    }
+
+    /// Writes the fields of one record, one after the other: each edit needs the revision of the one before.
+    async fn write_fields(
+        &self,
+        map: usize,
+        key: String,
+        fields: Vec<u16>,
+        encode: &dyn Encode,
+    ) -> Result<()> {
+        let plan = &self.plan.maps[map];
+        let Some(outcome) = self.workspace.outcome(&plan.name, &key)? else { return Ok(()) };
+        let Some(id) = outcome.target.clone() else { return Ok(()) };
+        let adopted = outcome.status == Status::Adopted;
+        if adopted && plan.on_existing == OnExisting::Keep {
+            return self.settled(map, &key, &fields);
+        }
+        let later = self.values_of(map, &key, &fields)?;
+        if later.is_empty() {
+            return Ok(());
+        }
+        let Some(mut stored) = self.target.read(&plan.target, &id).await? else { return Ok(()) };
+        for later in later {
+            match self.write_field(map, &key, &outcome, later, stored, encode).await? {
+                Some(now) => stored = now,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&self, map: usize, key: &str, fields: &[u16]) -> Result<()> {
+        let name = &self.plan.maps[map].name;
+        Ok(self
+            .workspace
+            .transaction(|ws| fields.iter().try_for_each(|field| ws.waits_no_more(name, key, *field)))?)
+    }
+
+    /// The values of fields that can be written now. What stays empty waits no longer.
+    fn values_of(&self, map: usize, key: &str, fields: &[u16]) -> Result<Vec<Later>> {
+        let plan = &self.plan.maps[map];
+        let Some(record) = self.workspace.staged_record(&plan.source, key)? else { return Ok(Vec::new()) };
+        let Evaluated::Record(mut output) = self.evaluated(map, &record)? else { return Ok(Vec::new()) };
+        let mut ready = Vec::new();
+        for field in fields.iter().copied() {
+            let at = usize::from(field);
+            let Some(value) = output.values.get_mut(at) else { continue };
+            let mut links = Links::new(map, key);
+            let held = self.resolve(&mut links, at, value)?;
+            // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
+            let missing = held.is_some() || !links.waiting.is_empty();
+            let mut flags = links.flags;
+            flags.extend(
+                held.map(|why| Flag { rule: format!("{}.{}", plan.name, plan.targets[at].name), why }),
+            );
+            if !flags.is_empty() {
+                self.workspace.transaction(|ws| ws.flag(&plan.name, key, &flags))?;
+            }
+            if missing {
+                continue;
+            }
+            if value.is_absent() {
+                self.settled(map, key, &[field])?;
+                continue;
+            }
+            ready.push(Later { field, value: std::mem::take(value) });
+        }
+        Ok(ready)
+    }
+
+    /// Writes one field; gives the record as it is then, `None` when it is gone.
+    async fn write_field(
+        &self,
+        map: usize,
+        key: &str,
+        outcome: &Outcome,
+        later: Later,
+        stored: Stored,
+        encode: &dyn Encode,
+    ) -> Result<Option<Stored>> {
+        let plan = &self.plan.maps[map];
+        let at = usize::from(later.field);
+        let marker = format!("{}{key}", self.marker_prefix(map)?);
+        let adopted = outcome.status == Status::Adopted;
+        let payload = if adopted {
+            // A record that was there before keeps what a person typed, as the map says.
+            let mut values = vec![Value::Absent; plan.targets.len()];
+            values[at] = later.value;
+            let overwrite = plan.on_existing == OnExisting::Overwrite;
+            let payloads = encode.adopt(&marker, &values, &stored, overwrite);
+            payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
+        } else {
+            encode.patch(at, &later.value, &stored)
+        };
+        let name = &plan.targets[at].name;
+        let notice = |why: String| {
+            self.outside
+                .progress
+                .notice(&format!("`{}` {key}: `{name}` could not be written: {why}", plan.name));
+        };
+        let payload: Payload = match payload {
+            Ok(payload) => payload,
+            Err(error) => {
+                notice(error.to_string());
+                return Ok(Some(stored));
+            }
+        };
+        if payload.is_empty() {
+            self.settled(map, key, &[later.field])?;
+            return Ok(Some(stored));
+        }
+        let step = 1000 + later.field;
+        let write = Write { stream: map, key, marker: &marker, payload: &payload, step };
+        let (operation, before) =
+            if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
+        match self.edit(&write, operation, stored, before).await? {
+            Sent::Done(edited) => {
+                self.settled(map, key, &[later.field])?;
+                Ok(Some(edited))
+            }
+            // What is left of this record is worked out anew by the next run.
+            Sent::Refused(why) | Sent::Uncertain(why) => {
+                notice(why);
+                Ok(None)
+            }
+            Sent::Gone | Sent::Moved(_) => Ok(None),
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod journal;
 mod outcomes;
+mod routes;
 mod staged;
 mod sweep;
 
@@ -15,11 +16,12 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
+pub use routes::FoldedRecord;
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
 
 /// The layout that this version reads and writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Why a workspace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -193,7 +195,9 @@ impl Workspace {
         })?;
         if found < FORMAT {
             self.store(|db| {
-                db.execute_batch(&format!("BEGIN; {LAYOUT} PRAGMA user_version = {FORMAT}; COMMIT;"))
+                // What the second layout added is new tables only, so that an older file loses nothing.
+                let first = if found == 0 { LAYOUT } else { "" };
+                db.execute_batch(&format!("BEGIN; {first} {ADDED} PRAGMA user_version = {FORMAT}; COMMIT;"))
             })?;
         }
         Ok(())
@@ -308,7 +312,10 @@ impl Workspace {
             Some(_) => self.transaction(|ws| {
                 // Nothing was written yet: what the old plan left out or held back is decided anew.
                 ws.store(|db| {
-                    db.execute_batch("DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting;")
+                    db.execute_batch(
+                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM routed;
+                         DELETE FROM folded; DELETE FROM note WHERE name LIKE 'placed %';",
+                    )
                 })?;
                 ws.set_note("plan", hash)
             }),
@@ -384,6 +391,16 @@ CREATE INDEX journal_key ON journal (map, key);
 CREATE INDEX journal_open ON journal (map, key) WHERE state IN (0, 3);
 ";
 
+/// What the second layout added.
+const ADDED: &str = "
+-- Which maps a staged record of a shared object goes to.
+CREATE TABLE routed (map INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (map, seq)) WITHOUT ROWID;
+-- Which record another one is folded into.
+CREATE TABLE folded (flatten INTEGER NOT NULL, parent TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (flatten, parent, seq)) WITHOUT ROWID;
+CREATE INDEX folded_order ON folded (flatten, seq);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,6 +440,23 @@ mod tests {
         Connection::open(&newer).expect("opens").execute_batch("PRAGMA user_version = 99").expect("sets");
         let error = Workspace::open(&newer).expect_err("is refused").to_string();
         assert!(error.contains("newer b2n"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_the_first_layout_is_upgraded_and_loses_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("older.b2nw");
+        let db = Connection::open(&path).expect("opens");
+        db.execute_batch(&format!(
+            "{LAYOUT} INSERT INTO note VALUES ('plan', 'x'); PRAGMA user_version = 1;"
+        ))
+        .expect("makes the first layout");
+        drop(db);
+        for _ in 0..2 {
+            let workspace = Workspace::open(&path).expect("opens");
+            assert_eq!(workspace.note("plan").expect("reads").as_deref(), Some("x"));
+            assert_eq!(workspace.routed("deal").expect("counts"), 0);
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ pub enum Status {
     Created,
     /// A record that was there before was taken for it.
     Adopted,
+    /// It went into the record that takes it in.
+    Folded,
+    /// The spec puts it on a list for a person.
+    Listed,
     /// The spec leaves it out.
     LeftOut,
     /// Held back for a person.
@@ -21,14 +25,23 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the equation.
-    pub const ALL: [Status; 5] =
-        [Status::Created, Status::Adopted, Status::LeftOut, Status::Quarantined, Status::Failed];
+    pub const ALL: [Status; 7] = [
+        Status::Created,
+        Status::Adopted,
+        Status::Folded,
+        Status::Listed,
+        Status::LeftOut,
+        Status::Quarantined,
+        Status::Failed,
+    ];
 
     /// Its word in reports.
     pub fn word(self) -> &'static str {
         match self {
             Status::Created => "created",
             Status::Adopted => "adopted",
+            Status::Folded => "folded",
+            Status::Listed => "listed",
             Status::LeftOut => "left out",
             Status::Quarantined => "quarantined",
             Status::Failed => "failed",
@@ -42,6 +55,8 @@ impl Status {
             Status::LeftOut => 3,
             Status::Quarantined => 4,
             Status::Failed => 5,
+            Status::Folded => 6,
+            Status::Listed => 7,
         }
     }
 
@@ -89,6 +104,12 @@ pub struct Tally {
     pub created: u64,
     /// Records that were there before.
     pub adopted: u64,
+    /// Records that went into others.
+    pub folded: u64,
+    /// Records on a list for a person.
+    pub listed: u64,
+    /// In the row of a split: records that it sent to maps.
+    pub routed: u64,
     /// Records that the spec leaves out.
     pub left_out: u64,
     /// Records held back.
@@ -100,7 +121,8 @@ pub struct Tally {
 impl Tally {
     /// All of them.
     pub fn sum(&self) -> u64 {
-        self.created + self.adopted + self.left_out + self.quarantined + self.failed
+        let ended = self.created + self.adopted + self.folded + self.listed + self.routed;
+        ended + self.left_out + self.quarantined + self.failed
     }
 
     /// Records that stand in the destination.
@@ -113,6 +135,8 @@ impl Tally {
         match status {
             Status::Created => self.created,
             Status::Adopted => self.adopted,
+            Status::Folded => self.folded,
+            Status::Listed => self.listed,
             Status::LeftOut => self.left_out,
             Status::Quarantined => self.quarantined,
             Status::Failed => self.failed,
@@ -123,6 +147,8 @@ impl Tally {
         *match status {
             Status::Created => &mut self.created,
             Status::Adopted => &mut self.adopted,
+            Status::Folded => &mut self.folded,
+            Status::Listed => &mut self.listed,
             Status::LeftOut => &mut self.left_out,
             Status::Quarantined => &mut self.quarantined,
             Status::Failed => &mut self.failed,
@@ -280,6 +306,62 @@ impl Workspace {
             db.prepare_cached("DELETE FROM waiting WHERE map = ?1 AND key = ?2 AND field = ?3")?
                 .execute((map, key, field))
                 .map(|_| ())
+        })
+    }
+
+    /// What waits of up to `limit` records of a map that follow `after`, in order of key.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn waiting_page(&self, map: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u16>)>> {
+        let map = self.intern(map)?;
+        let rows: Vec<(String, u16)> = self.store(|db| {
+            db.prepare_cached(
+                "SELECT key, field FROM waiting WHERE map = ?1 AND key IN
+                     (SELECT DISTINCT key FROM waiting WHERE map = ?1 AND key > ?2 ORDER BY key LIMIT ?3)
+                 ORDER BY key, field",
+            )?
+            .query_map((map, after, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })?;
+        let mut page: Vec<(String, Vec<u16>)> = Vec::new();
+        for (key, field) in rows {
+            match page.last_mut().filter(|(last, _)| *last == key) {
+                Some((_, fields)) => fields.push(field),
+                None => page.push((key, vec![field])),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Adds flags to a record that ended.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn flag(&self, map: &str, key: &str, flags: &[Flag]) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            let mut insert =
+                db.prepare_cached("INSERT OR IGNORE INTO flag(map, key, rule, why) VALUES (?1, ?2, ?3, ?4)")?;
+            for flag in flags {
+                insert.execute((map, key, &flag.rule, &flag.why))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many records of a map carry a flag of this rule; of any rule but `except` without one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn flagged(&self, map: &str, rule: Option<&str>, except: &str) -> Result<u64> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT count(DISTINCT key) FROM flag WHERE map = ?1 AND coalesce(rule = ?2, rule <> ?3)",
+            )?
+            .query_row((map, rule, except), |row| row.get::<_, i64>(0))
+            .map(i64::cast_unsigned)
         })
     }
 

@@ -7,16 +7,13 @@ mod rows;
 mod same;
 mod spacing;
 
-use std::collections::HashMap;
-
 use crate::lang::finding::{Finding, registry};
 use crate::lang::text::{SourceText, Span};
 
 use super::cues::{Context, Cues};
 use super::layout::{Layout, Stmt};
-use super::parse::{Parsed, read};
+use super::parse::{LineShapes, Parsed, read};
 use super::tokens::Kind;
-use super::tree::Shape;
 
 use rows::{Row, group};
 
@@ -34,7 +31,7 @@ const INDENT: usize = 2;
 /// twice are no obstacle.
 pub fn format(text: &SourceText) -> Result<String, Vec<Finding>> {
     let text = text.text();
-    let parsed = read(text, Span::new(0, text.len()));
+    let parsed = read(text, Span::new(0, text.len()), true);
     let harmless = [registry::CLAUSE_ORDER, registry::EDITION, registry::DUPLICATE_ITEM];
     if parsed.findings.iter().any(|finding| !harmless.contains(&finding.code)) {
         return Err(parsed.findings);
@@ -47,7 +44,7 @@ pub fn format(text: &SourceText) -> Result<String, Vec<Finding>> {
 }
 
 fn laid_out(text: &str, parsed: &Parsed) -> String {
-    let Parsed { layout, shapes, .. } = parsed;
+    let Parsed { layout, shapes: Some(shapes), .. } = parsed else { return text.to_owned() };
     let formatter = Formatter { text, layout, cues: layout.cues(text), shapes };
     let mut out = String::with_capacity(text.len());
     formatter.block(&mut out, &layout.stmts, 0, 0, layout.tokens.len());
@@ -58,7 +55,7 @@ struct Formatter<'a> {
     text: &'a str,
     layout: &'a Layout,
     cues: Cues<'a>,
-    shapes: &'a HashMap<usize, Shape>,
+    shapes: &'a LineShapes,
 }
 
 /// A line of a block before its arrows are aligned.
@@ -132,7 +129,7 @@ impl<'a> Formatter<'a> {
     }
 
     fn line(&self, stmt: &Stmt, indent: usize) -> Line<'a> {
-        let Some(shape) = self.shapes.get(&stmt.first) else { return Line::Kept(self.kept(stmt, indent)) };
+        let Some(shape) = self.shapes.get(stmt.first) else { return Line::Kept(self.kept(stmt, indent)) };
         let line = match &stmt.block {
             None => self.row(stmt, shape).map(Line::Row),
             Some(block) if block.context == Context::Each => {

@@ -131,6 +131,136 @@ fn the_sample_keeps_its_meaning() {
     holds(&sample).expect("idempotent and of the same meaning");
 }
 
+#[test]
+fn titles_are_added_behind_bare_codes() {
+    use crate::lang::syntax::{Bare, add_titles};
+    let text = "\
+edition 2026
+table t : enum(SOURCE) -> Lead.sources {
+  \"CALL\", \"WEB\" `Сайт`  => \"{UF_1}\"
+}
+pipeline p : process 1032 category 0 -> \"S\" {
+  \"NEW\"  => stage \"Q\"
+}
+map process 1032 -> Account as m {
+  key ID
+  x <- UF_1.trim()  when has UF_2 `Z`  else \"{UF_1}\"
+  rows <- each rows {
+    a <- UF_1
+    b <- deal.UF_1
+  } else UF_1
+  drop UF_1, UF_* empty
+  drop UF_1 derived from UF_1
+  note \"n {UF_1}\" <- UF_1
+}
+split activity by UF_1 {
+  \"1\"  => m
+}
+fixture f = deal { UF_1: \"1\", ..default }
+";
+    let title = |bare: Bare<'_>| match bare {
+        Bare::Object("process 1032") => Some("Equipment".to_owned()),
+        Bare::Field { object, field: "UF_1" } => Some(object.to_uppercase()),
+        Bare::ValueOf { object: "activity", field: "UF_1", code: "1" } => Some("Meeting".to_owned()),
+        Bare::Value { domain: "SOURCE", code: "CALL" } => Some("Звонок".to_owned()),
+        Bare::Category { object: "process 1032", code: "0" } => Some("A".to_owned()),
+        Bare::Stage { object: "process 1032", category: Some("0"), code: "NEW" } => Some("Новая".to_owned()),
+        Bare::Field { field: "ID", .. } => Some("bad ` title".to_owned()),
+        _ => None,
+    };
+    let titled = add_titles(&source(text), &title).expect("a good spec");
+    let shown = "\
+edition 2026
+table t : enum(SOURCE) -> Lead.sources {
+  \"CALL\" `Звонок`, \"WEB\" `Сайт`     => \"{UF_1}\"
+}
+pipeline p : process 1032 `Equipment` category 0 `A` -> \"S\" {
+  \"NEW\" `Новая`     => stage \"Q\"
+}
+map process 1032 `Equipment` -> Account as m {
+  key ID
+  x                                 <- UF_1 `PROCESS 1032`.trim()
+    when has UF_2 `Z`
+    else \"{UF_1 `PROCESS 1032`}\"
+  rows                              <- each rows {
+    a   <- UF_1
+    b   <- deal.UF_1 `DEAL`
+  }  else UF_1 `PROCESS 1032`
+  drop UF_1 `PROCESS 1032`, UF_* empty
+  drop UF_1 `PROCESS 1032` derived from UF_1 `PROCESS 1032`
+  note \"n {UF_1 `PROCESS 1032`}\"    <- UF_1 `PROCESS 1032`
+}
+split activity by UF_1 `ACTIVITY` {
+  \"1\" `Meeting`     => m
+}
+fixture f = deal { UF_1 `DEAL`: \"1\", ..default }
+";
+    let once = formatted(&titled);
+    assert_eq!(once, shown, "{once}");
+    assert_eq!(add_titles(&source(&once), &title), Ok(once.clone()));
+    assert_eq!(formatted(&once), once);
+}
+
+#[test]
+fn long_and_wide_rows_are_broken_where_the_language_says() {
+    let text = "\
+edition 2026
+fixture won_deal = deal { ID: \"7\", TITLE: \"Pumps\", rows: [{ A: \"1\", B: [1,2] }], OPPORTUNITY: \"1500.00\", ..default }
+fixture short = deal { ID :\"7\" ,
+  ..default }
+accept B2N-L204 on company.\"Annual volume\" until 2027-01-31 because \"agreed in MIG-31\" by \"ops@acme.example\"
+table t : enum(S) -> X.y {
+  \"漢字\" => \"a\"
+  \"b\" => \"🙂\"
+}
+map deal -> Lead {
+  products <- each rows { # r
+    p<-ref product(P) else skip \"a\"
+    quantity<-Q
+  } else skip \"no rows\"
+  x <- A
+  y <- each rows {
+    z <- \"a rather long text that fills a line\"
+  } on fail flag \"a rather long reason to be listed, so that\" else skip \"the clauses take a line each\"
+}
+";
+    let shown = "\
+edition 2026
+fixture won_deal = deal {
+  ID: \"7\",
+  TITLE: \"Pumps\",
+  rows: [{ A: \"1\", B: [1, 2] }],
+  OPPORTUNITY: \"1500.00\",
+  ..default
+}
+fixture short = deal { ID: \"7\", ..default }
+accept B2N-L204 on company.\"Annual volume\"
+  until 2027-01-31
+  because \"agreed in MIG-31\"
+  by \"ops@acme.example\"
+table t : enum(S) -> X.y {
+  \"漢字\"    => \"a\"
+  \"b\"       => \"🙂\"
+}
+map deal -> Lead {
+  products  <- each rows {  # r
+    p           <- ref product(P)  else skip \"a\"
+    quantity    <- Q
+  }  else skip \"no rows\"
+  x         <- A
+  y         <- each rows {
+    z   <- \"a rather long text that fills a line\"
+  }
+    else skip \"the clauses take a line each\"
+    on fail flag \"a rather long reason to be listed, so that\"
+}
+";
+    let once = formatted(text);
+    assert_eq!(once, shown, "{once}");
+    assert_eq!(formatted(&once), once);
+    assert_eq!(meaning(&once), meaning(text));
+}
+
 fn name() -> BoxedStrategy<String> {
     prop_oneof![
         Just("ID"),

@@ -40,6 +40,11 @@ impl<'a> Reader<'a> {
     /// A text that stands for itself: a code, a label, a reason.
     pub(super) fn plain(&mut self, node: Node<'_>) -> Name {
         let span = self.span(node);
+        let inner =
+            self.text.get(span.start as usize + 1..(span.end as usize).saturating_sub(1)).unwrap_or("");
+        if !inner.bytes().any(|b| matches!(b, b'{' | b'\\')) {
+            return Spanned::new(inner.to_owned(), span);
+        }
         let mut value = String::with_capacity(span.range().len().saturating_sub(2));
         for piece in self.pieces(node) {
             match piece {

@@ -1,0 +1,90 @@
+//! Notes that go with records: staged when their record lands, then loaded as records of their own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lang::eval::NoteOut;
+use crate::lang::value::Value;
+use crate::run::connect::Encode;
+use crate::run::workspace::{Outcome, StagedRecord, Status};
+
+use super::prepare::{Prepared, Writing};
+use super::{Engine, Result};
+
+/// A note as it is staged.
+#[derive(Serialize, Deserialize)]
+struct Staged {
+    /// The key of the record that it goes with.
+    of: String,
+    title: String,
+    body: String,
+}
+
+impl Engine<'_> {
+    /// What is staged of a record's notes: key and content. The key is unique over all notes of this source, and
+    /// with the account before it the note's marker.
+    pub(super) fn staged_notes(&self, map: usize, key: &str, notes: Vec<NoteOut>) -> Vec<(String, Vec<u8>)> {
+        notes.into_iter().filter_map(|note| self.staged_note(map, key, note)).collect()
+    }
+
+    fn staged_note(&self, map: usize, key: &str, note: NoteOut) -> Option<(String, Vec<u8>)> {
+        let plan = &self.plan.maps[map];
+        let index = usize::from(note.note.note);
+        let flatten = note.note.flatten.and_then(|flatten| self.plan.flattens.get(usize::from(flatten)));
+        let name = match note.note.flatten {
+            None => &plan.notes.get(index)?.name,
+            Some(_) => &flatten?.notes.get(index)?.name,
+        };
+        // A marker is one line.
+        let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let marked = match (flatten, &note.child) {
+            (Some(flatten), Some(child)) => format!("{}/{child}#{}.{name}", flatten.source, plan.name),
+            (Some(flatten), None) => {
+                format!("{}/{key}#{}.{}.{name}", plan.source, plan.name, flatten.source)
+            }
+            (None, _) => format!("{}/{key}#{}.{name}", plan.source, plan.name),
+        };
+        let staged = Staged { of: key.to_owned(), title: note.title, body: note.body };
+        // INVARIANT: three texts always serialise.
+        Some((marked, serde_json::to_vec(&staged).unwrap_or_default()))
+    }
+
+    /// Works out what becomes of a staged note.
+    pub(super) fn prepare_note(
+        &self,
+        stream: usize,
+        record: &StagedRecord,
+        encode: &dyn Encode,
+    ) -> Result<Prepared> {
+        let held = |reason: String| {
+            let outcome = Outcome { status: Status::Quarantined, target: None, reason: Some(reason) };
+            Prepared::Decided(outcome, Vec::new())
+        };
+        let note: Staged = match serde_json::from_slice(&record.json) {
+            Ok(note) => note,
+            Err(why) => return Ok(held(format!("the staged note cannot be read: {why}"))),
+        };
+        let map = &self.plan.maps[self.streams[stream].map];
+        let parent = self.workspace.outcome(&map.name, &note.of)?.and_then(|outcome| outcome.target);
+        let Some(parent) = parent else {
+            return Ok(held(format!("{} {} is not there", map.name, note.of)));
+        };
+        let text = match note.title.trim() {
+            "" => note.body,
+            title => format!("{title}\n{}", note.body),
+        };
+        let values = vec![Value::text(format!("{}/{parent}", map.target)), Value::text(text)];
+        let marker = format!("{}{}", self.account_prefix()?, record.key);
+        Ok(match encode.encode(&marker, &values) {
+            Ok(writes) => Prepared::Write(Box::new(Writing {
+                key: record.key.clone(),
+                marker,
+                values,
+                writes,
+                flags: Vec::new(),
+                waiting: Vec::new(),
+                notes: Vec::new(),
+            })),
+            Err(error) => held(error.to_string()),
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! Turns links of the source into ids of the destination, and decides what happens where the other record did not
+//! arrive.
+
+use compact_str::CompactString;
+
+use crate::lang::plan::{Arm, Expr, Rule, Target};
+use crate::lang::types::Base;
+use crate::lang::value::{Item, RefValue, Value};
+use crate::run::workspace::Flag;
+
+use super::prepare::Evaluated;
+use super::{Engine, Error, Result};
+
+/// How many records a link to a field may lead through: such a field may be a link to a field itself.
+const DEPTH: u32 = 8;
+
+/// The links of one record, as they are resolved.
+pub(super) struct Links<'r> {
+    map: usize,
+    key: &'r str,
+    /// What a person should hear about.
+    pub flags: Vec<Flag>,
+    /// Destination fields that are written later.
+    pub waiting: Vec<u16>,
+}
+
+impl<'r> Links<'r> {
+    pub(super) fn new(map: usize, key: &'r str) -> Links<'r> {
+        Links { map, key, flags: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// A destination field is written later.
+    pub(super) fn wait(&mut self, field: usize) {
+        let field = u16::try_from(field).unwrap_or(u16::MAX);
+        if !self.waiting.contains(&field) {
+            self.waiting.push(field);
+        }
+    }
+}
+
+/// What a link leads to.
+enum Found {
+    /// It is no link.
+    NoLink,
+    /// The other record did not arrive.
+    Missing,
+    /// Its id, or what it has in the field that was asked for.
+    There(Value),
+}
+
+/// How a link that did not arrive is dealt with.
+enum Missing {
+    Unset,
+    /// The line that it stands in is left out.
+    NoLine,
+    Quarantine(String),
+}
+
+/// What decides on a link.
+struct Place<'p> {
+    /// Of the rule.
+    id: String,
+    rule: Option<&'p Rule>,
+    field: usize,
+}
+
+impl Engine<'_> {
+    /// Rules that write a destination field of a map, with their ids: the map's own, then those of flattens.
+    pub(super) fn rules_of(&self, map: usize, field: usize) -> impl Iterator<Item = (&str, &Rule)> {
+        let plan = &self.plan.maps[map];
+        let own = plan.rules.iter().map(move |rule| (plan.name.as_str(), rule));
+        let flattens = self.plan.flattens.iter().filter(move |flatten| usize::from(flatten.into) == map);
+        let folded = flattens.flat_map(|f| f.rules.iter().map(move |rule| (f.source.as_str(), rule)));
+        own.chain(folded).filter(move |(_, rule)| usize::from(rule.target) == field)
+    }
+
+    /// Turns the links of one destination field into destination ids. Gives the reason when the record is held back.
+    pub(super) fn resolve(
+        &self,
+        links: &mut Links<'_>,
+        field: usize,
+        value: &mut Value,
+    ) -> Result<Option<String>> {
+        let target = &self.plan.maps[links.map].targets[field];
+        // Where several rules write a field, the one that speaks of links decides on them.
+        let rules = || self.rules_of(links.map, field);
+        let rule = rules().find(|(_, rule)| rule.on_unmigrated.is_some()).or_else(|| rules().next());
+        let item = rule.map_or(self.plan.maps[links.map].name.as_str(), |(item, _)| item);
+        let place = Place { id: format!("{item}.{}", target.name), rule: rule.map(|(_, rule)| rule), field };
+        match value {
+            Value::List(items) => {
+                let mut kept = Vec::with_capacity(items.len());
+                for mut item in std::mem::take(items) {
+                    match self.element(links, &place, target, &mut item)? {
+                        None => kept.push(item),
+                        Some(Missing::Unset | Missing::NoLine) => {}
+                        Some(Missing::Quarantine(reason)) => return Ok(Some(reason)),
+                    }
+                }
+                *value = Value::list(kept);
+            }
+            single => match self.element(links, &place, target, single)? {
+                None => {}
+                Some(Missing::Unset | Missing::NoLine) => *single = Value::Absent,
+                Some(Missing::Quarantine(reason)) => return Ok(Some(reason)),
+            },
+        }
+        Ok(None)
+    }
+
+    /// Resolves one element of a field; says what happens where its link did not arrive.
+    fn element(
+        &self,
+        links: &mut Links<'_>,
+        place: &Place<'_>,
+        target: &Target,
+        value: &mut Value,
+    ) -> Result<Option<Missing>> {
+        if let Value::Item(item) = value
+            && item.value.is_absent()
+        {
+            return self.line(links, place, item);
+        }
+        match self.find(value, target, DEPTH)? {
+            Found::NoLink => Ok(None),
+            Found::There(found) => {
+                put(value, found);
+                Ok(None)
+            }
+            Found::Missing => self.missing(links, place, value).map(Some),
+        }
+    }
+
+    /// Resolves the links in a line of an `each` block, by that block's own rules.
+    fn line(&self, links: &mut Links<'_>, place: &Place<'_>, line: &mut Item) -> Result<Option<Missing>> {
+        let block = self.rules_of(links.map, place.field).find_map(|(_, rule)| {
+            lines_of(&rule.value).or_else(|| rule.otherwise.iter().find_map(lines_of_arm))
+        });
+        let Some((columns, rules)) = block else { return Ok(None) };
+        for (at, value) in line.attrs.iter_mut().enumerate() {
+            let Some(column) = columns.get(at) else { break };
+            let found = match self.find(value, column, DEPTH)? {
+                Found::NoLink => continue,
+                Found::There(found) => found,
+                Found::Missing => {
+                    let inner = Place {
+                        id: format!("{}.{}", place.id, column.name),
+                        rule: rules.iter().find(|rule| usize::from(rule.target) == at),
+                        field: place.field,
+                    };
+                    match self.missing(links, &inner, value)? {
+                        Missing::Unset => Value::Absent,
+                        other => return Ok(Some(other)),
+                    }
+                }
+            };
+            put(value, found);
+        }
+        Ok(None)
+    }
+
+    /// What a link leads to, as a destination field takes it.
+    fn find(&self, value: &Value, target: &Target, depth: u32) -> Result<Found> {
+        let Some(link) = link_of(value) else { return Ok(Found::NoLink) };
+        for (at, map) in std::iter::once(link.map).chain(link.others.iter().copied()).enumerate() {
+            let map = usize::from(map);
+            let plan = &self.plan.maps[map];
+            let Some(id) = self.workspace.outcome(&plan.name, &link.key)?.and_then(|outcome| outcome.target)
+            else {
+                continue;
+            };
+            return match link.field.as_ref().and_then(|fields| fields.get(at)) {
+                Some(field) => self.field_of(map, &link.key, usize::from(*field), target, depth),
+                // A link that may lead to several objects names the one.
+                None if matches!(target.ty.base, Base::AnyRef(_)) => {
+                    Ok(Found::There(Value::text(format!("{}/{id}", plan.target))))
+                }
+                None => Ok(Found::There(Value::Text(CompactString::from(id)))),
+            };
+        }
+        Ok(Found::Missing)
+    }
+
+    /// What a record that arrived has in a field, by that field's own rule.
+    fn field_of(&self, map: usize, key: &str, field: usize, target: &Target, depth: u32) -> Result<Found> {
+        let Some(depth) = depth.checked_sub(1) else { return Ok(Found::There(Value::Absent)) };
+        let Some(record) = self.workspace.staged_record(&self.plan.maps[map].source, key)? else {
+            return Ok(Found::Missing);
+        };
+        let Evaluated::Record(mut output) = self.evaluated(map, &record)? else { return Ok(Found::Missing) };
+        let Some(value) = output.values.get_mut(field).map(std::mem::take) else { return Ok(Found::Missing) };
+        let own = &self.plan.maps[map].targets[field];
+        let items = match value {
+            Value::List(items) => items,
+            Value::Absent => return Ok(Found::There(Value::Absent)),
+            one => vec![one],
+        };
+        let mut found = Vec::with_capacity(items.len());
+        for mut item in items {
+            match self.find(&item, own, depth)? {
+                Found::NoLink => {}
+                Found::There(there) => put(&mut item, there),
+                Found::Missing => continue,
+            }
+            found.push(match (&target.ty.base, &item) {
+                (Base::Text { .. }, Value::Text(_)) => item,
+                (Base::Text { .. }, other) => Value::text_or_absent(other.to_text().as_ref()),
+                _ => item,
+            });
+        }
+        Ok(Found::There(match found.len() {
+            1 if !target.ty.many => found.remove(0),
+            _ => Value::list(found),
+        }))
+    }
+
+    fn missing(&self, links: &mut Links<'_>, place: &Place<'_>, value: &Value) -> Result<Missing> {
+        let link = link_of(value)
+            .map(|link| format!("{} {}", self.plan.maps[usize::from(link.map)].name, link.key))
+            .unwrap_or_default();
+        let Some(rule) = place.rule else { return Ok(Missing::Unset) };
+        Ok(match &rule.on_unmigrated {
+            Some(Arm::Flag(why)) | Some(Arm::Value { flag: Some(why), .. }) => {
+                links.flags.push(Flag { rule: place.id.clone(), why: why.clone() });
+                Missing::Unset
+            }
+            Some(Arm::Wait) => {
+                links.wait(place.field);
+                Missing::Unset
+            }
+            Some(Arm::Skip(_)) => Missing::NoLine,
+            Some(Arm::Unset | Arm::Value { .. }) => Missing::Unset,
+            Some(Arm::Stop) => {
+                return Err(Error::Stopped {
+                    map: self.plan.maps[links.map].name.clone(),
+                    key: links.key.to_owned(),
+                    line: rule.line,
+                    reason: format!("{link} did not arrive"),
+                });
+            }
+            Some(Arm::Quarantine) | None => {
+                Missing::Quarantine(format!("{}: {link} did not arrive", place.id))
+            }
+        })
+    }
+}
+
+/// Columns and rules of an `each` block.
+fn lines_of(value: &Expr) -> Option<(&[Target], &[Rule])> {
+    match value {
+        Expr::EachLine { columns, rules, .. } => Some((columns, rules)),
+        _ => None,
+    }
+}
+
+fn lines_of_arm(arm: &Arm) -> Option<(&[Target], &[Rule])> {
+    match arm {
+        Arm::Value { value, .. } => lines_of(value),
+        _ => None,
+    }
+}
+
+fn link_of(value: &Value) -> Option<&RefValue> {
+    match value {
+        Value::Ref(link) => Some(link),
+        Value::Item(item) => link_of(&item.value),
+        _ => None,
+    }
+}
+
+/// Puts what was found in the place of a link; its label stays.
+fn put(value: &mut Value, found: Value) {
+    match value {
+        Value::Item(item) if !found.is_absent() => {
+            **item = Item { value: found, attrs: std::mem::take(&mut item.attrs) };
+        }
+        other => *other = found,
+    }
+}
