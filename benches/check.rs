@@ -171,9 +171,6 @@ fn main() {
         let text = spec(&read("acme.b2n"), &source, &names, lines);
         let lines = text.lines().count();
         std::fs::write(folder.path().join("big.b2n"), &text).unwrap();
-        if let Some(kept) = std::env::var_os("B2N_BENCH_KEEP") {
-            std::fs::write(Path::new(&kept).join(format!("{lines}.b2n")), &text).unwrap();
-        }
         let runs = if lines > 5_000 { 5 } else { 20 };
         let (cold, _) = bench.measure(&["check", "big.b2n"], "", runs.min(10));
         bench.run(&["check", "big.b2n"], &bench.cache);

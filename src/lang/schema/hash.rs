@@ -19,7 +19,7 @@ impl Schema {
             pipelines,
             users,
         } = self;
-        let mut feed = Feed(blake3::Hasher::new());
+        let mut feed = Feed(Vec::with_capacity(1 << 16));
         feed.text("b2n-schema/1");
         feed.text(connector);
         feed.text(account);
@@ -32,26 +32,26 @@ impl Schema {
         }
         feed.all(pipelines, Feed::pipeline);
         feed.all(users, Feed::user);
-        feed.0.finalize().to_hex().to_string()
+        blake3::hash(&feed.0).to_hex().to_string()
     }
 }
 
-/// Feeds values so that different values never feed equal bytes: lengths before contents, a byte per option.
-struct Feed(blake3::Hasher);
+/// Gathers values, to be hashed at once, so that different values never feed equal bytes: lengths before contents, a byte per option.
+struct Feed(Vec<u8>);
 
 impl Feed {
     fn count(&mut self, count: usize) {
-        self.0.update(&(count as u64).to_le_bytes());
+        self.0.extend_from_slice(&(count as u64).to_le_bytes());
     }
 
     fn text(&mut self, text: &str) {
         if text.contains('\r') {
             let text = text.replace("\r\n", "\n");
             self.count(text.len());
-            self.0.update(text.as_bytes());
+            self.0.extend_from_slice(text.as_bytes());
         } else {
             self.count(text.len());
-            self.0.update(text.as_bytes());
+            self.0.extend_from_slice(text.as_bytes());
         }
     }
 
@@ -63,7 +63,7 @@ impl Feed {
     }
 
     fn flag(&mut self, flag: bool) {
-        self.0.update(&[u8::from(flag)]);
+        self.0.push(u8::from(flag));
     }
 
     fn all<T>(&mut self, all: &[T], one: impl Fn(&mut Self, &T)) {

@@ -20,7 +20,7 @@ use super::types::Type;
 use super::value::OutcomeKind;
 
 /// One system as a snapshot sees it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
     /// The connector that made it, as `source` and `target` name it.
     pub connector: String,
@@ -43,7 +43,7 @@ pub struct Schema {
 }
 
 /// A record type.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
     /// The name that specs use: `company`, `Account`.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Object {
 }
 
 /// A field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// The canonical name.
     pub name: String,
@@ -95,7 +95,7 @@ pub struct Attribute {
 }
 
 /// Whether and how a destination field can be written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Write {
     /// The API takes it.
     #[default]
@@ -108,7 +108,7 @@ pub enum Write {
 }
 
 /// The statistics of a field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Records in which it has a value.
     pub filled: u64,
@@ -119,7 +119,7 @@ pub struct Stats {
 }
 
 /// An enumeration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Domain {
     /// Its title.
     pub title: Option<String>,
@@ -130,7 +130,7 @@ pub struct Domain {
 }
 
 /// One value of an enumeration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The code that records hold.
     pub code: String,
@@ -139,7 +139,7 @@ pub struct Choice {
 }
 
 /// A pipeline with its stages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pipeline {
     /// Source: the object whose records run through it. Destination: likewise (`Lead`).
     pub object: String,
@@ -179,7 +179,7 @@ pub struct Outcome {
 }
 
 /// A user. The e-mail address itself never stands in a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The system's id.
     pub id: String,
