@@ -46,7 +46,7 @@ mod unread;
 mod walk;
 
 #[cfg(test)]
-mod construct_soundness;
+mod construct_soundness_tests;
 #[cfg(test)]
 mod construct_tests;
 #[cfg(test)]
