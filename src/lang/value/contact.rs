@@ -59,6 +59,10 @@ pub fn phone(text: &str, region: Option<PhoneRegion>) -> Option<CompactString> {
         _ => return None,
     }
     let mut result = CompactString::new(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164));
+    // E.164 ends at 15 digits after the sign, where some numbering plans, Germany's among them, allow for more.
+    if result.len() > 16 {
+        return None;
+    }
     if let Some(extension) = number.extension.as_deref().filter(|extension| !extension.is_empty()) {
         result.push_str(";ext=");
         result.push_str(extension);
@@ -173,6 +177,8 @@ mod tests {
         assert_eq!(german.as_deref(), Some("+4930901820"));
         assert_eq!(phone("030 901820", None), None);
         assert_eq!(phone("+49 30 901820", None).as_deref(), Some("+4930901820"));
+        // 17 digits with the country's: possible by the German plan, but no E.164.
+        assert_eq!(phone("8 (495) 123-45-67 12.50", PhoneRegion::parse("DE")), None);
         assert!(["", "USA", "ZZ", "1", "ю"].iter().all(|code| PhoneRegion::parse(code).is_none()));
     }
 
