@@ -185,6 +185,7 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ),
     ("E06", "Capability", "The destination's API cannot do it."),
     ("E07", "References and order", "Links and the order of loading do not fit together."),
+    ("E08", "Tests, budgets, acceptances", "A promise that the spec makes about itself is not kept."),
     ("L2", "Fidelity", "Something is lost, and the spec does not say so or gives no reason."),
     ("W1", "Worth a look", "Nothing is wrong, but something is dead, needless or unused."),
     ("W2", "Worth a look: fidelity", "A better schema made a loss go away."),

@@ -471,7 +471,7 @@ pub struct ForEach {
 /// A rule that writes one destination field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// `proposed 0.62`: written by `b2n draft` and not yet read by a person.
+    /// `proposed 0.62`: suggested, with a score, and not yet agreed to by a person.
     pub proposed: Option<Spanned<Decimal>>,
     /// What it writes.
     pub target: RuleTarget,
