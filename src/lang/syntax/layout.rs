@@ -207,8 +207,8 @@ impl Builder<'_> {
                         self.cues.continues(next, context)
                             || self.cues.is(last, ",") && self.cues.follows_comma(next, context)
                     } else if !open_records.is_empty() {
-                        !self.cues.begins_item(next, true)
-                            && !(context == Context::Test && self.cues.begins_step(next))
+                        !(self.cues.begins_item(next, true)
+                            || context == Context::Test && self.cues.begins_step(next))
                     } else {
                         self.cues.joins(last, next)
                             && !self.cues.is(next, "}")

@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
         };
         match (line, &stmt.block) {
             (Some(HeadLine::Item(item)), block) => {
-                self.single(item);
+                self.single(*item);
                 if let Some(block) = block {
                     self.tail(stmt);
                     self.needless_block(block);

@@ -129,9 +129,9 @@ impl<'a> Formatter<'a> {
             return;
         };
         let (mut depth, mut from) = (0usize, open + 1);
-        for at in open + 1..=stmt.last {
+        for (at, token) in tokens.iter().enumerate().take(stmt.last + 1).skip(open + 1) {
             match self.cues.word(at) {
-                _ if tokens[at].kind != Kind::Punct => {}
+                _ if token.kind != Kind::Punct => {}
                 "(" | "[" | "{" => depth += 1,
                 "," if depth == 0 => {
                     row.record.push(self.join_in(from, at, None, 1));

@@ -9,7 +9,7 @@ use super::Reader;
 
 /// The head of a block, or an item that has none.
 pub(in super::super) enum HeadLine {
-    Item(Item),
+    Item(Box<Item>),
     Owners { mode: Mode },
     Order,
     Budget,
@@ -25,7 +25,7 @@ impl Reader<'_> {
     pub(in super::super) fn edition(&mut self, stmt: &Stmt) -> Option<HeadLine> {
         let tree = self.head(Is::edition_line, stmt)?;
         let year = self.integer(tree.nodes().nth(1)?)?;
-        Some(HeadLine::Item(Item::Edition(Spanned::new(year.value, self.whole()))))
+        Some(HeadLine::Item(Box::new(Item::Edition(Spanned::new(year.value, self.whole())))))
     }
 
     pub(in super::super) fn system(&mut self, stmt: &Stmt) -> Option<HeadLine> {
@@ -35,18 +35,18 @@ impl Reader<'_> {
         let connector = self.name(parts.next()?);
         let system = System { connector, snapshot: self.plain(parts.next()?), span: self.whole() };
         let item = if which == Is::kw_source { Item::Source(system) } else { Item::Target(system) };
-        Some(HeadLine::Item(item))
+        Some(HeadLine::Item(Box::new(item)))
     }
 
     pub(in super::super) fn zone(&mut self, stmt: &Stmt) -> Option<HeadLine> {
         let tree = self.head(Is::zone_line, stmt)?;
-        Some(HeadLine::Item(Item::Zone(self.plain(tree.nodes().nth(1)?))))
+        Some(HeadLine::Item(Box::new(Item::Zone(self.plain(tree.nodes().nth(1)?)))))
     }
 
     pub(in super::super) fn use_(&mut self, stmt: &Stmt) -> Option<HeadLine> {
         let tree = self.head(Is::use_line, stmt)?;
         let profile = self.plain(tree.nodes().nth(1)?);
-        Some(HeadLine::Item(Item::Use(Use { profile, span: self.whole() })))
+        Some(HeadLine::Item(Box::new(Item::Use(Use { profile, span: self.whole() }))))
     }
 
     pub(in super::super) fn function(&mut self, stmt: &Stmt) -> Option<HeadLine> {
@@ -62,7 +62,7 @@ impl Reader<'_> {
         let result = self.type_ref(parts.next()?)?;
         let body = self.expression(parts.next()?)?;
         let function = Function { mode, name, params, result, body, span: self.whole() };
-        Some(HeadLine::Item(Item::Function(function)))
+        Some(HeadLine::Item(Box::new(Item::Function(function))))
     }
 
     pub(in super::super) fn fixture(&mut self, stmt: &Stmt) -> Option<HeadLine> {
@@ -70,13 +70,13 @@ impl Reader<'_> {
         let mut parts = tree.nodes().skip(1);
         let (name, object) = (self.name(parts.next()?), self.object(parts.next()?)?);
         let record = self.last_record(parts.next()?)?;
-        Some(HeadLine::Item(Item::Fixture(Fixture { name, object, record, span: self.whole() })))
+        Some(HeadLine::Item(Box::new(Item::Fixture(Fixture { name, object, record, span: self.whole() }))))
     }
 
     pub(in super::super) fn every_row(&mut self, stmt: &Stmt) -> Option<HeadLine> {
         let tree = self.head(Is::every_row_line, stmt)?;
         let name = self.name(tree.nodes().nth(3)?);
-        Some(HeadLine::Item(Item::TestEveryRow(TestEveryRow { name, span: self.whole() })))
+        Some(HeadLine::Item(Box::new(Item::TestEveryRow(TestEveryRow { name, span: self.whole() }))))
     }
 
     pub(in super::super) fn golden(&mut self, stmt: &Stmt) -> Option<HeadLine> {
@@ -85,7 +85,13 @@ impl Reader<'_> {
         let (source, input) = (self.object(parts.next()?)?, self.plain(parts.next()?));
         let mut parts = parts.skip(1);
         let (target, output) = (self.name(parts.next()?), self.plain(parts.next()?));
-        Some(HeadLine::Item(Item::Golden(Golden { source, input, target, output, span: self.whole() })))
+        Some(HeadLine::Item(Box::new(Item::Golden(Golden {
+            source,
+            input,
+            target,
+            output,
+            span: self.whole(),
+        }))))
     }
 
     pub(in super::super) fn accept(&mut self, stmt: &Stmt) -> Option<HeadLine> {
@@ -108,7 +114,7 @@ impl Reader<'_> {
         let date = next.nodes().nth(1)?;
         let until = Spanned::new(self.date(date)?, self.span(date));
         let (because, by) = (self.plain(because.nodes().nth(1)?), self.plain(by.nodes().nth(1)?));
-        Some(HeadLine::Item(Item::Accept(Accept {
+        Some(HeadLine::Item(Box::new(Item::Accept(Accept {
             code,
             item,
             part,
@@ -116,7 +122,7 @@ impl Reader<'_> {
             because,
             by,
             span: self.whole(),
-        })))
+        }))))
     }
 
     pub(in super::super) fn owners(&mut self, stmt: &Stmt) -> Option<HeadLine> {
