@@ -50,6 +50,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("lang/doc", &["lang/text", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("lang/fuzz", &["lang/types", "lang/value", "lang/schema", "lang/plan", "lang/eval"]),
+    (
+        "lang/suite",
+        &[
+            "lang/text",
+            "lang/finding",
+            "lang/types",
+            "lang/value",
+            "lang/syntax",
+            "lang/schema",
+            "lang/plan",
+            "lang/eval",
+            "lang/fuzz",
+        ],
+    ),
     ("run/connect", &["lang/text", "lang/finding", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("run/workspace", &["lang/text", "lang/value", "lang/plan"]),
     (
@@ -83,6 +97,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/drift",
             "lang/doc",
             "lang/fuzz",
+            "lang/suite",
             "run/connect",
             "run/workspace",
             "run/engine",

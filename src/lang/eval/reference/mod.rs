@@ -63,6 +63,7 @@ struct Interpreter<'a> {
     frames: Vec<Frame<'a>>,
     output: Output,
     troubles: Vec<Trouble>,
+    hits: Vec<Hit>,
 }
 
 /// An outcome with what went wrong on the way.
@@ -71,6 +72,34 @@ pub struct Watched {
     pub outcome: Outcome,
     /// Failures that no checked plan has, also where an `on fail` covers them.
     pub troubles: Vec<Trouble>,
+    /// What was taken on the way, in order.
+    pub hits: Vec<Hit>,
+}
+
+/// A part of the plan that gave a value, or was asked for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The rule or note that it served; `None` in a `where`.
+    pub rule: Option<RuleId>,
+    /// What was taken.
+    pub taken: Taken,
+    /// The line of the plan that says so, from 1.
+    pub line: u32,
+}
+
+/// What was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Taken {
+    /// The value of the rule.
+    Value,
+    /// Its `else`, by its number from 0.
+    Else(u16),
+    /// Its `on fail`.
+    OnFail,
+    /// A row of a table, by the table's index; `None` for its `unseen`.
+    Row(u16, Option<String>),
+    /// A row of a pipeline, likewise.
+    StageRow(u16, Option<String>),
 }
 
 /// A failure that no checked plan has.
@@ -101,12 +130,12 @@ pub fn watched(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>])
         Ok(()) => Outcome::Record(std::mem::take(&mut interpreter.output)),
         Err(end) => interpreter.outcome(end),
     };
-    Watched { outcome, troubles: interpreter.troubles }
+    Watched { outcome, troubles: interpreter.troubles, hits: interpreter.hits }
 }
 
 impl<'a> Interpreter<'a> {
     fn new(plan: &'a Plan) -> Self {
-        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), troubles: vec![] }
+        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), troubles: vec![], hits: vec![] }
     }
 
     fn record(&mut self, index: usize, record: &[Value], folded: &[Folded<'_>]) -> Result<()> {
@@ -222,6 +251,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    fn hit(&mut self, taken: Taken, line: u32) {
+        self.hits.push(Hit { rule: self.rule, taken, line });
+    }
+
     fn trouble(&mut self, why: &str, by_type: bool) {
         self.troubles.push(Trouble { rule: self.rule, why: why.to_owned(), by_type });
     }
@@ -246,9 +279,13 @@ impl<'a> Interpreter<'a> {
                 self.value(&rule.value, view)?
             };
         }
-        let mut arms = rule.otherwise.iter();
+        if value != Value::Absent {
+            self.hit(Taken::Value, rule.line);
+        }
+        let mut arms = rule.otherwise.iter().enumerate();
         while value == Value::Absent {
-            let Some(arm) = arms.next() else { break };
+            let Some((number, arm)) = arms.next() else { break };
+            self.hit(Taken::Else(number as u16), rule.line);
             value = self.arm(arm, view, rule.line, &reason::no_value(&self.name()))?;
             if !matches!(arm, Arm::Value { .. }) {
                 break;
@@ -292,6 +329,7 @@ impl<'a> Interpreter<'a> {
             return Err(End::Failure(why.to_owned()));
         };
         *inner = true;
+        self.hit(Taken::OnFail, line);
         let result = self.arm(arm, view, line, &what);
         self.frames.iter_mut().last().into_iter().for_each(|inner| inner.failing = false);
         match result {
