@@ -85,6 +85,10 @@ impl<'p> World<'p> {
         world
     }
 
+    pub(super) fn plan(&self) -> &'p Plan {
+        self.plan
+    }
+
     fn key(&self, from: usize, slot: u16) -> String {
         let value = self.given[from].record.get(usize::from(slot));
         value.map(|value| value.to_text().into_owned()).unwrap_or_default()
