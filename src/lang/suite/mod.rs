@@ -21,12 +21,13 @@ use crate::lang::plan::Plan;
 use crate::lang::schema::Schema;
 use crate::lang::syntax::ast::{self, ExpectKind, Item};
 use crate::lang::text::{SourceText, Span};
+use crate::lang::value::Record;
 
 pub use compare::Mismatch;
 pub use coverage::{Coverage, Part, coverage};
 
 use typed::Typer;
-use world::World;
+use world::{GivenRecord, World};
 
 /// A spec with what its tests are typed by.
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +185,11 @@ pub fn run(input: Input<'_>, wanted: &dyn Fn(&str) -> bool) -> Run {
         }
     }
     done
+}
+
+/// Runs a record through its maps for what it exercises: golden files count towards coverage too.
+pub fn exercise(plan: &Plan, object: &str, record: Record, exercised: &mut Exercised) {
+    World::run(plan, vec![GivenRecord { object: object.to_owned(), record }], exercised);
 }
 
 fn one(input: Input<'_>, plan: &Plan, test: &ast::Test, exercised: &mut Exercised) -> Tested {
