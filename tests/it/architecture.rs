@@ -60,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/syntax",
             "lang/schema",
             "lang/plan",
+            "lang/check",
             "lang/eval",
             "lang/fuzz",
         ],

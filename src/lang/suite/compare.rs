@@ -157,6 +157,7 @@ pub(super) fn matches(wanted: &Value, got: &Value) -> bool {
         }
         (Value::Ref(a), Value::Ref(b)) => a.key == b.key && (a.map == b.map || b.others.contains(&a.map)),
         (Value::Instant(a), Value::Instant(b)) => a.at == b.at,
+        (Value::Text(a), Value::Name(b)) => b.to_string() == a.as_str(),
         (wanted, got) => match (wanted.as_decimal(), got.as_decimal()) {
             (Some(a), Some(b)) => a == b,
             _ => wanted == got,

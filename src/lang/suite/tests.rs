@@ -339,6 +339,47 @@ fn records_are_typed() {
     assert!(case(circle).findings.iter().any(|f| f.contains("E0215")));
 }
 
+/// The example below a heading of a code's page.
+fn example<'p>(page: &'p str, heading: &str) -> &'p str {
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n\n```text\n")).expect("an example");
+    rest.split_once("```").expect("an end").0
+}
+
+/// Checks and runs a text against the sample schemas; codes of what is found.
+fn sample(text: &str) -> Vec<&'static str> {
+    use crate::lang::check::{self, sample_schema};
+    let text = SourceText::new("page.b2n", text);
+    let (spec, found) = parse(&text);
+    assert!(found.is_empty(), "{found:?}");
+    let (source, target) = (sample_schema::source(), sample_schema::target());
+    let checked = check::check(&check::Input {
+        spec: &spec,
+        text: &text,
+        source: Some(&source),
+        target: Some(&target),
+        source_hash: "s",
+        target_hash: "t",
+        source_name: "s",
+        target_name: "t",
+        today: sample_schema::TAKEN,
+        broken: &[],
+    });
+    let plan = checked.plan.as_ref();
+    let input = Input { spec: &spec, text: &text, plan, source: &source, target: &target };
+    let found = check(input);
+    let failed = run(input, &|_| true).tests.into_iter().flat_map(|test| test.findings());
+    found.into_iter().chain(failed).map(|finding| finding.code.as_str()).collect()
+}
+
+#[test]
+fn pages_of_codes_show_what_they_speak_of() {
+    for code in [codes::UNKNOWN_FIXTURE, codes::FIXTURE_VALUE, codes::FIXTURE_INCOMPLETE, codes::TEST_FAILS] {
+        let (bad, good) = (sample(example(code.page(), "Bad")), sample(example(code.page(), "Good")));
+        assert!(bad.contains(&code.as_str()), "{code}: {bad:?}");
+        assert!(good.is_empty(), "{code}: {good:?}");
+    }
+}
+
 proptest! {
     /// What comes out is what the test expects; with any one field changed, that field is named.
     #[test]

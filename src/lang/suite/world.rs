@@ -4,6 +4,7 @@
 //! as one that arrived. Keys stand in for the ids that the destination would give.
 
 use super::Exercised;
+use super::compare::rules_of;
 use crate::lang::eval::reference::{self, Hit};
 use crate::lang::eval::{Fold, Folded, Outcome, Output, Route, key_order};
 use crate::lang::plan::{Arm, Expr, Plan, SplitHow, SplitTo};
@@ -262,7 +263,7 @@ impl<'p> World<'p> {
             let Some(lost) = links_of(value).into_iter().find(|link| self.is_lost(link)).cloned() else {
                 continue;
             };
-            let rules = crate::lang::suite::compare::rules_of(plan, map, target);
+            let rules = rules_of(plan, map, target);
             let found = rules.into_iter().find_map(|id| Some((id, id.find(plan, map)?)));
             let Some((id, rule)) = found else { continue };
             let name = &plan.maps[map].targets[target].name;
@@ -345,8 +346,9 @@ fn without(value: Value, lost: &RefValue, instead: &Value) -> Value {
         Value::Ref(link) if *link == *lost => instead.clone(),
         Value::Item(mut item) => {
             let had_value = !item.value.is_absent();
-            item.value = without(item.value, lost, instead);
-            item.attrs = item.attrs.into_iter().map(|attr| without(attr, lost, instead)).collect();
+            item.value = without(std::mem::take(&mut item.value), lost, instead);
+            let attrs = std::mem::take(&mut item.attrs);
+            item.attrs = attrs.into_iter().map(|attr| without(attr, lost, instead)).collect();
             // An element goes with its value; a line of columns stays.
             if had_value && item.value.is_absent() { Value::Absent } else { Value::Item(item) }
         }
