@@ -91,9 +91,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let coverage = args.coverage.then(|| suite::coverage(plan, &done.exercised));
     let passed = outcomes.iter().filter(|outcome| outcome.passes).count();
-    let under = coverage.as_ref().zip(args.fail_under).is_some_and(|(coverage, least)| {
-        coverage.per_cent() < least
-    });
+    let under =
+        coverage.as_ref().zip(args.fail_under).is_some_and(|(coverage, least)| coverage.per_cent() < least);
     let failed = passed < outcomes.len() || under;
     print(args, terminal, &mut project, &outcomes, findings, coverage.as_ref());
     Ok(ExitCode::from(u8::from(failed)))
@@ -345,7 +344,8 @@ fn produced(
     }
     let decoder = connect::decoder(&plan.source.connector, source, object)
         .map_err(|why| Wrong::Failure(Failure::usage(why)))?;
-    for line in records.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace)) {
+    for line in records.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace))
+    {
         // A line that cannot be read is told among the lines that come out.
         if let Ok(record) = decoder.decode(line) {
             suite::exercise(plan, object, record, exercised);

@@ -85,8 +85,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// What becomes of these lines in one map, a line each.
 pub(super) fn lines(ready: Ready, map: &str, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let args =
-        Args { spec: SpecArgs { spec: PathBuf::new() }, map: map.to_owned(), with: Vec::new() };
+    let args = Args { spec: SpecArgs { spec: PathBuf::new() }, map: map.to_owned(), with: Vec::new() };
     Ok(Job::new(ready, &args)?.batch(&Batch { first: 1, lines: input }).out)
 }
 

@@ -37,9 +37,7 @@ pub(super) fn rules_of(plan: &Plan, map: usize, target: usize) -> Vec<RuleId> {
     let Some(item) = plan.maps.get(map) else { return Vec::new() };
     let writes = |rules: &[crate::lang::plan::Rule], flatten| {
         let fitting = rules.iter().enumerate().filter(|(_, rule)| usize::from(rule.target) == target);
-        fitting
-            .map(|(rule, _)| RuleId { flatten, note: false, rule: rule as u16 })
-            .collect::<Vec<RuleId>>()
+        fitting.map(|(rule, _)| RuleId { flatten, note: false, rule: rule as u16 }).collect::<Vec<RuleId>>()
     };
     let mut found = writes(&item.rules, None);
     for (index, flatten) in plan.flattens.iter().enumerate() {
@@ -153,7 +151,9 @@ pub(super) fn matches(wanted: &Value, got: &Value) -> bool {
         }
         (wanted, Value::Item(item)) if !item.value.is_absent() => matches(wanted, &item.value),
         (Value::Stage(a), Value::Stage(b)) => {
-            (a.pipeline.is_empty() || a.pipeline == b.pipeline) && a.stage == b.stage && a.outcome == b.outcome
+            (a.pipeline.is_empty() || a.pipeline == b.pipeline)
+                && a.stage == b.stage
+                && a.outcome == b.outcome
         }
         (Value::Ref(a), Value::Ref(b)) => a.key == b.key && (a.map == b.map || b.others.contains(&a.map)),
         (Value::Instant(a), Value::Instant(b)) => a.at == b.at,

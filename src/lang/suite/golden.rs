@@ -48,7 +48,8 @@ fn differ(line: usize, path: String, a: Option<&Json>, b: Option<&Json>, changes
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match (a, b) {
         (Some(Json::Object(a)), Some(Json::Object(b))) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
+            let mut keys: Vec<&String> =
+                a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))).collect();
             keys.sort();
             for key in keys {
                 differ(line, below(key), a.get(key), b.get(key), changes);
@@ -88,10 +89,7 @@ mod tests {
         assert_eq!(compare(golden, &same), Ok(vec![]));
         let other = [json!({"c": 1, "a": {"b": [1, 3]}}), json!({"c": 2}), json!({"d": 1})];
         let shown: Vec<String> = compare(golden, &other).unwrap().iter().map(Change::to_string).collect();
-        assert_eq!(
-            shown,
-            ["line 1, `a.b[1]`: expected 2, got 3", "line 3: expected nothing, got {\"d\":1}"]
-        );
+        assert_eq!(shown, ["line 1, `a.b[1]`: expected 2, got 3", "line 3: expected nothing, got {\"d\":1}"]);
         assert!(compare("{\n", &[]).unwrap_err().starts_with("line 1: "));
     }
 

@@ -119,7 +119,9 @@ fn target() -> Schema {
 
 /// A plan as the checker would make it of the maps that these tests speak of.
 fn plan() -> Plan {
-    use crate::lang::plan::{Arm, Expr, Filter, Map, Pipeline, Rule, StageRow, StageTo, Table, TableRow, Target};
+    use crate::lang::plan::{
+        Arm, Expr, Filter, Map, Pipeline, Rule, StageRow, StageTo, Table, TableRow, Target,
+    };
     let slot = |object: &str, field: &str| {
         Expr::Slot(source().object(object).expect("an object").slot(field).expect("a field") as u16)
     };
@@ -129,8 +131,7 @@ fn plan() -> Plan {
         object.fields.into_iter().map(target).collect()
     };
     let rule = |target: u16, value: Expr, line: u32| Rule { target, value, line, ..Rule::default() };
-    let industry =
-        Expr::Lookup { table: 0, key: Box::new(slot("company", "INDUSTRY")) };
+    let industry = Expr::Lookup { table: 0, key: Box::new(slot("company", "INDUSTRY")) };
     let row = |value: &str, line| TableRow {
         arm: Arm::Value { value: Box::new(Expr::Const(Value::text(value))), flag: None },
         line,
@@ -158,10 +159,7 @@ fn plan() -> Plan {
         }),
         targets: targets("Account"),
         rules: vec![
-            Rule {
-                otherwise: vec![Arm::Flag("no industry".to_owned())],
-                ..rule(0, industry, 4)
-            },
+            Rule { otherwise: vec![Arm::Flag("no industry".to_owned())], ..rule(0, industry, 4) },
             rule(1, slot("company", "TITLE"), 5),
             rule(2, slot("company", "PHONE"), 6),
             rule(3, slot("company", "TURNOVER"), 7),
@@ -202,7 +200,8 @@ fn plan() -> Plan {
         maps: vec![company, deal],
         tables: vec![Table {
             name: "industries".to_owned(),
-            rows: [("IT".to_owned(), row("Technology", 21)), ("BANKING".to_owned(), row("Banking", 22))].into(),
+            rows: [("IT".to_owned(), row("Technology", 21)), ("BANKING".to_owned(), row("Banking", 22))]
+                .into(),
             unseen: Arm::Flag("a new industry".to_owned()),
             line: 20,
         }],
@@ -246,7 +245,8 @@ fn failures(text: &str) -> Vec<String> {
         .collect()
 }
 
-const HEAD: &str = "edition 2026\nfixture pumps = company { ID: 7, TITLE: \"Pumps\", INDUSTRY: \"IT\", ..default }\n";
+const HEAD: &str =
+    "edition 2026\nfixture pumps = company { ID: 7, TITLE: \"Pumps\", INDUSTRY: \"IT\", ..default }\n";
 
 fn test(lines: &str) -> String {
     format!("{HEAD}test \"it\" {{\n{lines}\n}}\n")
@@ -278,7 +278,10 @@ fn what_comes_out_is_compared_field_by_field() {
 fn what_is_not_written_is_expected_too() {
     let none: [String; 0] = [];
     let own = "  given company { TITLE: \"own\", ..pumps }\n";
-    assert_eq!(failures(&test(&format!("{own}  expect no Account\n  expect skip \"the own company\""))), none);
+    assert_eq!(
+        failures(&test(&format!("{own}  expect no Account\n  expect skip \"the own company\""))),
+        none
+    );
     assert_eq!(failures(&test(&format!("{own}  expect Account {{ .. }}"))), ["no `Account` is written"]);
     let absent = "  given company { INDUSTRY: absent, ..pumps }\n";
     assert_eq!(failures(&test(&format!("{absent}  expect flag \"no industry\""))), none);

@@ -76,13 +76,10 @@ impl<'a> Typer<'a> {
         let first = self.fixtures.get(fixture.name.value.as_str()).map(|first| first.name.span);
         if let Some(first) = first.filter(|first| *first != fixture.name.span) {
             self.findings.push(
-                Finding::new(
-                    codes::DUPLICATE_ITEM,
-                    format!("fixture `{}` stands twice", fixture.name.value),
-                )
-                .at(fixture.name.span, "the second one")
-                .and_at(first, "the first one")
-                .help("rename one of them"),
+                Finding::new(codes::DUPLICATE_ITEM, format!("fixture `{}` stands twice", fixture.name.value))
+                    .at(fixture.name.span, "the second one")
+                    .and_at(first, "the first one")
+                    .help("rename one of them"),
             );
         }
         self.source_record(&fixture.object.name, &fixture.record);
@@ -291,8 +288,7 @@ impl<'a> Typer<'a> {
         let mut fields = Vec::new();
         for field in &lit.fields {
             let Some((name, ty, attributes)) = self.target_field(object, &field.field) else { continue };
-            let place =
-                Place { side: Side::Target, object: &object.name, ty: &ty, attributes: &attributes };
+            let place = Place { side: Side::Target, object: &object.name, ty: &ty, attributes: &attributes };
             if let Some(value) = self.value(&field.value, place) {
                 fields.push((name, value));
             }
@@ -301,11 +297,7 @@ impl<'a> Typer<'a> {
     }
 
     /// A field of the destination, or a custom field that the plan makes.
-    fn target_field(
-        &mut self,
-        object: &'a Object,
-        coded: &Coded,
-    ) -> Option<(String, Type, Vec<Attribute>)> {
+    fn target_field(&mut self, object: &'a Object, coded: &Coded) -> Option<(String, Type, Vec<Attribute>)> {
         let wanted = coded.code.as_ref().or(coded.title.as_ref())?.value.as_str();
         if let Some(field) = object.field(wanted) {
             return Some((field.name.clone(), field.ty.clone(), field.attributes.clone()));
@@ -398,9 +390,7 @@ impl<'a> Typer<'a> {
 
     fn single(&mut self, lit: &ValueLit, place: Place<'_>) -> Option<Value> {
         match lit {
-            ValueLit::Absent(span) | ValueLit::List(_, span) => {
-                self.misfit(*span, "it as an element", place)
-            }
+            ValueLit::Absent(span) | ValueLit::List(_, span) => self.misfit(*span, "it as an element", place),
             ValueLit::User(who) => match place.ty.base {
                 Base::User | Base::AnyRef(_) => self.user(&who.value, who.span, place),
                 _ => self.misfit(who.span, "a user", place),
@@ -505,7 +495,10 @@ impl<'a> Typer<'a> {
         let (value, known) = match stage {
             StageTarget::Stage(name) => {
                 let known = pipelines().any(|p| p.stages.iter().any(|stage| stage.name == name.value));
-                (StageValue { pipeline: String::new(), stage: Some(name.value.clone()), outcome: None }, known)
+                (
+                    StageValue { pipeline: String::new(), stage: Some(name.value.clone()), outcome: None },
+                    known,
+                )
             }
             StageTarget::Outcome(kind, name) => {
                 let outcome = (*kind, name.value.clone());

@@ -135,7 +135,14 @@ pub fn watched(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>])
 
 impl<'a> Interpreter<'a> {
     fn new(plan: &'a Plan) -> Self {
-        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), troubles: vec![], hits: vec![] }
+        Interpreter {
+            plan,
+            rule: None,
+            frames: vec![],
+            output: Output::default(),
+            troubles: vec![],
+            hits: vec![],
+        }
     }
 
     fn record(&mut self, index: usize, record: &[Value], folded: &[Folded<'_>]) -> Result<()> {
