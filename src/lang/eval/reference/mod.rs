@@ -6,7 +6,7 @@ mod fold;
 
 use std::sync::Arc;
 
-pub use fold::{fold, orphan, route};
+pub use fold::{fold, orphan, route, routed, takes_part};
 use rust_decimal::Decimal;
 
 use super::{Flag, Folded, Outcome, Output, RuleId, reason};
@@ -60,6 +60,8 @@ struct Interpreter<'a> {
     plan: &'a Plan,
     /// Which rule of the plan; `None` in conditions.
     rule: Option<RuleId>,
+    /// Which rule of its `each` block, while one runs.
+    inner: Option<u16>,
     frames: Vec<Frame<'a>>,
     output: Output,
     troubles: Vec<Trouble>,
@@ -81,6 +83,8 @@ pub struct Watched {
 pub struct Hit {
     /// The rule or note that it served; `None` in a `where`.
     pub rule: Option<RuleId>,
+    /// Within that rule's `each` block: the rule of the line, by its index there.
+    pub inner: Option<u16>,
     /// What was taken.
     pub taken: Taken,
     /// The line of the plan that says so, from 1.
@@ -138,6 +142,7 @@ impl<'a> Interpreter<'a> {
         Interpreter {
             plan,
             rule: None,
+            inner: None,
             frames: vec![],
             output: Output::default(),
             troubles: vec![],
@@ -259,7 +264,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn hit(&mut self, taken: Taken, line: u32) {
-        self.hits.push(Hit { rule: self.rule, taken, line });
+        self.hits.push(Hit { rule: self.rule, inner: self.inner, taken, line });
     }
 
     fn trouble(&mut self, why: &str, by_type: bool) {
@@ -351,8 +356,9 @@ impl<'a> Interpreter<'a> {
     /// A line of an `each` block.
     fn line_of(&mut self, rules: &'a [Rule], columns: &'a [Target], view: &View<'_>) -> Result<Value> {
         let mut values: Vec<Value> = columns.iter().map(|_| Value::Absent).collect();
-        for rule in rules {
+        for (number, rule) in rules.iter().enumerate() {
             let column = &columns[usize::from(rule.target)];
+            let around = self.inner.replace(number as u16);
             self.frames.push(Frame {
                 name: column.name.clone(),
                 on_fail: rule.on_fail.as_ref(),
@@ -364,6 +370,7 @@ impl<'a> Interpreter<'a> {
                 other => other,
             };
             self.frames.pop();
+            self.inner = around;
             let value = value?;
             if values[usize::from(rule.target)] == Value::Absent {
                 values[usize::from(rule.target)] = fit(value, column);
