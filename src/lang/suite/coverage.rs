@@ -1,32 +1,76 @@
 //! Which rules, arms and rows the tests of a spec exercise.
 
-use super::Exercised;
+use std::collections::BTreeSet;
+
+use super::Input;
+use super::arms::Lines;
 use crate::lang::eval::RuleId;
-use crate::lang::eval::reference::Taken;
-use crate::lang::plan::{Plan, Rule, SplitHow};
+use crate::lang::eval::reference::{Hit, Taken};
+use crate::lang::plan::{Arm, Expr, Filter, Plan, Rule, SplitHow, Target};
 
-/// A rule as a key: flatten, whether it is a note, index.
-pub(super) type RuleKey = (Option<u16>, bool, u16);
+/// A rule of a map: flatten, whether it is a note, index; then the rule of its `each` block, if it is one.
+type RuleKey = (Option<u16>, bool, u16, Option<u16>);
 
-/// An arm of a rule.
+fn key(rule: RuleId, inner: Option<u16>) -> RuleKey {
+    (rule.flatten, rule.note, rule.rule, inner)
+}
+
+/// A part of a plan that can be taken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Rule(usize, RuleKey, ArmKey),
+    Row(u16, Option<String>),
+    StageRow(u16, Option<String>),
+    /// By its line.
+    SplitRow(u32),
+    /// The `else` of a `where`, of a map or a flatten, by its line.
+    LeftOut(u32),
+    Orphan(usize),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ArmKey {
+enum ArmKey {
     Value,
     Else(u16),
     OnFail,
+    OnUnmigrated,
 }
 
-pub(super) fn rule_key(rule: RuleId) -> RuleKey {
-    (rule.flatten, rule.note, rule.rule)
-}
+/// Parts of a plan that were taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exercised(BTreeSet<Key>);
 
-/// `None` for rows, which are counted apart.
-pub(super) fn arm_key(taken: &Taken) -> Option<ArmKey> {
-    match taken {
-        Taken::Value => Some(ArmKey::Value),
-        Taken::Else(number) => Some(ArmKey::Else(*number)),
-        Taken::OnFail => Some(ArmKey::OnFail),
-        Taken::Row(..) | Taken::StageRow(..) => None,
+impl Exercised {
+    /// Adds what others exercised.
+    pub fn merge(&mut self, other: Exercised) {
+        self.0.extend(other.0);
+    }
+
+    pub(super) fn hit(&mut self, map: usize, hit: &Hit) {
+        let arm = |arm| hit.rule.map(|rule| Key::Rule(map, key(rule, hit.inner), arm));
+        self.0.extend(match &hit.taken {
+            Taken::Value => arm(ArmKey::Value),
+            Taken::Else(number) => arm(ArmKey::Else(*number)),
+            Taken::OnFail => arm(ArmKey::OnFail),
+            Taken::Row(table, code) => Some(Key::Row(*table, code.clone())),
+            Taken::StageRow(pipeline, code) => Some(Key::StageRow(*pipeline, code.clone())),
+        });
+    }
+
+    pub(super) fn unmigrated(&mut self, map: usize, rule: RuleId, inner: Option<u16>) {
+        self.0.insert(Key::Rule(map, key(rule, inner), ArmKey::OnUnmigrated));
+    }
+
+    pub(super) fn split(&mut self, line: u32) {
+        self.0.insert(Key::SplitRow(line));
+    }
+
+    pub(super) fn left_out(&mut self, line: u32) {
+        self.0.insert(Key::LeftOut(line));
+    }
+
+    pub(super) fn orphan(&mut self, flatten: usize) {
+        self.0.insert(Key::Orphan(flatten));
     }
 }
 
@@ -62,73 +106,151 @@ impl Coverage {
         let (covered, all) = self.count(None);
         if all == 0 { 100.0 } else { covered as f64 * 100.0 / all as f64 }
     }
+
+    /// The parts whose line one says yes to.
+    #[must_use]
+    pub fn of(&self, line: impl Fn(u32) -> bool) -> Coverage {
+        Coverage { parts: self.parts.iter().filter(|part| line(part.line)).cloned().collect() }
+    }
 }
 
-/// Sets what was exercised against everything that a plan has. Rules of lines of `each` blocks are parts of theirs,
-/// and an `on unmigrated` is the engine's: neither is counted.
-pub fn coverage(plan: &Plan, exercised: &Exercised) -> Coverage {
-    let mut parts = Vec::new();
+/// Sets what was exercised against everything that a plan has.
+pub fn coverage(input: Input<'_>, plan: &Plan, exercised: &Exercised) -> Coverage {
+    let mut count = Count { plan, lines: Lines::new(input), exercised, parts: Vec::new() };
     for map in 0..plan.maps.len() {
-        let rules = |flatten, note, count: usize| {
-            (0..count).map(move |rule| RuleId { flatten, note, rule: rule as u16 })
+        count.map(map);
+    }
+    for (index, flatten) in plan.flattens.iter().enumerate() {
+        count.filter(&flatten.source, flatten.filter.as_ref());
+        let what = format!("{} orphan", flatten.source);
+        count.add("arm", what, flatten.orphan_line, Key::Orphan(index));
+    }
+    count.rows();
+    count.parts.sort_by_key(|part| (part.line, part.kind != "rule"));
+    Coverage { parts: count.parts }
+}
+
+struct Count<'a> {
+    plan: &'a Plan,
+    lines: Lines,
+    exercised: &'a Exercised,
+    parts: Vec<Part>,
+}
+
+impl Count<'_> {
+    fn add(&mut self, kind: &'static str, what: String, line: u32, key: Key) {
+        self.parts.push(Part { kind, what, line, covered: self.exercised.0.contains(&key) });
+    }
+
+    fn map(&mut self, map: usize) {
+        let plan = self.plan;
+        let item = &plan.maps[map];
+        self.filter(&item.name, item.filter.as_ref());
+        let mut of = |flatten: Option<u16>, rules: usize, notes: usize| {
+            for (note, count) in [(false, rules), (true, notes)] {
+                for rule in 0..count {
+                    let id = RuleId { flatten, note, rule: rule as u16 };
+                    if let Some(rule) = id.find(plan, map) {
+                        self.rule(map, id, None, &id.id(plan, map), rule);
+                    }
+                }
+            }
         };
-        let own = &plan.maps[map];
-        let mut ids: Vec<RuleId> =
-            rules(None, false, own.rules.len()).chain(rules(None, true, own.notes.len())).collect();
+        of(None, item.rules.len(), item.notes.len());
         for (index, flatten) in plan.flattens.iter().enumerate() {
             if usize::from(flatten.into) == map {
-                let at = Some(index as u16);
-                ids.extend(rules(at, false, flatten.rules.len()));
-                ids.extend(rules(at, true, flatten.notes.len()));
-            }
-        }
-        for id in ids {
-            if let Some(rule) = id.find(plan, map) {
-                of_rule(plan, map, id, rule, exercised, &mut parts);
+                of(Some(index as u16), flatten.rules.len(), flatten.notes.len());
             }
         }
     }
-    let row = |what: String, line, covered| Part { kind: "row", what, line, covered };
-    for (index, table) in plan.tables.iter().enumerate() {
-        let taken = |code: Option<&String>| exercised.rows.contains(&(index as u16, code.cloned()));
-        for (code, at) in &table.rows {
-            parts.push(row(format!("{} \"{code}\"", table.name), at.line, taken(Some(code))));
+
+    fn filter(&mut self, name: &str, filter: Option<&Filter>) {
+        if let Some(filter) = filter {
+            self.add("arm", format!("{name} where, left out"), filter.line, Key::LeftOut(filter.line));
         }
-        parts.push(row(format!("{} unseen", table.name), table.line, taken(None)));
     }
-    for (index, pipeline) in plan.pipelines.iter().enumerate() {
-        let taken = |code: Option<&String>| exercised.stages.contains(&(index as u16, code.cloned()));
-        for (code, at) in &pipeline.rows {
-            parts.push(row(format!("{} \"{code}\"", pipeline.name), at.line, taken(Some(code))));
+
+    fn rule(&mut self, map: usize, id: RuleId, inner: Option<u16>, name: &str, rule: &Rule) {
+        let plan = self.plan;
+        let at = |arm| Key::Rule(map, key(id, inner), arm);
+        self.add("rule", name.to_owned(), rule.line, at(ArmKey::Value));
+        for number in 0..rule.otherwise.len() as u16 {
+            let nth = if rule.otherwise.len() > 1 { format!(" {}", number + 1) } else { String::new() };
+            let line = self.lines.of(plan, &Taken::Else(number), rule.line);
+            self.add("arm", format!("{name} else{nth}"), line, at(ArmKey::Else(number)));
         }
-        parts.push(row(format!("{} unseen", pipeline.name), pipeline.line, taken(None)));
-    }
-    for split in &plan.splits {
-        let what = |line: u32| format!("split {} line {}", split.source, plan.place(line).1);
-        let mut lines: Vec<u32> = match &split.how {
-            SplitHow::When(rows) => rows.iter().map(|row| row.line).collect(),
-            SplitHow::Value { rows, unseen, .. } => {
-                rows.values().map(|row| row.line).chain([unseen.line]).collect()
+        if rule.on_fail.is_some() {
+            let line = self.lines.of(plan, &Taken::OnFail, rule.line);
+            self.add("arm", format!("{name} on fail"), line, at(ArmKey::OnFail));
+        }
+        if rule.on_unmigrated.is_some() {
+            let line = self.lines.of_unmigrated(rule.line);
+            self.add("arm", format!("{name} on unmigrated"), line, at(ArmKey::OnUnmigrated));
+        }
+        if inner.is_none() {
+            for (index, (column, rule)) in block_of(rule).into_iter().enumerate() {
+                self.rule(map, id, Some(index as u16), &format!("{name}.{column}"), rule);
             }
-        };
-        lines.sort_unstable();
-        lines.dedup();
-        parts.extend(lines.into_iter().map(|at| row(what(at), at, exercised.splits.contains(&at))));
+        }
     }
-    parts.sort_by_key(|part| part.line);
-    Coverage { parts }
+
+    fn rows(&mut self) {
+        let plan = self.plan;
+        for (index, table) in plan.tables.iter().enumerate() {
+            let index = index as u16;
+            for (code, row) in &table.rows {
+                let what = format!("{} \"{code}\"", table.name);
+                self.add("row", what, row.line, Key::Row(index, Some(code.clone())));
+            }
+            let line = self.lines.of(plan, &Taken::Row(index, None), table.line);
+            self.add("row", format!("{} unseen", table.name), line, Key::Row(index, None));
+        }
+        for (index, pipeline) in plan.pipelines.iter().enumerate() {
+            let index = index as u16;
+            for (code, row) in &pipeline.rows {
+                let what = format!("{} \"{code}\"", pipeline.name);
+                self.add("row", what, row.line, Key::StageRow(index, Some(code.clone())));
+            }
+            let line = self.lines.of(plan, &Taken::StageRow(index, None), pipeline.line);
+            self.add("row", format!("{} unseen", pipeline.name), line, Key::StageRow(index, None));
+        }
+        for split in &plan.splits {
+            let mut lines: Vec<u32> = match &split.how {
+                SplitHow::When(rows) => rows.iter().map(|row| row.line).collect(),
+                SplitHow::Value { rows, unseen, .. } => {
+                    rows.values().map(|row| row.line).chain([unseen.line]).collect()
+                }
+            };
+            lines.sort_unstable();
+            lines.dedup();
+            for (number, line) in lines.into_iter().enumerate() {
+                let what = format!("split {} row {}", split.source, number + 1);
+                self.add("row", what, line, Key::SplitRow(line));
+            }
+        }
+    }
 }
 
-fn of_rule(plan: &Plan, map: usize, id: RuleId, rule: &Rule, exercised: &Exercised, parts: &mut Vec<Part>) {
-    let taken = |arm| exercised.rules.contains(&(map, rule_key(id), arm));
-    let name = id.id(plan, map);
-    let arm = |what, covered| Part { kind: "arm", what, line: rule.line, covered };
-    parts.push(Part { kind: "rule", what: name.clone(), line: rule.line, covered: taken(ArmKey::Value) });
-    for number in 0..rule.otherwise.len() {
-        let nth = if rule.otherwise.len() > 1 { format!(" {}", number + 1) } else { String::new() };
-        parts.push(arm(format!("{name} else{nth}"), taken(ArmKey::Else(number as u16))));
+/// The rules of a rule's `each` block with the names of their columns, wherever in the rule it stands.
+pub(super) fn block_of(rule: &Rule) -> Vec<(&str, &Rule)> {
+    let Some((columns, rules)) =
+        lines_of(&rule.value).or_else(|| rule.otherwise.iter().find_map(lines_of_arm))
+    else {
+        return Vec::new();
+    };
+    rules.iter().map(|rule| (columns[usize::from(rule.target)].name.as_str(), rule)).collect()
+}
+
+fn lines_of(value: &Expr) -> Option<(&[Target], &[Rule])> {
+    match value {
+        Expr::EachLine { columns, rules, .. } => Some((columns, rules)),
+        _ => None,
     }
-    if rule.on_fail.is_some() {
-        parts.push(arm(format!("{name} on fail"), taken(ArmKey::OnFail)));
+}
+
+fn lines_of_arm(arm: &Arm) -> Option<(&[Target], &[Rule])> {
+    match arm {
+        Arm::Value { value, .. } => lines_of(value),
+        _ => None,
     }
 }

@@ -1,21 +1,21 @@
 //! Tests of a spec: typed fixtures, what they are expected to become, and what of the plan they exercise.
 //!
 //! [`typed`] reads records in braces against the schemas, [`world`] runs them, [`compare`] tells expected from actual,
-//! [`rows`] makes a record for every row, [`golden`] compares lines of JSON, [`coverage`] counts. Knows no file, no
-//! clock and no connector: golden lines are handed in.
+//! [`spell`] writes values as a spec would, [`arms`] knows where arms stand, [`rows`] makes a record for every row,
+//! [`golden`] compares lines of JSON, [`coverage`] counts. Knows no file, no clock and no connector: golden lines are
+//! handed in.
 
+mod arms;
 mod compare;
 mod coverage;
 pub mod golden;
 mod rows;
+mod spell;
 #[cfg(test)]
 mod tests;
 mod typed;
 mod world;
 
-use std::collections::BTreeSet;
-
-use crate::lang::eval::reference::Taken;
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::plan::Plan;
 use crate::lang::schema::Schema;
@@ -23,8 +23,8 @@ use crate::lang::syntax::ast::{self, ExpectKind, Item};
 use crate::lang::text::{SourceText, Span};
 use crate::lang::value::Record;
 
-pub use compare::Mismatch;
-pub use coverage::{Coverage, Part, coverage};
+pub use compare::{Giver, Mismatch};
+pub use coverage::{Coverage, Exercised, Part, coverage};
 
 use typed::Typer;
 use world::{GivenRecord, World};
@@ -51,6 +51,8 @@ pub struct Tested {
     pub name: String,
     /// Where it stands.
     pub span: Span,
+    /// Whether it is a `test every row`.
+    pub every_row: bool,
     /// How many expectations, or rows, it has.
     pub checks: usize,
     /// What was not as expected; empty where it passes.
@@ -91,45 +93,6 @@ pub struct Failure {
     pub notes: Vec<String>,
 }
 
-/// Parts of a plan that were taken: by map and rule, and rows by the line that they stand on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exercised {
-    /// Rules and their arms.
-    rules: BTreeSet<(usize, coverage::RuleKey, coverage::ArmKey)>,
-    /// Rows of tables.
-    rows: BTreeSet<(u16, Option<String>)>,
-    /// Rows of pipelines.
-    stages: BTreeSet<(u16, Option<String>)>,
-    /// Rows of splits, by their lines.
-    splits: BTreeSet<u32>,
-}
-
-impl Exercised {
-    /// Adds what others exercised.
-    pub fn merge(&mut self, other: Exercised) {
-        self.rules.extend(other.rules);
-        self.rows.extend(other.rows);
-        self.stages.extend(other.stages);
-        self.splits.extend(other.splits);
-    }
-
-    fn hit(&mut self, map: usize, hit: &crate::lang::eval::reference::Hit) {
-        match &hit.taken {
-            Taken::Row(table, code) => {
-                self.rows.insert((*table, code.clone()));
-            }
-            Taken::StageRow(pipeline, code) => {
-                self.stages.insert((*pipeline, code.clone()));
-            }
-            taken => {
-                if let (Some(rule), Some(arm)) = (hit.rule, coverage::arm_key(taken)) {
-                    self.rules.insert((map, coverage::rule_key(rule), arm));
-                }
-            }
-        }
-    }
-}
-
 /// What came of all tests of a spec, goldens apart.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -142,6 +105,11 @@ pub struct Run {
 /// What is wrong with the fixtures and tests of a spec before any of them runs.
 pub fn check(input: Input<'_>) -> Vec<Finding> {
     let mut typer = Typer::new(input);
+    let tests = input.spec.items.iter().filter_map(|item| match item {
+        Item::Test(test) => Some(test),
+        _ => None,
+    });
+    typer.named_once(&tests.collect::<Vec<_>>());
     for item in &input.spec.items {
         match item {
             Item::Fixture(fixture) => typer.fixture(fixture),
@@ -158,6 +126,7 @@ pub fn check(input: Input<'_>) -> Vec<Finding> {
                 }
             }
             Item::TestEveryRow(every) => typer.rows_named(every),
+            Item::Golden(golden) => typer.golden(golden),
             _ => {}
         }
     }
@@ -188,20 +157,20 @@ pub fn run(input: Input<'_>, wanted: &dyn Fn(&str) -> bool) -> Run {
 }
 
 /// Runs a record through its maps for what it exercises: golden files count towards coverage too.
-pub fn exercise(plan: &Plan, object: &str, record: Record, exercised: &mut Exercised) {
-    World::run(plan, vec![GivenRecord { object: object.to_owned(), record }], exercised);
+pub fn exercise(input: Input<'_>, plan: &Plan, object: &str, record: Record, exercised: &mut Exercised) {
+    World::run(input, plan, vec![GivenRecord { object: object.to_owned(), record }], exercised);
 }
 
 fn one(input: Input<'_>, plan: &Plan, test: &ast::Test, exercised: &mut Exercised) -> Tested {
     let mut typer = Typer::new(input);
     let records = test.given.iter().filter_map(|given| typer.given(given)).collect();
-    let world = World::run(plan, records, exercised);
+    let world = World::run(input, plan, records, exercised);
     let mut failures = Vec::new();
     for expect in &test.expect {
         let failure = match &expect.kind {
             ExpectKind::Record(object, record) => {
                 let expected = typer.expected(object, record);
-                expected.and_then(|expected| compare::record(&world, plan, &expected, expect.span))
+                expected.and_then(|expected| compare::record(&world, &expected, expect.span))
             }
             kind => compare::other(&world, kind, expect.span),
         };
@@ -222,5 +191,11 @@ fn one(input: Input<'_>, plan: &Plan, test: &ast::Test, exercised: &mut Exercise
             notes: vec!["add a line such as `expect Lead { .. }`".to_owned()],
         });
     }
-    Tested { name: test.name.value.clone(), span: test.name.span, checks: test.expect.len(), failures }
+    Tested {
+        name: test.name.value.clone(),
+        span: test.name.span,
+        every_row: false,
+        checks: test.expect.len(),
+        failures,
+    }
 }

@@ -1,5 +1,8 @@
 //! Tests of tests.
 
+mod examples;
+mod reports;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -225,6 +228,7 @@ fn plan() -> Plan {
 struct Case {
     findings: Vec<String>,
     run: Run,
+    coverage: Coverage,
 }
 
 fn case(text: &str) -> Case {
@@ -234,7 +238,9 @@ fn case(text: &str) -> Case {
     let (plan, source, target) = (plan(), source(), target());
     let input = Input { spec: &spec, text: &text, plan: Some(&plan), source: &source, target: &target };
     let findings = check(input).iter().map(|f| format!("{} {}", f.code, f.message)).collect();
-    Case { findings, run: run(input, &|_| true) }
+    let run = run(input, &|_| true);
+    let coverage = coverage(input, &plan, &run.exercised);
+    Case { findings, run, coverage }
 }
 
 fn failures(text: &str) -> Vec<String> {
@@ -266,12 +272,12 @@ fn what_comes_out_is_compared_field_by_field() {
         [
             "no `Account` is like this",
             "`name`: expected \"Saws\", got \"Pumps\" (the rule's value, :5)",
-            "`industry`: expected \"Banking\", got \"Technology\" (row \"IT\" of `industries`, :21)",
+            "`industry`: expected \"Banking\", got \"Technology\" (the rule's value, :4; row \"IT\" of `industries`, :21)",
         ]
     );
     let closed = failures(&test(&format!("{given}  expect Account {{ name: \"Pumps\" }}")));
     assert_eq!(closed.len(), 2, "{closed:?}");
-    assert!(closed[1].starts_with("`industry`: expected nothing, got \"Technology\""), "{closed:?}");
+    assert!(closed[1].starts_with("`industry`: expected absent, got \"Technology\""), "{closed:?}");
 }
 
 #[test]
@@ -314,7 +320,7 @@ fn every_row_is_reached_or_told() {
     assert_eq!(done.findings, Vec::<String>::new());
     let told: Vec<String> = done.run.tests[0].failures.iter().map(|f| f.message.clone()).collect();
     assert_eq!((told, done.run.tests[0].checks), (vec![], 3));
-    let coverage = coverage(&plan(), &done.run.exercised);
+    let coverage = done.coverage;
     let rows: Vec<bool> =
         coverage.parts.iter().filter(|p| p.what.starts_with("industries")).map(|p| p.covered).collect();
     assert_eq!(rows, [true, true, true]);
@@ -344,7 +350,7 @@ fn records_are_typed() {
 
 /// The example below a heading of a code's page.
 fn example<'p>(page: &'p str, heading: &str) -> &'p str {
-    let (_, rest) = page.split_once(&format!("\n## {heading}\n\n```text\n")).expect("an example");
+    let (_, rest) = page.split_once(&format!("\n## {heading}\n\n```b2n\n")).expect("an example");
     rest.split_once("```").expect("an end").0
 }
 
@@ -392,9 +398,12 @@ proptest! {
         let record = Generator::new(&source).record(object, &mut Dice::of(seed, 0));
         let outcome = reference::run(&plan, 0, &record);
         let crate::lang::eval::Outcome::Record(output) = outcome else { return Ok(()) };
+        let (text, target) = (SourceText::new("test.b2n", "edition 2026\n"), target());
+        let (spec, _) = parse(&text);
+        let input = Input { spec: &spec, text: &text, plan: Some(&plan), source: &source, target: &target };
         let mut exercised = Exercised::default();
         let given = GivenRecord { object: "company".to_owned(), record };
-        let world = World::run(&plan, vec![given], &mut exercised);
+        let world = World::run(input, &plan, vec![given], &mut exercised);
         let names = plan.maps[0].targets.iter().map(|target| target.name.clone());
         let fields: Vec<(String, Value)> = names.zip(output.values).collect();
         let expected = |fields: Vec<(String, Value)>| typed::Expected {
@@ -402,12 +411,12 @@ proptest! {
             fields,
             open: false,
         };
-        let same = compare::record(&world, &plan, &expected(fields.clone()), Span::default());
+        let same = compare::record(&world, &expected(fields.clone()), Span::default());
         prop_assert!(same.is_none(), "{:?}", same);
         let mut other = fields;
         other[at].1 = Value::text("something that nothing gives");
         let name = other[at].0.clone();
-        let diff = compare::record(&world, &plan, &expected(other), Span::default()).expect("it differs").diff;
+        let diff = compare::record(&world, &expected(other), Span::default()).expect("it differs").diff;
         let named: Vec<&str> = diff.iter().map(|mismatch| mismatch.field.as_str()).collect();
         prop_assert_eq!(named, [name.as_str()]);
     }

@@ -1,360 +1,35 @@
-//! Records in braces against the schemas: names, values, what must be there.
-//!
-//! `..default` makes every unnamed field absent; one that the system always fills gets a plain value of its type (the
-//! first choice, the first stage, `no`, nought, a fixed day). A text has no plain value: it must be named.
-
-use std::collections::HashMap;
+//! Values in braces against the place that they stand in.
 
 use jiff::civil::date;
 use rust_decimal::Decimal;
 
-use super::Input;
-use super::world::GivenRecord;
-use crate::lang::finding::{Code, Finding, registry as codes};
+use super::{Side, Typer, nearest};
+use crate::lang::finding::registry as codes;
 use crate::lang::plan::OwnerHow;
-use crate::lang::schema::{Attribute, Field, Object, Schema, email_hash};
+use crate::lang::schema::{Attribute, Schema, email_hash};
+use crate::lang::suite::spell::anything;
 use crate::lang::syntax::ast::{
-    Coded, Expr, ExprKind, Fixture, Given, Item as AstItem, Name, OwnerWho, RecordLit, Rest, StageTarget,
-    TestEveryRow, TextPart, ValueLit,
+    Expr, ExprKind, Name, OwnerWho, RecordLit, Rest, StageTarget, TextPart, ValueLit,
 };
 use crate::lang::text::Span;
 use crate::lang::types::{Base, Type};
 use crate::lang::value::{
-    Currency, Instant, Item, Money, PersonName, Record, RefValue, StageValue, Value, parse,
+    Address, Currency, Instant, Item, Money, PersonName, RefValue, StageValue, Value, parse,
 };
-
-/// A record that a test expects.
-pub(super) struct Expected {
-    /// The destination object.
-    pub object: String,
-    /// Fields with what they must hold.
-    pub fields: Vec<(String, Value)>,
-    /// Whether other fields may hold anything.
-    pub open: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Source,
-    Target,
-}
-
-/// Types records of one spec.
-pub(super) struct Typer<'a> {
-    input: Input<'a>,
-    fixtures: HashMap<&'a str, &'a Fixture>,
-    pub findings: Vec<Finding>,
-    /// For keys that a record does not name.
-    keys: i64,
-}
 
 /// A place with what must stand there.
 #[derive(Clone, Copy)]
-struct Place<'p> {
-    side: Side,
+pub(super) struct Place<'p> {
+    pub side: Side,
     /// The object, for stages.
-    object: &'p str,
-    ty: &'p Type,
-    attributes: &'p [Attribute],
+    pub object: &'p str,
+    pub ty: &'p Type,
+    pub attributes: &'p [Attribute],
 }
 
-impl<'a> Typer<'a> {
-    pub(super) fn new(input: Input<'a>) -> Self {
-        let fixtures = input.spec.items.iter().filter_map(|item| match item {
-            AstItem::Fixture(fixture) => Some((fixture.name.value.as_str(), fixture)),
-            _ => None,
-        });
-        Typer { input, fixtures: fixtures.collect(), findings: Vec::new(), keys: 1_000_000 }
-    }
-
-    fn add(&mut self, code: Code, span: Span, message: String, label: &str, help: String) {
-        self.findings.push(Finding::new(code, message).at(span, label).help(help));
-    }
-
-    /// Types a fixture by itself.
-    pub(super) fn fixture(&mut self, fixture: &Fixture) {
-        let first = self.fixtures.get(fixture.name.value.as_str()).map(|first| first.name.span);
-        if let Some(first) = first.filter(|first| *first != fixture.name.span) {
-            self.findings.push(
-                Finding::new(codes::DUPLICATE_ITEM, format!("fixture `{}` stands twice", fixture.name.value))
-                    .at(fixture.name.span, "the second one")
-                    .and_at(first, "the first one")
-                    .help("rename one of them"),
-            );
-        }
-        self.source_record(&fixture.object.name, &fixture.record);
-    }
-
-    /// A given record, where it can be read; what is wrong with it is among the findings.
-    pub(super) fn given(&mut self, given: &Given) -> Option<GivenRecord> {
-        let name = &given.object.name;
-        match &given.record {
-            Some(record) => self.source_record(name, record),
-            None => {
-                let fixture = self.fixture_of(name)?;
-                // What is wrong with the fixture itself is said where it stands.
-                let before = self.findings.len();
-                let record = self.source_record(&fixture.object.name, &fixture.record);
-                self.findings.truncate(before);
-                record
-            }
-        }
-    }
-
-    fn fixture_of(&mut self, name: &Name) -> Option<&'a Fixture> {
-        if let Some(fixture) = self.fixtures.get(name.value.as_str()) {
-            return Some(fixture);
-        }
-        let meant = nearest(&name.value, self.fixtures.keys().copied());
-        let help = meant.unwrap_or_else(|| format!("add `fixture {} = OBJECT {{ … }}`", name.value));
-        self.add(
-            codes::UNKNOWN_FIXTURE,
-            name.span,
-            format!("no fixture `{}`", name.value),
-            "no such fixture",
-            help,
-        );
-        None
-    }
-
-    fn source_record(&mut self, name: &Name, lit: &RecordLit) -> Option<GivenRecord> {
-        let schema = self.input.source;
-        let Some(object) = schema.object(&name.value) else {
-            let meant = nearest(&name.value, schema.objects.iter().map(|object| object.name.as_str()));
-            let help = meant.unwrap_or_else(|| "name an object of the source's snapshot".to_owned());
-            let message = format!("the source has no object `{}`", name.value);
-            self.add(codes::UNKNOWN_OBJECT, name.span, message, "no such object", help);
-            return None;
-        };
-        let mut named: Vec<Option<Value>> = vec![None; object.fields.len()];
-        let derives = self.fill(object, lit, &mut named, &mut Vec::new())?;
-        let mut record: Record = Vec::with_capacity(named.len());
-        let mut missing = Vec::new();
-        for (slot, (field, value)) in object.fields.iter().zip(named).enumerate() {
-            record.push(match value {
-                Some(value) => {
-                    if value.is_absent() && !field.ty.optional {
-                        missing.push(field.name.as_str());
-                    }
-                    value
-                }
-                None if field.ty.optional => Value::Absent,
-                None if derives => match self.derived(object, field, slot) {
-                    Some(value) => value,
-                    None => {
-                        missing.push(field.name.as_str());
-                        Value::Absent
-                    }
-                },
-                None => {
-                    missing.push(field.name.as_str());
-                    Value::Absent
-                }
-            });
-        }
-        if !missing.is_empty() {
-            let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
-            self.add(
-                codes::FIXTURE_INCOMPLETE,
-                lit.span,
-                format!("a `{}` always has {}", object.name, names.join(", ")),
-                "this record lacks it",
-                if derives {
-                    "name the field with a value".to_owned()
-                } else {
-                    "name the field with a value, or end the record with `..default`".to_owned()
-                },
-            );
-        }
-        Some(GivenRecord { object: object.name.clone(), record })
-    }
-
-    /// Fills slots with what a record names, its own fields before those it takes over. Gives whether the rest is
-    /// derived; `None` where the chain of fixtures cannot be followed.
-    fn fill(
-        &mut self,
-        object: &'a Object,
-        lit: &RecordLit,
-        slots: &mut [Option<Value>],
-        chain: &mut Vec<String>,
-    ) -> Option<bool> {
-        let mut seen: Vec<usize> = Vec::new();
-        for field in &lit.fields {
-            let Some(slot) = self.slot(object, &field.field) else { continue };
-            if seen.contains(&slot) {
-                let message = format!("`{}` stands twice", object.fields[slot].name);
-                let help = "keep one of them".to_owned();
-                self.add(codes::DUPLICATE_ITEM, field.span, message, "the second one", help);
-                continue;
-            }
-            seen.push(slot);
-            let shape = &object.fields[slot];
-            let place = Place {
-                side: Side::Source,
-                object: &object.name,
-                ty: &shape.ty,
-                attributes: &shape.attributes,
-            };
-            let value = self.value(&field.value, place);
-            if slots[slot].is_none() {
-                // A value that does not fit is said once; the field is not missing for all that.
-                slots[slot] = Some(match value {
-                    Some(value) => value,
-                    None => self.derived(object, shape, slot).unwrap_or_else(|| Value::text("?")),
-                });
-            }
-        }
-        match &lit.rest {
-            Rest::None => Some(false),
-            Rest::Any(span) => {
-                let help = "write `..default`, or the name of a fixture after the dots".to_owned();
-                let message = "a given record says what it holds".to_owned();
-                self.add(codes::LINE_NOT_HERE, *span, message, "for `expect` only", help);
-                Some(true)
-            }
-            Rest::Of(name) if name.value == "default" => Some(true),
-            Rest::Of(name) => {
-                let fixture = self.fixture_of(name)?;
-                if chain.contains(&name.value) {
-                    let help = "let one of them end with `..default`".to_owned();
-                    let message = format!("fixture `{}` takes itself over", name.value);
-                    self.add(codes::UNKNOWN_FIXTURE, name.span, message, "the circle closes here", help);
-                    return None;
-                }
-                if fixture.object.name.value != object.name {
-                    let message = format!("fixture `{}` is no `{}`", name.value, object.name);
-                    let help = format!("it is a `{}`", fixture.object.name.value);
-                    self.add(codes::FIXTURE_VALUE, name.span, message, "of another object", help);
-                    return None;
-                }
-                chain.push(name.value.clone());
-                let before = self.findings.len();
-                let rest = self.fill(object, &fixture.record, slots, chain);
-                if rest.is_some() {
-                    self.findings.truncate(before);
-                }
-                rest
-            }
-        }
-    }
-
-    fn slot(&mut self, object: &Object, coded: &Coded) -> Option<usize> {
-        let found = match (&coded.code, &coded.title) {
-            (Some(code), _) => object.slot(&code.value),
-            (None, Some(title)) => {
-                object.fields.iter().position(|f| f.title.as_deref() == Some(title.value.as_str()))
-            }
-            (None, None) => None,
-        };
-        if found.is_none() {
-            let names = object.fields.iter().flat_map(|f| [Some(f.name.as_str()), f.title.as_deref()]);
-            self.unknown_field(&object.name, coded, names.flatten());
-        }
-        found
-    }
-
-    fn unknown_field<'n>(&mut self, object: &str, coded: &Coded, names: impl Iterator<Item = &'n str>) {
-        let wanted =
-            coded.code.as_ref().or(coded.title.as_ref()).map(|n| n.value.as_str()).unwrap_or_default();
-        let help = nearest(wanted, names).unwrap_or_else(|| "look the fields up in the snapshot".to_owned());
-        let message = format!("`{object}` has no field `{wanted}`");
-        self.add(codes::UNKNOWN_FIELD, coded.span, message, "no such field", help);
-    }
-
-    /// The destination object of this name.
-    pub(super) fn target_object(&mut self, name: &Name) -> Option<&'a Object> {
-        let schema = self.input.target;
-        let found = schema.object(&name.value);
-        if found.is_none() {
-            let meant = nearest(&name.value, schema.objects.iter().map(|object| object.name.as_str()));
-            let help = meant.unwrap_or_else(|| "name an object of the destination's snapshot".to_owned());
-            let message = format!("the destination has no object `{}`", name.value);
-            self.add(codes::UNKNOWN_OBJECT, name.span, message, "no such object", help);
-        }
-        found
-    }
-
-    /// An expected record.
-    pub(super) fn expected(&mut self, name: &Name, lit: &RecordLit) -> Option<Expected> {
-        let object = self.target_object(name)?;
-        let open = matches!(lit.rest, Rest::Any(_));
-        if let Rest::Of(rest) = &lit.rest
-            && rest.value != "default"
-        {
-            let help = "write `..` to let other fields hold anything".to_owned();
-            let message = "an expected record takes over no fixture".to_owned();
-            self.add(codes::LINE_NOT_HERE, rest.span, message, "for given records only", help);
-        }
-        let mut fields = Vec::new();
-        for field in &lit.fields {
-            let Some((name, ty, attributes)) = self.target_field(object, &field.field) else { continue };
-            let place = Place { side: Side::Target, object: &object.name, ty: &ty, attributes: &attributes };
-            if let Some(value) = self.value(&field.value, place) {
-                fields.push((name, value));
-            }
-        }
-        Some(Expected { object: object.name.clone(), fields, open })
-    }
-
-    /// A field of the destination, or a custom field that the plan makes.
-    fn target_field(&mut self, object: &'a Object, coded: &Coded) -> Option<(String, Type, Vec<Attribute>)> {
-        let wanted = coded.code.as_ref().or(coded.title.as_ref())?.value.as_str();
-        if let Some(field) = object.field(wanted) {
-            return Some((field.name.clone(), field.ty.clone(), field.attributes.clone()));
-        }
-        let plan = self.input.plan?;
-        let maps = plan.maps.iter().filter(|map| map.target == object.name);
-        let custom: Vec<_> = maps.flat_map(|map| &map.targets).filter(|target| target.custom).collect();
-        if let Some(target) = custom.iter().find(|target| target.name == wanted) {
-            return Some((target.name.clone(), target.ty.clone(), Vec::new()));
-        }
-        let names = object.fields.iter().map(|field| field.name.as_str());
-        self.unknown_field(&object.name, coded, names.chain(custom.iter().map(|t| t.name.as_str())));
-        None
-    }
-
-    /// Whether `test every row` names a table or a pipeline.
-    pub(super) fn rows_named(&mut self, every: &TestEveryRow) {
-        let names: Vec<&str> = self
-            .input
-            .spec
-            .items
-            .iter()
-            .filter_map(|item| match item {
-                AstItem::Table(table) => Some(table.name.value.as_str()),
-                AstItem::Pipeline(pipeline) => Some(pipeline.name.value.as_str()),
-                _ => None,
-            })
-            .collect();
-        if !names.contains(&every.name.value.as_str()) {
-            let help = nearest(&every.name.value, names.into_iter())
-                .unwrap_or_else(|| "name a `table` or a `pipeline` of the spec".to_owned());
-            let message = format!("no table or pipeline `{}`", every.name.value);
-            self.add(codes::UNKNOWN_TABLE, every.name.span, message, "nothing of this name", help);
-        }
-    }
-
-    /// A plain value for a field that the system always fills.
-    fn derived(&mut self, object: &Object, field: &Field, slot: usize) -> Option<Value> {
-        let plan = self.input.plan;
-        let is_key = plan.is_some_and(|plan| {
-            let maps = plan.maps.iter().map(|map| (&map.source, map.key));
-            let folded = plan.flattens.iter().map(|flatten| (&flatten.source, flatten.key));
-            maps.chain(folded).any(|(source, key)| *source == object.name && usize::from(key) == slot)
-        });
-        if is_key {
-            self.keys += 1;
-            return Some(match field.ty.base {
-                Base::Integer => Value::Int(self.keys),
-                _ => Value::text(self.keys.to_string()),
-            });
-        }
-        let value = plain(self.input.source, &object.name, &field.ty.base)?;
-        Some(if field.ty.many { Value::List(vec![value]) } else { value })
-    }
-
+impl Typer<'_> {
     /// A value of a place; what does not fit is a finding.
-    fn value(&mut self, lit: &ValueLit, place: Place<'_>) -> Option<Value> {
+    pub(super) fn value(&mut self, lit: &ValueLit, place: Place<'_>) -> Option<Value> {
         match lit {
             ValueLit::Absent(_) => Some(Value::Absent),
             ValueLit::List(values, span) => {
@@ -382,6 +57,8 @@ impl<'a> Typer<'a> {
             }
             Base::User => "write `user dismissed`, `user otherwise`, or an e-mail address".to_owned(),
             Base::Ref(_) | Base::AnyRef(_) => "write `ref MAP(\"KEY\")`".to_owned(),
+            Base::Address => "write its parts: `{ line1: \"Main Street 1\", city: \"Boston\" }`".to_owned(),
+            Base::Record => "write a record of its columns in braces".to_owned(),
             _ => format!("write a value of type `{}`, or `absent`", place.ty),
         };
         self.add(codes::FIXTURE_VALUE, span, message, "this value", help);
@@ -421,13 +98,22 @@ impl<'a> Typer<'a> {
         Value::Item(Box::new(Item { value, attrs: place.attributes.iter().map(attr).collect() }))
     }
 
-    /// `{ value: "+1 …", VALUE_TYPE: "WORK" }`, or the columns of a row.
+    /// `{ value: "+1 …", VALUE_TYPE: "WORK" }`, the columns of a row, or the parts of an address.
     fn row(&mut self, record: &RecordLit, place: Place<'_>) -> Option<Value> {
         let has_value = place.ty.base != Base::Record;
+        if place.ty.base == Base::Address && record.fields.iter().all(|field| !names(field, "value")) {
+            return self.address(record, place);
+        }
         let labelled = place.side == Side::Target && has_value;
         if place.attributes.is_empty() && !labelled {
             return self.misfit(record.span, "a record in braces", place);
         }
+        let open = match &record.rest {
+            Rest::None => false,
+            Rest::Any(_) if place.side == Side::Target && !has_value => true,
+            Rest::Any(span) => return self.no_rest(*span),
+            Rest::Of(name) => return self.no_rest(name.span),
+        };
         let mut value = Value::Absent;
         let label = [Attribute { name: "label".to_owned(), ty: Type::text().or_absent() }];
         let attributes = if labelled { &label[..] } else { place.attributes };
@@ -450,12 +136,57 @@ impl<'a> Typer<'a> {
         if has_value && value.is_absent() {
             return self.misfit(record.span, "an element without `value`", place);
         }
+        // A label that is not named may be any.
+        if labelled && attrs.iter().all(Option::is_none) {
+            return Some(value);
+        }
         let attrs = attributes.iter().zip(attrs).map(|(attribute, named)| match named {
             Some(named) => named,
+            None if open => anything(),
             None if attribute.ty.optional || place.side == Side::Target => Value::Absent,
             None => plain(self.input.source, place.object, &attribute.ty.base).unwrap_or_default(),
         });
         Some(Value::Item(Box::new(Item { value, attrs: attrs.collect() })))
+    }
+
+    fn no_rest<T>(&mut self, span: Span) -> Option<T> {
+        let help = "name what the line holds; what is not named is absent".to_owned();
+        let message = "dots have no meaning in this record".to_owned();
+        self.add(codes::LINE_NOT_HERE, span, message, "not here", help);
+        None
+    }
+
+    /// `{ line1: "Main Street 1", city: "Boston" }`; parts that are not named are empty.
+    fn address(&mut self, record: &RecordLit, place: Place<'_>) -> Option<Value> {
+        match &record.rest {
+            Rest::None => {}
+            Rest::Any(span) => return self.no_rest(*span),
+            Rest::Of(name) => return self.no_rest(name.span),
+        }
+        let mut address = Address::default();
+        for field in &record.fields {
+            let name = field.field.code.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
+            let part = match name {
+                "line1" => &mut address.line1,
+                "line2" => &mut address.line2,
+                "city" => &mut address.city,
+                "region" => &mut address.region,
+                "postal_code" => &mut address.postal_code,
+                "country" => &mut address.country,
+                _ => {
+                    let known = ["line1", "line2", "city", "region", "postal_code", "country"];
+                    self.unknown_field("an address", &field.field, known.into_iter());
+                    return None;
+                }
+            };
+            let text = Type::text();
+            let inner = Place { ty: &text, attributes: &[], ..place };
+            match self.value(&field.value, inner)? {
+                Value::Text(text) => *part = text,
+                _ => return self.misfit(field.span, "this part of an address", inner),
+            }
+        }
+        Some(Value::Address(Box::new(address)))
     }
 
     fn user(&mut self, who: &OwnerWho, span: Span, place: Place<'_>) -> Option<Value> {
@@ -604,6 +335,13 @@ impl<'a> Typer<'a> {
             Base::User if text.contains('@') => {
                 return self.user(&OwnerWho::Email(text.to_owned()), span, place);
             }
+            // A link that may lead to a user: users have no map, so their own ids stand for them.
+            Base::AnyRef(of) if of.iter().any(|object| object == "user") && !text.contains('/') => {
+                if text.contains('@') {
+                    return self.user(&OwnerWho::Email(text.to_owned()), span, place);
+                }
+                Some(Value::text(text))
+            }
             Base::User | Base::Link(_) | Base::Opaque(_) | Base::File => Some(Value::text(text)),
             Base::Email | Base::Phone | Base::Url => Some(Value::text(text)),
             Base::AnyLink => text.contains('/').then(|| Value::text(text)),
@@ -654,6 +392,11 @@ impl<'a> Typer<'a> {
     }
 }
 
+/// Whether a field of a record has this name.
+fn names(field: &crate::lang::syntax::ast::FieldLit, name: &str) -> bool {
+    field.field.code.as_ref().is_some_and(|code| code.value == name)
+}
+
 fn number_of(number: Decimal, base: &Base) -> Option<Value> {
     match base {
         Base::Decimal => Some(Value::Decimal(number)),
@@ -664,7 +407,7 @@ fn number_of(number: Decimal, base: &Base) -> Option<Value> {
 }
 
 /// A value of a type that says nothing in particular; a text has none.
-pub(super) fn plain(schema: &Schema, object: &str, base: &Base) -> Option<Value> {
+pub(in crate::lang::suite) fn plain(schema: &Schema, object: &str, base: &Base) -> Option<Value> {
     Some(match base {
         Base::Integer => Value::Int(0),
         Base::Decimal => Value::Decimal(Decimal::ZERO),
@@ -680,13 +423,4 @@ pub(super) fn plain(schema: &Schema, object: &str, base: &Base) -> Option<Value>
         Base::User => Value::text(&schema.users.iter().find(|user| user.active)?.id),
         _ => return None,
     })
-}
-
-/// What was probably meant, as a sentence.
-fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let wanted = wanted.to_lowercase();
-    let scored =
-        names.map(|name| (strsim::normalized_damerau_levenshtein(&wanted, &name.to_lowercase()), name));
-    let best = scored.filter(|(score, _)| *score >= 0.6).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, name)| format!("did this mean `{name}`?"))
 }
