@@ -34,6 +34,7 @@ mod snapshot;
 mod status;
 mod terminal;
 mod test;
+mod tested;
 mod transform;
 mod twin;
 

@@ -3,17 +3,16 @@
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::plan::{Certificate, Plan};
-use crate::lang::suite::{self, Coverage, Exercised, Input, Tested, golden};
+use crate::lang::suite::{self, Exercised, Input, golden};
 use crate::lang::syntax::ast::{Golden, Item, Name};
 use crate::run::connect;
 
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
 use super::terminal::Terminal;
+use super::tested::{Covered, Outcome, Tests};
 use super::{Format, SpecArgs, report, transform};
 
 #[derive(Debug, clap::Args)]
@@ -26,9 +25,12 @@ pub struct Args {
     /// Write what comes out into the golden files, and tell what changed.
     #[arg(long)]
     accept: bool,
-    /// Print which rules, arms and rows the tests exercise.
+    /// Print which rules, arms and rows of the spec the tests exercise.
     #[arg(long)]
     coverage: bool,
+    /// With --coverage: count the lines of profiles too.
+    #[arg(long, requires = "coverage")]
+    profiles: bool,
     /// With --coverage: fail where less than this share is exercised.
     #[arg(long, value_name = "SHARE", requires = "coverage", value_parser = share)]
     fail_under: Option<f64>,
@@ -41,11 +43,8 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The most changes of a golden file that are printed.
-const SHOWN: usize = 20;
-
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let mut project = Project::load(&args.spec.spec)?;
+    let project = Project::load(&args.spec.spec)?;
     let (Some(plan), Some(source), Some(target)) = (&project.plan, &project.source, &project.target) else {
         return not_checked(&project, terminal);
     };
@@ -53,49 +52,38 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let wanted = |name: &str| pattern.as_ref().is_none_or(|pattern| name.to_lowercase().contains(pattern));
     let input = Input { spec: &project.spec, text: &project.text, plan: Some(plan), source, target };
     let mut done = suite::run(input, &wanted);
-    let mut findings: Vec<Finding> = done.tests.iter().flat_map(Tested::findings).collect();
-    let mut outcomes: Vec<Outcome> = done.tests.iter().map(Outcome::of).collect();
-    let folder = args.spec.spec.parent().unwrap_or(Path::new("")).to_owned();
+    let mut tests = Tests::new(&project, plan);
+    done.tests.iter().for_each(|tested| tests.add(Outcome::of(tested)));
     for item in &project.spec.items {
         let Item::Golden(item) = item else { continue };
         let name = format!("golden {}", item.output.value);
         if !wanted(&name) {
             continue;
         }
-        let mut outcome = Outcome { name, ..Outcome::default() };
-        match golden_file(&project, plan, item, &folder, args.accept, &mut done.exercised) {
-            Ok(Compared { accepted, changes, lines }) => {
-                outcome.checks = lines;
-                outcome.accepted = accepted;
-                outcome.notes = changes;
-                outcome.passes = accepted || outcome.notes.is_empty();
-                if !outcome.passes {
-                    let message = format!("test \"{}\" fails", outcome.name);
-                    let finding = Finding::new(codes::TEST_FAILS, message)
-                        .at(item.output.span, "not what comes out")
-                        .help("mend the rule, or take the new lines over with `b2n test --accept`");
-                    let shown = outcome.notes.iter().take(SHOWN);
-                    findings.push(shown.fold(finding, |finding, note| finding.note(note.clone())));
-                }
+        match golden_file(&project, input, plan, item, args, &mut done.exercised) {
+            Ok(compared) if compared.accepted => {
+                tests.add(Outcome::accepted(name, item.output.span, compared.lines, compared.changes));
             }
-            Err(Wrong::Finding(finding)) => {
-                outcome.notes.push(finding.message.clone());
-                findings.push(*finding);
+            Ok(compared) => {
+                tests.add(Outcome::compared(name, item.output.span, compared.lines, compared.changes));
             }
+            Err(Wrong::Finding(finding)) => tests.add(Outcome::unreadable(name, item.output.span, *finding)),
             Err(Wrong::Failure(failure)) => return Err(failure),
         }
-        outcomes.push(outcome);
     }
-    if outcomes.is_empty() && pattern.is_some() {
-        return Err(Failure::usage("no test of this name").hint("run `b2n test SPEC` to see all of them"));
+    if tests.is_empty() && args.pattern.is_some() {
+        return Err(Failure::usage("no test has such a name")
+            .hint(format!("see all of them with `b2n test {}`", project.text.name())));
     }
-    let coverage = args.coverage.then(|| suite::coverage(plan, &done.exercised));
-    let passed = outcomes.iter().filter(|outcome| outcome.passes).count();
-    let under =
-        coverage.as_ref().zip(args.fail_under).is_some_and(|(coverage, least)| coverage.per_cent() < least);
-    let failed = passed < outcomes.len() || under;
-    print(args, terminal, &mut project, &outcomes, findings, coverage.as_ref());
-    Ok(ExitCode::from(u8::from(failed)))
+    let covered = args.coverage.then(|| {
+        let all = suite::coverage(input, plan, &done.exercised);
+        let profiles = plan.files.get(1).map_or(u32::MAX, |file| file.first_line);
+        let counted = if args.profiles { all } else { all.of(|line| line < profiles) };
+        Covered { counted, least: args.fail_under }
+    });
+    let passes = tests.pass() && !covered.as_ref().is_some_and(Covered::is_under);
+    tests.print(terminal, covered.as_ref());
+    Ok(ExitCode::from(u8::from(!passes)))
 }
 
 fn not_checked(project: &Project, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -110,129 +98,6 @@ fn not_checked(project: &Project, terminal: &Terminal) -> Result<ExitCode, Failu
         .hint(format!("see every finding with `b2n check {}`", project.text.name())))
 }
 
-/// What is printed of a test.
-#[derive(Debug, Default)]
-struct Outcome {
-    name: String,
-    passes: bool,
-    accepted: bool,
-    /// Expectations, rows or lines.
-    checks: usize,
-    notes: Vec<String>,
-}
-
-impl Outcome {
-    fn of(tested: &Tested) -> Outcome {
-        let mut notes = Vec::new();
-        for failure in &tested.failures {
-            notes.push(failure.message.clone());
-            notes.extend(failure.diff.iter().map(|mismatch| format!("  {mismatch}")));
-            notes.extend(failure.notes.iter().map(|note| format!("  {note}")));
-        }
-        Outcome {
-            name: tested.name.clone(),
-            passes: tested.passes(),
-            accepted: false,
-            checks: tested.checks,
-            notes,
-        }
-    }
-}
-
-fn print(
-    args: &Args,
-    terminal: &Terminal,
-    project: &mut Project,
-    outcomes: &[Outcome],
-    findings: Vec<Finding>,
-    coverage: Option<&Coverage>,
-) {
-    if let Some(plain) = project.findings.first_mut() {
-        plain.1.extend(findings);
-        if let Some(text) = terminal.findings.report(&project.findings, false) {
-            print!("{text}");
-            return;
-        }
-    }
-    let passed = outcomes.iter().filter(|outcome| outcome.passes).count();
-    let failed = outcomes.len() - passed;
-    if terminal.format == Format::Json {
-        let tests: Vec<_> = outcomes
-            .iter()
-            .map(|one| {
-                json!({
-                    "name": one.name, "passes": one.passes, "accepted": one.accepted,
-                    "checks": one.checks, "notes": one.notes,
-                })
-            })
-            .collect();
-        println!(
-            "{}",
-            json!({
-                "format": "b2n-test/1", "spec": project.text.name(), "passed": passed, "failed": failed,
-                "tests": tests, "coverage": coverage.map(|c| coverage_json(c, project)),
-                "files": super::findings::json(&project.findings),
-            })
-        );
-        return;
-    }
-    for one in outcomes {
-        let (yes, no) = if terminal.unicode { ("✓", "✗") } else { ("ok  ", "FAIL") };
-        let mark = if one.passes { terminal.green(yes) } else { terminal.red(no) };
-        let how = if one.accepted { ", accepted" } else { "" };
-        println!("{mark} {} ({}{how})", one.name, one.checks);
-        for note in one.notes.iter().take(SHOWN) {
-            println!("    {note}");
-        }
-        if one.notes.len() > SHOWN {
-            println!("    … and {} more", one.notes.len() - SHOWN);
-        }
-    }
-    let summary = format!("{passed} passed, {failed} failed");
-    println!("{}", if failed == 0 { terminal.green(&summary) } else { terminal.red(&summary) });
-    if let (Some(coverage), Some(plan)) = (coverage, &project.plan) {
-        coverage_table(coverage, plan, args.fail_under, terminal);
-    }
-}
-
-fn coverage_table(coverage: &Coverage, plan: &Plan, least: Option<f64>, terminal: &Terminal) {
-    let rows: Vec<Vec<String>> = [("rules", "rule"), ("arms", "arm"), ("rows", "row")]
-        .into_iter()
-        .map(|(name, kind)| {
-            let (covered, all) = coverage.count(Some(kind));
-            vec![name.to_owned(), covered.to_string(), all.to_string()]
-        })
-        .collect();
-    print!("{}", terminal.table(&["coverage", "exercised", "of"], &rows));
-    for part in coverage.parts.iter().filter(|part| !part.covered) {
-        let (file, line) = plan.place(part.line);
-        println!("  {file}:{line}  {} not exercised", part.what);
-    }
-    let share = format!("{:.1}% exercised", coverage.per_cent());
-    match least {
-        Some(least) if coverage.per_cent() < least => {
-            println!("{}, less than {least}%", terminal.red(&share));
-        }
-        _ => println!("{share}"),
-    }
-}
-
-fn coverage_json(coverage: &Coverage, project: &Project) -> serde_json::Value {
-    let parts: Vec<_> = coverage
-        .parts
-        .iter()
-        .map(|part| {
-            let (file, line) = match &project.plan {
-                Some(plan) => plan.place(part.line),
-                None => ("", part.line),
-            };
-            json!({"kind": part.kind, "what": part.what, "file": file, "line": line, "covered": part.covered})
-        })
-        .collect();
-    let (covered, all) = coverage.count(None);
-    json!({"covered": covered, "all": all, "per_cent": coverage.per_cent(), "parts": parts})
-}
-
 /// What came of a golden file.
 struct Compared {
     accepted: bool,
@@ -245,6 +110,7 @@ enum Wrong {
     Failure(Failure),
 }
 
+/// A golden file that cannot be compared.
 fn wrong(name: &Name, why: &str, help: String) -> Wrong {
     let message = format!("golden file `{}` {why}", name.value);
     Wrong::Finding(Box::new(
@@ -276,21 +142,23 @@ fn inside(folder: &Path, name: &Name) -> Result<PathBuf, Wrong> {
 
 fn golden_file(
     project: &Project,
+    input: Input<'_>,
     plan: &Plan,
     item: &Golden,
-    folder: &Path,
-    accept: bool,
+    args: &Args,
     exercised: &mut Exercised,
 ) -> Result<Compared, Wrong> {
-    let (input, output) = (inside(folder, &item.input)?, inside(folder, &item.output)?);
-    let records = std::fs::read(&input).map_err(|error| {
+    let folder = args.spec.spec.parent().unwrap_or(Path::new(""));
+    let accept = args.accept;
+    let (from, output) = (inside(folder, &item.input)?, inside(folder, &item.output)?);
+    let records = std::fs::read(&from).map_err(|error| {
         wrong(
             &item.input,
             &format!("cannot be read: {error}"),
             "put records there, one JSON object per line".to_owned(),
         )
     })?;
-    let got = produced(project, plan, item, &records, exercised)?;
+    let got = produced(project, input, plan, item, &records, exercised)?;
     let known = match std::fs::read_to_string(&output) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && accept => None,
@@ -298,7 +166,7 @@ fn golden_file(
             return Err(wrong(
                 &item.output,
                 &format!("cannot be read: {error}"),
-                "write it with `b2n test --accept`, and look at it before it is committed".to_owned(),
+                "write it with `b2n test SPEC --accept`, and look at it before it is committed".to_owned(),
             ));
         }
     };
@@ -308,7 +176,7 @@ fn golden_file(
             Ok(changes) => changes.iter().map(ToString::to_string).collect(),
             Err(why) if accept => vec![format!("was no NDJSON: {why}")],
             Err(why) => {
-                let help = "mend the line, or write the file again with `b2n test --accept`".to_owned();
+                let help = "mend the line, or write the file again with `b2n test SPEC --accept`".to_owned();
                 return Err(wrong(&item.output, &format!("is no NDJSON: {why}"), help));
             }
         },
@@ -323,6 +191,7 @@ fn golden_file(
 /// What the maps from the golden's source to its target make of its records, a line each.
 fn produced(
     project: &Project,
+    input: Input<'_>,
     plan: &Plan,
     item: &Golden,
     records: &[u8],
@@ -335,20 +204,19 @@ fn produced(
         .filter(|map| map.source == *object && map.target == item.target.value)
         .map(|map| map.name.as_str())
         .collect();
-    let (Some(source), Some(target)) = (&project.source, &project.target) else { return Ok(Vec::new()) };
     if maps.is_empty() {
         let finding = Finding::new(codes::UNKNOWN_MAP, format!("no map `{object} -> {}`", item.target.value))
             .at(item.span, "nothing comes out of this")
             .help("name the two objects of a map of the spec");
         return Err(Wrong::Finding(Box::new(finding)));
     }
-    let decoder = connect::decoder(&plan.source.connector, source, object)
+    let decoder = connect::decoder(&plan.source.connector, input.source, object)
         .map_err(|why| Wrong::Failure(Failure::usage(why)))?;
     for line in records.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace))
     {
         // A line that cannot be read is told among the lines that come out.
         if let Ok(record) = decoder.decode(line) {
-            suite::exercise(plan, object, record, exercised);
+            suite::exercise(input, plan, object, record, exercised);
         }
     }
     let mut lines = Vec::new();
@@ -356,8 +224,8 @@ fn produced(
         let ready = Ready {
             plan: plan.clone(),
             certificate: Certificate::new(plan, &project.text),
-            source: source.clone(),
-            target: target.clone(),
+            source: input.source.clone(),
+            target: input.target.clone(),
         };
         let out = transform::lines(ready, map, records.to_vec()).map_err(Wrong::Failure)?;
         let read = out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
