@@ -7,9 +7,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use b2n::lang::check::{self, Input, sample_schema};
-use b2n::lang::finding::{Code, Finding, registry};
+use b2n::lang::finding::{Code, Finding, Severity, registry};
 use b2n::lang::functions::{self, Absence};
 use b2n::lang::schema::snapshot;
+use b2n::lang::suite;
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 
@@ -605,7 +606,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Findings of a text, checked against the sample schemas.
+/// Findings of a text, checked against the sample schemas; its tests are run.
 fn check_sample(text: &str) -> Vec<Finding> {
     let text = SourceText::new("block.b2n", text);
     let (spec, mut findings) = syntax::parse(&text);
@@ -623,6 +624,12 @@ fn check_sample(text: &str) -> Vec<Finding> {
         broken: &[],
     });
     findings.extend(checked.findings);
+    let plan = checked.plan.as_ref();
+    let input = suite::Input { spec: &spec, text: &text, plan, source: &source, target: &target };
+    findings.extend(suite::check(input));
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        findings.extend(suite::run(input, &|_| true).tests.iter().flat_map(suite::Tested::findings));
+    }
     findings
 }
 

@@ -11,5 +11,6 @@ mod documented;
 mod findings;
 mod review;
 mod sim;
+mod suite;
 mod whole;
 mod world;
