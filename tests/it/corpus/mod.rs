@@ -8,6 +8,7 @@
 //! `B2N_BLESS=1 cargo test --test it corpus` writes the drawings anew; expectations are written by hand.
 
 mod fixes;
+mod pages;
 mod program;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,8 +24,9 @@ fn b2n(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// A project with the case as its spec. Its snapshots do not say when they were taken, so that they do not grow old.
-fn project(case: &Case, good: bool) -> tempfile::TempDir {
+/// A folder with what the corpus' specs name. Its snapshots do not say when they were taken, so that they do not
+/// grow old.
+fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for part in ["schema", "profile"] {
         std::fs::create_dir(folder.path().join(part)).expect("a folder");
@@ -40,6 +41,12 @@ fn project(case: &Case, good: bool) -> tempfile::TempDir {
             std::fs::write(folder.path().join(part).join(name), text).expect("writes");
         }
     }
+    folder
+}
+
+/// A project with the case as its spec.
+fn project(case: &Case, good: bool) -> tempfile::TempDir {
+    let folder = folder();
     let spec = folder.path().join(format!("{}.b2n", case.name));
     let mut bytes = case.bytes.clone();
     if case.code() == registry::FILE_TOO_LARGE && !good {
@@ -58,11 +65,11 @@ fn project(case: &Case, good: bool) -> tempfile::TempDir {
     folder
 }
 
-/// `CODE LINE:COLUMN` of each finding, as the program tells them.
-fn places(folder: &Path, case: &Case) -> Vec<String> {
-    let told = b2n(folder, &["check", &format!("{}.b2n", case.name), "--format", "json"]);
+/// `CODE LINE:COLUMN` of each finding of a spec, as the program tells them.
+fn places(folder: &Path, spec: &str) -> Vec<String> {
+    let told = b2n(folder, &["check", spec, "--format", "json"]);
     let json: serde_json::Value =
-        serde_json::from_str(&told).unwrap_or_else(|error| panic!("{}: {error}\n{told}", case.name));
+        serde_json::from_str(&told).unwrap_or_else(|error| panic!("{spec}: {error}\n{told}"));
     let mut places = Vec::new();
     for file in json["files"].as_array().expect("files") {
         for finding in file["findings"].as_array().expect("findings") {
@@ -77,6 +84,22 @@ fn places(folder: &Path, case: &Case) -> Vec<String> {
     places
 }
 
+/// What the program finds in an example of a page, in a project with the sample's snapshots, the snapshot of an unknown
+/// layout and a profile; `pinned` says that its profiles are pinned first.
+pub(super) fn example(text: &str, pinned: bool) -> Vec<String> {
+    let folder = folder();
+    let name = |part: &str| folder.path().join("schema").join(part);
+    std::fs::copy(name("tiny.yaml"), name("bitrix24.yaml")).expect("a copy");
+    let profile = folder.path().join("profile/base.b2n");
+    std::fs::create_dir(folder.path().join("profiles")).expect("a folder");
+    std::fs::copy(profile, folder.path().join("profiles/agency.b2n")).expect("a copy");
+    std::fs::write(folder.path().join("example.b2n"), text).expect("writes");
+    if pinned {
+        b2n(folder.path(), &["check", "example.b2n", "--update-lock"]);
+    }
+    places(folder.path(), "example.b2n")
+}
+
 #[test]
 fn files_that_cannot_be_read_are_told_as_expected() {
     let mut wrong = Vec::new();
@@ -84,7 +107,7 @@ fn files_that_cannot_be_read_are_told_as_expected() {
     for case in cases("err").iter().filter(|case| case.by_program()) {
         run += 1;
         let folder = project(case, false);
-        let found = places(folder.path(), case);
+        let found = places(folder.path(), &format!("{}.b2n", case.name));
         if found != case.expected() {
             wrong.push(format!("{}: expected {:?}, found {found:?}", case.name, case.expected()));
         }
@@ -100,7 +123,7 @@ fn files_that_can_be_read_check() {
     let mut wrong = Vec::new();
     for case in cases("ok").iter().filter(|case| case.by_program()) {
         let folder = project(case, true);
-        let found = places(folder.path(), case);
+        let found = places(folder.path(), &format!("{}.b2n", case.name));
         if found != case.expected() {
             wrong.push(format!("{}: expected {:?}, found {found:?}", case.name, case.expected()));
         }
