@@ -9,6 +9,7 @@ mod cli;
 mod customers;
 mod documented;
 mod findings;
+mod grammar;
 mod review;
 mod sim;
 mod whole;
