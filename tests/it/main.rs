@@ -10,6 +10,7 @@ mod customers;
 mod documented;
 mod findings;
 mod grammar;
+mod pages;
 mod review;
 mod sim;
 mod whole;
