@@ -404,7 +404,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// The words of each command of a pipeline, redirections left out.
-fn pipeline(line: &str) -> Vec<Vec<String>> {
+pub fn pipeline(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word = String::new();
     let mut quote = None;

@@ -32,12 +32,32 @@ const KINDS: &[&str] =
 /// The day on which the snapshots of `book/demo` say that they were taken.
 const TAKEN: &str = "2026-11-19";
 
+/// Programs that a block may run, and commands that are only shown: they ask accounts, serve ports or take minutes.
+const RUN: &[&str] = &["b2n", "cat", "cp", "echo", "head", "sed", "tail"];
+const ONLY_SHOWN: &[&str] = &["extract", "init", "migrate", "reconcile", "snapshot", "twin"];
+
+/// What of a block may not be run.
+fn not_run(text: &str) -> Vec<String> {
+    let commands = transcript(text).into_iter().flat_map(|(command, _)| crate::book::pipeline(&command));
+    let may = |words: &Vec<String>| {
+        let first = words.first().is_none_or(|word| RUN.contains(&word.as_str()));
+        first && !words.get(1).is_some_and(|word| words[0] == "b2n" && ONLY_SHOWN.contains(&word.as_str()))
+    };
+    commands.filter(|words| !may(words)).map(|words| words.join(" ")).collect()
+}
+
 #[test]
 fn every_block_says_what_it_is() {
     let mut wrong = Vec::new();
     for (name, text) in documents() {
         for block in blocks(&text) {
             let info = block.info.as_str();
+            if info == "console" && name.starts_with("book/") {
+                let at = format!("{name}, block of line {}", block.line);
+                wrong.extend(not_run(&block.text).iter().map(|line| {
+                    format!("{at}: `{line}` is not run here: mark the block as `console,shown`")
+                }));
+            }
             let named = ["b2n,error=", "b2n,file=", "diff,file="].iter().any(|mark| info.starts_with(mark));
             if !named && !KINDS.contains(&info) {
                 wrong.push(format!("{name}, block of line {}: `{info}` is no kind of block", block.line));
@@ -227,7 +247,7 @@ fn play(name: &str, text: &str) -> Played {
                 Ok(text) => write(file, &text),
                 Err(why) => played.wrong.push(format!("{at}: {why}")),
             }
-        } else {
+        } else if not_run(&block.text).is_empty() {
             let mut now = String::new();
             for (command, shown) in transcript(&block.text) {
                 played.commands += 1;
