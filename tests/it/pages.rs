@@ -18,7 +18,6 @@
 //!
 //! `B2N_BLESS=1 cargo test book` writes console output, JSON examples and `book/demo` anew.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
