@@ -10,6 +10,8 @@ mod corpus;
 mod customers;
 mod documented;
 mod findings;
+mod grammar;
+mod pages;
 mod review;
 mod sim;
 mod suite;
