@@ -264,7 +264,7 @@ impl<'a> Interpreter<'a> {
                 return self.arm(&row.arm, view, row.line, &reason::held_by_table(&code, &table.name));
             }
         }
-        self.arm(&table.unseen, view, table.line, &reason::not_in_table(&code, &table.name))
+        self.arm(&table.unseen, view, table.unseen_line, &reason::not_in_table(&code, &table.name))
     }
 
     fn stage(&mut self, object: &str, category: &str, stage: &str, view: &View<'_>) -> Result<Value> {
@@ -276,7 +276,7 @@ impl<'a> Interpreter<'a> {
         match pipeline.rows.iter().find(|(code, _)| *code == stage) {
             None => {
                 let what = reason::not_in_pipeline(stage, &pipeline.name);
-                self.arm(&pipeline.unseen, view, pipeline.line, &what)
+                self.arm(&pipeline.unseen, view, pipeline.unseen_line, &what)
             }
             Some((_, row)) => match &row.to {
                 StageTo::Stage(stage) => Ok(Value::Stage(Box::new(stage.clone()))),
