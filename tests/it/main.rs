@@ -7,6 +7,7 @@ mod architecture;
 mod book;
 mod cli;
 mod conformance;
+mod corpus;
 mod customers;
 mod documented;
 mod findings;
