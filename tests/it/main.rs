@@ -11,6 +11,7 @@ mod corpus;
 mod customers;
 mod documented;
 mod findings;
+mod mutations;
 mod review;
 mod sim;
 mod whole;
