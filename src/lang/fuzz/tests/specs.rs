@@ -307,7 +307,9 @@ fn without_lines(plan: &Plan) -> serde_json::Value {
     fn strip(json: &mut serde_json::Value) {
         match json {
             serde_json::Value::Object(map) => {
-                map.retain(|key, _| !matches!(key.as_str(), "line" | "orphan_line" | "first_line"));
+                map.retain(|key, _| {
+                    !matches!(key.as_str(), "line" | "orphan_line" | "unseen_line" | "first_line")
+                });
                 map.values_mut().for_each(strip);
             }
             serde_json::Value::Array(list) => list.iter_mut().for_each(strip),
