@@ -9,7 +9,7 @@ use b2n::lang::finding::human::Style;
 use b2n::lang::finding::{
     Applicability, Finding, fingerprints, fix, github, gitlab, human, json, junit, sarif,
 };
-use b2n::lang::fuzz::Fuzzer;
+use b2n::lang::fuzz::{Fuzzer, unaccounted};
 use b2n::lang::plan::{Certificate, Plan};
 use b2n::lang::schema::{Schema, packed, snapshot, users};
 use b2n::lang::syntax;
@@ -74,6 +74,8 @@ pub fn spec(text: &str, source: &Schema, target: &Schema, seed: u64) -> Size {
 /// A spec that checks: no generated record breaks the destination's schema, and whatever is made of the plan is made.
 fn runs(whole: &Whole, plan: &Plan, source: &Schema, target: &Schema, seed: u64) -> usize {
     Program::compile(plan).expect("a checked plan compiles");
+    let lost = unaccounted(plan, source);
+    assert!(lost.is_empty(), "a checked spec loses {lost:?}");
     let fuzzer = Fuzzer::new(plan, source, target, seed).expect("a checked plan runs");
     for number in 0..3 * plan.maps.len() as u64 {
         let broken = fuzzer.case(number);
