@@ -289,6 +289,10 @@ fn open_decisions_stand_in_the_plan() {
     assert_eq!(asked.findings.iter().map(|f| f.code.as_str()).collect::<Vec<_>>(), ["B2N-E0405"]);
     let open = asked.plan.expect("there is a plan all the same").open;
     assert_eq!((open[0].kind.as_str(), open[0].what.as_str()), ("todo", "company.UF_CRM_OLD_CODE"));
+    // By their own names, however they are called.
+    let text = changed("  drop UF_CRM_OLD_CODE empty\n", "  todo UF_CRM_OLD_C* \"ask\"\n");
+    let open = checked(&text).plan.expect("a plan").open;
+    assert_eq!(open.iter().map(|open| open.what.as_str()).collect::<Vec<_>>(), ["company.UF_CRM_OLD_CODE"]);
     let text = changed("  sources      <- lead", "  proposed 0.62 sources      <- lead")
         .replace("  \"IT\"       => \"Technology\"", "  proposed 0.5 \"IT\"  => \"Technology\"");
     let proposed = checked(&text);
