@@ -174,23 +174,25 @@ impl Workspace {
         })
     }
 
-    /// Makes a map's quarantined and failed records pending again.
+    /// Makes a map's quarantined and failed records pending again; with `left_out` those too that were left out, where
+    /// that may hang on other records.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn retry_held_back(&self, map: &str) -> Result<()> {
+    pub fn retry_held_back(&self, map: &str, left_out: bool) -> Result<()> {
         let map = self.intern(map)?;
-        let held = [Status::Quarantined.number(), Status::Failed.number()];
+        let third = if left_out { Status::LeftOut } else { Status::Failed };
+        let held = [Status::Quarantined.number(), Status::Failed.number(), third.number()];
         self.transaction(|ws| {
             ws.store(|db| {
                 db.execute(
                     "DELETE FROM flag WHERE map = ?1 AND key IN
-                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3))",
-                    (map, held[0], held[1]),
+                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4))",
+                    (map, held[0], held[1], held[2]),
                 )?;
                 db.execute(
-                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3)",
-                    (map, held[0], held[1]),
+                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4)",
+                    (map, held[0], held[1], held[2]),
                 )
                 .map(|_| ())
             })
