@@ -35,7 +35,16 @@ impl<'a> Checker<'a> {
             .and_then(|(slot, bound)| Some((object?.fields.get(usize::from(slot))?, bound)));
         let proven = cut.is_some_and(|(field, bound)| claims::none_longer(field, bound) == Some(true));
         match clause {
-            None if inferred.needs_reason() => self.no_reason(rule, inferred, object, cut.filter(|_| proven)),
+            None if inferred.needs_reason() && self.at_most_one(object, &value.expr) => {}
+            None if inferred.needs_reason() => {
+                if let Some(reason) = self.carried_elsewhere(value, scope) {
+                    return (inferred.max(elsewhere), Some(reason.to_string()));
+                }
+                let picked =
+                    self.is_picked(value, scope, written).then_some("of several records it reads one");
+                let label = picked.unwrap_or_else(|| lost(inferred));
+                self.no_reason(rule, inferred, label, object, cut.filter(|_| proven));
+            }
             None if currency => self.currency_lost(rule, written),
             None => {}
             Some(clause) => {
@@ -81,6 +90,7 @@ impl<'a> Checker<'a> {
         &mut self,
         rule: &Body<'_>,
         inferred: Fidelity,
+        label: &str,
         object: Option<&'a Object>,
         proven: Option<(&'a Field, u32)>,
     ) {
@@ -88,7 +98,7 @@ impl<'a> Checker<'a> {
         let at = Span { start: rule.span.end, end: rule.span.end };
         let finding =
             Finding::new(codes::LOSS_WITHOUT_REASON, format!("this rule is `{word}`, and gives no reason"))
-                .at(rule.value.span, lost(inferred));
+                .at(rule.value.span, label);
         let records = object.and_then(|object| object.records);
         let finding = match (proven, records) {
             (Some((field, bound)), Some(records)) => {

@@ -278,7 +278,9 @@ impl<'a> Checker<'a> {
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
         }
-        whole.fidelity = whole.fidelity.max(written.at_least);
+        whole.fidelity =
+            whole.fidelity.max(written.at_least).max(self.also_lost(rule, &whole, scope, written));
+        self.labels_kept(scope, rule, &whole, written.kind);
         let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written, in_arms);
         Some(plan::Rule {
             target: 0,

@@ -78,9 +78,13 @@ enum Line<'a> {
     Comment(&'a str),
     /// Kept as it was, but for its indentation.
     Kept(String),
-    Row(Row<'a>),
+    Row(Box<Row<'a>>),
     /// An item or row with a block, already laid out.
     Block(String),
+}
+
+fn boxed(row: Row<'_>) -> Line<'_> {
+    Line::Row(Box::new(row))
 }
 
 impl<'a> Formatter<'a> {
@@ -145,10 +149,10 @@ impl<'a> Formatter<'a> {
     fn line(&self, stmt: &Stmt, context: Context, indent: usize) -> Line<'a> {
         let Some(shape) = self.shapes.get(stmt.first) else { return Line::Kept(self.kept(stmt, indent)) };
         let line = match &stmt.block {
-            None => self.row(stmt, shape, context).map(Line::Row),
+            None => self.row(stmt, shape, context).map(boxed),
             Some(block) if block.context == Context::Each => {
                 let inner = self.inner(stmt, indent);
-                inner.and_then(|inner| self.row_with_block(stmt, shape, inner)).map(Line::Row)
+                inner.and_then(|inner| self.row_with_block(stmt, shape, inner)).map(boxed)
             }
             Some(_) if stmt.tail.is_some() => None,
             Some(_) => self.inner(stmt, indent).map(|inner| {

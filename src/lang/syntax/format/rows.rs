@@ -173,7 +173,7 @@ impl<'a> Formatter<'a> {
     pub(super) fn group(&self, out: &mut String, lines: &[Line<'_>], indent: usize) {
         let rows = || {
             lines.iter().filter_map(|line| match line {
-                Line::Row(row) => Some((row, row.right.as_ref()?)),
+                Line::Row(row) => Some((&**row, row.right.as_ref()?)),
                 _ => None,
             })
         };
