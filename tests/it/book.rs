@@ -198,7 +198,9 @@ fn findings_page() -> String {
          Everything that `b2n check` can find, by its code. A code never changes its meaning and is never used \
          again for something else. Each links to a page that says what it means, with a bad and a good example; \
          `b2n explain CODE` prints the same page in the terminal. Codes with a `W` are warnings: the spec still \
-         checks, unless `b2n check --deny-warnings` is asked for. All others are errors.\n",
+         checks, unless `b2n check --deny-warnings` is asked for. All others are errors.\n\n\
+         The examples are parts of specs. Each good one is completed by a test with what it leaves out (the head, a key, \
+         required fields, a `drop` for each field that it does not speak of), and checks then.\n",
     );
     let mut listed = BTreeSet::new();
     for (prefix, title, what) in FAMILIES {
@@ -736,7 +738,7 @@ fn every_code_has_a_page_whose_examples_show_it() {
         let blocks = blocks(page);
         let bad = blocks.iter().find(|block| block.under == "Bad" && block.info == "b2n");
         match bad {
-            Some(block) => {
+            Some(block) if !NOT_IN_A_SPEC.contains(&code.as_str()) => {
                 let findings = check_sample(&block.text);
                 if !findings.iter().any(|finding| finding.code == *code) {
                     wrong.push(format!(
@@ -745,8 +747,8 @@ fn every_code_has_a_page_whose_examples_show_it() {
                     ));
                 }
             }
-            None if NOT_IN_A_SPEC.contains(&code.as_str()) => unchecked.push(code.as_str()),
-            None => wrong.push(format!("{code}: its page has no `b2n` block under `## Bad`")),
+            _ if NOT_IN_A_SPEC.contains(&code.as_str()) => unchecked.push(code.as_str()),
+            _ => wrong.push(format!("{code}: its page has no `b2n` block under `## Bad`")),
         }
         for block in blocks.iter().filter(|block| block.under == "Good" && block.info == "b2n") {
             let findings = check_sample(&block.text);

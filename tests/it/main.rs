@@ -6,6 +6,7 @@ mod acme;
 mod architecture;
 mod book;
 mod cli;
+mod corpus;
 mod customers;
 mod documented;
 mod findings;
