@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
     ) -> Fidelity {
         let one_of_several = self.is_picked(value, scope, written);
         let says = rule.clauses.fidelity.as_ref().is_some_and(|clause| clause.fidelity.value.needs_reason());
-        let unlabelled = says && !self.unlabelled(rule, value, scope).is_empty();
+        let unlabelled = says && !self.unlabelled(rule, value, scope, written).is_empty();
         if one_of_several || unlabelled { Fidelity::Narrowed } else { Fidelity::Exact }
     }
 
@@ -166,7 +166,19 @@ impl<'a> Checker<'a> {
     }
 
     /// The lists that a rule carries without reading their labels.
-    fn unlabelled(&self, rule: &Body<'_>, value: &Typed<'a>, scope: &Scope<'a>) -> BTreeSet<u16> {
+    ///
+    /// A list of the destination's own, such as telephone numbers, takes labels where the author wants some: leaving
+    /// them away there is a decision, and loses nothing by where the values go.
+    fn unlabelled(
+        &self,
+        rule: &Body<'_>,
+        value: &Typed<'a>,
+        scope: &Scope<'a>,
+        written: &Written<'a>,
+    ) -> BTreeSet<u16> {
+        if written.kind == Kind::Field && written.place.ty.many {
+            return BTreeSet::new();
+        }
         let mut slots = BTreeSet::new();
         carried(&value.expr, &mut slots);
         let labelled = rule.clauses.labelled.is_some();
@@ -179,11 +191,17 @@ impl<'a> Checker<'a> {
     }
 
     /// Notes which lists a rule carries with their labels, and which without.
-    pub(super) fn labels_kept(&self, scope: &mut Scope<'a>, rule: &Body<'_>, value: &Typed<'a>, kind: Kind) {
-        if scope.line.is_some() || kind == Kind::Column {
+    pub(super) fn labels_kept(
+        &self,
+        scope: &mut Scope<'a>,
+        rule: &Body<'_>,
+        value: &Typed<'a>,
+        written: &Written<'a>,
+    ) {
+        if scope.line.is_some() || written.kind == Kind::Column {
             return;
         }
-        let without = self.unlabelled(rule, value, scope);
+        let without = self.unlabelled(rule, value, scope, written);
         let mut all = BTreeSet::new();
         carried(&value.expr, &mut all);
         scope.labelled.extend(all.difference(&without));
@@ -217,19 +235,20 @@ impl<'a> Checker<'a> {
             }
             let end = Span { start: one.rule.end, end: one.rule.end };
             let mut finding = Finding::new(
-                codes::LABELS_LOST,
-                format!("no rule carries what each of `{}` is labelled with", field.name),
+                codes::LOSS_WITHOUT_REASON,
+                format!(
+                    "this rule is `narrowed`, and gives no reason: no rule carries what each of `{}` is labelled with",
+                    field.name
+                ),
             )
-            .at(one.at, format!("its `{label}` is not kept"))
-            .help(format!(
-                "add `labelled …[{label}]` where the destination takes labels, or `narrowed because \"…\"`"
-            ))
+            .at(one.at, format!("its `{label}` is lost"))
+            .help("add `narrowed because \"…\"` at the end of the rule, or carry the labels elsewhere")
             .fix(Fix {
                 title: "say that it is `narrowed`".to_owned(),
                 edits: vec![Edit { span: end, text: "  narrowed because \"\"".to_owned() }],
                 applicability: Applicability::Placeholder,
             });
-            // What a number is for may be plain from the number: that is for a person to know.
+            // What a value is for may be plain from the value: that is for a person to know.
             finding.severity = Severity::Warning;
             self.add(finding);
         }

@@ -280,7 +280,7 @@ impl<'a> Checker<'a> {
         }
         whole.fidelity =
             whole.fidelity.max(written.at_least).max(self.also_lost(rule, &whole, scope, written));
-        self.labels_kept(scope, rule, &whole, written.kind);
+        self.labels_kept(scope, rule, &whole, written);
         let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written, in_arms);
         Some(plan::Rule {
             target: 0,

@@ -179,7 +179,6 @@ codes! {
     MERGE_WITHOUT_REASON = "L203", "values are merged without a reason";
     CURRENCY_LOST = "L204", "an amount loses its currency";
     CLAIM_CONTRADICTED = "L205", "a claim is not what the statistics say";
-    LABELS_LOST = "L206", "the labels of a list do not arrive";
 
     // W…: worth a look.
     DEAD_ROW = "W101", "a row can never apply";

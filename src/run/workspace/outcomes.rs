@@ -402,4 +402,18 @@ mod tests {
         assert_eq!(ws.outcome("deal", "9").expect("reads"), None);
         assert_eq!(ws.flags("deal").expect("lists"), [(flag, 1)]);
     }
+
+    #[test]
+    fn what_may_be_settled_by_now_is_looked_at_again() {
+        let ws = Workspace::in_memory().expect("opens");
+        let ended = |status| Outcome { status, target: None, reason: None };
+        let all = [Status::Created, Status::LeftOut, Status::Quarantined, Status::Failed];
+        for (key, status) in ["1", "2", "3", "4"].into_iter().zip(all) {
+            ws.settle("deal", key, &ended(status), &[]).expect("settles");
+        }
+        ws.retry_held_back("deal", false).expect("retries");
+        assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, left_out: 1, ..Tally::default() });
+        ws.retry_held_back("deal", true).expect("retries");
+        assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, ..Tally::default() });
+    }
 }

@@ -85,7 +85,7 @@ fn check_tells_what_arrives() {
             ran.out.lines().skip_while(|line| !line.starts_with("checks ")).skip(1).collect();
         let told: Vec<&str> = told.into_iter().take_while(|line| !line.contains("certificate")).collect();
         let text = told.join("\n");
-        assert!(text.contains("  company -> Account, 500 records: "), "{}", ran.all());
+        assert!(text.contains("  company -> Account, 500 records:"), "{}", ran.all());
         assert!(told.iter().all(|line| line.chars().count() <= columns.parse().expect("a number")), "{text}");
     }
     let quiet = run(b2n().arg("check").arg(&spec).arg("--quiet"));
@@ -163,7 +163,7 @@ fn profiles_are_explained_line_by_line() {
     }
     let told = json(&run(b2n().args(["check", "--explain-profile", "--format", "json"]).arg(&spec)));
     let items = told["items"].as_array().expect("items");
-    assert!(items.iter().any(|item| item["how"] == "refined"), "{told}");
+    assert!(items.iter().any(|item| item["from"] == "refined"), "{told}");
     // A spec without a profile has nothing that overrides.
     let (_folder, spec) = example();
     let ran = run(b2n().args(["check", "--explain-profile"]).arg(&spec));
