@@ -48,7 +48,7 @@ impl Formatter<'_> {
         if over == 0 {
             return flat;
         }
-        let broken = if let Some(cuts) = self.operators(first, last, &place) {
+        let broken = if let Some(cuts) = self.operators(first, last, place.depth, place.context) {
             self.before_each(first, last, &cuts, &place)
         } else {
             let groups = self.groups(first, last);
@@ -61,9 +61,9 @@ impl Formatter<'_> {
         if excess(&broken, &place) < over { broken } else { flat }
     }
 
-    /// Whether a piece has brackets that could be broken.
-    pub(super) fn has_groups(&self, first: usize, last: usize) -> bool {
-        !self.groups(first, last).is_empty()
+    /// Whether a piece of a row could be broken.
+    pub(super) fn can_break(&self, first: usize, last: usize, context: Context) -> bool {
+        !self.groups(first, last).is_empty() || self.operators(first, last, 0, context).is_some()
     }
 
     /// The outermost `and` and `or`; `None` where there is none, or where a line may not begin with them.
@@ -80,6 +80,8 @@ impl Formatter<'_> {
                 (Kind::Punct, "(" | "[" | "{") => depth += 1,
                 (Kind::Punct, ")" | "]" | "}") => depth = depth.saturating_sub(1),
                 (Kind::Word, "and" | "or") if depth == 0 && at > first => cuts.push(at),
+                // Of a `where`; elsewhere it begins a clause of its own.
+                (Kind::Word, "else") if depth == 0 && around == 0 && !cuts.is_empty() => cuts.push(at),
                 _ => {}
             }
         }
@@ -274,21 +276,30 @@ impl Formatter<'_> {
     /// As many parts on each line as it takes; later lines are moved in.
     fn packed(&self, parts: &[(usize, usize)], place: &Place) -> String {
         let indent = place.indent + INDENT;
+        // What no line may begin with stays with what is before it.
+        let begins = |first: usize| {
+            let kind = self.layout.tokens[first].kind;
+            self.may_begin(first)
+                && (place.depth > 0 || matches!(kind, Kind::Word | Kind::Text | Kind::Title))
+        };
+        let mut pieces: Vec<(usize, usize)> = Vec::with_capacity(parts.len());
+        for (first, last) in parts {
+            match pieces.last_mut() {
+                Some(piece) if !begins(*first) => piece.1 = *last,
+                _ => pieces.push((*first, *last)),
+            }
+        }
         let mut out = String::new();
         let mut used = place.used;
-        for (number, (first, last)) in parts.iter().enumerate() {
+        for (number, (first, last)) in pieces.iter().enumerate() {
             let text = self.join_in(*first, *last, place.wide, place.depth);
-            let after = if number + 1 == parts.len() { place.after } else { 0 };
-            let follows = place.depth > 0
-                || matches!(self.layout.tokens[*first].kind, Kind::Word | Kind::Text | Kind::Title);
-            if number > 0 {
-                if used + 1 + width(&text) + after > WIDTH && follows && self.may_begin(*first) {
-                    out.push_str(&format!("\n{:indent$}", ""));
-                    used = indent;
-                } else {
-                    out.push(' ');
-                    used += 1;
-                }
+            let after = if number + 1 == pieces.len() { place.after } else { 0 };
+            if number > 0 && used + 1 + width(&text) + after > WIDTH {
+                out.push_str(&format!("\n{:indent$}", ""));
+                used = indent;
+            } else if number > 0 {
+                out.push(' ');
+                used += 1;
             }
             used += width(&text);
             out.push_str(&text);

@@ -179,7 +179,9 @@ impl<'a> Formatter<'a> {
         };
         let taken = |row: &Row<'_>| indent + width(&row.left) + 2;
         let wide = |row: &Row<'_>| {
-            taken(row) > WIDE_LEFT && row.left_at.is_some_and(|(first, last)| self.has_groups(first, last))
+            let breaks =
+                |(first, last)| row.context.is_some_and(|context| self.can_break(first, last, context));
+            taken(row) > WIDE_LEFT && row.left_at.is_some_and(breaks)
         };
         let stop = |column: Option<usize>| column.map_or(0, |column| column.next_multiple_of(STOP));
         let mut column = stop(rows().map(|(row, _)| taken(row)).max());

@@ -267,6 +267,31 @@ map deal -> Lead {
     assert_eq!(meaning(&once), meaning(text));
 }
 
+#[test]
+fn what_is_too_wide_is_broken_where_a_line_may_break() {
+    let text = r#"edition 2026
+fn place(street: text?, more: text?, city: text?, region: text?, province: text?, postcode: text?) -> address? = address(street, more, city, join(", ", [region, province]), postcode, first([region, city]))
+order { company, contact, product, meetings, calls, emails, comment, repair before deal, installation, inbound, lead_person }
+split lead {
+  when STATUS_ID == "CONVERTED" and has CONTACT_ID and has COMPANY_ID and OPPORTUNITY == 0 => skip "nothing to sell"
+  otherwise => inbound
+}
+map company -> Account {
+  where has PHONE or has EMAIL or has WEB or has UF_CRM_1690000003 or has UF_CRM_1690000004 or has TITLE else skip "nothing to reach them by"
+  name <- TITLE.trim()
+  custom "Interests" [enum("Pumps", "Compressors", "Service", "Training")] <- UF_CRM_1690000012.each(interests)
+  address <- [place(ADDRESS, ADDRESS_2, ADDRESS_CITY, ADDRESS_REGION, ADDRESS_PROVINCE, ADDRESS_POSTAL_CODE), place(REG_ADDRESS, REG_ADDRESS_2, REG_ADDRESS_CITY)] narrowed because "a country's code says what its name does"
+  note "N" <- lines(source, map, key, drop, where, TITLE, ADDRESS, ADDRESS_2, ADDRESS_CITY, ADDRESS_REGION) when (has ADDRESS and has ADDRESS_CITY and has ADDRESS_POSTAL_CODE or has REG_ADDRESS and has REG_ADDRESS_CITY)
+  drop HAS_PHONE, HAS_EMAIL, HAS_IMOL, LEAD_ID, LAST_ACTIVITY_BY, key, LAST_ACTIVITY_TIME, `Имя: x`, UF_CRM_OLD_* empty
+}
+"#;
+    let shown = r#"@@SHOWN@@"#;
+    let once = formatted(text);
+    assert_eq!(once, shown, "{once}");
+    assert_eq!(formatted(&once), once);
+    assert_eq!(meaning(&once), meaning(text));
+}
+
 fn name() -> BoxedStrategy<String> {
     prop_oneof![
         Just("ID"),
@@ -489,6 +514,18 @@ proptest! {
         }
         prop_assert!(format(&source(&text)).is_ok());
         holds(&text)?;
+    }
+
+    #[test]
+    fn wide_specs_can_be_read_and_formatted(text in spec(), long in "[A-Z_]{20,60}") {
+        // Names that make lines too long, in every place where a name may stand.
+        let mut wide = text;
+        for name in ["TITLE", "UF_CRM_1", "имя", "Объём"] {
+            wide = wide.replace(name, &format!("{name}_{long}_X"));
+        }
+        let once = format(&source(&wide));
+        prop_assert!(once.is_ok() || !told(&wide).iter().all(|line| line.starts_with("E0107") || line.starts_with("E0108")), "{}", wide);
+        holds(&wide)?;
     }
 
     #[test]
