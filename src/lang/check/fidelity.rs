@@ -40,10 +40,17 @@ impl<'a> Checker<'a> {
                 if let Some(reason) = self.carried_elsewhere(value, scope) {
                     return (inferred.max(elsewhere), Some(reason.to_string()));
                 }
-                let picked =
-                    self.is_picked(value, scope, written).then_some("of several records it reads one");
-                let label = picked.unwrap_or_else(|| lost(inferred));
-                self.no_reason(rule, inferred, label, object, cut.filter(|_| proven));
+                let told = self.findings.len();
+                self.no_reason(rule, inferred, object, cut.filter(|_| proven));
+                // That one of several is read is what `pick` says, so that only the reason is missing.
+                if inferred == Fidelity::Narrowed && self.is_picked(value, scope, written) {
+                    for finding in self.findings.iter_mut().skip(told) {
+                        finding.severity = Severity::Warning;
+                        if let Some(label) = &mut finding.label {
+                            label.text = "of several records it reads one".to_owned();
+                        }
+                    }
+                }
             }
             None if currency => self.currency_lost(rule, written),
             None => {}
@@ -90,7 +97,6 @@ impl<'a> Checker<'a> {
         &mut self,
         rule: &Body<'_>,
         inferred: Fidelity,
-        label: &str,
         object: Option<&'a Object>,
         proven: Option<(&'a Field, u32)>,
     ) {
@@ -98,7 +104,7 @@ impl<'a> Checker<'a> {
         let at = Span { start: rule.span.end, end: rule.span.end };
         let finding =
             Finding::new(codes::LOSS_WITHOUT_REASON, format!("this rule is `{word}`, and gives no reason"))
-                .at(rule.value.span, label);
+                .at(rule.value.span, lost(inferred));
         let records = object.and_then(|object| object.records);
         let finding = match (proven, records) {
             (Some((field, bound)), Some(records)) => {

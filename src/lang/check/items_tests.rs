@@ -287,6 +287,7 @@ fn one_of_several_records_needs_a_reason_unless_a_note_has_them_all() {
     let text = with(&alone);
     assert_eq!(only(&text, codes::LOSS_WITHOUT_REASON).len(), 1, "{}", all(&text));
     assert!(message(&text).starts_with("this rule is `narrowed`"));
+    assert_eq!(only(&text, codes::LOSS_WITHOUT_REASON)[0].severity, Severity::Warning);
     for said in ["narrowed because \"the newest is in use\"", "summarised because \"the newest is in use\""] {
         let text = with(&alone.replace(serial, &format!("text  <- UF_CRM_5_SERIAL  {said}\n")));
         let codes: &[&str] = if said.starts_with("narrowed") { &[] } else { &["B2N-W201"] };
