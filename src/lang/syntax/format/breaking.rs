@@ -67,10 +67,9 @@ impl Formatter<'_> {
     }
 
     /// The outermost `and` and `or`; `None` where there is none, or where a line may not begin with them.
-    fn operators(&self, first: usize, last: usize, place: &Place) -> Option<Vec<usize>> {
-        let closed =
-            matches!(place.context, Context::Other | Context::Order | Context::Test | Context::Budget);
-        if place.depth == 0 && closed {
+    fn operators(&self, first: usize, last: usize, around: usize, context: Context) -> Option<Vec<usize>> {
+        let closed = matches!(context, Context::Other | Context::Order | Context::Test | Context::Budget);
+        if around == 0 && closed {
             return None;
         }
         let mut depth = 0usize;
@@ -80,8 +79,6 @@ impl Formatter<'_> {
                 (Kind::Punct, "(" | "[" | "{") => depth += 1,
                 (Kind::Punct, ")" | "]" | "}") => depth = depth.saturating_sub(1),
                 (Kind::Word, "and" | "or") if depth == 0 && at > first => cuts.push(at),
-                // Of a `where`; elsewhere it begins a clause of its own.
-                (Kind::Word, "else") if depth == 0 && around == 0 && !cuts.is_empty() => cuts.push(at),
                 _ => {}
             }
         }

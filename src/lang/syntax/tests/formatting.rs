@@ -285,7 +285,52 @@ map company -> Account {
   drop HAS_PHONE, HAS_EMAIL, HAS_IMOL, LEAD_ID, LAST_ACTIVITY_BY, key, LAST_ACTIVITY_TIME, `Имя: x`, UF_CRM_OLD_* empty
 }
 "#;
-    let shown = r#"@@SHOWN@@"#;
+    let shown = r#"edition 2026
+fn place(
+  street: text?, more: text?, city: text?, region: text?, province: text?, postcode: text?
+) -> address? = address(
+  street, more, city, join(", ", [region, province]), postcode, first([region, city])
+)
+order {
+  company, contact, product, meetings, calls, emails, comment, repair before deal, installation,
+    inbound, lead_person
+}
+split lead {
+  when STATUS_ID == "CONVERTED"
+    and has CONTACT_ID
+    and has COMPANY_ID
+    and OPPORTUNITY == 0  => skip "nothing to sell"
+  otherwise     => inbound
+}
+map company -> Account {
+  where has PHONE
+    or has EMAIL
+    or has WEB
+    or has UF_CRM_1690000003
+    or has UF_CRM_1690000004
+    or has TITLE else skip "nothing to reach them by"
+  name      <- TITLE.trim()
+  custom "Interests"  [
+    enum("Pumps", "Compressors", "Service", "Training")
+  ]  <- UF_CRM_1690000012.each(interests)
+  address   <- [
+    place(ADDRESS, ADDRESS_2, ADDRESS_CITY, ADDRESS_REGION, ADDRESS_PROVINCE, ADDRESS_POSTAL_CODE),
+    place(REG_ADDRESS, REG_ADDRESS_2, REG_ADDRESS_CITY)
+  ]  narrowed because "a country's code says what its name does"
+  note "N"  <- lines(
+    source, map, key, drop, where, TITLE, ADDRESS, ADDRESS_2, ADDRESS_CITY, ADDRESS_REGION
+  )
+    when (
+      has ADDRESS
+        and has ADDRESS_CITY
+        and has ADDRESS_POSTAL_CODE
+        or has REG_ADDRESS
+        and has REG_ADDRESS_CITY
+    )
+  drop HAS_PHONE, HAS_EMAIL, HAS_IMOL, LEAD_ID, LAST_ACTIVITY_BY, key, LAST_ACTIVITY_TIME,
+    `Имя: x`, UF_CRM_OLD_* empty
+}
+"#;
     let once = formatted(text);
     assert_eq!(once, shown, "{once}");
     assert_eq!(formatted(&once), once);
