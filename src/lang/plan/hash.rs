@@ -31,16 +31,18 @@ impl Plan {
             function.line = 0;
             expr(&mut function.body);
         }
-        for Table { name: _, rows, unseen, line } in &mut self.tables {
-            *line = 0;
+        for Table { name: _, rows, unseen, unseen_line, line } in &mut self.tables {
+            (*line, *unseen_line) = (0, 0);
             arm(unseen);
             for row in rows.values_mut() {
                 row.line = 0;
                 arm(&mut row.arm);
             }
         }
-        for Pipeline { name: _, object: _, category: _, rows, unseen, line } in &mut self.pipelines {
-            *line = 0;
+        for Pipeline { name: _, object: _, category: _, rows, unseen, unseen_line, line } in
+            &mut self.pipelines
+        {
+            (*line, *unseen_line) = (0, 0);
             arm(unseen);
             for row in rows.values_mut() {
                 row.line = 0;
@@ -205,6 +207,7 @@ mod tests {
                 // A code that is called as a line is.
                 rows: [("line".to_owned(), TableRow { arm: arm(), line })].into(),
                 unseen: arm(),
+                unseen_line: line,
                 line,
             }],
             pipelines: vec![Pipeline {
@@ -213,6 +216,7 @@ mod tests {
                 category: String::new(),
                 rows: [("NEW".to_owned(), StageRow { to: StageTo::Arm(arm()), line })].into(),
                 unseen: arm(),
+                unseen_line: line,
                 line,
             }],
             splits: vec![
