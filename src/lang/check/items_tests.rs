@@ -309,9 +309,13 @@ fn one_of_several_records_needs_a_reason_unless_a_note_has_them_all() {
 #[test]
 fn labels_that_have_nowhere_to_go_want_a_reason() {
     let rule = |rule: &str| {
+        let industry = "  industry     <- industries";
         changed(
-            "  owner        <- user",
-            &format!("  custom \"Typed\"  text  <- {rule}\n  owner        <- user"),
+            industry,
+            &format!(
+                "  custom \"Typed\"  text  <- {rule}
+{industry}"
+            ),
         )
     };
     // The rule that writes the numbers carries their kinds.
