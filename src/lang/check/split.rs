@@ -93,7 +93,8 @@ impl<'a> Checker<'a> {
     ) -> Vec<plan::SplitRow> {
         let mut rows: Vec<plan::SplitRow> = Vec::new();
         let mut closed: Option<Span> = None;
-        let mut seen: Vec<(Expr, Span)> = Vec::new();
+        // By their words: expressions have no order and no hash.
+        let mut seen: HashMap<String, Span> = HashMap::new();
         for row in &split.rows {
             let to = self.split_to(row, object, named);
             if let Some(closed) = closed {
@@ -108,8 +109,8 @@ impl<'a> Checker<'a> {
             let when = match &row.on {
                 SplitOn::When(condition) => {
                     let Some(when) = self.sure_condition(scope, condition, "when") else { continue };
-                    if let Some((_, earlier)) = seen.iter().find(|(other, _)| *other == when) {
-                        let earlier = *earlier;
+                    let words = format!("{when:?}");
+                    if let Some(earlier) = seen.get(&words).copied() {
                         self.add(
                             Finding::new(codes::DEAD_ROW, "this condition stands twice")
                                 .at(condition.span, "no record is left for it")
@@ -117,7 +118,7 @@ impl<'a> Checker<'a> {
                                 .help("remove the row, or correct its condition"),
                         );
                     }
-                    seen.push((when.clone(), condition.span));
+                    seen.entry(words).or_insert(condition.span);
                     Some(when)
                 }
                 SplitOn::Otherwise(span) => {
