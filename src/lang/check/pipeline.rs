@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::arm::ArmPlace;
+use super::meant::instead;
 use super::names::{Entries, What};
 use super::types::{Scope, worse};
 use super::{Checker, counts};
@@ -67,7 +68,14 @@ impl<'a> Checker<'a> {
             let mut keys = Vec::new();
             for coded in &row.codes {
                 let Some(entries) = &entries else { continue };
-                let Some(code) = self.resolve(entries, coded, what) else { continue };
+                self.guessed = None;
+                let Some(code) = self.resolve(entries, coded, what) else {
+                    // What the row probably means is not missing.
+                    if let Some(guessed) = self.guessed {
+                        spans.entry(entries.all[guessed].0.to_owned()).or_insert(coded.span);
+                    }
+                    continue;
+                };
                 let code = entries.all[code].0.to_owned();
                 if let Some(first) = spans.get(&code) {
                     self.duplicate(&code, coded.span, *first);
@@ -185,7 +193,8 @@ impl<'a> Checker<'a> {
             )
             .at(item.to.span, "no such pipeline")
             .note(self.target_note())
-            .help(help),
+            .help(help)
+            .fix_where(meant.map(|meant| instead(item.to.span, crate::lang::syntax::quote(meant)))),
         );
         None
     }
@@ -270,7 +279,8 @@ impl<'a> Checker<'a> {
             Finding::new(codes::UNKNOWN_STAGE, format!("pipeline \"{}\" has no {kind} \"{name}\"", to.name))
                 .at(span, "not there")
                 .note(self.target_note())
-                .help(help),
+                .help(help)
+                .fix_where(meant.map(|meant| instead(span, crate::lang::syntax::quote(meant)))),
         );
     }
 
@@ -456,6 +466,8 @@ impl<'a> Checker<'a> {
             if !self.pipelines.infos[index].used
                 && !self.of_profile(item.span)
                 && !self.mentioned(&item.object.name.value, item.span)
+                && !(self.in_doubt() && self.input.text.text().contains("<- pipeline"))
+                && !self.perhaps_used(&item.name.value, item.span)
             {
                 self.add(
                     Finding::new(
