@@ -22,6 +22,7 @@ use b2n::lang::finding::human::{self, Style};
 use b2n::lang::finding::{Code, Finding, Severity, registry};
 use b2n::lang::plan::Plan;
 use b2n::lang::schema::{Schema, snapshot};
+use b2n::lang::suite;
 use b2n::lang::syntax::{self, ast};
 use b2n::lang::text::{SourceText, TextError};
 
@@ -171,6 +172,15 @@ fn schemas() -> &'static BTreeMap<String, Schema> {
     })
 }
 
+/// What is wrong with the tests of a spec; where nothing else is wrong they are run.
+fn of_tests(tests: suite::Input<'_>, found: &[Finding]) -> Vec<Finding> {
+    let mut findings = suite::check(tests);
+    if found.iter().chain(&findings).all(|finding| finding.severity == Severity::Warning) {
+        findings.extend(suite::run(tests, &|_| true).tests.iter().flat_map(suite::Tested::findings));
+    }
+    findings
+}
+
 /// Checks a text with its profiles against the snapshots that it names.
 fn check(text: &SourceText) -> Found {
     let mut files = vec![text.clone()];
@@ -219,6 +229,11 @@ fn check(text: &SourceText) -> Found {
         broken: &broken,
     });
     findings.extend(checked.findings);
+    if let (Some(source), Some(target)) = (of(true), of(false)) {
+        let plan = checked.plan.as_ref();
+        let tests = suite::Input { spec: &resolved.spec, text: &text, plan, source, target };
+        findings.extend(of_tests(tests, &findings));
+    }
     findings.sort_by_key(|finding| {
         finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
     });

@@ -19,6 +19,7 @@ use b2n::lang::check::profile::{self, Part};
 use b2n::lang::check::{self, Input, sample_schema};
 use b2n::lang::finding::{Code, registry};
 use b2n::lang::schema::{Field, Object, Pipeline, Schema, Stage};
+use b2n::lang::suite;
 use b2n::lang::syntax::{self, ast};
 use b2n::lang::text::SourceText;
 use b2n::lang::types::{Base, Type};
@@ -75,6 +76,9 @@ fn checked(example: &str) -> Found {
         broken: &broken,
     });
     findings.extend(checked.findings);
+    let plan = checked.plan.as_ref();
+    let tests = suite::Input { spec: &resolved.spec, text: &text, plan, source: &source, target: &target };
+    findings.extend(super::of_tests(tests, &findings));
     Found { text, findings, plan: checked.plan }
 }
 
