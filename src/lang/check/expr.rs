@@ -208,10 +208,8 @@ impl<'a> Checker<'a> {
         let whole = owner.span.to(field.span);
         let called = format!("{}.{code}()", owner.value);
         let looked_up = format!("{}[{code}]", owner.value);
-        if own {
-            if let Some(object) = scope.object {
-                self.guess_named(object, &owner.value);
-            }
+        if let Some(object) = scope.object.filter(|_| own) {
+            self.guess_named(object, &owner.value);
         }
         let (help, fix) = match names.as_slice() {
             _ if table => (format!("a table is looked up in brackets: `{looked_up}`"), Some(looked_up)),

@@ -464,10 +464,11 @@ impl<'a> Checker<'a> {
 
     pub(super) fn pipelines_end(&mut self, items: &[&'a ast::Pipeline]) {
         for (index, item) in items.iter().enumerate() {
+            let read = self.in_doubt() && self.input.text.text().contains("<- pipeline");
             if !self.pipelines.infos[index].used
                 && !self.of_profile(item.span)
                 && !self.mentioned(&item.object.name.value, item.span)
-                && !(self.in_doubt() && self.input.text.text().contains("<- pipeline"))
+                && !read
                 && !self.perhaps_used(&item.name.value, item.span)
             {
                 self.add(
