@@ -167,7 +167,7 @@ impl World<'_> {
         let name = rule.target(plan, map).unwrap_or_default();
         let other = plan.maps.get(usize::from(link.map)).map_or("record", |map| map.name.as_str());
         let reason = format!("`{name}`: {other} {} did not arrive", link.key);
-        let line = self.lines.of_unmigrated(decides.line);
+        let line = self.lines().of_unmigrated(decides.line);
         match &decides.on_unmigrated {
             Some(Arm::Quarantine) | None => Lost::Gone(End::Quarantined, reason, line),
             Some(Arm::Stop) => Lost::Gone(End::Stopped, reason, line),
