@@ -517,6 +517,8 @@ pub struct Table {
     pub rows: BTreeMap<String, TableRow>,
     /// For values that no row names.
     pub unseen: Arm,
+    /// The line of the row for such values, from 1.
+    pub unseen_line: u32,
     /// The line of the spec, from 1.
     pub line: u32,
 }
@@ -543,6 +545,8 @@ pub struct Pipeline {
     pub rows: BTreeMap<String, StageRow>,
     /// For stages that no row names.
     pub unseen: Arm,
+    /// The line of the row for such stages, from 1.
+    pub unseen_line: u32,
     /// The line of the spec, from 1.
     pub line: u32,
 }

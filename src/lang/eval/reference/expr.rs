@@ -266,8 +266,8 @@ impl<'a> Interpreter<'a> {
                 return self.arm(&row.arm, view, row.line, &reason::held_by_table(&code, &table.name));
             }
         }
-        self.hit(Taken::Row(index, None), table.line);
-        self.arm(&table.unseen, view, table.line, &reason::not_in_table(&code, &table.name))
+        self.hit(Taken::Row(index, None), table.unseen_line);
+        self.arm(&table.unseen, view, table.unseen_line, &reason::not_in_table(&code, &table.name))
     }
 
     fn stage(&mut self, object: &str, category: &str, stage: &str, view: &View<'_>) -> Result<Value> {
@@ -279,8 +279,8 @@ impl<'a> Interpreter<'a> {
         match pipeline.rows.iter().find(|(code, _)| *code == stage) {
             None => {
                 let what = reason::not_in_pipeline(stage, &pipeline.name);
-                self.hit(Taken::StageRow(index as u16, None), pipeline.line);
-                self.arm(&pipeline.unseen, view, pipeline.line, &what)
+                self.hit(Taken::StageRow(index as u16, None), pipeline.unseen_line);
+                self.arm(&pipeline.unseen, view, pipeline.unseen_line, &what)
             }
             Some((_, row)) => {
                 self.hit(Taken::StageRow(index as u16, Some(stage.to_owned())), row.line);
