@@ -31,7 +31,8 @@ impl Plan {
         match json {
             Json::Object(fields) => {
                 for (name, value) in fields {
-                    let is_line = matches!(name.as_str(), "line" | "orphan_line" | "first_line");
+                    let is_line =
+                        matches!(name.as_str(), "line" | "unseen_line" | "orphan_line" | "first_line");
                     match value.as_u64().and_then(|line| u32::try_from(line).ok()) {
                         Some(line) if is_line => *value = self.place_json(line),
                         _ => self.count_in_files(value),
@@ -66,6 +67,7 @@ mod tests {
                 name: "t".to_owned(),
                 rows: Default::default(),
                 unseen: crate::lang::plan::Arm::Unset,
+                unseen_line: profile + 2,
                 line: profile + 1,
             }],
             ..Plan::default()

@@ -313,7 +313,7 @@ fn by(world: &World<'_>, produced: &Produced, rules: &[RuleId], column: Option<&
     }
     arms.extend(has(&Taken::OnFail).then_some(Taken::OnFail));
     let mut found: Vec<Giver> =
-        arms.iter().map(|arm| giver(words(plan, arm), world.lines().of(plan, arm, rule.line))).collect();
+        arms.iter().map(|arm| giver(words(plan, arm), world.lines().of(arm, rule.line))).collect();
     if produced.lost.contains(&(*id, inner)) {
         found.push(giver("its `on unmigrated`".to_owned(), world.lines().of_unmigrated(rule.line)));
     }
@@ -327,11 +327,7 @@ fn by(world: &World<'_>, produced: &Produced, rules: &[RuleId], column: Option<&
         }
     }
     // A list of many values may have gone through many rows: a few of them show where to look.
-    found.extend(
-        rows.iter()
-            .take(3)
-            .map(|hit| giver(words(plan, &hit.taken), world.lines().of(plan, &hit.taken, hit.line))),
-    );
+    found.extend(rows.iter().take(3).map(|hit| giver(words(plan, &hit.taken), hit.line)));
     found
 }
 
