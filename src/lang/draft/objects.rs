@@ -1,0 +1,110 @@
+//! Objects: which of the destination's a source object becomes, or which other it is folded into.
+
+use super::score::{self, likeness};
+use super::spell::{bare, fresh};
+use super::MapName;
+use crate::lang::schema::{Object, Schema, Write};
+use crate::lang::types::Base;
+
+use std::collections::BTreeSet;
+
+/// Below this a destination object is no counterpart.
+const ENOUGH: f64 = 0.5;
+
+/// What becomes of a source object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// A map of its own.
+    Map(MapName),
+    /// Folded into a map, along a link.
+    Fold {
+        /// The source object.
+        from: String,
+        /// The map's name.
+        into: String,
+        /// The field that links to it.
+        via: String,
+    },
+    /// No place.
+    None(String),
+}
+
+/// The fate of every source object that has records, or whose records nobody counted.
+pub fn fates(source: &Schema, target: &Schema) -> Vec<Fate> {
+    let mut taken: BTreeSet<String> = source.objects.iter().map(|object| object.name.clone()).collect();
+    let mut fates = Vec::new();
+    let mut left = Vec::new();
+    for object in source.objects.iter().filter(|object| object.records != Some(0)) {
+        let best = target.objects.iter().filter(|to| to.creatable && to.fields.iter().any(|f| f.write == Write::Yes));
+        let best = best
+            .map(|to| (counterpart(source, target, object, to), to))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.name.cmp(&a.1.name)));
+        match best {
+            Some((score, to)) if score >= ENOUGH && super::rules::key(object).is_some() => {
+                let alias = !bare(&object.name);
+                let about = object.title.as_deref().unwrap_or(&object.name);
+                let name = if alias { fresh(about, &mut taken) } else { object.name.clone() };
+                fates.push(Fate::Map(MapName { from: object.name.clone(), to: to.name.clone(), name, alias }));
+            }
+            _ => left.push(object),
+        }
+    }
+    let maps: Vec<MapName> = fates
+        .iter()
+        .filter_map(|fate| match fate {
+            Fate::Map(map) => Some(map.clone()),
+            _ => None,
+        })
+        .collect();
+    for object in left {
+        fates.push(match fold(source, object, &maps) {
+            Some((into, via)) => Fate::Fold { from: object.name.clone(), into, via },
+            None => Fate::None(object.name.clone()),
+        });
+    }
+    fates
+}
+
+/// How likely it is that records of one become records of the other: half names, half shape. A source that has stages
+/// and amounts is one of sales, whatever its name.
+fn counterpart(source: &Schema, target: &Schema, object: &Object, to: &Object) -> f64 {
+    let name = likeness((&object.name, object.title.as_deref()), (&to.name, to.title.as_deref()));
+    let staged = source.pipelines.iter().any(|p| p.object == object.name && p.stages.len() > 2);
+    let wants = target.pipelines.iter().any(|p| p.object == to.name);
+    let money = object.fields.iter().any(|field| {
+        matches!(field.ty.base, Base::Decimal | Base::Money)
+            && !field.custom
+            && field.stats.as_ref().is_none_or(|stats| stats.filled > 0)
+    });
+    let required: Vec<_> = to.fields.iter().filter(|field| field.required && field.write == Write::Yes).collect();
+    let filled = required
+        .iter()
+        .filter(|field| object.fields.iter().any(|from| score::fit(&from.ty, &field.ty) > 0.0))
+        .count();
+    let shape = if required.is_empty() { 0.5 } else { filled as f64 / required.len() as f64 };
+    match (staged, wants) {
+        (true, true) if money => 0.4 * name.max(0.6) + 0.6 * shape,
+        (true, true) => 0.5 * name + 0.5 * shape,
+        // A destination with stages takes nothing that has none.
+        (false, true) => 0.3 * name,
+        _ if name < 0.4 => 0.5 * name,
+        _ => 0.6 * name + 0.4 * shape,
+    }
+}
+
+/// The map that an object's records hang on, and the field that says to which.
+fn fold(source: &Schema, object: &Object, maps: &[MapName]) -> Option<(String, String)> {
+    let mut best: Option<((u64, bool, bool), String, String)> = None;
+    for field in object.fields.iter().filter(|field| !field.ty.many) {
+        let Base::Link(to) = &field.ty.base else { continue };
+        let Some(map) = maps.iter().find(|map| map.from == *to) else { continue };
+        let filled = field.stats.as_ref().map_or(0, |stats| stats.filled);
+        let parent = field.name.to_ascii_uppercase().starts_with("PARENT");
+        let staged = source.pipelines.iter().any(|pipeline| pipeline.object == *to);
+        let rank = (filled, parent, staged);
+        if best.as_ref().is_none_or(|(before, ..)| rank > *before) {
+            best = Some((rank, map.name.clone(), field.name.clone()));
+        }
+    }
+    best.map(|(_, map, via)| (map, via))
+}
