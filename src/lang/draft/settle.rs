@@ -51,15 +51,15 @@ fn findings(input: &Input<'_>, text: &str, hashes: &(String, String)) -> Vec<Fin
     let (joined, parts, mut findings) = match input.profile {
         None => {
             let (spec, findings) = syntax::parse(&own);
-            (own, vec![profile::Part { name: String::new(), spec, uses: Vec::new() }], findings)
+            (own, vec![profile::Part { spec, uses: Vec::new() }], findings)
         }
         Some((name, profile_text)) => {
             let joined = SourceText::join(vec![own, SourceText::new(name, profile_text)]);
             let (spec, findings) = syntax::parse_part(&joined, 0);
             let (base, _) = syntax::parse_part(&joined, 1);
             let parts = vec![
-                profile::Part { name: String::new(), spec, uses: vec![1] },
-                profile::Part { name: name.to_owned(), spec: base, uses: Vec::new() },
+                profile::Part { spec, uses: vec![1] },
+                profile::Part { spec: base, uses: Vec::new() },
             ];
             (joined, parts, findings)
         }
