@@ -98,6 +98,8 @@ pub struct Rule {
     pub reads: Vec<String>,
     /// The table that it looks up.
     pub table: Option<usize>,
+    /// `when …`
+    pub when: Option<String>,
     /// `labelled …`
     pub labelled: Option<String>,
     /// `for each …`, for notes.
@@ -207,6 +209,9 @@ impl Rule {
         let mut out = format!("proposed {:.2} {}  <- {}", self.score.clamp(0.0, 1.0), self.target, self.value);
         if let Some(each) = &self.each {
             out.push_str(&format!("  {each}"));
+        }
+        if let Some(when) = &self.when {
+            out.push_str(&format!("  when {when}"));
         }
         if let Some(labelled) = &self.labelled {
             out.push_str(&format!("  labelled {labelled}"));

@@ -172,6 +172,12 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
             let currency = currency(pair.from)?;
             rule.value = format!("money({name}, {})", currency.name);
             rule.reads.push(currency.name.clone());
+            // An amount that was reckoned from lines is not written beside them.
+            let manual = |field: &&Field| field.ty.base == Base::Bool && Words::new(&field.name).mean("manual");
+            if let Some(manual) = pair.from.fields.iter().find(manual) {
+                rule.when = Some(manual.name.clone());
+                rule.reads.push(manual.name.clone());
+            }
             rule.fail = Clause::maybe("flag \"an amount without a currency\"");
         }
         (Base::Decimal, Base::Integer) => {
