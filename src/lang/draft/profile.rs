@@ -8,6 +8,7 @@ use super::values;
 use super::{Making, MapName, customs, pair};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
+use crate::lang::types::Base;
 
 /// What a profile holds.
 #[derive(Clone, Debug, Default)]
@@ -92,31 +93,25 @@ pub fn tables(making: &mut Making<'_>, known: &Known) {
     for table in &known.tables {
         making.taken.insert(table.name.clone());
         let (source, target) = (making.input.source, making.input.target);
-        let drafted: Option<Table> = match &table.to {
-            Some((object, field)) => {
-                values::table(source, target, &table.name, &table.from, (object, field))
-            }
-            None => values::titles(source, &table.name, &table.from).map(|(drafted, _)| drafted),
-        };
-        let Some(mut drafted) = drafted else { continue };
         let gives: Option<BTreeSet<&str>> = table.to.as_ref().and_then(|(object, field)| {
             let domain = match &target.object(object)?.field(field)?.ty.base {
-                crate::lang::types::Base::Enum(domain) => target.domains.get(domain)?,
+                Base::Enum(domain) => target.domains.get(domain)?,
                 _ => return None,
             };
             (!domain.open).then(|| domain.choices.iter().map(|choice| choice.code.as_str()).collect())
         });
-        let right = |code: &str| {
-            table.rows.iter().any(|(known, to)| {
+        let missing = |code: &str| {
+            !table.rows.iter().any(|(known, to)| {
                 known == code && gives.as_ref().is_none_or(|gives| gives.contains(to.as_str()))
             })
         };
-        let codes: Vec<&str> = source
-            .domains
-            .get(&table.from)
-            .map(|domain| domain.choices.iter().map(|c| c.code.as_str()).filter(|code| !right(code)).collect())
-            .unwrap_or_default();
-        drafted.rows.retain(|row| codes.iter().any(|code| row.codes.starts_with(&syntax::quote(code))));
+        let drafted: Option<Table> = match &table.to {
+            Some((object, field)) => {
+                values::table(source, target, &table.name, &table.from, (object, field), &missing)
+            }
+            None => values::titles(source, &table.name, &table.from, &missing).map(|(drafted, _)| drafted),
+        };
+        let Some(mut drafted) = drafted else { continue };
         if !drafted.rows.is_empty() {
             drafted.head = format!("refine {}", drafted.head);
             drafted.on_demand = false;

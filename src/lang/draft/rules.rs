@@ -109,7 +109,7 @@ fn required_else(pair: Pair<'_>, to: &Field) -> Clause {
             let noun = pair.from.title.as_deref().unwrap_or(&pair.from.name);
             let noun: String = noun.chars().filter(|c| !c.is_control() && *c != '{').take(20).collect();
             let text = quote(&noun);
-            Clause::maybe(format!("{} {{{key}}}\"", text.trim_end_matches('"')))
+            Clause::maybe(format!("{} {{{key}}}\"", text.strip_suffix('"').unwrap_or(&text)))
         }
         _ => Clause::maybe("quarantine"),
     }
@@ -235,7 +235,7 @@ fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<String> 
         Some(name) => name.clone(),
         None => {
             let name = fresh(&format!("{domain} label"), &mut making.taken);
-            let (mut table, _) = values::titles(making.input.source, &name, domain)?;
+            let (mut table, _) = values::titles(making.input.source, &name, domain, &|_| true)?;
             table.on_demand = false;
             making.page.tables.push(table);
             making.labels.insert(domain.clone(), name.clone());
@@ -288,7 +288,7 @@ fn enum_table(making: &mut Making<'_>, object: &Object, from: &str, to: &Field) 
     let mut taken = making.taken.clone();
     let name = fresh(&format!("{} {}", object.name, to.name), &mut taken);
     let table =
-        values::table(making.input.source, making.input.target, &name, from, (&object.name, &to.name))?;
+        values::table(making.input.source, making.input.target, &name, from, (&object.name, &to.name), &|_| true)?;
     making.taken = taken;
     making.page.tables.push(table);
     let index = making.page.tables.len() - 1;
@@ -363,7 +363,7 @@ pub fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Option<
         Base::Enum(domain) if !field.ty.many => {
             let about = field.title.as_deref().unwrap_or(&field.name);
             let table = fresh(about, &mut making.taken);
-            let (page, titles) = values::titles(making.input.source, &table, domain)?;
+            let (page, titles) = values::titles(making.input.source, &table, domain, &|_| true)?;
             making.page.tables.push(page);
             rule.table = Some(making.page.tables.len() - 1);
             rule.value = format!("{table}[{name}]");

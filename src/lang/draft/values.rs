@@ -14,8 +14,16 @@ const ALIKE: f64 = 0.45;
 /// Weight of the order against the name of a stage: pipelines are worked through from left to right in both systems.
 const ORDER: f64 = 0.35;
 
-/// A table from an enumeration of the source to one of the destination; `None` where a side lists no values.
-pub fn table(source: &Schema, target: &Schema, name: &str, from: &str, (object, field): (&str, &str)) -> Option<Table> {
+/// A table from an enumeration of the source to one of the destination, for the values that are wanted; `None` where a
+/// side lists no values.
+pub fn table(
+    source: &Schema,
+    target: &Schema,
+    name: &str,
+    from: &str,
+    (object, field): (&str, &str),
+    wanted: &dyn Fn(&str) -> bool,
+) -> Option<Table> {
     let to = match &target.object(object)?.field(field)?.ty.base {
         Base::Enum(to) => target.domains.get(to)?,
         _ => return None,
@@ -25,7 +33,7 @@ pub fn table(source: &Schema, target: &Schema, name: &str, from: &str, (object, 
         return None;
     }
     let mut rows: Vec<Row> = Vec::new();
-    for choice in &from_domain.choices {
+    for choice in from_domain.choices.iter().filter(|choice| wanted(&choice.code)) {
         let mut ways: Vec<(f64, String)> = to
             .choices
             .iter()
@@ -51,11 +59,16 @@ pub fn table(source: &Schema, target: &Schema, name: &str, from: &str, (object, 
 }
 
 /// A table from an enumeration to the texts that people read: the titles of its values.
-pub fn titles(source: &Schema, name: &str, from: &str) -> Option<(Table, Vec<String>)> {
+pub fn titles(
+    source: &Schema,
+    name: &str,
+    from: &str,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Option<(Table, Vec<String>)> {
     let domain = source.domains.get(from).filter(|domain| !domain.choices.is_empty())?;
     let mut all: Vec<String> = Vec::new();
     let mut rows = Vec::new();
-    for choice in &domain.choices {
+    for choice in domain.choices.iter().filter(|choice| wanted(&choice.code)) {
         let title = choice.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
         let title = title.unwrap_or(&choice.code).to_owned();
         rows.push(Row {
