@@ -116,9 +116,9 @@ fn said(spec: &ast::Spec, text: &SourceText, source: &Schema) -> Said {
             }
             ast::Item::Pipeline(pipeline) => {
                 let head = text.slice(pipeline.span).lines().next().unwrap_or_default();
-                let category = head.split_once("category ").map_or("", |(_, rest)| {
-                    rest.split_whitespace().next().unwrap_or_default()
-                });
+                let category = head
+                    .split_once("category ")
+                    .map_or("", |(_, rest)| rest.split_whitespace().next().unwrap_or_default());
                 for row in &pipeline.rows {
                     let gives = gives(text, row.span);
                     for code in row.codes.iter().filter_map(|coded| coded.code.as_ref()) {

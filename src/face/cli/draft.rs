@@ -121,13 +121,15 @@ fn beside(path: &Path, folder: &Path) -> Result<String, Failure> {
     let full = |path: &Path| std::path::absolute(path).map_err(|error| Failure::file(path, &error));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let (path_full, folder_full) = (full(path)?, full(folder)?);
-    let name = path_full.strip_prefix(&folder_full).ok().filter(|name| {
-        name.components().all(|part| matches!(part, Component::Normal(_)))
-    });
+    let name = path_full
+        .strip_prefix(&folder_full)
+        .ok()
+        .filter(|name| name.components().all(|part| matches!(part, Component::Normal(_))));
     let name = name.ok_or_else(|| {
         Failure::usage(format!("`{}` lies outside the spec's folder", path.display()))
             .hint("keep snapshots in the spec's folder, so that CI finds them")
     })?;
-    let parts: Vec<String> = name.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let parts: Vec<String> =
+        name.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     Ok(parts.join("/"))
 }

@@ -49,13 +49,17 @@ fn origin<'a>(object: &'a Object, field: &Field) -> Option<&'a Field> {
     }
     if let (Base::Link(_), false) = (&field.ty.base, field.ty.many) {
         return object.fields.iter().find(|other| {
-            other.ty.many && other.ty.base == field.ty.base && other.name.eq_ignore_ascii_case(&format!("{upper}S"))
+            other.ty.many
+                && other.ty.base == field.ty.base
+                && other.name.eq_ignore_ascii_case(&format!("{upper}S"))
         });
     }
     let words = Words::new(&field.name);
     if words.mean("semantic") || words.mean("previous") {
         return object.fields.iter().find(|other| {
-            other.ty.base == Base::Stage && other.name != field.name && !Words::new(&other.name).mean("previous")
+            other.ty.base == Base::Stage
+                && other.name != field.name
+                && !Words::new(&other.name).mean("previous")
         });
     }
     None

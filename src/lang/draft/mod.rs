@@ -146,7 +146,9 @@ pub fn draft(input: &Input<'_>) -> Draft {
 
 fn head(input: &Input<'_>) -> String {
     let mut head = String::from("edition 2026\n\n");
-    head.push_str("# A draft: read every `proposed` line and remove the word with its number once it is right.\n\n");
+    head.push_str(
+        "# A draft: read every `proposed` line and remove the word with its number once it is right.\n\n",
+    );
     head.push_str(&format!("source {} {}\n", input.source.connector, quote(input.source_name)));
     head.push_str(&format!("target {} {}\n", input.target.connector, quote(input.target_name)));
     if let Some(zone) = input.zone {
@@ -221,7 +223,8 @@ fn customs(making: &mut Making<'_>, pair: Pair<'_>, rules: &mut Vec<Decision>) {
 fn fold(making: &mut Making<'_>, from: &str, into: &str, via: &str) {
     let Some(object) = making.input.source.object(from) else { return };
     let to = making.maps.iter().find(|map| map.name == into).map(|map| map.to.clone()).unwrap_or_default();
-    let told: Vec<String> = object.fields.iter().filter(|field| tells(object, field, via)).map(|f| f.name.clone()).collect();
+    let told: Vec<String> =
+        object.fields.iter().filter(|field| tells(object, field, via)).map(|f| f.name.clone()).collect();
     let title: String = object.title.as_deref().unwrap_or(from).chars().filter(|c| !c.is_control()).collect();
     let note = Rule {
         target: format!("note {}", quote(&title)),

@@ -1,8 +1,8 @@
 //! Objects: which of the destination's a source object becomes, or which other it is folded into.
 
+use super::MapName;
 use super::score::{self, likeness};
 use super::spell::{bare, fresh};
-use super::MapName;
 use crate::lang::schema::{Object, Schema, Write};
 use crate::lang::types::Base;
 
@@ -35,7 +35,10 @@ pub fn fates(source: &Schema, target: &Schema) -> Vec<Fate> {
     let mut fates = Vec::new();
     let mut left = Vec::new();
     for object in source.objects.iter().filter(|object| object.records != Some(0)) {
-        let best = target.objects.iter().filter(|to| to.creatable && to.fields.iter().any(|f| f.write == Write::Yes));
+        let best = target
+            .objects
+            .iter()
+            .filter(|to| to.creatable && to.fields.iter().any(|f| f.write == Write::Yes));
         let best = best
             .map(|to| (counterpart(source, target, object, to), to))
             .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.name.cmp(&a.1.name)));
@@ -44,7 +47,12 @@ pub fn fates(source: &Schema, target: &Schema) -> Vec<Fate> {
                 let alias = !bare(&object.name);
                 let about = object.title.as_deref().unwrap_or(&object.name);
                 let name = if alias { fresh(about, &mut taken) } else { object.name.clone() };
-                fates.push(Fate::Map(MapName { from: object.name.clone(), to: to.name.clone(), name, alias }));
+                fates.push(Fate::Map(MapName {
+                    from: object.name.clone(),
+                    to: to.name.clone(),
+                    name,
+                    alias,
+                }));
             }
             _ => left.push(object),
         }
@@ -76,7 +84,8 @@ fn counterpart(source: &Schema, target: &Schema, object: &Object, to: &Object) -
             && !field.custom
             && field.stats.as_ref().is_none_or(|stats| stats.filled > 0)
     });
-    let required: Vec<_> = to.fields.iter().filter(|field| field.required && field.write == Write::Yes).collect();
+    let required: Vec<_> =
+        to.fields.iter().filter(|field| field.required && field.write == Write::Yes).collect();
     let filled = required
         .iter()
         .filter(|field| object.fields.iter().any(|from| score::fit(&from.ty, &field.ty) > 0.0))

@@ -206,7 +206,8 @@ impl Clause {
 impl Rule {
     /// The line.
     pub fn text(&self) -> String {
-        let mut out = format!("proposed {:.2} {}  <- {}", self.score.clamp(0.0, 1.0), self.target, self.value);
+        let mut out =
+            format!("proposed {:.2} {}  <- {}", self.score.clamp(0.0, 1.0), self.target, self.value);
         if let Some(each) = &self.each {
             out.push_str(&format!("  {each}"));
         }
@@ -306,7 +307,8 @@ impl Page {
             lay_block(&mut out, block, index);
         }
         let off = self.blocks.iter().filter(|block| block.off);
-        let off = off.map(|block| format!("{} -> {}: no way to write what is required", block.object, block.to));
+        let off =
+            off.map(|block| format!("{} -> {}: no way to write what is required", block.object, block.to));
         let tail: Vec<String> = self.tail.iter().cloned().chain(off).collect();
         if !tail.is_empty() {
             out.text.push_str("\n# Without a place so far:\n");

@@ -1,11 +1,11 @@
 //! Values that are made of several fields: a person's name, an address, the lines of a record.
 
+use super::Making;
 use super::page::{Clause, Rule};
 use super::rules::{Pair, currency};
 use super::score::{self, likeness};
 use super::spell::name_of;
 use super::words::Words;
-use super::Making;
 use crate::lang::schema::{Attribute, Field, Object};
 use crate::lang::types::Base;
 
@@ -89,7 +89,8 @@ pub fn lines(making: &Making<'_>, object: &Object, field: &Field, to: &Field) ->
                 best = Some((sum, attribute));
             }
         }
-        let value = best.and_then(|(_, from)| column_value(making, object, from, column).map(|value| (from, value)));
+        let value =
+            best.and_then(|(_, from)| column_value(making, object, from, column).map(|value| (from, value)));
         match value {
             Some((from, value)) => {
                 used.push(&from.name);
@@ -131,7 +132,10 @@ fn column_value(making: &Making<'_>, object: &Object, from: &Attribute, to: &Att
         }
         (Base::Integer, Base::Decimal) => Some(format!("{name}{absent}")),
         (Base::Text { .. }, Base::Text { max: None }) => Some(format!("{name}{absent}")),
-        (a, b) if a == b && matches!(a, Base::Decimal | Base::Integer | Base::Bool | Base::Date | Base::DateTime) => {
+        (a, b)
+            if a == b
+                && matches!(a, Base::Decimal | Base::Integer | Base::Bool | Base::Date | Base::DateTime) =>
+        {
             Some(format!("{name}{absent}"))
         }
         _ => None,

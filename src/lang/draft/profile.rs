@@ -65,7 +65,9 @@ pub fn read(text: &str) -> Known {
                 let from = from.split_once("enum(").and_then(|(_, rest)| rest.split_once(')'));
                 let Some((from, _)) = from else { continue };
                 let to = match &table.to {
-                    ast::TableTarget::Field { object, field } => Some((object.value.clone(), field.value.clone())),
+                    ast::TableTarget::Field { object, field } => {
+                        Some((object.value.clone(), field.value.clone()))
+                    }
                     ast::TableTarget::Type(_) => None,
                 };
                 let rows = table.rows.iter().flat_map(|row| {
@@ -144,7 +146,8 @@ pub fn refine(making: &mut Making<'_>, known: &Known) {
         });
     }
     for (object, head) in &known.folds {
-        let Some(object) = making.input.source.object(object).filter(|object| object.records != Some(0)) else {
+        let Some(object) = making.input.source.object(object).filter(|object| object.records != Some(0))
+        else {
             continue;
         };
         making.page.blocks.push(Block {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::Making;
 use super::page::{Clause, Decision, Rule};
 use super::parts;
 use super::score::{self, Evidence};
 use super::spell::{fresh, name_of, titled};
 use super::values;
 use super::words::Words;
-use super::Making;
 use crate::lang::schema::{Field, Object, Write};
 use crate::lang::syntax::quote;
 use crate::lang::types::Base;
@@ -118,7 +118,8 @@ fn required_else(pair: Pair<'_>, to: &Field) -> Clause {
 /// What identifies a record.
 pub fn key(object: &Object) -> Option<&str> {
     let named = |field: &&Field| field.name.eq_ignore_ascii_case("id");
-    let whole = |field: &&Field| matches!(field.ty.base, Base::Integer) && !field.ty.optional && !field.ty.many;
+    let whole =
+        |field: &&Field| matches!(field.ty.base, Base::Integer) && !field.ty.optional && !field.ty.many;
     let found = object.fields.iter().find(named).or_else(|| object.fields.iter().find(whole));
     found.map(|field| field.name.as_str())
 }
@@ -173,7 +174,8 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
             rule.value = format!("money({name}, {})", currency.name);
             rule.reads.push(currency.name.clone());
             // An amount that was reckoned from lines is not written beside them.
-            let manual = |field: &&Field| field.ty.base == Base::Bool && Words::new(&field.name).mean("manual");
+            let manual =
+                |field: &&Field| field.ty.base == Base::Bool && Words::new(&field.name).mean("manual");
             if let Some(manual) = pair.from.fields.iter().find(manual) {
                 rule.when = Some(manual.name.clone());
                 rule.reads.push(manual.name.clone());
@@ -184,7 +186,10 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
             rule.value = call("round");
             rule.why = "fractions are not kept".to_owned();
         }
-        (Base::Integer | Base::Decimal | Base::Date | Base::DateTime | Base::Money | Base::Bool, Base::Text { .. }) => {
+        (
+            Base::Integer | Base::Decimal | Base::Date | Base::DateTime | Base::Money | Base::Bool,
+            Base::Text { .. },
+        ) => {
             rule.value = call("text");
         }
         (Base::Enum(from), Base::Enum(_)) => {
@@ -213,7 +218,9 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
             return None;
         }
         rule.value = match &field.ty.base {
-            Base::Text { .. } if matches!(to.ty.base, Base::Text { max: None }) => format!("join(\"; \", {name})"),
+            Base::Text { .. } if matches!(to.ty.base, Base::Text { max: None }) => {
+                format!("join(\"; \", {name})")
+            }
             _ => format!("first({})", rule.value),
         };
         rule.why = "the first of several is kept".to_owned();
@@ -247,7 +254,8 @@ fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<String> 
 
 /// Text that people format: long, or called so.
 fn is_prose(field: &Field) -> bool {
-    let words: Vec<Words> = std::iter::once(field.name.as_str()).chain(field.title.as_deref()).map(Words::new).collect();
+    let words: Vec<Words> =
+        std::iter::once(field.name.as_str()).chain(field.title.as_deref()).map(Words::new).collect();
     let called = words.iter().any(|words| words.mean("note") || words.mean("description"));
     called && field.stats.as_ref().and_then(|stats| stats.longest).is_none_or(|longest| longest > 60)
 }
@@ -287,8 +295,14 @@ fn enum_table(making: &mut Making<'_>, object: &Object, from: &str, to: &Field) 
     }
     let mut taken = making.taken.clone();
     let name = fresh(&format!("{} {}", object.name, to.name), &mut taken);
-    let table =
-        values::table(making.input.source, making.input.target, &name, from, (&object.name, &to.name), &|_| true)?;
+    let table = values::table(
+        making.input.source,
+        making.input.target,
+        &name,
+        from,
+        (&object.name, &to.name),
+        &|_| true,
+    )?;
     making.taken = taken;
     making.page.tables.push(table);
     let index = making.page.tables.len() - 1;
@@ -323,7 +337,9 @@ fn reference(making: &Making<'_>, field: &Field, to: &Field) -> Option<String> {
 /// What can be written where no field fits: the key in a text, the first value of an enumeration.
 fn last_resort(making: &Making<'_>, pair: Pair<'_>, to: &Field) -> Option<Rule> {
     let value = match &to.ty.base {
-        Base::Text { .. } | Base::PersonName => required_else(pair, to).says.filter(|says| says.starts_with('"'))?,
+        Base::Text { .. } | Base::PersonName => {
+            required_else(pair, to).says.filter(|says| says.starts_with('"'))?
+        }
         Base::Enum(domain) => quote(&making.input.target.domains.get(domain)?.choices.first()?.code),
         _ => return None,
     };
@@ -388,7 +404,8 @@ pub fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Option<
     if !can(word) {
         return None;
     }
-    let title = field.title.as_deref().map(str::trim).filter(|title| !title.is_empty()).unwrap_or(&field.name);
+    let title =
+        field.title.as_deref().map(str::trim).filter(|title| !title.is_empty()).unwrap_or(&field.name);
     let labels = making.custom.entry(pair.to.name.clone()).or_default();
     let mut label = title.to_owned();
     let mut n = 2;

@@ -69,7 +69,10 @@ pub fn fit(from: &Type, to: &Type) -> f64 {
         (Base::Decimal | Base::Integer, Base::Money) => 0.8,
         (Base::Decimal, Base::Integer) => 0.6,
         (Base::DateTime, Base::Date) | (Base::Date, Base::DateTime) => 0.8,
-        (Base::Integer | Base::Decimal | Base::Date | Base::DateTime | Base::Money | Base::Bool, Base::Text { .. }) => 0.4,
+        (
+            Base::Integer | Base::Decimal | Base::Date | Base::DateTime | Base::Money | Base::Bool,
+            Base::Text { .. },
+        ) => 0.4,
         (Base::Record, Base::Record) if from.many => 0.9,
         (a, b) if a == b => 1.0,
         _ => 0.0,
@@ -93,7 +96,9 @@ pub fn overlap(from: &Domain, to: &Domain) -> f64 {
     let best = |choice: &crate::lang::schema::Choice| {
         to.choices
             .iter()
-            .map(|other| likeness((&choice.code, choice.title.as_deref()), (&other.code, other.title.as_deref())))
+            .map(|other| {
+                likeness((&choice.code, choice.title.as_deref()), (&other.code, other.title.as_deref()))
+            })
             .fold(0.0, f64::max)
     };
     from.choices.iter().map(best).sum::<f64>() / from.choices.len() as f64

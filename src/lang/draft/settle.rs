@@ -57,10 +57,8 @@ fn findings(input: &Input<'_>, text: &str, hashes: &(String, String)) -> Vec<Fin
             let joined = SourceText::join(vec![own, SourceText::new(name, profile_text)]);
             let (spec, findings) = syntax::parse_part(&joined, 0);
             let (base, _) = syntax::parse_part(&joined, 1);
-            let parts = vec![
-                profile::Part { spec, uses: vec![1] },
-                profile::Part { spec: base, uses: Vec::new() },
-            ];
+            let parts =
+                vec![profile::Part { spec, uses: vec![1] }, profile::Part { spec: base, uses: Vec::new() }];
             (joined, parts, findings)
         }
     };
@@ -88,7 +86,8 @@ fn findings(input: &Input<'_>, text: &str, hashes: &(String, String)) -> Vec<Fin
 fn show(page: &mut Page, message: &str) -> bool {
     let mut names = message.split('`').skip(1).step_by(2);
     let (Some(field), Some(object)) = (names.next(), names.last()) else { return false };
-    let block = page.blocks.iter_mut().find(|block| !block.off && block.object == object && block.shown.is_some());
+    let block =
+        page.blocks.iter_mut().find(|block| !block.off && block.object == object && block.shown.is_some());
     let shown = block.and_then(|block| block.shown.as_mut());
     shown.is_some_and(|shown| shown.insert(field.to_owned()))
 }

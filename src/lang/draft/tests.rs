@@ -11,7 +11,8 @@ use super::{Draft, Input, draft};
 use crate::lang::check::profile::shipped;
 use crate::lang::finding::{Severity, registry as codes};
 use crate::lang::schema::{
-    Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write, email_hash, snapshot,
+    Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write,
+    email_hash, snapshot,
 };
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
@@ -92,7 +93,9 @@ fn drafts_of_the_examples_check_but_for_open_decisions() {
 fn every_field_of_a_mapped_object_stands_in_the_draft() {
     let (source, target, owner) = example("acme");
     let draft = draft(&input(&source, &target, &owner, false));
-    let mapped = |object: &&Object| draft.text.lines().any(|line| line.starts_with(&format!("map {} ->", object.name)));
+    let mapped = |object: &&Object| {
+        draft.text.lines().any(|line| line.starts_with(&format!("map {} ->", object.name)))
+    };
     let mut objects = 0;
     for object in source.objects.iter().filter(mapped) {
         objects += 1;
@@ -136,20 +139,22 @@ fn base(side: bool) -> impl Strategy<Value = Base> {
 
 fn field(side: bool) -> impl Strategy<Value = Field> {
     let name = if side { "(UF_CRM_)?[A-Z]{3,9}(_ID|_2)?" } else { "[a-z]{3,9}[A-Z]?[a-z]{1,4}" };
-    (name, titles(), base(side), any::<[bool; 4]>(), 0u64..50).prop_map(move |(name, title, base, flags, filled)| {
-        let [many, optional, required, counted] = flags;
-        let longest = matches!(base, Base::Text { .. }).then_some(40);
-        Field {
-            custom: name.starts_with("UF_"),
-            name,
-            title,
-            ty: Type { base, many, optional: side || optional || !required },
-            required: !side && required && !many,
-            write: Write::Yes,
-            attributes: Vec::new(),
-            stats: (side && counted).then(|| Stats { filled, longest, ..Stats::default() }),
-        }
-    })
+    (name, titles(), base(side), any::<[bool; 4]>(), 0u64..50).prop_map(
+        move |(name, title, base, flags, filled)| {
+            let [many, optional, required, counted] = flags;
+            let longest = matches!(base, Base::Text { .. }).then_some(40);
+            Field {
+                custom: name.starts_with("UF_"),
+                name,
+                title,
+                ty: Type { base, many, optional: side || optional || !required },
+                required: !side && required && !many,
+                write: Write::Yes,
+                attributes: Vec::new(),
+                stats: (side && counted).then(|| Stats { filled, longest, ..Stats::default() }),
+            }
+        },
+    )
 }
 
 fn object(name: &'static str, side: bool) -> impl Strategy<Value = Object> {
@@ -181,11 +186,13 @@ fn object(name: &'static str, side: bool) -> impl Strategy<Value = Object> {
 }
 
 fn domain() -> impl Strategy<Value = Domain> {
-    (proptest::collection::btree_map("[A-Z]{1,6}", titles(), 0..6), any::<bool>()).prop_map(|(choices, open)| Domain {
-        title: None,
-        choices: choices.into_iter().map(|(code, title)| Choice { code, title }).collect(),
-        open,
-    })
+    (proptest::collection::btree_map("[A-Z]{1,6}", titles(), 0..6), any::<bool>()).prop_map(
+        |(choices, open)| Domain {
+            title: None,
+            choices: choices.into_iter().map(|(code, title)| Choice { code, title }).collect(),
+            open,
+        },
+    )
 }
 
 fn schema(side: bool) -> impl Strategy<Value = Schema> {

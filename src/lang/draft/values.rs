@@ -131,9 +131,8 @@ pub fn pipeline(target: &Schema, name: &str, from: &Pipeline, to_object: &str) -
 /// How alike two pipelines are: their names, then their stages.
 fn pipeline_likeness(from: &Pipeline, to: &Pipeline) -> f64 {
     let name = likeness((&from.name, None), (&to.name, None));
-    let best = |stage: &Stage| {
-        to.stages.iter().map(|other| stage_likeness(stage, &other.name)).fold(0.0, f64::max)
-    };
+    let best =
+        |stage: &Stage| to.stages.iter().map(|other| stage_likeness(stage, &other.name)).fold(0.0, f64::max);
     let going: Vec<&Stage> = from.stages.iter().filter(|stage| stage.ends.is_none()).collect();
     let stages = going.iter().map(|stage| best(stage)).sum::<f64>() / going.len().max(1) as f64;
     0.6 * name + 0.4 * stages
@@ -145,7 +144,13 @@ fn stage_likeness(stage: &Stage, name: &str) -> f64 {
 
 /// The stages that one may become, likeliest first; never one before `floor`, so that the order is kept. Gives the
 /// place of the first, too.
-fn stages(stage: &Stage, place: usize, of: usize, to: &Pipeline, floor: usize) -> (Vec<(f64, String)>, usize) {
+fn stages(
+    stage: &Stage,
+    place: usize,
+    of: usize,
+    to: &Pipeline,
+    floor: usize,
+) -> (Vec<(f64, String)>, usize) {
     let share = |at: usize, of: usize| if of < 2 { 0.0 } else { at as f64 / (of - 1) as f64 };
     let mut all: Vec<(f64, usize)> = Vec::new();
     for (at, other) in to.stages.iter().enumerate().skip(floor) {
@@ -155,7 +160,8 @@ fn stages(stage: &Stage, place: usize, of: usize, to: &Pipeline, floor: usize) -
     }
     all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let floor = all.first().map_or(floor, |(_, at)| *at);
-    let ways = all.into_iter().take(2).map(|(score, at)| (score, format!("stage {}", quote(&to.stages[at].name))));
+    let ways =
+        all.into_iter().take(2).map(|(score, at)| (score, format!("stage {}", quote(&to.stages[at].name))));
     (ways.collect(), floor)
 }
 
@@ -240,8 +246,7 @@ mod tests {
             ],
             ..Pipeline::default()
         };
-        let outcome =
-            |name: &str, kind| Outcome { code: name.to_lowercase(), name: name.into(), kind };
+        let outcome = |name: &str, kind| Outcome { code: name.to_lowercase(), name: name.into(), kind };
         let to = Pipeline {
             object: "Lead".into(),
             code: "1".into(),

@@ -8,17 +8,46 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Words that mean the same, the common one first. Every word stands as [`plain`] writes it.
 const SAME: &[&[&str]] = &[
-    &["company", "account", "organisation", "organization", "firma", "unternehmen", "kompaniya", "empresa", "societe"],
+    &[
+        "company",
+        "account",
+        "organisation",
+        "organization",
+        "firma",
+        "unternehmen",
+        "kompaniya",
+        "empresa",
+        "societe",
+    ],
     &["contact", "person", "people", "kontakt", "contacto", "kontaktperson"],
     &["lead", "deal", "opportunity", "sdelka", "geschaft", "negocio", "lid", "auftrag"],
     &["product", "tovar", "produkt", "producto", "artikel", "item"],
-    &["note", "comment", "comments", "kommentariy", "kommentarii", "notiz", "bemerkung", "nota", "comentario"],
+    &[
+        "note",
+        "comment",
+        "comments",
+        "kommentariy",
+        "kommentarii",
+        "notiz",
+        "bemerkung",
+        "nota",
+        "comentario",
+    ],
     &["activity", "delo", "aktivitat", "actividad", "event"],
     &["quote", "estimate", "predlozhenie", "angebot", "presupuesto", "oferta"],
     &["name", "title", "nazvanie", "naimenovanie", "subject", "betreff", "titel", "nombre", "titulo", "tema"],
     &["given", "first", "imya", "vorname"],
     &["family", "last", "surname", "familiya", "nachname", "apellido"],
-    &["owner", "assigned", "responsible", "otvetstvennyy", "otvetstvennyi", "zustandig", "verantwortlich", "responsable"],
+    &[
+        "owner",
+        "assigned",
+        "responsible",
+        "otvetstvennyy",
+        "otvetstvennyi",
+        "zustandig",
+        "verantwortlich",
+        "responsable",
+    ],
     &["author", "creator", "avtor", "autor", "verfasser"],
     &["description", "opisanie", "beschreibung", "descripcion", "detail", "text", "body", "message"],
     &["phone", "telefon", "telephone", "tel", "telefono"],
@@ -45,7 +74,21 @@ const SAME: &[&[&str]] = &[
     &["parent", "entity", "golovnaya", "mutter"],
     &["post", "position", "job", "dolzhnost", "funktion", "puesto"],
     &["employees", "sotrudniki", "mitarbeiter", "empleados", "size"],
-    &["new", "novaya", "novyy", "novoe", "neu", "nueva", "nuevo", "enquiry", "inquiry", "incoming", "anfrage", "zapros", "obrashchenie"],
+    &[
+        "new",
+        "novaya",
+        "novyy",
+        "novoe",
+        "neu",
+        "nueva",
+        "nuevo",
+        "enquiry",
+        "inquiry",
+        "incoming",
+        "anfrage",
+        "zapros",
+        "obrashchenie",
+    ],
     &["qualify", "qualification", "kvalifikatsiya", "qualifizierung"],
     &["proposal", "offer", "preparation", "podgotovka"],
     &["negotiation", "peregovory", "verhandlung", "negociacion"],
@@ -72,7 +115,8 @@ const SAME: &[&[&str]] = &[
 ];
 
 /// Words that say nothing of what a field is about.
-const EMPTY: &[&str] = &["id", "ids", "uf", "crm", "of", "the", "by", "is", "and", "a", "der", "die", "das", "de", "field"];
+const EMPTY: &[&str] =
+    &["id", "ids", "uf", "crm", "of", "the", "by", "is", "and", "a", "der", "die", "das", "de", "field"];
 
 /// A name or a title, as a set of words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
