@@ -396,3 +396,17 @@ fn transform_reads_and_writes_lines() {
     assert_eq!(lines[0]["fields"]["name"], "Pumps", "{}", ran.all());
     assert_eq!(lines[1]["line"], 3, "{}", ran.all());
 }
+
+#[test]
+fn a_reader_that_leaves_early_is_no_fault() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_b2n"))
+        .args(["explain", "--list"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success(), "{:?}", output.status);
+}

@@ -229,8 +229,23 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Ends the process in silence where whoever read its output has gone: `b2n … | head` is no fault.
+///
+/// `println!` panics there, and the standard library has no other word for it.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to stdout") && text.contains("roken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = Cli::parse();
     let terminal = Terminal::detect(cli.format, cli.color);
     if cli.format == Shape::Markdown {

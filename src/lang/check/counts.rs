@@ -15,8 +15,11 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// `company` as `companies`.
+/// `company` as `companies`; what ends with a number, as the name of a process does, keeps its name.
 pub(super) fn plural(noun: &str) -> String {
+    if noun.ends_with(|c: char| c.is_ascii_digit()) {
+        return format!("records of `{noun}`");
+    }
     match noun.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
         _ if noun.ends_with('s') => format!("{noun}es"),
@@ -52,6 +55,7 @@ mod tests {
         assert_eq!(plural("company"), "companies");
         assert_eq!(plural("deal"), "deals");
         assert_eq!(plural("day"), "days");
+        assert_eq!(plural("process 1032"), "records of `process 1032`");
         assert_eq!(plural("process"), "processes");
         assert_eq!(many(1, "field"), "1 field");
         assert_eq!(many(2, "field"), "2 fields");

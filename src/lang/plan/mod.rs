@@ -686,9 +686,33 @@ impl Plan {
         }
     }
 
+    /// A line of the plan as people look it up: `line 7` of the spec, `line 12 of standard` of a profile.
+    pub fn place_text(&self, line: u32) -> String {
+        let (file, at) = self.place(line);
+        match self.files.first() {
+            Some(spec) if spec.name != file && !file.is_empty() => format!("line {at} of {file}"),
+            _ => format!("line {at}"),
+        }
+    }
+
     /// A rule's stable id: `map.target`.
     pub fn rule_id(&self, map: usize, rule: usize) -> String {
         let map = &self.maps[map];
         format!("{}.{}", map.name, map.targets[map.rules[rule].target as usize].name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_in_their_own_file() {
+        let file = |name: &str, first_line| File { name: name.to_owned(), first_line };
+        let plan = Plan { files: vec![file("a.b2n", 1), file("standard", 11)], ..Plan::default() };
+        assert_eq!(plan.place(10), ("a.b2n", 10));
+        assert_eq!(plan.place_text(10), "line 10");
+        assert_eq!(plan.place_text(12), "line 2 of standard");
+        assert_eq!(Plan::default().place_text(3), "line 3");
     }
 }

@@ -154,14 +154,14 @@ pub enum Error {
         object: String,
     },
     /// A `stop` of the spec was reached.
-    #[error("`{map}` {key}: line {line} of the spec says stop: {reason}")]
+    #[error("`{map}` {key}: {place} says stop: {reason}")]
     Stopped {
         /// The map.
         map: String,
         /// The record's key.
         key: String,
-        /// The line.
-        line: u32,
+        /// The line that says so, as people look it up.
+        place: String,
         /// Why.
         reason: String,
     },

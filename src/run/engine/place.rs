@@ -76,10 +76,12 @@ impl Engine<'_> {
             }
             Route::Listed { reason, .. } => self.end(name, record, &ended(Status::Listed, &*reason)),
             Route::LeftOut { reason, .. } => self.end(name, record, &ended(Status::LeftOut, &*reason)),
-            Route::Quarantined { reason, line } => {
-                self.end(name, record, &ended(Status::Quarantined, format!("line {line}: {reason}")))
-            }
-            Route::Stopped { reason, line } => Err(stopped(name, &record.key, line, &reason)),
+            Route::Quarantined { reason, line } => self.end(
+                name,
+                record,
+                &ended(Status::Quarantined, format!("{}: {reason}", self.plan.place_text(line))),
+            ),
+            Route::Stopped { reason, line } => Err(self.stopped(name, &record.key, line, &reason)),
         }
     }
 
@@ -98,15 +100,20 @@ impl Engine<'_> {
         Ok(self.workspace.settle(name, &record.key, outcome, &[])?)
     }
 
+    fn stopped(&self, name: &str, key: &str, line: u32, reason: &str) -> Error {
+        let place = self.plan.place_text(line);
+        Error::Stopped { map: name.to_owned(), key: key.to_owned(), place, reason: reason.to_owned() }
+    }
+
     /// The key of the record that takes one in, or what becomes of it otherwise.
     fn folded(&self, name: &str, key: &str, fold: Fold) -> Result<std::result::Result<String, Outcome>> {
         Ok(match fold {
             Fold::Into { key, .. } => Ok(key.to_string()),
             Fold::LeftOut { reason, .. } => Err(ended(Status::LeftOut, &*reason)),
             Fold::Quarantined { reason, line } => {
-                Err(ended(Status::Quarantined, format!("line {line}: {reason}")))
+                Err(ended(Status::Quarantined, format!("{}: {reason}", self.plan.place_text(line))))
             }
-            Fold::Stopped { reason, line } => return Err(stopped(name, key, line, &reason)),
+            Fold::Stopped { reason, line } => return Err(self.stopped(name, key, line, &reason)),
         })
     }
 
@@ -191,8 +198,4 @@ pub(super) fn placed(name: &str) -> String {
 
 fn unreadable(why: &str) -> Outcome {
     ended(Status::Quarantined, format!("the staged record cannot be read: {why}"))
-}
-
-fn stopped(name: &str, key: &str, line: u32, reason: &str) -> Error {
-    Error::Stopped { map: name.to_owned(), key: key.to_owned(), line, reason: reason.to_owned() }
 }

@@ -116,7 +116,7 @@ impl Engine<'_> {
             eval::Outcome::Quarantined { rule, reason, line } => {
                 let rule = rule.map(|rule| rule.id(self.plan, map)).unwrap_or_default();
                 let reason = if rule.is_empty() {
-                    format!("line {line}: {reason}")
+                    format!("{}: {reason}", self.plan.place_text(line))
                 } else {
                     format!("{rule}: {reason}")
                 };
@@ -126,7 +126,7 @@ impl Engine<'_> {
                 return Err(Error::Stopped {
                     map: self.plan.maps[map].name.clone(),
                     key: record.key.clone(),
-                    line,
+                    place: self.plan.place_text(line),
                     reason: reason.to_string(),
                 });
             }

@@ -234,7 +234,7 @@ impl Engine<'_> {
                 return Err(Error::Stopped {
                     map: self.plan.maps[links.map].name.clone(),
                     key: links.key.to_owned(),
-                    line: rule.line,
+                    place: self.plan.place_text(rule.line),
                     reason: format!("{link} did not arrive"),
                 });
             }

@@ -70,7 +70,9 @@ fn mutate(schema: &mut Schema, which: usize, at: usize) -> String {
     let object = at % schema.objects.len();
     let name = schema.objects[object].name.clone();
     let fields = &mut schema.objects[object].fields;
-    let slot = at / 2 % fields.len();
+    // An object that has lost every field can only gain one.
+    let which = if fields.is_empty() { 0 } else { which };
+    let slot = at / 2 % fields.len().max(1);
     match which {
         0 => {
             let field = plain("NEW_FIELD", Type::maybe(Base::Enum("OTHER".into())));

@@ -78,6 +78,25 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// One that says nothing yet, for a create to fill in.
+    pub fn blank() -> Activity {
+        Activity {
+            head: Head::seeded(0),
+            name: String::new(),
+            description: None,
+            kind: 0,
+            start: 0,
+            end: 0,
+            all_day: false,
+            flagged: false,
+            location: None,
+            status: 0,
+            leads: Vec::new(),
+            participants: Vec::new(),
+            log_note: None,
+        }
+    }
+
     /// The records that it is about.
     pub fn about(&self) -> Vec<(Kind, i64)> {
         let leads = self.leads.iter().map(|id| (Kind::Leads, *id));

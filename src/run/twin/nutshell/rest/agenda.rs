@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::State;
-use super::super::agenda::{Activity, Head, Party, Product, Task};
+use super::super::agenda::{Activity, Party, Product, Task};
 use super::super::company::Company;
 use super::super::json::Json;
 use super::super::record::{Kind, Owner};
@@ -148,21 +148,7 @@ fn activities(company: &mut Company, context: Context, call: &Call, rest: &[&str
         ("POST", []) => {
             let body = call.body()?;
             let input = write::only("activities", body.at("activities"))?;
-            let blank = Activity {
-                head: Head::seeded(0),
-                name: String::new(),
-                description: None,
-                kind: 0,
-                start: 0,
-                end: 0,
-                all_day: false,
-                flagged: false,
-                location: None,
-                status: 0,
-                leads: Vec::new(),
-                participants: Vec::new(),
-                log_note: None,
-            };
+            let blank = Activity::blank();
             let mut activity = read_activity(company, context, blank, input)?;
             if activity.name.is_empty() || activity.kind == 0 || activity.start == 0 || activity.end == 0 {
                 return Err(Refusal::bad("An activity must have a name, a type and times").into());

@@ -267,21 +267,7 @@ fn new_activity(company: &mut Company, context: Context, input: &Json) -> Result
     if cancelled && context.settings.dialect.new_cancelled_activity == OnBad::Reject {
         return Err(Refusal::bad("A new activity must be scheduled or logged"));
     }
-    let blank = Activity {
-        head: Head::seeded(0),
-        name: String::new(),
-        description: None,
-        kind: 0,
-        start: 0,
-        end: 0,
-        all_day: false,
-        flagged: false,
-        location: None,
-        status: 0,
-        leads: Vec::new(),
-        participants: Vec::new(),
-        log_note: None,
-    };
+    let blank = Activity::blank();
     let mut activity = read_activity(company, blank, input)?;
     activity.head = company.new_head("Activities", context.actor, context.now_ms);
     let id = activity.head.id;
