@@ -7,6 +7,9 @@
 //! INVARIANT: settling ends. A line only ever moves to its next way, and an item only ever goes.
 
 mod accounts;
+mod extras;
+mod folds;
+mod lay;
 mod objects;
 mod page;
 mod parts;
@@ -26,12 +29,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use crate::lang::finding::Finding;
-use crate::lang::schema::{Object, Schema};
+use crate::lang::schema::{Field, Schema};
 use crate::lang::syntax::quote;
 use crate::lang::types::Base;
+use crate::lang::value::OutcomeKind;
 
+pub use lay::Told;
 use objects::Fate;
-use page::{Block, Clause, Decision, Page, Rule};
+use page::{Block, Decision, Fixed, Page};
 use rules::Pair;
 
 /// What a draft is made of.
@@ -73,6 +78,10 @@ pub struct Draft {
     pub todo: usize,
     /// Fields that are dropped.
     pub dropped: usize,
+    /// What became of each source object, in the order of the spec.
+    pub objects: Vec<Told>,
+    /// Source objects with records that have no place.
+    pub left: Vec<String>,
     /// How often the checker was asked.
     pub rounds: usize,
 }
@@ -98,6 +107,8 @@ struct Making<'a> {
     labels: BTreeMap<String, String>,
     /// Tables by source enumeration, destination object and field.
     lookups: BTreeMap<(String, String, String), (usize, String)>,
+    /// Tables of titles by their enumeration: the table's place, its name, the titles.
+    titles: BTreeMap<String, (usize, String, Vec<String>)>,
     /// Labels of custom fields by destination object, in lower case.
     custom: BTreeMap<String, BTreeSet<String>>,
 }
@@ -110,6 +121,7 @@ pub fn draft(input: &Input<'_>) -> Draft {
         maps: Vec::new(),
         taken: input.source.objects.iter().map(|object| object.name.clone()).collect(),
         labels: BTreeMap::new(),
+        titles: BTreeMap::new(),
         lookups: BTreeMap::new(),
         custom: BTreeMap::new(),
     };
@@ -122,22 +134,26 @@ pub fn draft(input: &Input<'_>) -> Draft {
             Fate::Fold { from, .. } | Fate::None(from) => !known.covers(from),
         })
         .collect();
+    let added: Vec<MapName> = fates
+        .iter()
+        .filter_map(|fate| match fate {
+            Fate::Map(map) => Some(map.clone()),
+            _ => None,
+        })
+        .collect();
     making.maps.extend(known.maps.iter().cloned());
-    for fate in &fates {
-        if let Fate::Map(map) = fate {
-            making.maps.push(map.clone());
-        }
-    }
+    making.maps.extend(added.iter().cloned());
     pipelines(&mut making);
-    profile::refine(&mut making, &known);
+    profile::refine(&mut making, &known, &added);
     for fate in &fates {
         match fate {
             Fate::Map(map) => add_map(&mut making, map),
-            Fate::Fold { from, into, via } => fold(&mut making, from, into, via),
-            Fate::None(object) => {
-                let records = input.source.object(object).and_then(|object| object.records);
-                let records = records.map_or("not counted".to_owned(), |n| format!("{n} records"));
-                making.page.tail.push(format!("{object}: {records}"));
+            Fate::Fold { from, into, via } => folds::fold(&mut making, from, into, via),
+            Fate::None(name) => {
+                let Some(object) = input.source.object(name) else { continue };
+                let records = object.records.map_or("not counted".to_owned(), |n| format!("{n} records"));
+                let fields: Vec<&str> = object.fields.iter().map(|field| field.name.as_str()).collect();
+                making.page.tail.push((name.clone(), format!("{name}: {records}; {}", fields.join(", "))));
             }
         }
     }
@@ -192,85 +208,127 @@ fn pair<'a>(making: &Making<'a>, from: &str, to: &str) -> Option<Pair<'a>> {
 fn add_map(making: &mut Making<'_>, map: &MapName) {
     let Some(pair) = pair(making, &map.from, &map.to) else { return };
     let Some(key) = rules::key(pair.from) else { return };
+    let source = making.input.source;
     let alias = if map.alias { format!(" as {}", map.name) } else { String::new() };
-    let mut rules = rules::rules(making, pair, &|field| field.name != key);
-    customs(making, pair, &mut rules);
+    let own: Vec<MapName> = making.maps.iter().filter(|other| other.from == map.from).cloned().collect();
+    let last = own.last().is_none_or(|last| last.name == map.name);
+    let places = Places::new(making, map, &own);
+    let mut rules =
+        rules::rules(making, pair, &|to, field| field.name != key && (to.required || places.here(field)));
+    // What other maps of the same records read already.
+    let blocks = making.page.blocks.iter().filter(|block| block.object == map.from);
+    let read: BTreeSet<String> =
+        blocks.flat_map(|block| block.read().into_iter().map(str::to_owned)).collect();
+    extras::extras(making, pair, &read, &|field| field.name != key && places.here(field), &mut rules);
+    let mut fixed = vec![Fixed::must(format!("key {key}"), key)];
+    fixed.extend(matching(pair, &rules));
+    fixed.extend(accounts::filter(pair.from));
+    if own.len() > 1 && last {
+        split(making, pair, &own);
+    }
+    let accounts = pair.from.fields.iter().map(|field| accounts::account(source, pair.from, field));
     let block = Block {
         object: map.from.clone(),
         to: map.to.clone(),
         head: format!("map {} -> {}{alias}", map.from, map.to),
-        fixed: vec![format!("key {key}")],
-        reads: BTreeSet::from([key.to_owned()]),
+        fixed,
         rules,
-        accounts: pair.from.fields.iter().map(|field| accounts::account(pair.from, field)).collect(),
+        accounts: accounts.collect(),
         ..Block::default()
     };
     making.page.blocks.push(block);
 }
 
-/// Custom fields for the customer's own fields that nothing took.
-fn customs(making: &mut Making<'_>, pair: Pair<'_>, rules: &mut Vec<Decision>) {
-    let read: BTreeSet<String> =
-        rules.iter().filter_map(Decision::rule).flat_map(|rule| rule.reads.iter().cloned()).collect();
-    for field in pair.from.fields.iter().filter(|field| !read.contains(&field.name)) {
-        if let Some(rule) = rules::custom(making, pair, field).filter(|rule| rule.score >= making.input.min) {
-            rules.push(Decision { ways: vec![rule], at: 0 });
+/// Which of an object's maps a field belongs to: the one whose destination other objects bring the same field to.
+struct Places {
+    /// Names of fields that objects with the same destination have.
+    same: BTreeSet<String>,
+    /// Names of fields that objects with the destinations of the object's other maps have.
+    others: BTreeSet<String>,
+    alone: bool,
+    main: bool,
+}
+
+impl Places {
+    fn new(making: &Making<'_>, map: &MapName, own: &[MapName]) -> Places {
+        let fields = |fits: &dyn Fn(&MapName) -> bool| -> BTreeSet<String> {
+            let maps = making.maps.iter().filter(|other| other.from != map.from && fits(other));
+            let objects = maps.filter_map(|other| making.input.source.object(&other.from));
+            objects.flat_map(|object| object.fields.iter().map(|field| field.name.clone())).collect()
+        };
+        Places {
+            same: fields(&|other| other.to == map.to),
+            others: fields(&|other| other.to != map.to && own.iter().any(|mine| mine.to == other.to)),
+            alone: own.len() < 2,
+            main: own.last().is_none_or(|last| last.name == map.name),
         }
+    }
+
+    /// Whether a field belongs to this map. What nothing tells belongs to the last.
+    fn here(&self, field: &Field) -> bool {
+        let (same, others) = (self.same.contains(&field.name), self.others.contains(&field.name));
+        self.alone || if self.main { same || !others } else { same && !others }
     }
 }
 
-/// An object without a counterpart: a note for each record, on the record that it hangs on.
-fn fold(making: &mut Making<'_>, from: &str, into: &str, via: &str) {
-    let Some(object) = making.input.source.object(from) else { return };
-    let to = making.maps.iter().find(|map| map.name == into).map(|map| map.to.clone()).unwrap_or_default();
-    let told: Vec<String> =
-        object.fields.iter().filter(|field| tells(object, field, via)).map(|f| f.name.clone()).collect();
-    let title: String = object.title.as_deref().unwrap_or(from).chars().filter(|c| !c.is_control()).collect();
-    let note = Rule {
-        target: format!("note {}", quote(&title)),
-        value: format!("lines({})", told.join(", ")),
-        each: Some("for each at most 20".to_owned()),
-        score: 0.6,
-        reads: told.clone(),
-        loss: Some(2),
-        why: "the destination has no such records".to_owned(),
-        otherwise: Clause::default(),
-        ..Rule::default()
+/// How records that are there already are found, where the destination can look for what a map writes.
+fn matching(pair: Pair<'_>, rules: &[Decision]) -> Option<Fixed> {
+    let written = |name: &str| {
+        let rules = rules.iter().filter_map(Decision::rule);
+        rules.into_iter().any(|rule| rule.target == name && rule.score >= 0.5)
     };
-    let rules = if told.is_empty() { Vec::new() } else { vec![Decision { ways: vec![note], at: 0 }] };
-    making.page.blocks.push(Block {
-        object: from.to_owned(),
-        to,
-        head: format!("flatten {from} into {into} via {via}"),
-        last: vec!["orphan => quarantine".to_owned()],
-        reads: std::iter::once(via.to_owned()).chain(rules::key(object).map(str::to_owned)).collect(),
-        rules,
-        accounts: object.fields.iter().map(|field| accounts::account(object, field)).collect(),
-        ..Block::default()
-    });
+    // Many people share a name.
+    let person = |name: &str| pair.to.field(name).is_some_and(|field| field.ty.base == Base::PersonName);
+    let mut by: Vec<&str> =
+        pair.to.matchable.iter().map(String::as_str).filter(|name| written(name) && !person(name)).collect();
+    by.sort_by_key(|name| *name == "name");
+    let line = |by: &[&str]| format!("match existing by {}\n  on existing fill", by.join(" or "));
+    let mut ways = vec![line(&by)];
+    ways.extend(by.iter().filter(|_| by.len() > 1).map(|one| line(&[one])));
+    (!by.is_empty()).then(|| Fixed::maybe(ways, Vec::new()))
 }
 
-/// Whether a note should tell a field: what people filled in, not what the system keeps of itself.
-fn tells(object: &Object, field: &crate::lang::schema::Field, via: &str) -> bool {
-    let readable = matches!(
-        field.ty.base,
-        Base::Text { .. }
-            | Base::Integer
-            | Base::Decimal
-            | Base::Money
-            | Base::Bool
-            | Base::Date
-            | Base::DateTime
-            | Base::Phone
-            | Base::Email
-            | Base::Url
-            | Base::Enum(_)
-            | Base::Stage
-            | Base::Record
-    );
-    readable
-        && field.name != via
-        && Some(field.name.as_str()) != rules::key(object)
-        && field.stats.as_ref().is_none_or(|stats| stats.filled > 0)
-        && accounts::account(object, field).ways.len() == 1
+/// Which of an object's maps a record goes to. Records that were won live on where another object's link says so.
+fn split(making: &mut Making<'_>, pair: Pair<'_>, own: &[MapName]) {
+    let (source, object) = (making.input.source, pair.from);
+    let Some((main, inner)) = own.split_last() else { return };
+    let mut rows: Vec<String> = Vec::new();
+    let mut reads: Vec<String> = Vec::new();
+    let stage = object.fields.iter().find(|field| field.ty.base == Base::Stage && !field.ty.many);
+    let heir = making.maps.iter().find(|map| {
+        map.from != object.name
+            && map.to == main.to
+            && source.object(&map.from).is_some_and(|from| {
+                from.fields.iter().any(|field| field.ty.base == Base::Link(object.name.clone()))
+            })
+    });
+    if let (Some(stage), Some(heir)) = (stage, heir) {
+        let pipelines = source.pipelines.iter().filter(|pipeline| pipeline.object == object.name);
+        let won: BTreeSet<&str> = pipelines
+            .flat_map(|pipeline| &pipeline.stages)
+            .filter(|stage| stage.ends == Some(OutcomeKind::Won))
+            .map(|stage| stage.code.as_str())
+            .collect();
+        for code in won {
+            let why = quote(&format!("won: it lives on as a `{}`", heir.from));
+            rows.push(format!("  when {} == {} => listed {why}\n", stage.name, quote(code)));
+            reads.push(stage.name.clone());
+        }
+    }
+    let mut known = Vec::new();
+    for person in inner {
+        let link = object.fields.iter().find(|field| match &field.ty.base {
+            Base::Link(to) if !field.ty.many => {
+                making.maps.iter().any(|map| map.from == *to && map.to == person.to && *to != object.name)
+            }
+            _ => false,
+        });
+        known.extend(link.map(|link| format!("  when has {} => {}\n", link.name, main.name)));
+        reads.extend(link.map(|link| link.name.clone()));
+    }
+    let all: Vec<&str> = own.iter().map(|map| map.name.as_str()).collect();
+    let last = format!("  otherwise => {}\n", all.join(", "));
+    let whole = |rows: &[String]| format!("split {} {{\n{}{last}}}", object.name, rows.concat());
+    let ways = vec![whole(&[rows, known.clone()].concat()), whole(&known), whole(&[])];
+    making.page.splits.push((object.name.clone(), Fixed::maybe(ways, reads)));
 }

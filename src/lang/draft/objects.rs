@@ -1,9 +1,9 @@
 //! Objects: which of the destination's a source object becomes, or which other it is folded into.
 
-use super::MapName;
 use super::score::{self, likeness};
 use super::spell::{bare, fresh};
-use crate::lang::schema::{Object, Schema, Write};
+use super::{MapName, parts};
+use crate::lang::schema::{Field, Object, Schema, Write};
 use crate::lang::types::Base;
 
 use std::collections::BTreeSet;
@@ -57,6 +57,10 @@ pub fn fates(source: &Schema, target: &Schema) -> Vec<Fate> {
             _ => left.push(object),
         }
     }
+    for person in persons(source, target, &fates, &mut taken) {
+        let at = fates.iter().position(|fate| matches!(fate, Fate::Map(map) if map.from == person.from));
+        fates.insert(at.unwrap_or(0), Fate::Map(person));
+    }
     let maps: Vec<MapName> = fates
         .iter()
         .filter_map(|fate| match fate {
@@ -71,6 +75,38 @@ pub fn fates(source: &Schema, target: &Schema) -> Vec<Fate> {
         });
     }
     fates
+}
+
+/// Maps for the people that some records carry inside them, such as a lead's: the destination keeps people apart, and
+/// lets the record point to them.
+fn persons(source: &Schema, target: &Schema, fates: &[Fate], taken: &mut BTreeSet<String>) -> Vec<MapName> {
+    let mut all = Vec::new();
+    for fate in fates {
+        let Fate::Map(map) = fate else { continue };
+        let (Some(from), Some(to)) = (source.object(&map.from), target.object(&map.to)) else { continue };
+        let person = target.objects.iter().find(|person| {
+            let named = |field: &Field| field.ty.base == Base::PersonName && field.required;
+            let leads = |field: &Field| match &field.ty.base {
+                Base::Ref(object) => *object == person.name,
+                _ => false,
+            };
+            person.name != to.name
+                && person.creatable
+                && person.fields.iter().any(named)
+                && to.fields.iter().any(|field| field.write == Write::Yes && leads(field))
+        });
+        if let Some(person) = person
+            && parts::named(from).is_some()
+        {
+            all.push(MapName {
+                from: map.from.clone(),
+                to: person.name.clone(),
+                name: fresh(&format!("{} person", map.name), taken),
+                alias: true,
+            });
+        }
+    }
+    all
 }
 
 /// How likely it is that records of one become records of the other: half names, half shape. A source that has stages
@@ -106,7 +142,8 @@ fn fold(source: &Schema, object: &Object, maps: &[MapName]) -> Option<(String, S
     let mut best: Option<((u64, bool, bool), String, String)> = None;
     for field in object.fields.iter().filter(|field| !field.ty.many) {
         let Base::Link(to) = &field.ty.base else { continue };
-        let Some(map) = maps.iter().find(|map| map.from == *to) else { continue };
+        // The last of maps that share a source is the one that the object itself becomes.
+        let Some(map) = maps.iter().rfind(|map| map.from == *to) else { continue };
         let filled = field.stats.as_ref().map_or(0, |stats| stats.filled);
         let parent = field.name.to_ascii_uppercase().starts_with("PARENT");
         let staged = source.pipelines.iter().any(|pipeline| pipeline.object == *to);

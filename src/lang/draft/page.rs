@@ -3,7 +3,6 @@
 //! Knows no schema: what the ways are is decided elsewhere, and which of them stands is found by checking.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use crate::lang::finding::{Code, registry as codes};
 use crate::lang::syntax::quote;
@@ -17,10 +16,12 @@ pub struct Page {
     pub tables: Vec<Table>,
     /// Pipelines.
     pub pipelines: Vec<Table>,
+    /// Splits, by the source object: items whose text stands as a whole.
+    pub splits: Vec<(String, Fixed)>,
     /// Maps and flattens.
     pub blocks: Vec<Block>,
-    /// Comments at the end: what has no place.
-    pub tail: Vec<String>,
+    /// What has no place: source objects, and what is said of them in comments at the end.
+    pub tail: Vec<(String, String)>,
 }
 
 /// A table or a pipeline.
@@ -60,8 +61,8 @@ pub struct Block {
     pub to: String,
     /// `map deal -> Lead`
     pub head: String,
-    /// Lines without a choice: `key ID`.
-    pub fixed: Vec<String>,
+    /// Lines before the rules: `key ID`, `match existing by …`, `where …`.
+    pub fixed: Vec<Fixed>,
     /// Lines at the end.
     pub last: Vec<String>,
     /// Fields that the head and the fixed lines read.
@@ -74,6 +75,35 @@ pub struct Block {
     pub shown: Option<BTreeSet<String>>,
     /// Whether it cannot be drafted.
     pub off: bool,
+    /// Whether its accounts are lines already, with several fields each.
+    pub gathered: bool,
+}
+
+/// A line, or several, that no score goes with.
+#[derive(Clone, Debug, Default)]
+pub struct Fixed {
+    /// Likeliest first.
+    pub ways: Vec<String>,
+    /// The one that stands; behind the last, none.
+    pub at: usize,
+    /// Source fields that it reads.
+    pub reads: Vec<String>,
+    /// Whether nothing can stand without it.
+    pub must: bool,
+}
+
+/// Where a rule stands in its block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Fields of the destination.
+    #[default]
+    Fields,
+    /// Notes.
+    Notes,
+    /// Custom fields.
+    Custom,
+    /// Custom fields whose heads are long, for they list values.
+    Lists,
 }
 
 /// A rule with its ways.
@@ -102,6 +132,8 @@ pub struct Rule {
     pub when: Option<String>,
     /// `labelled …`
     pub labelled: Option<String>,
+    /// Where it stands.
+    pub group: Group,
     /// `for each …`, for notes.
     pub each: Option<String>,
     /// What follows `else`, `on fail`, `on unmigrated`: what stands, and what would where it is needed.
@@ -114,6 +146,8 @@ pub struct Rule {
     pub loss: Option<usize>,
     /// The reason for a loss.
     pub why: String,
+    /// Whether it is written once all records are there.
+    pub second_pass: bool,
     /// How often it was mended.
     pub mended: u8,
 }
@@ -152,36 +186,16 @@ pub enum Slot {
     Pipeline(usize),
     /// A pipeline's row.
     PipelineRow(usize, usize),
-    /// A block's head and lines without a choice.
+    /// A split.
+    Split(usize),
+    /// A block's head and last lines.
     Block(usize),
+    /// A line before the rules.
+    Fixed(usize, usize),
     /// A rule.
     Rule(usize, usize),
     /// A field that no rule reads.
     Account(usize, usize),
-}
-
-/// A text and where its lines stand, in bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Laid {
-    /// The spec.
-    pub text: String,
-    /// Every line with ways, in the order of the text.
-    pub places: Vec<(Range<usize>, Slot)>,
-}
-
-impl Laid {
-    /// The line that a byte belongs to.
-    pub fn slot(&self, at: usize) -> Option<Slot> {
-        let index = self.places.partition_point(|(range, _)| range.end <= at);
-        self.places.get(index).filter(|(range, _)| range.contains(&at)).map(|(_, slot)| *slot)
-    }
-
-    fn line(&mut self, text: &str, slot: Slot) {
-        let start = self.text.len();
-        self.text.push_str(text);
-        self.text.push('\n');
-        self.places.push((start..self.text.len(), slot));
-    }
 }
 
 impl Clause {
@@ -220,6 +234,9 @@ impl Rule {
         self.otherwise.write("else", &mut out);
         self.fail.write("on fail", &mut out);
         self.unmigrated.write("on unmigrated", &mut out);
+        if self.second_pass {
+            out.push_str("  in a second pass");
+        }
         if let Some(word) = self.loss.and_then(|at| LOSSES.get(at)) {
             out.push_str(&format!("  {word} because {}", quote(&self.why)));
         }
@@ -254,8 +271,26 @@ impl Decision {
     }
 }
 
+impl Fixed {
+    /// A line without which there is no block.
+    pub fn must(line: impl Into<String>, reads: &str) -> Fixed {
+        Fixed { ways: vec![line.into()], reads: vec![reads.to_owned()], must: true, at: 0 }
+    }
+
+    /// Lines of which one may stand.
+    pub fn maybe(ways: Vec<String>, reads: Vec<String>) -> Fixed {
+        Fixed { ways, reads, ..Fixed::default() }
+    }
+
+    /// The one that stands.
+    pub fn text(&self) -> Option<&str> {
+        self.ways.get(self.at).map(String::as_str)
+    }
+}
+
 impl Row {
-    fn text(&self) -> String {
+    /// The line.
+    pub fn text(&self) -> String {
         match self.ways.get(self.at) {
             Some((score, gives)) => {
                 let merged = self.merged.as_ref().map(|why| format!("  merged because {}", quote(why)));
@@ -281,44 +316,12 @@ impl Block {
     /// Fields that are read by what stands.
     pub fn read(&self) -> BTreeSet<&str> {
         let rules = self.rules.iter().filter_map(Decision::rule).flat_map(|rule| &rule.reads);
-        self.reads.iter().chain(rules).map(String::as_str).collect()
+        let fixed = self.fixed.iter().filter(|line| line.text().is_some()).flat_map(|line| &line.reads);
+        self.reads.iter().chain(rules).chain(fixed).map(String::as_str).collect()
     }
 }
 
 impl Page {
-    /// The text as it stands now.
-    pub fn lay(&self) -> Laid {
-        let mut out = Laid { text: self.head.clone(), places: Vec::new() };
-        let wanted: BTreeSet<usize> = self
-            .blocks
-            .iter()
-            .filter(|block| !block.off)
-            .flat_map(|block| block.rules.iter().filter_map(Decision::rule).filter_map(|rule| rule.table))
-            .collect();
-        for (index, table) in self.tables.iter().enumerate() {
-            if !table.off && (!table.on_demand || wanted.contains(&index)) {
-                lay_table(&mut out, table, Slot::Table(index), |row| Slot::TableRow(index, row));
-            }
-        }
-        for (index, pipeline) in self.pipelines.iter().enumerate().filter(|(_, pipeline)| !pipeline.off) {
-            lay_table(&mut out, pipeline, Slot::Pipeline(index), |row| Slot::PipelineRow(index, row));
-        }
-        for (index, block) in self.blocks.iter().enumerate().filter(|(_, block)| !block.off) {
-            lay_block(&mut out, block, index);
-        }
-        let off = self.blocks.iter().filter(|block| block.off);
-        let off =
-            off.map(|block| format!("{} -> {}: no way to write what is required", block.object, block.to));
-        let tail: Vec<String> = self.tail.iter().cloned().chain(off).collect();
-        if !tail.is_empty() {
-            out.text.push_str("\n# Without a place so far:\n");
-            for line in tail {
-                out.text.push_str(&format!("# {}\n", line.replace('\n', " ")));
-            }
-        }
-        out
-    }
-
     /// Settles a finding at a line; false where nothing can be done there.
     pub fn mend(&mut self, slot: Slot, code: Code) -> bool {
         match slot {
@@ -326,7 +329,13 @@ impl Page {
             Slot::Pipeline(pipeline) => turn_off(&mut self.pipelines[pipeline].off),
             Slot::TableRow(table, row) => self.tables[table].rows[row].mend(code),
             Slot::PipelineRow(pipeline, row) => self.pipelines[pipeline].rows[row].mend(code),
+            Slot::Split(split) => next(&mut self.splits[split].1),
             Slot::Block(block) => turn_off(&mut self.blocks[block].off),
+            Slot::Fixed(block, line) => {
+                let line = &mut self.blocks[block].fixed[line];
+                let must = line.must;
+                if must { turn_off(&mut self.blocks[block].off) } else { next(line) }
+            }
             Slot::Rule(block, rule) => {
                 let decision = &mut self.blocks[block].rules[rule];
                 let Some(way) = decision.ways.get_mut(decision.at) else { return false };
@@ -359,54 +368,10 @@ fn turn_off(off: &mut bool) -> bool {
     !std::mem::replace(off, true)
 }
 
-fn lay_table(out: &mut Laid, table: &Table, head: Slot, row_slot: impl Fn(usize) -> Slot) {
-    out.text.push('\n');
-    out.line(&format!("{} {{", table.head), head);
-    for (index, row) in table.rows.iter().enumerate() {
-        out.line(&format!("  {}", row.text()), row_slot(index));
-    }
-    if table.unseen {
-        out.line("  _ unseen => quarantine", head);
-    }
-    out.line("}", head);
-}
-
-fn lay_block(out: &mut Laid, block: &Block, index: usize) {
-    let read = block.read();
-    let open = |field: &String| {
-        !read.contains(field.as_str()) && block.shown.as_ref().is_none_or(|shown| shown.contains(field))
-    };
-    let accounts: Vec<usize> =
-        (0..block.accounts.len()).filter(|at| open(&block.accounts[*at].field)).collect();
-    if block.shown.is_some() && accounts.is_empty() && block.rules.iter().all(|rule| rule.rule().is_none()) {
-        return;
-    }
-    out.text.push('\n');
-    out.line(&format!("{} {{", block.head), Slot::Block(index));
-    for line in &block.fixed {
-        out.line(&format!("  {line}"), Slot::Block(index));
-    }
-    if !block.fixed.is_empty() {
-        out.text.push('\n');
-    }
-    for (at, rule) in block.rules.iter().enumerate() {
-        if let Some(rule) = rule.rule() {
-            out.line(&format!("  {}", rule.text()), Slot::Rule(index, at));
-        }
-    }
-    if !accounts.is_empty() {
-        out.text.push('\n');
-    }
-    for at in accounts {
-        let account = &block.accounts[at];
-        if let Some(line) = account.ways.get(account.at) {
-            out.line(&format!("  {line}"), Slot::Account(index, at));
-        }
-    }
-    for line in &block.last {
-        out.line(&format!("  {line}"), Slot::Block(index));
-    }
-    out.line("}", Slot::Block(index));
+fn next(line: &mut Fixed) -> bool {
+    let more = line.at < line.ways.len();
+    line.at += usize::from(more);
+    more
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::accounts::account;
-use super::page::{Block, Table};
-use super::values;
-use super::{Making, MapName, customs, pair};
+use super::page::{Block, Decision, Rule, Table};
+use super::{Making, MapName, extras, folds, pair, values};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
 use crate::lang::types::Base;
@@ -19,6 +18,18 @@ pub struct Known {
     objects: BTreeSet<String>,
     tables: Vec<KnownTable>,
     folds: Vec<(String, String)>,
+    links: Vec<KnownLink>,
+}
+
+/// A rule whose links may lead to several objects.
+#[derive(Clone, Debug)]
+struct KnownLink {
+    /// The map.
+    map: String,
+    /// The rule as it is written.
+    text: String,
+    /// The maps that it names.
+    to: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +58,17 @@ pub fn read(text: &str) -> Known {
     for item in &spec.items {
         match item {
             ast::Item::Map(map) => {
+                for line in &map.body {
+                    if let ast::MapLine::Rule(rule) = line {
+                        let text = text.slice(rule.span).trim();
+                        let links = several(text).map(|to| KnownLink {
+                            map: map.name().value.clone(),
+                            text: text.to_owned(),
+                            to: to.split('|').map(str::to_owned).collect(),
+                        });
+                        known.links.extend(links);
+                    }
+                }
                 known.objects.insert(map.source.name.value.clone());
                 known.maps.push(MapName {
                     from: map.source.name.value.clone(),
@@ -123,39 +145,91 @@ pub fn tables(making: &mut Making<'_>, known: &Known) {
     }
 }
 
-/// A refinement of each of the profile's maps, for fields that it does not know.
-pub fn refine(making: &mut Making<'_>, known: &Known) {
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    // Of maps that share a source the last one takes the fields.
-    for map in known.maps.iter().rev() {
+/// The maps of a link that may lead to several: `deal|lead` of `refs deal|lead(BINDINGS)`.
+fn several(rule: &str) -> Option<&str> {
+    let starts = rule.match_indices("ref ").chain(rule.match_indices("refs "));
+    starts.into_iter().find_map(|(at, word)| {
+        let (maps, _) = rule[at + word.len()..].split_once('(')?;
+        let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '|';
+        (maps.contains('|') && maps.chars().all(named)).then_some(maps)
+    })
+}
+
+/// A refinement of each of the profile's maps: links to what the draft itself maps, and fields that it does not know.
+/// Of maps that share a source, the last that takes custom fields takes those.
+pub fn refine(making: &mut Making<'_>, known: &Known, added: &[MapName]) {
+    let source = making.input.source;
+    for (index, map) in known.maps.iter().enumerate() {
         let Some(pair) = pair(making, &map.from, &map.to) else { continue };
-        if pair.from.records == Some(0) || !done.insert(&map.from) {
+        if pair.from.records == Some(0) {
             continue;
         }
         let alias = if map.alias { format!(" as {}", map.name) } else { String::new() };
-        let mut rules = Vec::new();
-        customs(making, pair, &mut rules);
+        let mut rules = widened(making, known, map, added);
+        let takes = |map: &MapName| {
+            making.input.target.object(&map.to).is_some_and(|object| !object.custom_types.is_empty())
+        };
+        let rest = known.maps.iter().enumerate().filter(|(_, other)| other.from == map.from);
+        let last = rest.max_by_key(|(at, other)| (takes(other), *at)).is_some_and(|(at, _)| at == index);
+        if last {
+            // The profile decides every field that is not the customer's own.
+            extras::extras(making, pair, &BTreeSet::new(), &|field| field.custom, &mut rules);
+        }
+        let accounts = pair.from.fields.iter().filter(|_| last);
+        let accounts = accounts.map(|field| account(source, pair.from, field)).collect();
         making.page.blocks.push(Block {
             object: map.from.clone(),
             to: map.to.clone(),
             head: format!("refine map {} -> {}{alias}", map.from, map.to),
             rules,
-            accounts: pair.from.fields.iter().map(|field| account(pair.from, field)).collect(),
+            accounts,
             shown: Some(BTreeSet::new()),
             ..Block::default()
         });
     }
     for (object, head) in &known.folds {
-        let Some(object) = making.input.source.object(object).filter(|object| object.records != Some(0))
-        else {
+        let Some(object) = source.object(object).filter(|object| object.records != Some(0)) else {
             continue;
         };
+        // The customer's own fields go into a note of their own.
+        let told: Vec<_> = object
+            .fields
+            .iter()
+            .filter(|field| field.custom && folds::tells(making, object, field, ""))
+            .collect();
         making.page.blocks.push(Block {
             object: object.name.clone(),
             head: format!("refine {head}"),
-            accounts: object.fields.iter().map(|field| account(object, field)).collect(),
+            rules: folds::note(object, &told, 0.6).into_iter().collect(),
+            accounts: object.fields.iter().map(|field| account(source, object, field)).collect(),
             shown: Some(BTreeSet::new()),
             ..Block::default()
         });
     }
+}
+
+/// The profile's links to several objects, with the maps that the draft adds.
+fn widened(making: &Making<'_>, known: &Known, map: &MapName, added: &[MapName]) -> Vec<Decision> {
+    let mut rules = Vec::new();
+    for link in known.links.iter().filter(|link| link.map == map.name) {
+        // Only what becomes the same object as one of those that the rule names can stand beside them.
+        let alike = |new: &&MapName| {
+            known
+                .maps
+                .iter()
+                .any(|map| link.to.contains(&map.name) && map.to == new.to && new.from != map.from)
+                && making.maps.contains(new)
+        };
+        let more: Vec<&str> = added.iter().filter(alike).map(|map| map.name.as_str()).collect();
+        let Some((target, value)) = link.text.split_once("<-").filter(|_| !more.is_empty()) else { continue };
+        let named = link.to.join("|");
+        let all = format!("{named}|{}", more.join("|"));
+        // Maps whose source this customer lacks are no names here.
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ").replacen(&named, &all, 1);
+        rules.push(Decision {
+            ways: vec![Rule { target: target.trim().to_owned(), value, score: 0.7, ..Rule::default() }],
+            at: 0,
+        });
+    }
+    rules
 }

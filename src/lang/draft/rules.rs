@@ -23,7 +23,11 @@ pub struct Pair<'a> {
 }
 
 /// Rules for every destination field that something fits, and the score of each source field that they read first.
-pub fn rules(making: &mut Making<'_>, pair: Pair<'_>, allowed: &dyn Fn(&Field) -> bool) -> Vec<Decision> {
+pub fn rules(
+    making: &mut Making<'_>,
+    pair: Pair<'_>,
+    allowed: &dyn Fn(&Field, &Field) -> bool,
+) -> Vec<Decision> {
     let mut open: Vec<(usize, Vec<Rule>)> = Vec::new();
     for (slot, to) in pair.to.fields.iter().enumerate() {
         if to.write != Write::Yes {
@@ -31,7 +35,7 @@ pub fn rules(making: &mut Making<'_>, pair: Pair<'_>, allowed: &dyn Fn(&Field) -
         }
         let mut ways = Vec::new();
         parts::ways(making, pair, to, &mut ways);
-        for field in pair.from.fields.iter().filter(|field| allowed(field)) {
+        for field in pair.from.fields.iter().filter(|field| allowed(to, field)) {
             ways.extend(way(making, pair, field, to));
         }
         // What is required is written by the likeliest, however unlikely; else only by what is likely enough.
@@ -53,7 +57,10 @@ pub fn rules(making: &mut Making<'_>, pair: Pair<'_>, allowed: &dyn Fn(&Field) -
     for index in order {
         let (slot, ways) = &mut open[index];
         let required = pair.to.fields[*slot].required;
-        let free = |way: &Rule| way.reads.first().is_none_or(|field| !taken.contains_key(field));
+        // A list of links to all kinds of records has something for several.
+        let shared = |field: &str| pair.from.field(field).is_some_and(|f| f.ty.base == Base::AnyLink);
+        let free =
+            |way: &Rule| way.reads.first().is_none_or(|field| shared(field) || !taken.contains_key(field));
         if required {
             let (mut first, rest): (Vec<Rule>, Vec<Rule>) = std::mem::take(ways).into_iter().partition(free);
             // A constant is worse than a field that is read twice.
@@ -70,12 +77,15 @@ pub fn rules(making: &mut Making<'_>, pair: Pair<'_>, allowed: &dyn Fn(&Field) -
         }
     }
     open.retain(|(_, ways)| !ways.is_empty());
+    // What a reader looks for first: what every record has.
+    open.sort_by_key(|(slot, _)| (!pair.to.fields[*slot].required, *slot));
     open.into_iter().map(|(_, ways)| Decision { ways, at: 0 }).collect()
 }
 
 /// How a field may come into a destination field.
 fn way(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> Option<Rule> {
-    let evidence = score::evidence(making.input.source, making.input.target, pair.from, field, to)?;
+    let schemas = (making.input.source, making.input.target);
+    let evidence = score::evidence(schemas, &making.maps, pair, field, to)?;
     let mut rule = value(making, pair, field, to)?;
     rule.target = name_of(&to.name);
     rule.score = adjusted(evidence, field, to);
@@ -103,7 +113,7 @@ fn adjusted(evidence: Evidence, field: &Field, to: &Field) -> f64 {
     }
 }
 
-fn required_else(pair: Pair<'_>, to: &Field) -> Clause {
+pub fn required_else(pair: Pair<'_>, to: &Field) -> Clause {
     match (&to.ty.base, key(pair.from)) {
         (Base::Text { max }, Some(key)) if max.is_none_or(|max| max >= 60) => {
             let noun = pair.from.title.as_deref().unwrap_or(&pair.from.name);
@@ -253,7 +263,7 @@ fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<String> 
 }
 
 /// Text that people format: long, or called so.
-fn is_prose(field: &Field) -> bool {
+pub fn is_prose(field: &Field) -> bool {
     let words: Vec<Words> =
         std::iter::once(field.name.as_str()).chain(field.title.as_deref()).map(Words::new).collect();
     let called = words.iter().any(|words| words.mean("note") || words.mean("description"));
@@ -348,73 +358,4 @@ fn last_resort(making: &Making<'_>, pair: Pair<'_>, to: &Field) -> Option<Rule> 
         _ => Vec::new(),
     };
     Some(Rule { target: name_of(&to.name), value, reads, ..Rule::default() })
-}
-
-/// A custom field for a field of the customer's own that nothing takes.
-pub fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Option<Rule> {
-    let empty = field.stats.as_ref().is_some_and(|stats| stats.filled == 0);
-    if !field.custom || empty {
-        return None;
-    }
-    let can = |ty: &str| pair.to.custom_types.iter().any(|known| known == ty);
-    let name = titled(&field.name, field.title.as_deref(), true);
-    let mut rule = Rule { value: name.clone(), reads: vec![field.name.clone()], ..Rule::default() };
-    rule.otherwise = Clause::maybe("unset");
-    rule.fail = Clause::maybe("flag \"could not be converted\"");
-    let mut ty = match &field.ty.base {
-        Base::Text { .. } if is_prose(field) && can("long_text") => "long_text".to_owned(),
-        Base::Text { .. } | Base::Phone | Base::Email | Base::Url => "text".to_owned(),
-        Base::Money if can("currency") => "currency".to_owned(),
-        Base::Date if can("date") => "date".to_owned(),
-        Base::DateTime if can("date") => {
-            rule.value = format!("{name}.date()");
-            rule.why = "the time of day is not kept".to_owned();
-            "date".to_owned()
-        }
-        Base::Integer | Base::Decimal if can("number") => "number".to_owned(),
-        Base::Integer | Base::Decimal | Base::Bool | Base::Date | Base::DateTime | Base::Money => {
-            rule.value = format!("{name}.text()");
-            "text".to_owned()
-        }
-        Base::Enum(domain) if !field.ty.many => {
-            let about = field.title.as_deref().unwrap_or(&field.name);
-            let table = fresh(about, &mut making.taken);
-            let (page, titles) = values::titles(making.input.source, &table, domain, &|_| true)?;
-            making.page.tables.push(page);
-            rule.table = Some(making.page.tables.len() - 1);
-            rule.value = format!("{table}[{name}]");
-            match can("enum") {
-                true => {
-                    let titles: Vec<String> = titles.iter().map(|title| quote(title)).collect();
-                    format!("enum({})", titles.join(", "))
-                }
-                false => "text".to_owned(),
-            }
-        }
-        _ => return None,
-    };
-    if field.ty.many {
-        if !matches!(field.ty.base, Base::Text { .. }) {
-            return None;
-        }
-        rule.value = format!("join(\"; \", {name})");
-        ty = "text".to_owned();
-    }
-    let word = ty.split('(').next().unwrap_or_default();
-    if !can(word) {
-        return None;
-    }
-    let title =
-        field.title.as_deref().map(str::trim).filter(|title| !title.is_empty()).unwrap_or(&field.name);
-    let labels = making.custom.entry(pair.to.name.clone()).or_default();
-    let mut label = title.to_owned();
-    let mut n = 2;
-    while pair.to.field(&label).is_some() || !labels.insert(label.to_lowercase()) {
-        label = format!("{title} {n}");
-        n += 1;
-    }
-    rule.target = format!("custom {} {ty}", quote(&label));
-    // A place of its own is right whenever the field is still wanted, which its use tells.
-    rule.score = 0.5 + 0.4 * score::share(pair.from, field);
-    Some(rule)
 }

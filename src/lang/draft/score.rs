@@ -9,6 +9,7 @@
 //! Names that have less than 0.25 in common halve the score: a type alone is no evidence.
 
 use super::words::Words;
+use super::{MapName, rules::Pair};
 use crate::lang::schema::{Domain, Field, Object, Schema};
 use crate::lang::types::{Base, Type};
 
@@ -31,10 +32,53 @@ impl Evidence {
     }
 }
 
-/// How alike a source field and a destination field are by names and titles.
-pub fn naming(field: &Field, target: &Field) -> f64 {
-    let one = likeness((&field.name, field.title.as_deref()), (&target.name, target.title.as_deref()));
-    if tells(&field.ty.base) && field.ty.base == target.ty.base { one.max(0.7) } else { one }
+/// How alike a source field and a destination field are by names and titles, and by what else tells what they are for:
+/// both name their record, or both lead to records that a map brings together.
+fn naming(maps: &[MapName], pair: Pair<'_>, field: &Field, target: &Field) -> f64 {
+    let mut one = likeness((&field.name, field.title.as_deref()), (&target.name, target.title.as_deref()));
+    if tells(&field.ty.base) && field.ty.base == target.ty.base {
+        one = one.max(0.7);
+    }
+    let leads = |to: &str| {
+        maps.iter().any(|map| match &field.ty.base {
+            Base::Link(from) => map.from == *from && map.to == to,
+            Base::AnyLink => map.to == to,
+            _ => false,
+        })
+    };
+    let together = match &target.ty.base {
+        Base::Ref(to) => leads(to),
+        Base::AnyRef(all) => all.iter().any(|to| leads(to)),
+        _ => false,
+    };
+    if together {
+        one = one.max(0.8);
+    }
+    if is_label(pair.from, field) && labels(pair.to, target) {
+        one = one.max(0.9);
+    }
+    one
+}
+
+/// Whether a source field is what its records are called by.
+pub fn is_label(object: &Object, field: &Field) -> bool {
+    let called = |field: &Field| {
+        matches!(field.ty.base, Base::Text { .. })
+            && !field.ty.many
+            && !field.custom
+            && Words::new(&field.name).only("name")
+    };
+    let people = object.fields.iter().any(|field| Words::new(&field.name).mean("family"));
+    // With a family name beside it, a `NAME` is a given name, and a `TITLE` is still a label.
+    called(field) && !(people && field.name.eq_ignore_ascii_case("name"))
+}
+
+/// Whether a destination field is what its records are called by: it is required and short, or its name says so.
+fn labels(object: &Object, field: &Field) -> bool {
+    let text = |field: &Field| matches!(field.ty.base, Base::Text { .. }) && field.required;
+    let short = |field: &Field| matches!(field.ty.base, Base::Text { max: Some(max) } if max <= 255);
+    let named = |field: &Field| Words::new(&field.name).only("name");
+    text(field) && (named(field) || short(field) && !object.fields.iter().any(|f| text(f) && named(f)))
 }
 
 /// The likeness of two things with a name each and maybe a title.
@@ -49,7 +93,10 @@ pub fn likeness(a: (&str, Option<&str>), b: (&str, Option<&str>)) -> f64 {
 }
 
 fn tells(base: &Base) -> bool {
-    matches!(base, Base::Phone | Base::Email | Base::Url | Base::Address | Base::PersonName | Base::Stage)
+    matches!(
+        base,
+        Base::Phone | Base::Email | Base::Url | Base::Address | Base::PersonName | Base::Stage | Base::Record
+    )
 }
 
 /// How directly a type fits another, 0 where nothing leads there.
@@ -59,7 +106,9 @@ pub fn fit(from: &Type, to: &Type) -> f64 {
         (Base::File | Base::Opaque(_), _) => 0.0,
         (Base::User, Base::User) | (Base::Stage, Base::Stage) => 1.0,
         (Base::Enum(_), Base::Enum(_)) => 0.9,
-        (Base::Link(_) | Base::AnyLink, Base::Ref(_) | Base::AnyRef(_)) => 0.9,
+        // One link of several that the destination takes.
+        (Base::Link(_) | Base::AnyLink, Base::Ref(_) | Base::AnyRef(_)) if to.many && !from.many => 0.8,
+        (Base::Link(_) | Base::AnyLink, Base::Ref(_) | Base::AnyRef(_)) => 1.0,
         (Base::Text { .. }, Base::Text { max: None }) => 1.0,
         (Base::Text { .. }, Base::Text { .. }) => 0.9,
         (Base::Text { .. }, Base::Phone | Base::Email | Base::Url | Base::PersonName) => 0.8,
@@ -106,9 +155,9 @@ pub fn overlap(from: &Domain, to: &Domain) -> f64 {
 
 /// All that speaks for a pair of fields; `None` where no type leads from one to the other.
 pub fn evidence(
-    source: &Schema,
-    target: &Schema,
-    object: &Object,
+    (source, target): (&Schema, &Schema),
+    maps: &[MapName],
+    pair: Pair<'_>,
     field: &Field,
     to: &Field,
 ) -> Option<Evidence> {
@@ -116,13 +165,13 @@ pub fn evidence(
     if fit == 0.0 {
         return None;
     }
-    let mut data = share(object, field);
+    let mut data = share(pair.from, field);
     if let (Base::Enum(a), Base::Enum(b)) = (&field.ty.base, &to.ty.base)
         && let (Some(a), Some(b)) = (source.domains.get(a), target.domains.get(b))
     {
         data = (data + overlap(a, b)) / 2.0;
     }
-    Some(Evidence { name: naming(field, to), fit, data })
+    Some(Evidence { name: naming(maps, pair, field, to), fit, data })
 }
 
 #[cfg(test)]

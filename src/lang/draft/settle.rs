@@ -1,5 +1,6 @@
 //! Settling: the checker reads the draft, and each line that it refuses takes its next way.
 
+use super::lay::Told;
 use super::page::Page;
 use super::{Draft, Input, Making};
 use crate::lang::check::{self, profile};
@@ -34,9 +35,7 @@ pub fn settle(mut making: Making<'_>) -> Draft {
             }
         }
         if !mended || rounds >= ROUNDS {
-            let text = SourceText::new("draft", laid.text.as_str());
-            let text = syntax::format(&text).unwrap_or(laid.text);
-            return told(text, findings, rounds);
+            return told(&mut making, findings, rounds);
         }
     }
 }
@@ -87,13 +86,22 @@ fn show(page: &mut Page, message: &str) -> bool {
     let mut names = message.split('`').skip(1).step_by(2);
     let (Some(field), Some(object)) = (names.next(), names.last()) else { return false };
     let block =
-        page.blocks.iter_mut().find(|block| !block.off && block.object == object && block.shown.is_some());
+        page.blocks.iter_mut().rfind(|block| !block.off && block.object == object && block.shown.is_some());
     let shown = block.and_then(|block| block.shown.as_mut());
     shown.is_some_and(|shown| shown.insert(field.to_owned()))
 }
 
-fn told(text: String, findings: Vec<Finding>, rounds: usize) -> Draft {
-    let begins = |word: &str| text.lines().filter(|line| line.trim_start().starts_with(word)).count();
-    let (proposed, todo, dropped) = (begins("proposed "), begins("todo "), begins("drop "));
-    Draft { findings, proposed, todo, dropped, rounds, text }
+fn told(making: &mut Making<'_>, findings: Vec<Finding>, rounds: usize) -> Draft {
+    let page = &mut making.page;
+    let objects = page.told();
+    let left = page.left();
+    page.gather();
+    let laid = page.lay().text;
+    let text = syntax::format(&SourceText::new("draft", laid.as_str())).unwrap_or(laid);
+    let sum = |of: fn(&Told) -> usize| objects.iter().map(of).sum();
+    let rows = text.lines().filter(|line| line.trim_start().starts_with("proposed ") && line.contains("=>"));
+    let rows = rows.filter(|line| !line.contains("<-")).count();
+    let (proposed, todo, dropped): (usize, usize, usize) =
+        (sum(|told| told.proposed), sum(|told| told.todo), sum(|told| told.dropped));
+    Draft { text, findings, proposed: proposed + rows, todo, dropped, objects, left, rounds }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::words::plain;
+use crate::lang::schema::Field;
 use crate::lang::syntax::quote;
 
 /// A title that can stand in backticks.
@@ -37,10 +39,26 @@ pub fn titled(name: &str, title: Option<&str>, custom: bool) -> String {
     }
 }
 
+/// What people call a field: its title, else its name as words.
+pub fn label(field: &Field) -> String {
+    let title = field.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+    if let Some(title) = title {
+        return title.replace(|c: char| c.is_control(), " ");
+    }
+    let name = field.name.replace('_', " ").to_lowercase();
+    let mut chars = name.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => field.name.clone(),
+    }
+}
+
 /// A name for an item, made of what it is about and not yet taken.
 pub fn fresh(about: &str, taken: &mut BTreeSet<String>) -> String {
-    let mut base: String =
-        about.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let mut base: String = plain(about)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .collect();
     while base.contains("__") {
         base = base.replace("__", "_");
     }
@@ -67,7 +85,8 @@ mod tests {
         let mut taken = BTreeSet::new();
         assert_eq!(fresh("Lead.sources", &mut taken), "lead_sources");
         assert_eq!(fresh("Lead.sources", &mut taken), "lead_sources_2");
-        assert_eq!(fresh("Стадия", &mut taken), "values");
+        assert_eq!(fresh("Причина отказа", &mut taken), "prichina_otkaza");
+        assert_eq!(fresh("電話", &mut taken), "values");
         assert!(bare("UF_CRM_1") && !bare("Contact type") && !bare("1x"));
     }
 }
