@@ -1,6 +1,7 @@
 //! What becomes of source fields that no rule reads: empty, derived from others, the system's own, or undecided.
 
 use super::page::{Account, Fixed};
+use super::rules::currency;
 use super::spell::{label, titled};
 use super::words::Words;
 use crate::lang::schema::{Field, Object, Schema};
@@ -55,6 +56,11 @@ fn declined(object: &Object, field: &Field) -> Option<&'static str> {
     }
     if field.ty.base == Base::User {
         return Some("the record's owner answers for it");
+    }
+    let used = |field: &Field| field.stats.as_ref().is_none_or(|stats| stats.filled > 0);
+    let amount = |field: &Field| matches!(field.ty.base, Base::Decimal | Base::Money) && !field.custom && used(field);
+    if currency(object).is_some_and(|of| of.name == field.name) && !object.fields.iter().any(amount) {
+        return Some("there is no amount in it");
     }
     let upper = field.name.to_ascii_uppercase();
     let told = upper.strip_suffix("_TYPE").and_then(|of| object.field(of));

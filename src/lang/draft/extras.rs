@@ -29,6 +29,7 @@ pub fn extras(
             rules.push(Decision { ways, at: 0 });
         }
     };
+    fallbacks(making, pair, rules);
     for way in whole(making, pair, rules) {
         add(rules, vec![way]);
     }
@@ -46,7 +47,14 @@ pub fn extras(
         let joined = joined(making, pair, &group);
         add(rules, joined.into_iter().collect());
     }
-    for field in pair.from.fields.iter().filter(|field| mine(field) && !taken.contains(&field.name)) {
+    // A currency goes with its amount, and alone only where there is none.
+    let of_amounts = currency(pair.from).map(|field| field.name.as_str());
+    let mut left: Vec<&Field> = pair.from.fields.iter().filter(|field| mine(field)).collect();
+    left.sort_by_key(|field| Some(field.name.as_str()) == of_amounts);
+    for field in left {
+        if taken.contains(&field.name) {
+            continue;
+        }
         let empty = field.stats.as_ref().is_some_and(|stats| stats.filled == 0);
         if empty || accounts::account(source, pair.from, field).ways.len() > 1 {
             continue;
@@ -56,7 +64,23 @@ pub fn extras(
             ways.extend(prose(field));
         }
         ways.extend(custom(making, pair, field));
+        taken.extend(ways.iter().flat_map(|way| way.reads.iter().cloned()));
         add(rules, ways);
+    }
+}
+
+/// Further ways of rules that the checker may refuse: a custom field of the field's own.
+fn fallbacks(making: &mut Making<'_>, pair: Pair<'_>, rules: &mut [Decision]) {
+    for decision in rules {
+        let Some(name) = decision.rule().and_then(|rule| rule.reads.first()) else { continue };
+        let Some(field) = pair.from.field(name).filter(|field| field.custom) else { continue };
+        let required = decision.rule().is_some_and(|rule| {
+            pair.to.fields.iter().any(|to| to.required && name_of(&to.name) == rule.target)
+        });
+        if !required {
+            let more = custom(making, pair, field);
+            decision.ways.extend(more.into_iter().filter(|way| way.score >= making.input.min));
+        }
     }
 }
 
@@ -207,17 +231,22 @@ fn can(pair: Pair<'_>, ty: &str) -> bool {
     pair.to.custom_types.iter().any(|known| known == ty)
 }
 
-/// `custom "Label" TYPE`, under a label that nothing else has.
+/// `custom "Label" TYPE`, under a label that the source has not written yet. Several sources share a custom field of
+/// one type.
 fn own(making: &mut Making<'_>, pair: Pair<'_>, title: &str, ty: &str) -> String {
-    let labels = making.custom.entry(pair.to.name.clone()).or_default();
     let mut label = title.to_owned();
     let mut n = 2;
-    let known = |label: &str| pair.to.fields.iter().any(|field| field.name.eq_ignore_ascii_case(label));
-    while known(&label) || !labels.insert(label.to_lowercase()) {
+    loop {
+        let known = pair.to.fields.iter().any(|field| field.name.eq_ignore_ascii_case(&label));
+        let key = (pair.to.name.clone(), label.to_lowercase());
+        let free = making.custom.get(&key).is_none_or(|(of, source)| of == ty && *source != pair.from.name);
+        if !known && free {
+            making.custom.insert(key, (ty.to_owned(), pair.from.name.clone()));
+            return format!("custom {} {ty}", quote(&label));
+        }
         label = format!("{title} {n}");
         n += 1;
     }
-    format!("custom {} {ty}", quote(&label))
 }
 
 /// A custom field for a field that nothing takes.

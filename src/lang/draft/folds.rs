@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::page::{Block, Clause, Decision, Group, Rule};
+use super::page::{Account, Block, Clause, Decision, Group, Rule};
 use super::rules::{self, currency};
-use super::spell::{label, titled};
+use super::spell::{label, noun, titled};
 use super::{Making, accounts};
-use crate::lang::schema::{Field, Object};
+use crate::lang::schema::{Field, Object, Schema};
 use crate::lang::syntax::quote;
 use crate::lang::types::Base;
 
@@ -29,9 +29,20 @@ pub fn fold(making: &mut Making<'_>, from: &str, into: &str, via: &str) {
         last: vec!["orphan => quarantine".to_owned()],
         reads: std::iter::once(via.to_owned()).chain(rules::key(object).map(str::to_owned)).collect(),
         rules,
-        accounts: object.fields.iter().map(|field| accounts::account(source, object, field)).collect(),
+        accounts: object.fields.iter().map(|field| folded(source, object, into, field)).collect(),
         ..Block::default()
     });
+}
+
+/// The lines for a field of a folded object: links stay behind where the record that takes it in has its own.
+fn folded(source: &Schema, object: &Object, into: &str, field: &Field) -> Account {
+    let mut account = accounts::account(source, object, field);
+    let own = source.object(into).and_then(|into| into.field(&field.name));
+    if matches!(field.ty.base, Base::Link(_)) && own.is_some_and(|own| own.ty == field.ty) {
+        let why = quote(&format!("the `{into}` has links of its own"));
+        account.ways.insert(account.ways.len() - 1, format!("drop {} declined {why}", field.name));
+    }
+    account
 }
 
 /// A note for each record, which tells what people filled in.
@@ -39,8 +50,7 @@ pub fn note(object: &Object, told: &[&Field], score: f64) -> Option<Decision> {
     if told.is_empty() {
         return None;
     }
-    let noun: String =
-        object.title.as_deref().unwrap_or(&object.name).chars().filter(|c| !c.is_control()).collect();
+    let noun = noun(object);
     let named = object.fields.iter().find(|field| super::score::is_label(object, field));
     let named = named.filter(|field| field.stats.as_ref().is_none_or(|stats| stats.filled > 0));
     let title = quote(&noun);
@@ -71,11 +81,12 @@ fn numbers(making: &mut Making<'_>, object: &Object, to: &str, told: &[&Field]) 
     let Some(to) = making.input.target.object(to) else { return Vec::new() };
     let can = |ty: &str| to.custom_types.iter().any(|known| known == ty);
     let mut rules = Vec::new();
-    let noun = object.title.as_deref().unwrap_or(&object.name).trim().to_owned();
-    let labels = making.custom.entry(to.name.clone()).or_default();
+    let noun = noun(object);
+    let made = &mut making.custom;
     let mut add = |label: String, ty: &str, value: String, reads: Vec<String>, score: f64| {
         let taken = to.fields.iter().any(|field| field.name.eq_ignore_ascii_case(&label));
-        if can(ty) && !taken && labels.insert(label.to_lowercase()) {
+        let key = (to.name.clone(), label.to_lowercase());
+        if can(ty) && !taken && made.insert(key, (ty.to_owned(), object.name.clone())).is_none() {
             rules.push(Decision {
                 ways: vec![Rule {
                     target: format!("custom {} {ty}", quote(&label)),

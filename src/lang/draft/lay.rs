@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::page::{Account, Block, Decision, Group, Page, Slot, Table};
+use super::page::{Account, Block, Decision, Group, Page, Rule, Slot, Table};
 
 /// A text and where its lines stand, in bytes.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Page {
             .blocks
             .iter()
             .filter(|block| !block.off)
-            .flat_map(|block| block.rules.iter().filter_map(Decision::rule).filter_map(|rule| rule.table))
+            .flat_map(|block| block.rules.iter().filter_map(Decision::rule).flat_map(Rule::tables))
             .collect();
         for (index, table) in self.tables.iter().enumerate() {
             if !table.off && (!table.on_demand || wanted.contains(&index)) {

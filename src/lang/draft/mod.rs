@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use crate::lang::finding::Finding;
-use crate::lang::schema::{Field, Schema};
+use crate::lang::schema::{Field, Pipeline, Schema};
 use crate::lang::syntax::quote;
 use crate::lang::types::Base;
 use crate::lang::value::OutcomeKind;
@@ -103,14 +103,14 @@ struct Making<'a> {
     maps: Vec<MapName>,
     /// Names of items.
     taken: BTreeSet<String>,
-    /// Tables of labels by their enumeration.
-    labels: BTreeMap<String, String>,
+    /// Tables of labels by their enumeration: the place of those that are drafted, and the name.
+    labels: BTreeMap<String, (Option<usize>, String)>,
     /// Tables by source enumeration, destination object and field.
-    lookups: BTreeMap<(String, String, String), (usize, String)>,
+    lookups: BTreeMap<(String, String, String), (Option<usize>, String)>,
     /// Tables of titles by their enumeration: the table's place, its name, the titles.
     titles: BTreeMap<String, (usize, String, Vec<String>)>,
-    /// Labels of custom fields by destination object, in lower case.
-    custom: BTreeMap<String, BTreeSet<String>>,
+    /// Custom fields by destination object and label in lower case: the type, and the source that fills it last.
+    custom: BTreeMap<(String, String), (String, String)>,
 }
 
 /// Drafts a spec.
@@ -184,19 +184,29 @@ fn head(input: &Input<'_>) -> String {
 
 /// A pipeline for every category of every object that becomes something with stages.
 fn pipelines(making: &mut Making<'_>) {
+    let (source, target) = (making.input.source, making.input.target);
+    let mut wanted: Vec<(&Pipeline, &str)> = Vec::new();
     let maps = making.maps.clone();
-    let mut done: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut names: Vec<String> = Vec::new();
     for map in &maps {
-        for from in making.input.source.pipelines.iter().filter(|pipeline| pipeline.object == map.from) {
-            if done.contains(&(from.object.clone(), from.code.clone())) {
-                continue;
+        for from in source.pipelines.iter().filter(|pipeline| pipeline.object == map.from) {
+            let has = target.pipelines.iter().any(|to| to.object == map.to && !to.stages.is_empty());
+            if has && !wanted.iter().any(|(other, _)| other.object == from.object && other.code == from.code) {
+                wanted.push((from, &map.to));
+                // A category's name says more than its number.
+                let about = if map.alias { &map.name } else { &map.from };
+                let many = source.pipelines.iter().filter(|other| other.object == map.from).count() > 1;
+                names.push(match many {
+                    true => format!("{about} {}", if from.name.trim().is_empty() { &from.code } else { &from.name }),
+                    false => format!("{about} stages"),
+                });
             }
-            let about = format!("{} {}", if map.alias { &map.name } else { &map.from }, from.code);
-            let name = spell::fresh(about.trim(), &mut making.taken);
-            if let Some(pipeline) = values::pipeline(making.input.target, &name, from, &map.to) {
-                done.insert((from.object.clone(), from.code.clone()));
-                making.page.pipelines.push(pipeline);
-            }
+        }
+    }
+    for (index, to) in values::assign(target, &wanted).into_iter().enumerate() {
+        if let Some(to) = to {
+            let name = spell::fresh(&names[index], &mut making.taken);
+            making.page.pipelines.push(values::pipeline(&name, wanted[index].0, to));
         }
     }
 }

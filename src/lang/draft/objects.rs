@@ -3,7 +3,7 @@
 use super::score::{self, likeness};
 use super::spell::{bare, fresh};
 use super::{MapName, parts};
-use crate::lang::schema::{Field, Object, Schema, Write};
+use crate::lang::schema::{Field, Object, Pipeline, Schema, Write};
 use crate::lang::types::Base;
 
 use std::collections::BTreeSet;
@@ -113,13 +113,11 @@ fn persons(source: &Schema, target: &Schema, fates: &[Fate], taken: &mut BTreeSe
 /// and amounts is one of sales, whatever its name.
 fn counterpart(source: &Schema, target: &Schema, object: &Object, to: &Object) -> f64 {
     let name = likeness((&object.name, object.title.as_deref()), (&to.name, to.title.as_deref()));
-    let staged = source.pipelines.iter().any(|p| p.object == object.name && p.stages.len() > 2);
+    // What is worked on goes through several stages; a thing that is kept track of has a state or two.
+    let going = |p: &Pipeline| p.stages.iter().filter(|stage| stage.ends.is_none()).count();
+    let pipelines = || source.pipelines.iter().filter(|p| p.object == object.name);
+    let staged = pipelines().any(|p| going(p) > 2) || name > 0.8 && pipelines().next().is_some();
     let wants = target.pipelines.iter().any(|p| p.object == to.name);
-    let money = object.fields.iter().any(|field| {
-        matches!(field.ty.base, Base::Decimal | Base::Money)
-            && !field.custom
-            && field.stats.as_ref().is_none_or(|stats| stats.filled > 0)
-    });
     let required: Vec<_> =
         to.fields.iter().filter(|field| field.required && field.write == Write::Yes).collect();
     let filled = required
@@ -128,8 +126,7 @@ fn counterpart(source: &Schema, target: &Schema, object: &Object, to: &Object) -
         .count();
     let shape = if required.is_empty() { 0.5 } else { filled as f64 / required.len() as f64 };
     match (staged, wants) {
-        (true, true) if money => 0.4 * name.max(0.6) + 0.6 * shape,
-        (true, true) => 0.5 * name + 0.5 * shape,
+        (true, true) => 0.4 * name.max(0.6) + 0.6 * shape,
         // A destination with stages takes nothing that has none.
         (false, true) => 0.3 * name,
         _ if name < 0.4 => 0.5 * name,

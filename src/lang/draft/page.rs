@@ -128,6 +128,8 @@ pub struct Rule {
     pub reads: Vec<String>,
     /// The table that it looks up.
     pub table: Option<usize>,
+    /// The table that its label looks up.
+    pub label_table: Option<usize>,
     /// `when …`
     pub when: Option<String>,
     /// `labelled …`
@@ -243,6 +245,11 @@ impl Rule {
         out
     }
 
+    /// The tables that it looks up.
+    pub fn tables(&self) -> impl Iterator<Item = usize> {
+        self.table.into_iter().chain(self.label_table)
+    }
+
     /// Adds what a finding asks for; false where this way cannot be mended.
     fn mend(&mut self, code: Code) -> bool {
         self.mended += 1;
@@ -356,7 +363,7 @@ impl Page {
     /// Rules that look up a table that is gone take their next way.
     fn forget(&mut self, table: usize) -> bool {
         for decision in self.blocks.iter_mut().flat_map(|block| &mut block.rules) {
-            while decision.rule().is_some_and(|rule| rule.table == Some(table)) {
+            while decision.rule().is_some_and(|rule| rule.tables().any(|used| used == table)) {
                 decision.at += 1;
             }
         }

@@ -116,6 +116,15 @@ pub fn read(text: &str) -> Known {
 pub fn tables(making: &mut Making<'_>, known: &Known) {
     for table in &known.tables {
         making.taken.insert(table.name.clone());
+        match &table.to {
+            Some((object, field)) => {
+                let key = (table.from.clone(), object.clone(), field.clone());
+                making.lookups.insert(key, (None, table.name.clone()));
+            }
+            None => {
+                making.labels.insert(table.from.clone(), (None, table.name.clone()));
+            }
+        }
         let (source, target) = (making.input.source, making.input.target);
         let gives: Option<BTreeSet<&str>> = table.to.as_ref().and_then(|(object, field)| {
             let domain = match &target.object(object)?.field(field)?.ty.base {
@@ -131,7 +140,8 @@ pub fn tables(making: &mut Making<'_>, known: &Known) {
         };
         let drafted: Option<Table> = match &table.to {
             Some((object, field)) => {
-                values::table(source, target, &table.name, &table.from, (object, field), &missing)
+                let given: Vec<String> = table.rows.iter().map(|(_, gives)| gives.clone()).collect();
+                values::table(source, target, &table.name, &table.from, (object, field), &given, &missing)
             }
             None => values::titles(source, &table.name, &table.from, &missing).map(|(drafted, _)| drafted),
         };

@@ -6,7 +6,7 @@ use super::Making;
 use super::page::{Clause, Decision, Rule};
 use super::parts;
 use super::score::{self, Evidence};
-use super::spell::{fresh, name_of, titled};
+use super::spell::{self, fresh, name_of, noun, titled};
 use super::values;
 use super::words::Words;
 use crate::lang::schema::{Field, Object, Write};
@@ -86,11 +86,21 @@ pub fn rules(
 fn way(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> Option<Rule> {
     let schemas = (making.input.source, making.input.target);
     let evidence = score::evidence(schemas, &making.maps, pair, field, to)?;
+    let score = adjusted(evidence, field, to);
+    // What is required is written by the likeliest that there is.
+    if score < if to.required { LEAST } else { making.input.min } {
+        return None;
+    }
     let mut rule = value(making, pair, field, to)?;
     rule.target = name_of(&to.name);
-    rule.score = adjusted(evidence, field, to);
+    rule.score = score;
     if to.required && rule.otherwise.says.is_none() {
         rule.otherwise = required_else(pair, to);
+        if let Some(made) = since(pair.from).filter(|_| to.ty.base == Base::DateTime && field.ty.optional) {
+            // Nothing is older than its record.
+            rule.otherwise = Clause { says: Some(made.name.clone()), on: true };
+            rule.reads.push(made.name.clone());
+        }
     } else if rule.otherwise.says.is_none() {
         rule.otherwise = Clause::maybe("unset");
     }
@@ -99,6 +109,20 @@ fn way(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> Op
         rule.unmigrated = Clause::maybe("quarantine");
     }
     Some(rule)
+}
+
+/// Below this not even a required field is written.
+const LEAST: f64 = 0.2;
+
+/// The time at which a record was made, where every record has it.
+pub fn since(object: &Object) -> Option<&Field> {
+    object.fields.iter().find(|field| {
+        let words = Words::new(&field.name);
+        field.ty.base == Base::DateTime
+            && !field.ty.optional
+            && !field.ty.many
+            && ["created", "create", "added"].iter().any(|word| words.says(word))
+    })
 }
 
 /// A score with what single fields tell: an empty one is no source, a list into one value is a poor one.
@@ -116,8 +140,7 @@ fn adjusted(evidence: Evidence, field: &Field, to: &Field) -> f64 {
 pub fn required_else(pair: Pair<'_>, to: &Field) -> Clause {
     match (&to.ty.base, key(pair.from)) {
         (Base::Text { max }, Some(key)) if max.is_none_or(|max| max >= 60) => {
-            let noun = pair.from.title.as_deref().unwrap_or(&pair.from.name);
-            let noun: String = noun.chars().filter(|c| !c.is_control() && *c != '{').take(20).collect();
+            let noun: String = noun(pair.from).chars().filter(|c| *c != '{').take(20).collect();
             let text = quote(&noun);
             Clause::maybe(format!("{} {{{key}}}\"", text.strip_suffix('"').unwrap_or(&text)))
         }
@@ -148,6 +171,12 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
         (Base::Text { .. }, Base::Text { max: Some(max) }) => {
             rule.value = call(&format!("cut({max})"));
             rule.why = format!("the destination takes {max} characters");
+        }
+        (Base::Text { .. }, Base::Text { max: None }) if undated(pair, field, to).is_some() => {
+            let made = undated(pair, field, to)?;
+            rule.value = format!("\"{{{}.date()}}: {{{}.rich_text()}}\"", made.name, field.name);
+            rule.reads.push(made.name.clone());
+            rule.why = "the destination keeps no date with it: it moves into the text".to_owned();
         }
         (Base::Text { .. }, Base::Text { max: None }) if is_prose(field) && !field.ty.many => {
             rule.value = call("plain_text");
@@ -203,9 +232,8 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
             rule.value = call("text");
         }
         (Base::Enum(from), Base::Enum(_)) => {
-            let table = enum_table(making, pair.to, from, to)?;
-            let (index, table) = table;
-            rule.table = Some(index);
+            let (index, table) = enum_table(making, pair.to, from, to)?;
+            rule.table = index;
             // The lookup of a list goes element by element.
             rule.value = format!("{table}[{name}]");
             rule.why = "the destination has no value of its own for each".to_owned();
@@ -235,31 +263,41 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
         };
         rule.why = "the first of several is kept".to_owned();
     }
-    if let Some(labels) = labels(making, field, to) {
+    if let Some((table, labels)) = labels(making, field, to) {
+        rule.label_table = table;
         rule.labelled = Some(labels);
     }
     Some(rule)
 }
 
 /// A label for each element, where the source tells its kind and the destination takes elements with labels.
-fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<String> {
+fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<(Option<usize>, String)> {
     if !field.ty.many || !to.ty.many || !matches!(to.ty.base, Base::Phone | Base::Email) {
         return None;
     }
     let kind = field.attributes.iter().find(|attribute| matches!(attribute.ty.base, Base::Enum(_)))?;
     let Base::Enum(domain) = &kind.ty.base else { return None };
-    let name = match making.labels.get(domain) {
-        Some(name) => name.clone(),
+    let (table, name) = match making.labels.get(domain) {
+        Some(known) => known.clone(),
         None => {
             let name = fresh(&format!("{domain} label"), &mut making.taken);
-            let (mut table, _) = values::titles(making.input.source, &name, domain, &|_| true)?;
-            table.on_demand = false;
+            let (table, _) = values::titles(making.input.source, &name, domain, &|_| true)?;
             making.page.tables.push(table);
-            making.labels.insert(domain.clone(), name.clone());
-            name
+            let made = (Some(making.page.tables.len() - 1), name);
+            making.labels.insert(domain.clone(), made.clone());
+            made
         }
     };
-    Some(format!("{name}[{}]", kind.name))
+    Some((table, format!("{name}[{}]", kind.name)))
+}
+
+/// The time at which a text was written, where the destination has no place for it beside the text.
+fn undated<'a>(pair: Pair<'a>, field: &Field, to: &Field) -> Option<&'a Field> {
+    let dated = |field: &Field| {
+        matches!(field.ty.base, Base::Date | Base::DateTime) && field.write == Write::Yes
+    };
+    let alone = to.required && is_prose(field) && !field.ty.many && pair.to.custom_types.is_empty();
+    since(pair.from).filter(|_| alone && !pair.to.fields.iter().any(dated))
 }
 
 /// Text that people format: long, or called so.
@@ -298,24 +336,30 @@ pub fn currency(object: &Object) -> Option<&Field> {
     })
 }
 
-fn enum_table(making: &mut Making<'_>, object: &Object, from: &str, to: &Field) -> Option<(usize, String)> {
+fn enum_table(
+    making: &mut Making<'_>,
+    object: &Object,
+    from: &str,
+    to: &Field,
+) -> Option<(Option<usize>, String)> {
     let known = (from.to_owned(), object.name.clone(), to.name.clone());
     if let Some((index, name)) = making.lookups.get(&known) {
         return Some((*index, name.clone()));
     }
     let mut taken = making.taken.clone();
-    let name = fresh(&format!("{} {}", object.name, to.name), &mut taken);
+    let name = spell::table(&object.name, &to.name, &mut taken);
     let table = values::table(
         making.input.source,
         making.input.target,
         &name,
         from,
         (&object.name, &to.name),
+        &[],
         &|_| true,
     )?;
     making.taken = taken;
     making.page.tables.push(table);
-    let index = making.page.tables.len() - 1;
+    let index = Some(making.page.tables.len() - 1);
     making.lookups.insert(known, (index, name.clone()));
     Some((index, name))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::words::plain;
-use crate::lang::schema::Field;
+use crate::lang::schema::{Field, Object};
 use crate::lang::syntax::quote;
 
 /// A title that can stand in backticks.
@@ -51,6 +51,33 @@ pub fn label(field: &Field) -> String {
         Some(first) => first.to_uppercase().chain(chars).collect(),
         None => field.name.clone(),
     }
+}
+
+/// What an object's records are called, in people's words.
+pub fn noun(object: &Object) -> String {
+    let title = object.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+    let noun: String = title.unwrap_or(&object.name).chars().filter(|c| !c.is_control()).take(40).collect();
+    let mut chars = noun.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The name of a table: what it gives, with the object where that says little.
+pub fn table(object: &str, field: &str, taken: &mut BTreeSet<String>) -> String {
+    let words = |text: &str| -> String {
+        let mut out = String::new();
+        for c in text.chars() {
+            if c.is_uppercase() && out.ends_with(char::is_lowercase) {
+                out.push(' ');
+            }
+            out.push(c);
+        }
+        out
+    };
+    let field = words(field);
+    if field.len() < 5 || taken.contains(&plain(&field).replace(' ', "_")) {
+        return fresh(&format!("{} {field}", words(object)), taken);
+    }
+    fresh(&field, taken)
 }
 
 /// A name for an item, made of what it is about and not yet taken.

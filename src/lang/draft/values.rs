@@ -3,6 +3,7 @@
 use super::page::{Row, Table};
 use super::score::likeness;
 use super::spell::{coded, name_of};
+use super::words::{Words, plain};
 use crate::lang::schema::{Choice, Pipeline, Schema, Stage};
 use crate::lang::syntax::quote;
 use crate::lang::types::Base;
@@ -15,13 +16,14 @@ const ALIKE: f64 = 0.45;
 const ORDER: f64 = 0.35;
 
 /// A table from an enumeration of the source to one of the destination, for the values that are wanted; `None` where a
-/// side lists no values.
+/// side lists no values. Where values can be made, `given` are some that will be.
 pub fn table(
     source: &Schema,
     target: &Schema,
     name: &str,
     from: &str,
     (object, field): (&str, &str),
+    given: &[String],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Option<Table> {
     let to = match &target.object(object)?.field(field)?.ty.base {
@@ -32,19 +34,27 @@ pub fn table(
     if to.choices.is_empty() && !to.open {
         return None;
     }
+    let mut choices: Vec<Choice> = to.choices.clone();
+    if to.open {
+        let new = given.iter().filter(|code| !to.choices.iter().any(|choice| choice.code == **code));
+        choices.extend(new.map(|code| Choice { code: code.clone(), title: None }));
+    }
+    let other = choices.iter().find(|choice| Words::new(&choice.code).only("other"));
+    let latin = choices.iter().all(|choice| choice.code.is_ascii());
     let mut rows: Vec<Row> = Vec::new();
     for choice in from_domain.choices.iter().filter(|choice| wanted(&choice.code)) {
-        let mut ways: Vec<(f64, String)> = to
-            .choices
+        let mut ways: Vec<(f64, String)> = choices
             .iter()
             .map(|other| (value_likeness(choice, other), quote(&other.code)))
             .filter(|(score, _)| *score >= ALIKE)
             .collect();
         sort(&mut ways);
         ways.truncate(3);
-        if to.open && ways.first().is_none_or(|(score, _)| *score < 0.9) {
+        if to.open && ways.first().is_none_or(|(score, _)| *score < 0.8) {
             // Where values can be made, the value's own name loses nothing.
-            ways.insert(0, (0.5, quote(choice.title.as_deref().unwrap_or(&choice.code))));
+            ways.insert(0, (0.5, quote(&own_name(choice, latin))));
+        } else if let Some(other) = other.filter(|_| !to.open) {
+            ways.push((0.3, quote(&other.code)));
         }
         rows.push(Row { codes: coded(&choice.code, choice.title.as_deref()), ways, ..Row::default() });
     }
@@ -56,6 +66,35 @@ pub fn table(
         unseen: true,
         ..Table::default()
     })
+}
+
+/// What a value that is made anew is called: its title. Where the destination writes in Latin letters and the title does
+/// not, its code, if that says what the title does, or the dictionary's words.
+fn own_name(choice: &Choice, latin: bool) -> String {
+    let Some(title) = choice.title.as_deref().map(str::trim).filter(|title| !title.is_empty()) else {
+        return spoken(&choice.code);
+    };
+    let foreign = title.chars().any(|c| c.is_alphabetic() && !c.is_ascii() && plain(&c.to_string()).is_ascii());
+    let cyrillic = foreign && !title.chars().any(|c| c.is_ascii_alphabetic());
+    if !latin || !cyrillic {
+        return title.to_owned();
+    }
+    let (code, words) = (Words::new(&choice.code), Words::new(title));
+    if code.within(&words) {
+        return spoken(&choice.code);
+    }
+    words.common().map_or_else(|| title.to_owned(), |common| capital(&common))
+}
+
+/// A code as people would write it: `TRADE_SHOW` as `Trade show`.
+fn spoken(code: &str) -> String {
+    let shouted = code.chars().any(|c| c.is_ascii_uppercase()) && !code.chars().any(|c| c.is_lowercase());
+    if shouted { capital(&code.to_lowercase().replace('_', " ")) } else { code.to_owned() }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// A table from an enumeration to the texts that people read: the titles of its values.
@@ -70,7 +109,7 @@ pub fn titles(
     let mut rows = Vec::new();
     for choice in domain.choices.iter().filter(|choice| wanted(&choice.code)) {
         let title = choice.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
-        let title = title.unwrap_or(&choice.code).to_owned();
+        let title = title.map_or_else(|| spoken(&choice.code).to_lowercase(), str::to_owned);
         rows.push(Row {
             codes: coded(&choice.code, choice.title.as_deref()),
             ways: vec![(0.9, quote(&title))],
@@ -85,30 +124,43 @@ pub fn titles(
     Some((Table { head, rows, on_demand: true, unseen: true, ..Table::default() }, all))
 }
 
-/// A pipeline for a category of the source: the likeliest of the destination's, with its stages and outcomes.
-pub fn pipeline(target: &Schema, name: &str, from: &Pipeline, to_object: &str) -> Option<Table> {
-    let all = target.pipelines.iter().filter(|to| to.object == to_object && !to.stages.is_empty());
-    // The first of equals: a system's first pipeline is the one that everybody has.
-    let to = all.fold(None, |best: Option<(f64, &Pipeline)>, to| {
-        let score = pipeline_likeness(from, to);
-        match best {
-            Some((before, _)) if before >= score => best,
-            _ => Some((score, to)),
+/// The destination's pipeline for each of these categories: the likeliest, and where nothing tells, one that no other
+/// took. What has no categories goes where the first of them goes.
+pub fn assign<'a>(target: &'a Schema, wanted: &[(&Pipeline, &str)]) -> Vec<Option<&'a Pipeline>> {
+    let mut found: Vec<Option<&Pipeline>> = vec![None; wanted.len()];
+    let mut open: Vec<usize> = (0..wanted.len()).collect();
+    while !open.is_empty() {
+        let mut best: Option<(f64, usize, &Pipeline)> = None;
+        for index in &open {
+            let (from, object) = wanted[*index];
+            let all = target.pipelines.iter().filter(|to| to.object == object && !to.stages.is_empty());
+            for (place, to) in all.enumerate() {
+                let taken = found.iter().flatten().any(|other| other.code == to.code);
+                let alone = from.code.is_empty();
+                // A system's first pipeline is the one that everybody has.
+                let first = if alone && place == 0 { 0.2 } else { 0.01 / (place + 1) as f64 };
+                let score = pipeline_likeness(from, to) + first - if taken && !alone { 0.2 } else { 0.0 };
+                if best.is_none_or(|(before, ..)| score > before) {
+                    best = Some((score, *index, to));
+                }
+            }
         }
-    });
-    let (_, to) = to?;
+        let Some((_, index, to)) = best else { break };
+        found[index] = Some(to);
+        open.retain(|other| *other != index);
+    }
+    found
+}
+
+/// A pipeline for a category of the source, onto one of the destination's.
+pub fn pipeline(name: &str, from: &Pipeline, to: &Pipeline) -> Table {
     let going: Vec<&Stage> = from.stages.iter().filter(|stage| stage.ends.is_none()).collect();
+    let mut places = stages(&going, to).into_iter();
     let mut rows = Vec::new();
-    let mut floor = 0;
     for stage in &from.stages {
         let ways = match stage.ends {
             Some(kind) => endings(stage, kind, to),
-            None => {
-                let place = going.iter().position(|other| other.code == stage.code).unwrap_or(0);
-                let (ways, at) = stages(stage, place, going.len(), to, floor);
-                floor = at;
-                ways
-            }
+            None => places.next().unwrap_or_default(),
         };
         rows.push(Row { codes: coded(&stage.code, Some(&stage.name)), ways, ..Row::default() });
     }
@@ -120,12 +172,12 @@ pub fn pipeline(target: &Schema, name: &str, from: &Pipeline, to_object: &str) -
     } else {
         format!(" category {}", quote(&from.code))
     };
-    Some(Table {
+    Table {
         head: format!("pipeline {name} : {}{category} -> {}", from.object, quote(&to.name)),
         rows,
         unseen: true,
         ..Table::default()
-    })
+    }
 }
 
 /// How alike two pipelines are: their names, then their stages.
@@ -138,31 +190,57 @@ fn pipeline_likeness(from: &Pipeline, to: &Pipeline) -> f64 {
     0.6 * name + 0.4 * stages
 }
 
+/// How alike stages are. People rename stages, and their codes stay: a title that says something else weighs more.
 fn stage_likeness(stage: &Stage, name: &str) -> f64 {
-    likeness((&stage.code, Some(&stage.name)), (name, None))
+    let title = likeness((&stage.name, None), (name, None));
+    title.max(0.7 * likeness((&stage.code, None), (name, None)))
 }
 
-/// The stages that one may become, likeliest first; never one before `floor`, so that the order is kept. Gives the
-/// place of the first, too.
-fn stages(
-    stage: &Stage,
-    place: usize,
-    of: usize,
-    to: &Pipeline,
-    floor: usize,
-) -> (Vec<(f64, String)>, usize) {
-    let share = |at: usize, of: usize| if of < 2 { 0.0 } else { at as f64 / (of - 1) as f64 };
-    let mut all: Vec<(f64, usize)> = Vec::new();
-    for (at, other) in to.stages.iter().enumerate().skip(floor) {
-        let order = 1.0 - (share(place, of) - share(at, to.stages.len())).abs();
-        let name = stage_likeness(stage, &other.name);
-        all.push(((1.0 - ORDER) * name + ORDER * order, at));
+/// What going on in the same stage of the destination costs.
+const SHARED: f64 = 0.3;
+
+/// The stages that those of a pipeline become: together the likeliest that keep the order. With the first way of each
+/// come the next stages beside it.
+fn stages(going: &[&Stage], to: &Pipeline) -> Vec<Vec<(f64, String)>> {
+    let (n, m) = (going.len(), to.stages.len());
+    if n == 0 || m == 0 {
+        return vec![Vec::new(); n];
     }
-    all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let floor = all.first().map_or(floor, |(_, at)| *at);
-    let ways =
-        all.into_iter().take(2).map(|(score, at)| (score, format!("stage {}", quote(&to.stages[at].name))));
-    (ways.collect(), floor)
+    let far = n.max(m).saturating_sub(1).max(1) as f64;
+    let worth = |at: usize, place: usize| {
+        let order = 1.0 - at.abs_diff(place) as f64 / far;
+        (1.0 - ORDER) * stage_likeness(going[at], &to.stages[place].name) + ORDER * order
+    };
+    // The best sum for the first stages where the last of them stands at a place, and where the one before it stood.
+    let mut sums: Vec<Vec<(f64, usize)>> = vec![(0..m).map(|place| (worth(0, place), 0)).collect()];
+    for at in 1..n {
+        let before = &sums[at - 1];
+        let row = (0..m).map(|place| {
+            let cost = |other: usize| if other == place { SHARED } else { 0.0 };
+            let best = (0..=place).map(|other| (before[other].0 - cost(other), other));
+            let best = best.fold((f64::MIN, 0), |best, next| if next.0 > best.0 { next } else { best });
+            (best.0 + worth(at, place), best.1)
+        });
+        let row = row.collect();
+        sums.push(row);
+    }
+    let mut places = vec![0; n];
+    let mut place = (0..m).fold(0, |best, next| if sums[n - 1][next].0 > sums[n - 1][best].0 { next } else { best });
+    for at in (0..n).rev() {
+        places[at] = place;
+        place = sums[at][place].1;
+    }
+    let way = |at: usize, place: usize| {
+        (worth(at, place), format!("stage {}", quote(&to.stages[place].name)))
+    };
+    places
+        .iter()
+        .enumerate()
+        .map(|(at, place)| {
+            let next = (*place + 1 < m).then(|| way(at, *place + 1));
+            std::iter::once(way(at, *place)).chain(next).collect()
+        })
+        .collect()
 }
 
 /// The outcomes that an ending stage may become: those of its kind, by name.
@@ -181,7 +259,12 @@ fn endings(stage: &Stage, kind: OutcomeKind, to: &Pipeline) -> Vec<(f64, String)
             _ => 0.4,
         };
         let name = stage_likeness(stage, &outcome.name);
-        all.push((0.5 * same + 0.5 * name, format!("{word} {}", quote(&outcome.name))));
+        // Outcomes are shared by pipelines, and some are named after theirs.
+        let about = likeness((&to.name, None), (&outcome.name, None));
+        let alike = to.outcomes.iter().filter(|other| other.kind == outcome.kind).count();
+        let by_kind = same * if alike == 1 { 0.8 } else { 0.3 + 0.3 / alike as f64 };
+        let score = by_kind + (1.0 - by_kind) * name.max(0.5 * about);
+        all.push((score, format!("{word} {}", quote(&outcome.name))));
     }
     sort(&mut all);
     all.truncate(2);
@@ -256,11 +339,12 @@ mod tests {
             ..Pipeline::default()
         };
         let target = Schema { pipelines: vec![to], ..Schema::default() };
-        let table = pipeline(&target, "sales", &from, "Lead").expect("there is a pipeline");
+        let found = assign(&target, &[(&from, "Lead"), (&from, "Account")]);
+        assert!(found[1].is_none(), "no pipeline of that object");
+        let table = pipeline("sales", &from, found[0].expect("there is a pipeline"));
         let given: Vec<&str> = table.rows.iter().map(|row| row.ways[0].1.as_str()).collect();
         let wanted =
             ["stage \"Enquiry\"", "stage \"Offer\"", "stage \"Contract\"", "won \"Signed\"", "lost \"Lost\""];
         assert_eq!(given, wanted);
-        assert!(pipeline(&target, "sales", &from, "Account").is_none());
     }
 }

@@ -143,7 +143,7 @@ const SAME: &[&[&str]] = &[
     &["post", "position", "job", "dolzhnost", "funktion", "puesto", "cargo"],
     &["employees", "sotrudniki", "mitarbeiter", "empleados", "size", "headcount"],
     &["participant", "binding", "attendee", "uchastnik", "teilnehmer", "participante"],
-    &["tag", "metka", "teg", "etiqueta", "schlagwort"],
+    &["tag", "tags", "metka", "teg", "etiqueta", "schlagwort"],
     &["reason", "prichina", "grund", "motivo"],
     &["language", "yazyk", "sprache", "idioma"],
     &["salutation", "honorific", "obrashchenie", "anrede", "tratamiento"],
@@ -357,6 +357,9 @@ const EMPTY: &[&str] = &[
     "das", "und", "de", "la", "el", "los", "y", "na", "v", "po", "i", "dlya", "ne", "field",
 ];
 
+/// Words that say little, beside others.
+const LITTLE: &[&str] = &["time", "date", "data", "datum", "fecha", "vremya", "number", "nomer", "info"];
+
 /// A name or a title, as a set of words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
@@ -407,6 +410,19 @@ impl Words {
         self.said.iter().any(|said| said == word)
     }
 
+    /// Whether every word has a partner in the other that means the same.
+    pub fn within(&self, other: &Words) -> bool {
+        let partner = |word: &String| other.said.iter().any(|next| near(word, next) >= 0.9);
+        !self.said.is_empty() && self.said.iter().all(partner)
+    }
+
+    /// The words as the dictionary's first ones, where it knows them all.
+    pub fn common(&self) -> Option<String> {
+        let words: Option<Vec<&str>> =
+            self.said.iter().map(|word| meanings(word).first().copied()).collect();
+        words.filter(|words| !words.is_empty()).map(|words| words.join(" "))
+    }
+
     /// Whether nothing but this is said.
     pub fn only(&self, word: &str) -> bool {
         !self.said.is_empty() && self.said.iter().all(|said| said == word || meanings(said).contains(&word))
@@ -425,11 +441,18 @@ impl Words {
             return 0.0;
         }
         let one = |from: &[String], to: &[String]| -> f64 {
-            from.iter().map(|word| to.iter().map(|next| near(word, next)).fold(0.0, f64::max)).sum()
+            from.iter()
+                .map(|word| weight(word) * to.iter().map(|next| near(word, next)).fold(0.0, f64::max))
+                .sum()
         };
         let both = one(&self.said, &other.said) + one(&other.said, &self.said);
-        both / (self.said.len() + other.said.len()) as f64
+        both / self.said.iter().chain(&other.said).map(|word| weight(word)).sum::<f64>()
     }
+}
+
+/// How much a word tells: that something is a time or a number says little of what it is.
+fn weight(word: &str) -> f64 {
+    if LITTLE.contains(&word) { 0.25 } else { 1.0 }
 }
 
 /// How near two words are: 1 for the same word, less for the same meaning, for one stem, for near meanings, and else what
