@@ -4,7 +4,7 @@
 //! it gives the same; a drop when the real spec drops the field, too. Nothing in the draft knows the examples. Fields
 //! and rows are compared for the objects that the real spec takes along; which those are is a line of its own.
 //!
-//! `cargo bench --bench draft -- FOLDER` writes the drafts there, too.
+//! `cargo bench --bench draft -- FOLDER` writes the drafts and what differs there, too.
 
 #![allow(clippy::print_stdout)]
 
@@ -62,6 +62,19 @@ fn main() {
         let mine = whole(SourceText::new("draft", drafted.text.as_str()));
         let real = whole(text(&example.folder.join(format!("{name}.b2n"))));
         let (mine, real) = (example.said(&mine.0, &mine.1), example.said(&real.0, &real.1));
+        if let Some(folder) = &folder {
+            let mut differences = String::new();
+            for kind in KINDS {
+                for key in mine[kind].keys().filter(|key| !real[kind].contains_key(*key)) {
+                    differences.push_str(&format!("{kind}: only the draft says {key}\n"));
+                }
+                for key in real[kind].keys().filter(|key| !mine[kind].contains_key(*key)) {
+                    differences.push_str(&format!("{kind}: only the spec says {key}\n"));
+                }
+            }
+            std::fs::write(folder.join(format!("{name}.differences.txt")), differences)
+                .expect("the folder is there");
+        }
         let along: BTreeSet<&str> =
             real["objects"].keys().filter_map(|key| key.split(" -> ").next()).collect();
         for kind in KINDS {
@@ -99,29 +112,33 @@ fn print(kind: &str, Tally { said, right, real }: Tally) {
 
 /// How often what has a score was right: a score that is worth something says about that.
 fn reliability(scored: &[(&str, f64, bool)]) {
-    println!("\nscore           said  mean score  right");
+    let kinds = ["rules", "table rows", "stage rows"];
+    println!("\n{:<22}{}", "", kinds.map(|kind| format!("{kind:>20}")).concat());
+    let heads = format!("{:>14} {:>5}", "said", "right").repeat(3);
+    println!("{:<8}{:>6} {:>6}{heads}", "score", "said", "right");
     let mut off = 0.0;
     for bin in 0..10 {
         let inside = |score: f64| ((score * 10.0 + 1e-9) as usize).min(9) == bin;
-        let all: Vec<_> = scored.iter().filter(|(_, score, _)| inside(*score)).collect();
+        let all: Vec<&(&str, f64, bool)> = scored.iter().filter(|(_, score, _)| inside(*score)).collect();
         if all.is_empty() {
             continue;
         }
         let mean = all.iter().map(|(_, score, _)| score).sum::<f64>() / all.len() as f64;
-        let right = all.iter().filter(|(.., right)| *right).count() as f64 / all.len() as f64;
-        off += (mean - right).abs() * all.len() as f64;
-        let bounds = format!("{:.1} to {:.1}", bin as f64 / 10.0, (bin + 1) as f64 / 10.0);
-        println!("{bounds:<14}  {:>4}  {mean:>10.2}  {right:>5.2}", all.len());
+        let right = |of: &[&(&str, f64, bool)]| {
+            of.iter().filter(|(.., right)| *right).count() as f64 / of.len().max(1) as f64
+        };
+        off += (mean - right(&all)).abs() * all.len() as f64;
+        print!("{mean:<8.2}{:>6} {:>6.2}", all.len(), right(&all));
+        for kind in kinds {
+            let of: Vec<_> = all.iter().copied().filter(|(is, ..)| *is == kind).collect();
+            match of.len() {
+                0 => print!("{:>20}", "-"),
+                n => print!("{n:>14} {:>5.2}", right(&of)),
+            }
+        }
+        println!();
     }
     println!("mean distance of scores from what was right: {:.3}", off / scored.len().max(1) as f64);
-    for kind in KINDS {
-        let all: Vec<_> = scored.iter().filter(|(of, ..)| *of == kind).collect();
-        if !all.is_empty() {
-            let mean = all.iter().map(|(_, score, _)| score).sum::<f64>() / all.len() as f64;
-            let right = all.iter().filter(|(.., right)| *right).count() as f64 / all.len() as f64;
-            println!("{kind:<14}  {:>4}  {mean:>10.2}  {right:>5.2}", all.len());
-        }
-    }
 }
 
 struct Example {
@@ -305,6 +322,12 @@ impl Example {
                     (to, text.slice(rule.span), rule.proposed.as_ref())
                 }
                 ast::MapLine::Note(note) => {
+                    // A note's title tells fields, too: `Estimate {QUOTE_NUMBER}`.
+                    let score = score(note.proposed.as_ref().map(|score| score.value));
+                    for field in named(text.slice(note.title.span)) {
+                        said.entry("rules").or_default().insert(format!("{object} · {field} note"), score);
+                        said.entry("fields kept").or_default().insert(format!("{object} · {field}"), score);
+                    }
                     ("note".to_owned(), text.slice(note.span), note.proposed.as_ref())
                 }
                 ast::MapLine::Drop(drop) => {

@@ -8,6 +8,7 @@ mod book;
 mod cli;
 mod customers;
 mod documented;
+mod draft;
 mod findings;
 mod review;
 mod sim;

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use crate::lang::check::profile::shipped;
 use crate::lang::draft::{Draft, Input, draft};
-use crate::lang::finding::{Severity, registry};
-use crate::lang::schema::{Schema, snapshot};
+use crate::lang::finding::{Finding, Severity, registry};
+use crate::lang::schema::{Schema, email_hash, snapshot};
 
+use super::Format;
 use super::failure::{Failure, Kind};
 use super::project::read_text;
 use super::report;
@@ -28,7 +29,7 @@ pub struct Args {
     /// Who owns what nobody else does: the e-mail address of a destination user. Snapshots hold no addresses.
     #[arg(long, value_name = "EMAIL")]
     owner: String,
-    /// Where the spec goes; standard output without it. A file that is there is not touched.
+    /// Where the spec goes; standard output without it. A file that is there is not touched without `--force`.
     #[arg(short, long, value_name = "SPEC")]
     output: Option<PathBuf>,
     /// Write no rule with a score below this, from 0 to 1.
@@ -43,6 +44,9 @@ pub struct Args {
     /// Write everything out instead of refining the shipped profile.
     #[arg(long)]
     no_profile: bool,
+    /// Write over a file that is there.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -53,13 +57,14 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    if let Some(output) = args.output.as_ref().filter(|output| output.exists()) {
+    if let Some(output) = args.output.as_ref().filter(|output| !args.force && output.exists()) {
         return Err(Failure::usage(format!("`{}` is there already", output.display()))
-            .hint("name another file, and compare the two with `b2n diff`"));
+            .hint("name another file and compare the two with `b2n diff`, or write over it with `--force`"));
     }
     let folder = args.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let source = read(&args.source, terminal)?;
     let target = read(&args.target, terminal)?;
+    known(&args.owner, &target, &args.target)?;
     let (source_name, target_name) = (beside(&args.source, folder)?, beside(&args.target, folder)?);
     let draft = draft(&Input {
         source: &source,
@@ -75,14 +80,38 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     });
     match &args.output {
         Some(path) => write_beside(path, &draft.text, false)?,
-        None => print!("{}", draft.text),
+        None if terminal.format == Format::Human => print!("{}", draft.text),
+        None => {}
     }
-    Ok(tell(args, &draft, terminal))
+    let wrong: Vec<&Finding> = draft.findings.iter().filter(|finding| unsettled(finding)).collect();
+    match terminal.format {
+        Format::Human => tell(args, &draft, &wrong, terminal),
+        Format::Json => println!("{}", json(args, &draft, &wrong)),
+    }
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// What was drafted, and what no way could settle: those stand in the file for a person.
-fn tell(args: &Args, draft: &Draft, terminal: &Terminal) -> ExitCode {
-    let name = args.output.as_ref().map_or("the draft".to_owned(), |path| format!("`{}`", path.display()));
+/// Whether no person was asked about an error.
+fn unsettled(finding: &Finding) -> bool {
+    finding.severity == Severity::Error && finding.code != registry::TODO_OPEN
+}
+
+/// An owner whom the destination lacks would make every record's owner an error.
+fn known(owner: &str, target: &Schema, path: &Path) -> Result<(), Failure> {
+    let hash = email_hash(&target.salt, owner);
+    let user = target.users.iter().find(|user| user.email_hash.as_ref() == Some(&hash));
+    if target.users.is_empty() || user.is_some_and(|user| user.active) {
+        return Ok(());
+    }
+    let what = if user.is_some() { "is switched off there" } else { "is no user there" };
+    Err(Failure::usage(format!("`{owner}` {what}, says `{}`", path.display()))
+        .hint("name an active user of the destination, or invite this one and take the snapshot again"))
+}
+
+/// What was drafted per object, what no way could settle, and what comes next; all of it beside the spec, which may go
+/// to standard output.
+fn tell(args: &Args, draft: &Draft, wrong: &[&Finding], terminal: &Terminal) {
+    let name = args.output.as_ref().map_or("a spec".to_owned(), |path| format!("`{}`", path.display()));
     eprintln!(
         "{} {name}: {} proposed, {} dropped, {} left to decide",
         terminal.green("drafted"),
@@ -90,15 +119,49 @@ fn tell(args: &Args, draft: &Draft, terminal: &Terminal) -> ExitCode {
         draft.dropped,
         draft.todo
     );
-    let wrong: Vec<_> = draft
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN)
-        .collect();
-    for finding in &wrong {
+    let width = draft.objects.iter().map(|told| told.object.chars().count()).max().unwrap_or(0);
+    for told in &draft.objects {
+        let to = if told.to.is_empty() { "the profile's notes".to_owned() } else { told.to.join(", ") };
+        eprintln!(
+            "  {:<width$}  -> {to}: {} proposed, {} dropped, {} left to decide",
+            told.object, told.proposed, told.dropped, told.todo
+        );
+    }
+    for object in &draft.left {
+        eprintln!("  {object:<width$}  has no place yet: a comment at the end of the spec tells its fields");
+    }
+    for finding in wrong {
         eprintln!("{}: {}", finding.code, finding.message);
     }
-    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if let Some(path) = &args.output {
+        let lock = if args.no_profile { "" } else { " --update-lock" };
+        eprintln!(
+            "next: read each line, settle each `todo`, remove the words `proposed SCORE` of what is right, and see"
+        );
+        eprintln!("  b2n check{lock} {}", path.display());
+    }
+}
+
+fn json(args: &Args, draft: &Draft, wrong: &[&Finding]) -> serde_json::Value {
+    let counts = |proposed: usize, dropped: usize, todo: usize| serde_json::json!({ "proposed": proposed, "dropped": dropped, "todo": todo });
+    let objects: Vec<serde_json::Value> = draft
+        .objects
+        .iter()
+        .map(|told| {
+            let counts = counts(told.proposed, told.dropped, told.todo);
+            serde_json::json!({ "object": told.object, "to": told.to, "counts": counts })
+        })
+        .collect();
+    let wrong: Vec<String> =
+        wrong.iter().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
+    serde_json::json!({
+        "format": "b2n-draft/1",
+        "counts": counts(draft.proposed, draft.dropped, draft.todo),
+        "objects": objects,
+        "without_place": draft.left,
+        "errors": wrong,
+        "spec": args.output.is_none().then_some(&draft.text),
+    })
 }
 
 fn read(path: &Path, terminal: &Terminal) -> Result<Schema, Failure> {

@@ -58,9 +58,13 @@ fn declined(object: &Object, field: &Field) -> Option<&'static str> {
         return Some("the record's owner answers for it");
     }
     let used = |field: &Field| field.stats.as_ref().is_none_or(|stats| stats.filled > 0);
-    let amount = |field: &Field| matches!(field.ty.base, Base::Decimal | Base::Money) && !field.custom && used(field);
+    let amount =
+        |field: &Field| matches!(field.ty.base, Base::Decimal | Base::Money) && !field.custom && used(field);
     if currency(object).is_some_and(|of| of.name == field.name) && !object.fields.iter().any(amount) {
         return Some("there is no amount in it");
+    }
+    if never(field) {
+        return Some("it is set nowhere");
     }
     let upper = field.name.to_ascii_uppercase();
     let told = upper.strip_suffix("_TYPE").and_then(|of| object.field(of));
@@ -119,6 +123,13 @@ fn origin<'a>(source: &Schema, object: &'a Object, field: &Field) -> Option<&'a 
         });
     }
     None
+}
+
+/// Whether a yes-or-no field was counted, and is a yes nowhere.
+pub fn never(field: &Field) -> bool {
+    let values = field.stats.as_ref().map(|stats| &stats.values);
+    field.ty.base == Base::Bool
+        && values.is_some_and(|values| !values.is_empty() && values.get("true").is_none_or(|yes| *yes == 0))
 }
 
 /// A line that leaves records out which are no records of the business: the system's own company, templates.

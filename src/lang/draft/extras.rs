@@ -98,7 +98,7 @@ fn whole(making: &mut Making<'_>, pair: Pair<'_>, rules: &[Decision]) -> Vec<Rul
                 when: Some(format!("has {}", field.name)),
                 group: Group::Notes,
                 reads: vec![field.name.clone()],
-                score: 0.6,
+                score: 0.75,
                 loss: Some(2),
                 why: "what the destination's lines have no column for".to_owned(),
                 ..Rule::default()
@@ -115,7 +115,7 @@ fn whole(making: &mut Making<'_>, pair: Pair<'_>, rules: &[Decision]) -> Vec<Rul
                 when: Some(format!("{name}.length() > {max}")),
                 group: Group::Notes,
                 reads: vec![field.name.clone()],
-                score: 0.6,
+                score: 0.75,
                 otherwise: Clause::maybe("unset"),
                 why: "long texts do not fit".to_owned(),
                 ..Rule::default()
@@ -129,7 +129,7 @@ fn whole(making: &mut Making<'_>, pair: Pair<'_>, rules: &[Decision]) -> Vec<Rul
                 value: if field.ty.many { format!("join(\"; \", {name})") } else { name },
                 group: Group::Custom,
                 reads: vec![field.name.clone()],
-                score: 0.6,
+                score: 0.75,
                 otherwise: Clause::maybe("unset"),
                 ..Rule::default()
             });
@@ -149,7 +149,7 @@ fn prose(field: &Field) -> Option<Rule> {
         value: format!("{name}.rich_text()"),
         group: Group::Notes,
         reads: vec![field.name.clone()],
-        score: 0.6,
+        score: 0.75,
         otherwise: Clause::maybe("unset"),
         why: "colours and sizes are not kept".to_owned(),
         ..Rule::default()
@@ -169,13 +169,12 @@ fn tags(making: &Making<'_>, pair: Pair<'_>, mine: &dyn Fn(&Field) -> bool) -> O
         _ => false,
     };
     let tags = pair.to.fields.iter().find(open)?;
-    let yes = |field: &Field| field.stats.as_ref().and_then(|stats| stats.values.get("true").copied());
     let field = pair.from.fields.iter().find(|field| {
         field.ty.base == Base::Bool
             && !field.ty.many
             && (field.custom || Words::new(&field.name).mean("repeat"))
             && mine(field)
-            && yes(field) != Some(0)
+            && !accounts::never(field)
     })?;
     let name = titled(&field.name, field.title.as_deref(), field.custom);
     Some(Rule {
@@ -221,7 +220,7 @@ fn joined(making: &mut Making<'_>, pair: Pair<'_>, group: &[&Field]) -> Option<R
         value: format!("join(\" / \", [{}])", names.join(", ")),
         group: Group::Custom,
         reads: names.iter().map(|name| (*name).to_owned()).collect(),
-        score: 0.5 + 0.2 * share,
+        score: 0.65 + 0.2 * share,
         otherwise: Clause::maybe("unset"),
         ..Rule::default()
     })
@@ -261,7 +260,7 @@ fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Vec<Rule> {
     let share = score::share(pair.from, field);
     // A place of its own is right whenever the field is still wanted, which its use tells; the customer's own fields
     // were wanted once.
-    rule.score = if field.custom { 0.6 + 0.35 * share } else { 0.4 + 0.2 * share };
+    rule.score = if field.custom { 0.75 + 0.2 * share } else { 0.65 + 0.2 * share };
     let mut second = None;
     let mut ty = match &field.ty.base {
         Base::Text { .. } if is_prose(field) && can("long_text") => "long_text".to_owned(),
@@ -304,10 +303,10 @@ fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Vec<Rule> {
             let about =
                 field.title.as_deref().filter(|title| !title.trim().is_empty()).unwrap_or(&field.name);
             let Some((index, table, titles)) = own_table(making, domain, about) else { return Vec::new() };
-            rule.table = Some(index);
+            rule.table = index;
             rule.value = format!("{table}[{name}]");
             rule.why = "several values have one title".to_owned();
-            if can("enum") {
+            if can("enum") && !titles.is_empty() {
                 rule.group = Group::Lists;
                 let titles: Vec<String> = titles.iter().map(|title| quote(title)).collect();
                 let ty = format!("enum({})", titles.join(", "));
@@ -328,11 +327,14 @@ fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Vec<Rule> {
                     ..rule.clone()
                 });
             }
-            rule.score *= 0.8;
+            rule.score *= 0.6;
             "text".to_owned()
         }
         _ => return Vec::new(),
     };
+    if field.ty.many && ty == "text" && matches!(field.ty.base, Base::Enum(_)) {
+        rule.value = format!("join(\", \", {})", rule.value);
+    }
     if field.ty.many && !matches!(field.ty.base, Base::Enum(_)) {
         if !matches!(field.ty.base, Base::Text { .. } | Base::Phone | Base::Email | Base::Url) {
             return Vec::new();
@@ -354,7 +356,16 @@ fn custom(making: &mut Making<'_>, pair: Pair<'_>, field: &Field) -> Vec<Rule> {
 }
 
 /// A table of an enumeration's titles, made once.
-fn own_table(making: &mut Making<'_>, domain: &str, about: &str) -> Option<(usize, String, Vec<String>)> {
+fn own_table(
+    making: &mut Making<'_>,
+    domain: &str,
+    about: &str,
+) -> Option<(Option<usize>, String, Vec<String>)> {
+    // One list is translated once: what its values become elsewhere is a text here.
+    let known = making.lookups.iter().find(|((from, ..), _)| from == domain);
+    if let Some((_, (index, name))) = known {
+        return Some((*index, name.clone(), Vec::new()));
+    }
     if let Some(known) = making.titles.get(domain) {
         return Some(known.clone());
     }
@@ -363,7 +374,7 @@ fn own_table(making: &mut Making<'_>, domain: &str, about: &str) -> Option<(usiz
     let (page, titles) = values::titles(making.input.source, &name, domain, &|_| true)?;
     making.taken = taken;
     making.page.tables.push(page);
-    let made = (making.page.tables.len() - 1, name, titles);
+    let made = (Some(making.page.tables.len() - 1), name, titles);
     making.titles.insert(domain.to_owned(), made.clone());
     Some(made)
 }

@@ -108,7 +108,7 @@ struct Making<'a> {
     /// Tables by source enumeration, destination object and field.
     lookups: BTreeMap<(String, String, String), (Option<usize>, String)>,
     /// Tables of titles by their enumeration: the table's place, its name, the titles.
-    titles: BTreeMap<String, (usize, String, Vec<String>)>,
+    titles: BTreeMap<String, (Option<usize>, String, Vec<String>)>,
     /// Custom fields by destination object and label in lower case: the type, and the source that fills it last.
     custom: BTreeMap<(String, String), (String, String)>,
 }
@@ -145,9 +145,11 @@ pub fn draft(input: &Input<'_>) -> Draft {
     making.maps.extend(added.iter().cloned());
     pipelines(&mut making);
     profile::refine(&mut making, &known, &added);
+    // Destination fields of all maps come first, so that what is left of one map can use the tables of another.
+    let mut fields = added.iter().map(|map| fields(&mut making, map)).collect::<Vec<_>>().into_iter();
     for fate in &fates {
         match fate {
-            Fate::Map(map) => add_map(&mut making, map),
+            Fate::Map(map) => add_map(&mut making, map, fields.next().unwrap_or_default()),
             Fate::Fold { from, into, via } => folds::fold(&mut making, from, into, via),
             Fate::None(name) => {
                 let Some(object) = input.source.object(name) else { continue };
@@ -191,13 +193,17 @@ fn pipelines(making: &mut Making<'_>) {
     for map in &maps {
         for from in source.pipelines.iter().filter(|pipeline| pipeline.object == map.from) {
             let has = target.pipelines.iter().any(|to| to.object == map.to && !to.stages.is_empty());
-            if has && !wanted.iter().any(|(other, _)| other.object == from.object && other.code == from.code) {
+            if has && !wanted.iter().any(|(other, _)| other.object == from.object && other.code == from.code)
+            {
                 wanted.push((from, &map.to));
                 // A category's name says more than its number.
                 let about = if map.alias { &map.name } else { &map.from };
                 let many = source.pipelines.iter().filter(|other| other.object == map.from).count() > 1;
                 names.push(match many {
-                    true => format!("{about} {}", if from.name.trim().is_empty() { &from.code } else { &from.name }),
+                    true => format!(
+                        "{about} {}",
+                        if from.name.trim().is_empty() { &from.code } else { &from.name }
+                    ),
                     false => format!("{about} stages"),
                 });
             }
@@ -215,7 +221,18 @@ fn pair<'a>(making: &Making<'a>, from: &str, to: &str) -> Option<Pair<'a>> {
     Some(Pair { from: making.input.source.object(from)?, to: making.input.target.object(to)? })
 }
 
-fn add_map(making: &mut Making<'_>, map: &MapName) {
+/// Rules for the destination fields of a map.
+fn fields(making: &mut Making<'_>, map: &MapName) -> Vec<Decision> {
+    let Some(pair) = pair(making, &map.from, &map.to) else { return Vec::new() };
+    let key = rules::key(pair.from);
+    let own: Vec<MapName> = making.maps.iter().filter(|other| other.from == map.from).cloned().collect();
+    let places = Places::new(making, map, &own);
+    rules::rules(making, pair, &|to, field| {
+        Some(field.name.as_str()) != key && (to.required || places.here(field))
+    })
+}
+
+fn add_map(making: &mut Making<'_>, map: &MapName, mut rules: Vec<Decision>) {
     let Some(pair) = pair(making, &map.from, &map.to) else { return };
     let Some(key) = rules::key(pair.from) else { return };
     let source = making.input.source;
@@ -223,8 +240,6 @@ fn add_map(making: &mut Making<'_>, map: &MapName) {
     let own: Vec<MapName> = making.maps.iter().filter(|other| other.from == map.from).cloned().collect();
     let last = own.last().is_none_or(|last| last.name == map.name);
     let places = Places::new(making, map, &own);
-    let mut rules =
-        rules::rules(making, pair, &|to, field| field.name != key && (to.required || places.here(field)));
     // What other maps of the same records read already.
     let blocks = making.page.blocks.iter().filter(|block| block.object == map.from);
     let read: BTreeSet<String> =

@@ -109,7 +109,7 @@ fn address(object: &Object, to: &Field) -> Option<Rule> {
         values.push(value);
         reads.extend(fields.iter().map(|field| field.name.clone()));
         // Without a city it is one line of text, which a person has to read.
-        score = score.max(if whole { 0.9 } else { 0.4 });
+        score = score.max(if whole { 0.75 } else { 0.4 });
         if !to.ty.many {
             break;
         }

@@ -293,9 +293,8 @@ fn labels(making: &mut Making<'_>, field: &Field, to: &Field) -> Option<(Option<
 
 /// The time at which a text was written, where the destination has no place for it beside the text.
 fn undated<'a>(pair: Pair<'a>, field: &Field, to: &Field) -> Option<&'a Field> {
-    let dated = |field: &Field| {
-        matches!(field.ty.base, Base::Date | Base::DateTime) && field.write == Write::Yes
-    };
+    let dated =
+        |field: &Field| matches!(field.ty.base, Base::Date | Base::DateTime) && field.write == Write::Yes;
     let alone = to.required && is_prose(field) && !field.ty.many && pair.to.custom_types.is_empty();
     since(pair.from).filter(|_| alone && !pair.to.fields.iter().any(dated))
 }

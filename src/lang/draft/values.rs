@@ -39,7 +39,7 @@ pub fn table(
         let new = given.iter().filter(|code| !to.choices.iter().any(|choice| choice.code == **code));
         choices.extend(new.map(|code| Choice { code: code.clone(), title: None }));
     }
-    let other = choices.iter().find(|choice| Words::new(&choice.code).only("other"));
+    let other = choices.iter().find(|choice| Words::new(&choice.code).only("other")).cloned();
     let latin = choices.iter().all(|choice| choice.code.is_ascii());
     let mut rows: Vec<Row> = Vec::new();
     for choice in from_domain.choices.iter().filter(|choice| wanted(&choice.code)) {
@@ -52,8 +52,11 @@ pub fn table(
         ways.truncate(3);
         if to.open && ways.first().is_none_or(|(score, _)| *score < 0.8) {
             // Where values can be made, the value's own name loses nothing.
-            ways.insert(0, (0.5, quote(&own_name(choice, latin))));
-        } else if let Some(other) = other.filter(|_| !to.open) {
+            let own = own_name(choice, latin);
+            ways.insert(0, (0.5, quote(&own)));
+            // What comes after it may mean the same.
+            choices.push(Choice { code: own, title: None });
+        } else if let Some(other) = other.as_ref().filter(|_| !to.open) {
             ways.push((0.3, quote(&other.code)));
         }
         rows.push(Row { codes: coded(&choice.code, choice.title.as_deref()), ways, ..Row::default() });
@@ -74,7 +77,8 @@ fn own_name(choice: &Choice, latin: bool) -> String {
     let Some(title) = choice.title.as_deref().map(str::trim).filter(|title| !title.is_empty()) else {
         return spoken(&choice.code);
     };
-    let foreign = title.chars().any(|c| c.is_alphabetic() && !c.is_ascii() && plain(&c.to_string()).is_ascii());
+    let foreign =
+        title.chars().any(|c| c.is_alphabetic() && !c.is_ascii() && plain(&c.to_string()).is_ascii());
     let cyrillic = foreign && !title.chars().any(|c| c.is_ascii_alphabetic());
     if !latin || !cyrillic {
         return title.to_owned();
@@ -193,7 +197,7 @@ fn pipeline_likeness(from: &Pipeline, to: &Pipeline) -> f64 {
 /// How alike stages are. People rename stages, and their codes stay: a title that says something else weighs more.
 fn stage_likeness(stage: &Stage, name: &str) -> f64 {
     let title = likeness((&stage.name, None), (name, None));
-    title.max(0.7 * likeness((&stage.code, None), (name, None)))
+    title.max(0.5 * likeness((&stage.code, None), (name, None)))
 }
 
 /// What going on in the same stage of the destination costs.
@@ -225,13 +229,17 @@ fn stages(going: &[&Stage], to: &Pipeline) -> Vec<Vec<(f64, String)>> {
         sums.push(row);
     }
     let mut places = vec![0; n];
-    let mut place = (0..m).fold(0, |best, next| if sums[n - 1][next].0 > sums[n - 1][best].0 { next } else { best });
+    let mut place =
+        (0..m).fold(0, |best, next| if sums[n - 1][next].0 > sums[n - 1][best].0 { next } else { best });
     for at in (0..n).rev() {
         places[at] = place;
         place = sums[at][place].1;
     }
     let way = |at: usize, place: usize| {
-        (worth(at, place), format!("stage {}", quote(&to.stages[place].name)))
+        // How often that is right: the place alone tells more than it weighs against a name.
+        let order = 1.0 - at.abs_diff(place) as f64 / far;
+        let name = stage_likeness(going[at], &to.stages[place].name);
+        (0.6 * order + 0.4 * name, format!("stage {}", quote(&to.stages[place].name)))
     };
     places
         .iter()

@@ -418,8 +418,7 @@ impl Words {
 
     /// The words as the dictionary's first ones, where it knows them all.
     pub fn common(&self) -> Option<String> {
-        let words: Option<Vec<&str>> =
-            self.said.iter().map(|word| meanings(word).first().copied()).collect();
+        let words: Option<Vec<&str>> = self.said.iter().map(|word| meanings(word).first().copied()).collect();
         words.filter(|words| !words.is_empty()).map(|words| words.join(" "))
     }
 
