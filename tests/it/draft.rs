@@ -3,6 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use b2n::lang::check::profile::shipped;
+use b2n::lang::draft::Input;
+use b2n::lang::finding::{Severity, registry};
+use b2n::lang::text::SourceText;
+
 use crate::world::root;
 
 const OWNER: &str = "ops@acme.example";
@@ -26,6 +31,7 @@ fn schemas() -> tempfile::TempDir {
 fn draft(folder: &Path, more: &[&str]) -> Output {
     b2n(folder)
         .args(["draft", "--source", "schema/bitrix24.yaml", "--target", "schema/nutshell.yaml"])
+        .args(if more.contains(&"--no-profile") { &[][..] } else { &["--zone", "Europe/Berlin"] })
         .args(more)
         .output()
         .expect("the binary runs")
@@ -147,5 +153,41 @@ fn what_is_proposed_open_or_a_hole_is_not_migrated() {
         // No address of any system is given: it has to refuse before it asks for one.
         let ran = b2n(folder.path()).args(["migrate", "acme.b2n"]).output().expect("the binary runs");
         says(&ran, 1, told);
+    }
+}
+
+#[test]
+fn the_documented_systems_are_drafted() {
+    // Without statistics nothing is known to be empty: every field is mapped, declined or left open.
+    let Some((source, target)) = crate::documented::schemas() else { return };
+    for profile in [None, shipped("standard").map(|text| ("standard", text))] {
+        let drafted = b2n::lang::draft::draft(&Input {
+            source: &source,
+            target: &target,
+            source_name: "schema/source.yaml",
+            target_name: "schema/target.yaml",
+            owner: OWNER,
+            zone: Some("Europe/Berlin"),
+            country: "US",
+            min: 0.4,
+            profile,
+            today: jiff::civil::date(2026, 11, 21),
+        });
+        let wrong: Vec<String> = drafted
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN)
+            .map(|finding| format!("{} {}", finding.code, finding.message))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}\n{}", drafted.text);
+        let again = b2n::lang::syntax::format(&SourceText::new("draft", drafted.text.as_str()));
+        assert_eq!(again.as_ref().ok(), Some(&drafted.text), "laid out");
+        if profile.is_none() {
+            for object in source.objects.iter().filter(|object| object.records != Some(0)) {
+                for field in &object.fields {
+                    assert!(drafted.text.contains(&field.name), "`{}` of `{}`", field.name, object.name);
+                }
+            }
+        }
     }
 }

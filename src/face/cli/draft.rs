@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::lang::check::profile::shipped;
-use crate::lang::draft::{Draft, Input, draft};
+use crate::lang::draft::{Draft, Input, Told, draft};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::schema::{Schema, email_hash, snapshot};
 
@@ -35,8 +35,8 @@ pub struct Args {
     /// Write no rule with a score below this, from 0 to 1.
     #[arg(long, value_name = "SCORE", default_value_t = 0.4, value_parser = share)]
     min: f64,
-    /// The zone in which a date becomes an instant, such as `Europe/Berlin`.
-    #[arg(long, value_name = "ZONE")]
+    /// The zone in which a date becomes an instant, such as `Europe/Berlin`; the profile needs one.
+    #[arg(long, value_name = "ZONE", required_unless_present = "no_profile")]
     zone: Option<String>,
     /// The country of phone numbers that are written without one.
     #[arg(long, value_name = "CODE", default_value = "US")]
@@ -120,18 +120,26 @@ fn tell(args: &Args, draft: &Draft, wrong: &[&Finding], terminal: &Terminal) {
         draft.todo
     );
     let width = draft.objects.iter().map(|told| told.object.chars().count()).max().unwrap_or(0);
-    for told in &draft.objects {
+    let added = |told: &&Told| told.proposed + told.dropped + told.todo > 0;
+    for told in draft.objects.iter().filter(added) {
         let to = if told.to.is_empty() { "the profile's notes".to_owned() } else { told.to.join(", ") };
         eprintln!(
             "  {:<width$}  -> {to}: {} proposed, {} dropped, {} left to decide",
             told.object, told.proposed, told.dropped, told.todo
         );
     }
+    let rest = draft.objects.iter().filter(|told| !added(told)).count();
+    if rest > 0 {
+        eprintln!("  and {rest} as the profile has them");
+    }
     for object in &draft.left {
         eprintln!("  {object:<width$}  has no place yet: a comment at the end of the spec tells its fields");
     }
     for finding in wrong {
         eprintln!("{}: {}", finding.code, finding.message);
+    }
+    if !wrong.is_empty() && !args.no_profile {
+        eprintln!("where the profile does not fit the destination, `--no-profile` writes everything out");
     }
     if let Some(path) = &args.output {
         let lock = if args.no_profile { "" } else { " --update-lock" };

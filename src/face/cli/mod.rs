@@ -113,7 +113,7 @@ enum Command {
     Diff(diff::Args),
     /// Write a first spec out of two snapshots: every field is mapped, dropped, or left to decide.
     #[command(
-        after_help = "Examples:\n  b2n draft --source schema/bitrix24.yaml --target schema/nutshell.yaml --owner ops@acme.example -o acme.b2n\n  b2n draft --source schema/bitrix24.yaml --target schema/nutshell.yaml --owner ops@acme.example --no-profile\n\nExit codes: 0 nothing is wrong but what a person must decide, 1 the draft does not check, 2 wrong use."
+        after_help = "Examples:\n  b2n draft --source b24.yaml --target nutshell.yaml --owner ops@acme.example --zone Europe/Berlin\n  b2n draft --source b24.yaml --target nutshell.yaml --owner ops@acme.example --no-profile\n\nExit codes: 0 nothing is wrong but what a person must decide, 1 the draft does not check, 2 wrong use."
     )]
     Draft(draft::Args),
     /// Tell what changed in a system since its snapshot, in the rules that it hits.

@@ -55,7 +55,13 @@ fn declined(object: &Object, field: &Field) -> Option<&'static str> {
         return Some("the destination counts contacts from the move on");
     }
     if field.ty.base == Base::User {
-        return Some("the record's owner answers for it");
+        let owner = |field: &Field| field.ty.base == Base::User && Words::new(&field.name).mean("owner");
+        if ["created", "create", "creator", "author"].iter().any(|word| said(word)) {
+            return Some("who made a record stays behind");
+        }
+        // Who answers for a record is for a person to decide, whoever else had to do with it is not.
+        let other = object.fields.iter().any(|other| other.name != field.name && owner(other));
+        return (!owner(field) && other).then_some("the record's owner answers for it");
     }
     let used = |field: &Field| field.stats.as_ref().is_none_or(|stats| stats.filled > 0);
     let amount =

@@ -37,6 +37,10 @@ pub fn fold(making: &mut Making<'_>, from: &str, into: &str, via: &str) {
 /// The lines for a field of a folded object: links stay behind where the record that takes it in has its own.
 fn folded(source: &Schema, object: &Object, into: &str, field: &Field) -> Account {
     let mut account = accounts::account(source, object, field);
+    if field.ty.base == Base::User && account.ways.len() == 1 {
+        let why = quote("the owner of what it hangs on answers for it");
+        account.ways.insert(0, format!("drop {} declined {why}", field.name));
+    }
     let own = source.object(into).and_then(|into| into.field(&field.name));
     if matches!(field.ty.base, Base::Link(_)) && own.is_some_and(|own| own.ty == field.ty) {
         let why = quote(&format!("the `{into}` has links of its own"));

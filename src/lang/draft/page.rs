@@ -337,6 +337,12 @@ impl Page {
             Slot::TableRow(table, row) => self.tables[table].rows[row].mend(code),
             Slot::PipelineRow(pipeline, row) => self.pipelines[pipeline].rows[row].mend(code),
             Slot::Split(split) => next(&mut self.splits[split].1),
+            // What a profile's map lacks is not the draft's to mend; its own lines stand all the same.
+            Slot::Block(block)
+                if self.blocks[block].shown.is_some() && code == codes::REQUIRED_NOT_WRITTEN =>
+            {
+                false
+            }
             Slot::Block(block) => turn_off(&mut self.blocks[block].off),
             Slot::Fixed(block, line) => {
                 let line = &mut self.blocks[block].fixed[line];

@@ -23,7 +23,7 @@ pub fn ways(making: &Making<'_>, pair: Pair<'_>, to: &Field, ways: &mut Vec<Rule
     }
 }
 
-fn text_field<'a>(object: &'a Object, fits: impl Fn(&Words, &str) -> bool) -> Option<&'a Field> {
+fn text_field(object: &Object, fits: impl Fn(&Words, &str) -> bool) -> Option<&Field> {
     object.fields.iter().find(|field| {
         matches!(field.ty.base, Base::Text { .. })
             && !field.ty.many
@@ -290,7 +290,7 @@ pub fn lines(making: &Making<'_>, object: &Object, field: &Field, to: &Field) ->
     let left: Vec<&str> = left.map(|attribute| attribute.name.as_str()).collect();
     for names in left.chunks(6) {
         written.push_str(&format!(
-            "    drop {} declined \"the destination's lines have no such column: the note tells them\"\n",
+            "    drop {} declined \"the destination's lines have no such column\"\n",
             names.join(", ")
         ));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::accounts::account;
 use super::page::{Block, Decision, Rule, Table};
-use super::{Making, MapName, extras, folds, pair, values};
+use super::spell::name_of;
+use super::{Making, MapName, extras, folds, pair, rules, values};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
 use crate::lang::types::Base;
@@ -182,7 +183,12 @@ pub fn refine(making: &mut Making<'_>, known: &Known, added: &[MapName]) {
         let rest = known.maps.iter().enumerate().filter(|(_, other)| other.from == map.from);
         let last = rest.max_by_key(|(at, other)| (takes(other), *at)).is_some_and(|(at, _)| at == index);
         if last {
-            // The profile decides every field that is not the customer's own.
+            // The profile decides every field that is not the customer's own, on either side.
+            let made = rules::rules(making, pair, &|to, field| to.custom && field.custom);
+            let own: Vec<String> =
+                pair.to.fields.iter().filter(|to| to.custom).map(|to| name_of(&to.name)).collect();
+            let own = |rule: &Decision| rule.rule().is_some_and(|rule| own.contains(&rule.target));
+            rules.extend(made.into_iter().filter(own));
             extras::extras(making, pair, &BTreeSet::new(), &|field| field.custom, &mut rules);
         }
         let accounts = pair.from.fields.iter().filter(|_| last);

@@ -36,7 +36,16 @@ pub fn rules(
         let mut ways = Vec::new();
         parts::ways(making, pair, to, &mut ways);
         for field in pair.from.fields.iter().filter(|field| allowed(to, field)) {
-            ways.extend(way(making, pair, field, to));
+            let one = way(making, pair, field, to);
+            // An object may have categories, and one pipeline all the same.
+            let alone = one.clone().filter(|one| field.ty.base == Base::Stage && one.reads.len() > 1);
+            ways.extend(alone.map(|one| Rule {
+                value: format!("pipeline by {}", field.name),
+                reads: vec![field.name.clone()],
+                score: one.score - 0.01,
+                ..one
+            }));
+            ways.extend(one);
         }
         // What is required is written by the likeliest, however unlikely; else only by what is likely enough.
         let min = if to.required { 0.0 } else { making.input.min };
@@ -240,6 +249,17 @@ fn value(making: &mut Making<'_>, pair: Pair<'_>, field: &Field, to: &Field) -> 
         }
         (Base::Link(_) | Base::AnyLink, Base::Ref(_) | Base::AnyRef(_)) => {
             rule.value = reference(making, field, to)?;
+            let users = matches!(&to.ty.base, Base::AnyRef(all) if all.iter().any(|one| one == "user"));
+            let people = |field: &&Field| {
+                field.ty.base == Base::User && !field.ty.many && Words::new(&field.name).mean("owner")
+            };
+            if let Some(owner) =
+                pair.from.fields.iter().find(people).filter(|_| users && field.ty.many && to.ty.many)
+            {
+                // Whoever answers for it takes part in it.
+                rule.value = format!("[{}, user({})]", rule.value, owner.name);
+                rule.reads.push(owner.name.clone());
+            }
             rule.unmigrated = Clause::maybe("flag \"left out: what it links to did not arrive\"");
         }
         (Base::Record, Base::Record) if field.ty.many => {
