@@ -136,20 +136,18 @@ fn counterpart(source: &Schema, target: &Schema, object: &Object, to: &Object) -
 
 /// The map that an object's records hang on, and the field that says to which.
 fn fold(source: &Schema, object: &Object, maps: &[MapName]) -> Option<(String, String)> {
-    let mut best: Option<((bool, bool, bool, u64), String, String)> = None;
-    for field in object.fields.iter().filter(|field| !field.ty.many) {
-        let Base::Link(to) = &field.ty.base else { continue };
+    let links = object.fields.iter().filter(|field| !field.ty.many).filter_map(|field| {
+        let Base::Link(to) = &field.ty.base else { return None };
         // The last of maps that share a source is the one that the object itself becomes.
-        let Some(map) = maps.iter().rfind(|map| map.from == *to) else { continue };
+        let map = maps.iter().rfind(|map| map.from == *to)?;
         let filled = field.stats.as_ref().map_or(0, |stats| stats.filled);
         let parent = field.name.to_ascii_uppercase().starts_with("PARENT");
         let staged = source.pipelines.iter().any(|pipeline| pipeline.object == *to);
         // Where most records have a link at all, what is worked on takes them in rather than whom it is for.
         let most = object.records.is_none_or(|records| filled * 2 >= records);
-        let rank = (most, parent, staged, filled);
-        if best.as_ref().is_none_or(|(before, ..)| rank > *before) {
-            best = Some((rank, map.name.clone(), field.name.clone()));
-        }
-    }
+        Some(((most, parent, staged, filled), map.name.clone(), field.name.clone()))
+    });
+    // The first of equals.
+    let best = links.rev().max_by_key(|(rank, ..)| *rank);
     best.map(|(_, map, via)| (map, via))
 }
