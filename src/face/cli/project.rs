@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::lang::check::profile::{self, Inactive, Layer};
-use crate::lang::check::{self, Accepted, Input};
+use crate::lang::check::{self, Accepted, Input, MapFidelity};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
+use crate::lang::suite;
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
 
@@ -28,6 +29,8 @@ pub struct Project {
     pub findings: Vec<(SourceText, Vec<Finding>)>,
     /// Findings that somebody has agreed to.
     pub accepted: Vec<Accepted>,
+    /// What the plan keeps and loses, map by map.
+    pub fidelity: Vec<MapFidelity>,
     /// Where every item comes from.
     pub layers: Vec<Layer>,
     /// What of profiles does not apply.
@@ -88,6 +91,7 @@ impl Project {
                     plan: None,
                     findings,
                     accepted: Vec::new(),
+                    fidelity: Vec::new(),
                     layers: Vec::new(),
                     inactive: Vec::new(),
                 });
@@ -127,6 +131,10 @@ impl Project {
             broken: &broken,
         });
         findings.extend(checked.findings);
+        if let (Some(source), Some(target), false) = (&source, &target, loaded.partial) {
+            let plan = checked.plan.as_ref();
+            findings.extend(suite::check(suite::Input { spec: &spec, text: &text, plan, source, target }));
+        }
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
@@ -148,6 +156,7 @@ impl Project {
             plan,
             findings: all,
             accepted: checked.accepted,
+            fidelity: checked.fidelity,
             layers: resolved.layers,
             inactive,
         }
