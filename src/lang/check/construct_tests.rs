@@ -94,7 +94,7 @@ fn functions_are_typed_by_what_they_declare() {
         (
             "fn full(given: text?, family: text?) -> text? = given",
             "fulll(NAME, LAST_NAME)",
-            "B2N-E0204 B2N-W103",
+            "B2N-E0204",
         ),
         (
             "fn full(given: text?, family: text?) -> text? = contact.NAME",

@@ -354,7 +354,7 @@ fn one_slip_gives_one_finding() {
     for (from, to, code) in [
         ("<- TITLE.trim()", "<- TITEL.trim()", "B2N-E0201"),
         ("map company -> Account", "map company -> Acount", "B2N-E0202"),
-        ("<- markets[CURRENCY_ID]", "<- market[CURRENCY_ID]", "B2N-W103 B2N-E0203"),
+        ("<- markets[CURRENCY_ID]", "<- market[CURRENCY_ID]", "B2N-E0203"),
         ("TITLE.trim()", "TITLE.strip()", "B2N-E0204"),
         ("ref company(COMPANY_ID)", "ref companies(COMPANY_ID)", "B2N-E0205"),
         ("=> \"Europe\"", "=> \"Eurpe\"", "B2N-E0206"),
