@@ -146,18 +146,29 @@ fn a_lost_link_takes_the_line_or_the_record_as_the_spec_says() {
 }
 
 #[test]
-fn a_lost_link_that_skips_leaves_the_record_out() {
-    let spec = spec_of("acme");
-    let rule = "ref company(COMPANY_ID)  on unmigrated flag \"company left out\"";
-    assert!(spec.contains(rule));
-    let skips = spec.replace(rule, "ref company(COMPANY_ID)  on unmigrated skip \"its company stays\"");
-    let (mapping, _) = skips.split_once("# ── What must stay true").expect("the tests of the example");
-    let test = "test \"lost\" {\n  given company { ID: 7, TITLE: \"Дом\", IS_MY_COMPANY: true, ..default }\n  \
-                given deal { ID: 3, COMPANY_ID: \"7\", ..default }\n  \
-                expect no Lead\n  expect skip \"its company stays\"\n}\n";
-    let customer = Customer::with("acme", &format!("{mapping}{test}"));
-    let done = run(customer.input(), &|_| true);
-    assert!(done.tests[0].passes(), "{:?}", done.tests[0].failures);
+fn a_lost_link_that_skips_leaves_the_record_out_and_of_a_list_the_element() {
+    let passes = |name: &str, rule: &str, test: &str| {
+        let spec = spec_of(name);
+        assert!(spec.contains(rule), "{name} has no `{rule}`");
+        let arm = rule.split("on unmigrated ").nth(1).expect("an arm");
+        let skips = spec.replace(rule, &rule.replace(arm, "skip \"it stays\""));
+        let given = "given company { ID: 7, TITLE: \"Дом\", IS_MY_COMPANY: true, ..default }";
+        let spec = format!("{skips}\ntest \"lost\" {{\n  {given}\n  {test}\n}}\n");
+        let customer = Customer::with(name, &spec);
+        let done = run(customer.input(), &|name| name == "lost");
+        assert!(done.tests[0].passes(), "{:?}", done.tests[0].failures);
+    };
+    passes(
+        "podyom",
+        "else quarantine\n    on unmigrated quarantine",
+        "given comment { ID: 1, COMMENT: \"x\", ENTITY_TYPE: \"company\", ENTITY_ID: 7, ..default }\n  \
+         expect no Note\n  expect skip \"it stays\"",
+    );
+    passes(
+        "acme",
+        "ref company(COMPANY_ID)  on unmigrated flag \"company left out\"",
+        "given deal { ID: 3, COMPANY_ID: \"7\", ..default }\n  expect Lead { accounts: absent, .. }",
+    );
 }
 
 #[test]
