@@ -10,6 +10,7 @@ mod customers;
 mod documented;
 mod findings;
 mod review;
+mod rollback;
 mod sim;
 mod whole;
 mod world;

@@ -272,13 +272,19 @@ impl Engine<'_> {
             }),
             _ => {
                 // Nobody knows when that process gave up: what it sent may be on its way until now.
-                let found = self.look_for(&first_write(stream, writing), self.outside.clock.now_ms()).await?;
+                let write = first_write(stream, writing);
+                let found = self.look_for(&write, self.outside.clock.now_ms()).await?;
                 let now = self.outside.clock.now_ms();
-                let (state, id, note) = match &found {
-                    Some(stored) => (JournalState::Done, Some(stored.id.as_str()), "found by its marker"),
-                    None => (JournalState::Failed, None, "looked for twice and not found"),
-                };
-                self.workspace.ended(entry.seq, state, id, Some(note), now)?;
+                match &found {
+                    Some(stored) => self.made(&write, entry.seq, stored, Some("found by its marker"))?,
+                    None => self.workspace.ended(
+                        entry.seq,
+                        JournalState::Failed,
+                        None,
+                        Some("looked for twice and not found"),
+                        now,
+                    )?,
+                }
                 Ok(found.map_or(Earlier::Nothing, |stored| Earlier::There(stored, payload)))
             }
         }
@@ -289,7 +295,8 @@ impl Engine<'_> {
         let id = stored.id.clone();
         for (index, payload) in writing.writes.then.iter().enumerate() {
             let step = u16::try_from(index + 1).unwrap_or(u16::MAX);
-            let write = Write { stream, key: &writing.key, marker: &writing.marker, payload, step };
+            let write =
+                Write { stream, key: &writing.key, marker: &writing.marker, payload, step, field: None };
             match self.edit(&write, Operation::Edit, stored, None).await? {
                 Sent::Done(edited) => stored = edited,
                 Sent::Refused(why) | Sent::Uncertain(why) => {
@@ -316,5 +323,6 @@ fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
 }
 
 fn first_write(stream: usize, writing: &Writing) -> Write<'_> {
-    Write { stream, key: &writing.key, marker: &writing.marker, payload: &writing.writes.create, step: 0 }
+    let payload = &writing.writes.create;
+    Write { stream, key: &writing.key, marker: &writing.marker, payload, step: 0, field: None }
 }
