@@ -14,7 +14,7 @@ use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord
 use super::adopt::Adoption;
 use super::once::{Sent, Write};
 use super::prepare::{Prepared, Writing};
-use super::streams::{NOTE, Stream, notes_of, records};
+use super::streams::{NOTE, PARENT, Stream, notes_of, records};
 use super::{Engine, Result};
 
 /// Staged records that are read at once.
@@ -207,6 +207,9 @@ impl Engine<'_> {
                     Earlier::Nothing => {}
                     Earlier::There(stored, payload) => {
                         if payload != writing.writes.create.hash() {
+                            if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
+                                return Ok(held);
+                            }
                             self.write_links_later(stream, writing);
                         }
                         there = Some(stored);
@@ -242,10 +245,33 @@ impl Engine<'_> {
         self.follow_up(stream, writing, stored).await
     }
 
+    /// What a note goes with is written once and for all: one that was written to a record which was taken back since
+    /// can only be made anew.
+    fn stands_elsewhere(&self, stream: usize, writing: &Writing, stored: &Stored) -> Option<Outcome> {
+        let plan = &self.streams[stream];
+        if plan.target != NOTE {
+            return None;
+        }
+        let targets = &plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]).targets;
+        let parent = targets.iter().position(|target| !target.custom && target.name == PARENT)?;
+        let parent = writing.values.get(parent)?.to_text();
+        let (object, id) = parent.split_once('/')?;
+        let links = self.target.imprint(NOTE, &stored.body).links;
+        if links.iter().any(|(there, other)| there == object && other == id) {
+            return None;
+        }
+        let why = format!(
+            "Note {} stands on another record than {object} {id}, which the API cannot change: delete it in the \
+             destination, then run again",
+            stored.id
+        );
+        Some(ended(Status::Quarantined, Some(stored.id.clone()), why))
+    }
+
     /// A record that was made with other links than it has now, since one of them has arrived meanwhile: they are
     /// patched with those that waited.
     fn write_links_later(&self, stream: usize, writing: &mut Writing) {
-        // What a note goes with is written once and for all.
+        // The API cannot move a note.
         if self.streams[stream].target == NOTE {
             return;
         }

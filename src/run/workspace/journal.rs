@@ -297,6 +297,7 @@ impl Workspace {
     }
 
     /// Ends what is open of a map's writes once it is rolled back: a create that nothing was found of did not happen.
+    /// What stays keeps its writes as they are, so that a later run finds it.
     ///
     /// # Errors
     /// Those of the database.
@@ -305,7 +306,9 @@ impl Workspace {
         self.store(|db| {
             db.execute(
                 "UPDATE journal SET state = 2, ended_ms = ?2, note = 'nothing of it was there when it was rolled back'
-                 WHERE map = ?1 AND state IN (0, 3)",
+                 WHERE map = ?1 AND state IN (0, 3) AND NOT EXISTS (
+                     SELECT 1 FROM rollback r WHERE r.map = journal.map AND r.key = journal.key
+                     AND (r.fate = 2 OR r.turn IN (2, 3)))",
                 (id, now_ms),
             )
             .map(|_| ())

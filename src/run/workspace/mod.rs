@@ -434,6 +434,7 @@ CREATE TABLE rollback (
     fate INTEGER NOT NULL, turn INTEGER NOT NULL, why TEXT
 );
 CREATE INDEX rollback_record ON rollback (object, target);
+CREATE INDEX rollback_key ON rollback (map, key);
 ";
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Makes the list of a rollback: looks at every record, dependents first, and writes to neither side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::run::connect::{Removal, Stored};
-use crate::run::workspace::{Entry, Fate, ReadBack, RollbackLine, Turn};
+use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
 use super::super::preflight::{MADE, PERHAPS, describe, provisioned};
 use super::super::{Engine, Error, Result};
@@ -129,12 +129,9 @@ impl Engine<'_> {
     }
 
     /// Links from records that this migration did not make to such that it made, where only a list of everything tells.
-    async fn foreign_links(
-        &self,
-        streams: &[usize],
-    ) -> Result<std::collections::BTreeMap<There, There>> {
+    async fn foreign_links(&self, streams: &[usize]) -> Result<BTreeMap<There, BTreeSet<There>>> {
         let targets: BTreeSet<&str> = streams.iter().map(|stream| self.streams[*stream].target.as_str()).collect();
-        let mut found = std::collections::BTreeMap::new();
+        let mut found: BTreeMap<There, BTreeSet<There>> = BTreeMap::new();
         let field = self.marker_field();
         let lists: BTreeSet<&str> =
             targets.iter().flat_map(|target| self.target.linked_from(target)).copied().collect();
@@ -147,8 +144,9 @@ impl Engine<'_> {
                         continue;
                     }
                     for link in self.links_now(object, stored) {
-                        if targets.contains(link.0.as_str()) {
-                            found.insert(link, (object.to_owned(), stored.id.clone()));
+                        let told = |target: &&str| **target == link.0 && self.target.linked_from(target).contains(&object);
+                        if targets.iter().any(told) {
+                            found.entry(link).or_default().insert((object.to_owned(), stored.id.clone()));
                         }
                     }
                 }
@@ -272,6 +270,13 @@ impl Engine<'_> {
     ) -> Result<(Option<ReadBack>, Option<ReadBack>)> {
         if let Some(mut kept) = self.remembered(stream, key, &stored.id)? {
             if kept.target == stored.id {
+                // An edit that a process died over, or that had no answer, may have been done.
+                let edits = entries.iter().filter(|entry| entry.intent.operation == Operation::Edit);
+                let open = edits.last().filter(|edit| matches!(edit.state, JournalState::Intent | JournalState::Unknown));
+                if open.is_some_and(|edit| self.only_just_written(stream, stored, std::slice::from_ref(edit))) {
+                    let seen = self.read_back_new(stream, key, stored);
+                    return Ok((Some(seen.clone()), Some(seen)));
+                }
                 return Ok((Some(kept), None));
             }
             // A double: what it links to is what its other half was made with.

@@ -68,7 +68,10 @@ impl Engine<'_> {
                 after = line.seq;
                 if !begun {
                     begun = true;
-                    self.outside.progress.begin(&format!("take back {name}"), None);
+                    let open = self.workspace.rollback_counts(false)?.into_iter();
+                    let open = open.filter(|count| count.map == *name && count.turn == Turn::Open);
+                    let total = open.map(|count| count.records).sum();
+                    self.outside.progress.begin(&format!("take back {name}"), Some(total));
                 }
                 flights.push(self.take_back(stream, line));
             }
@@ -263,11 +266,14 @@ impl Engine<'_> {
     fn stays(&self, line: &RollbackLine, turn: Turn, why: &str, stored: &Stored) -> Result<()> {
         let there = (line.object.clone(), line.target.clone());
         self.outside.progress.notice(&format!("{} stays: {why}", self.show(&there)));
-        self.workspace.turned(line.seq, turn, Some(why))?;
-        // A note that cannot be deleted goes to the trash with its record.
+        // A note that cannot be deleted goes to the trash with its record, and a later run has to decide on it anew.
         if turn == Turn::Refused && line.object == NOTE {
-            return Ok(());
+            return Ok(self.workspace.transaction(|ws| {
+                ws.unsettle(&line.map, &line.key)?;
+                ws.turned(line.seq, turn, Some(why))
+            })?);
         }
+        self.workspace.turned(line.seq, turn, Some(why))?;
         self.hold(&self.links_now(&line.object, stored), &there)
     }
 

@@ -116,8 +116,10 @@ impl Engine<'_> {
                 strange.push(child);
             }
         }
-        if let Some(other) = assessment.foreign.get(&here) {
-            strange.push(other.clone());
+        for other in assessment.foreign.get(&here).into_iter().flatten() {
+            if !strange.contains(other) && !self.is_our_link(other, &here, assessment)? {
+                strange.push(other.clone());
+            }
         }
         if strange.is_empty() {
             return Ok(None);

@@ -116,8 +116,8 @@ struct Assessment {
     needed: RefCell<BTreeMap<There, String>>,
     /// Records that a create without an answer made after all.
     found: RefCell<BTreeMap<There, ReadBack>>,
-    /// Records that others link to which this migration did not make, where only a list tells: by whom.
-    foreign: BTreeMap<There, There>,
+    /// Records that others link to which nothing is remembered of, where only a list tells: by whom.
+    foreign: BTreeMap<There, BTreeSet<There>>,
     /// Per map and reason: how many deletions the API may refuse.
     doubts: RefCell<BTreeMap<(String, &'static str), u64>>,
 }
