@@ -104,7 +104,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits =
+            chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
             out.push(if place > chunk.len() { '=' } else { char::from(digit) });
@@ -167,8 +168,9 @@ fn podyom(seed: u64) -> World {
     let plan: Plan = serde_json::from_value(printed["plan"].clone()).expect("a plan");
     let source = schema(&folder.join("schema/bitrix24.yaml"));
     let checked = Checked { plan, source };
-    let mut world =
-        World::with(checked, portals::podyom(), portals::podyom_account(), seed, Faults::default());
+    let counts = Counts { companies: 10, contacts: 20, deals: 20, leads: 10 };
+    let portal = portals::podyom_with(counts);
+    let mut world = World::with(checked, portal, portals::podyom_account(), seed, Faults::default());
     world.people = ("podyom.bitrix24.ru", "galiev@podyom.example");
     let of_account = world.checked.plan.target.account.clone();
     world.account.configure(|settings| settings.instance_id = of_account);
@@ -188,7 +190,8 @@ fn there_and_back(world: &World) -> (BTreeMap<(String, String), Json>, RollbackR
 fn same(world: &World, before: &BTreeMap<(String, String), Json>, what: &str) {
     let after = live(world);
     let differ = differing(before, &after);
-    let shown: Vec<_> = differ.iter().take(3).map(|there| (there, before.get(there), after.get(there))).collect();
+    let shown: Vec<_> =
+        differ.iter().take(3).map(|there| (there, before.get(there), after.get(there))).collect();
     assert!(differ.is_empty(), "{what}: {} records differ: {shown:#?}", differ.len());
 }
 
@@ -202,7 +205,9 @@ fn a_rollback_leaves_what_was_there_before() {
         let restored = report.counts.iter().filter(|count| count.fate == Fate::Restore).count();
         assert!(restored > 0 || name == "podyom", "{name}: nothing was adopted");
         // Custom fields stay, and are told; tags and sources that were made are gone.
-        assert!(report.leftovers.iter().any(|left| left.what.contains("Bitrix24 key") && left.stays.is_some()));
+        assert!(
+            report.leftovers.iter().any(|left| left.what.contains("Bitrix24 key") && left.stays.is_some())
+        );
         let error = world.announce(None).expect_err("nothing is left");
         assert!(error.to_string().contains("nothing to roll back"), "{error}");
     }
@@ -221,7 +226,8 @@ fn a_dry_run_writes_nothing_and_announces_what_is_done() {
     assert_eq!(announced, again, "the same list twice");
     let report = ok(world.roll_back(&DieAt::default(), None));
     for fate in [Fate::Delete, Fate::Restore, Fate::Keep] {
-        let done: u64 = report.counts.iter().filter(|count| count.fate == fate).map(|count| count.records).sum();
+        let done: u64 =
+            report.counts.iter().filter(|count| count.fate == fate).map(|count| count.records).sum();
         assert_eq!(fated(&announced, fate), done, "{fate:?}");
     }
     assert!(fated(&announced, Fate::Delete) > 100 && fated(&announced, Fate::Restore) > 0);
@@ -255,7 +261,8 @@ fn people_at_work(world: &World, user: &str) -> BTreeMap<(String, String), &'sta
     let mut touched = BTreeMap::new();
     let mut touch = |list: &str, id: i64, why| touched.insert((list.to_owned(), id.to_string()), why);
     world.account.with(|company| {
-        company.edit(Kind::Leads, leads[3], now, |lead| lead.description = Some("Typed by a person".to_owned()));
+        company
+            .edit(Kind::Leads, leads[3], now, |lead| lead.description = Some("Typed by a person".to_owned()));
         touch("leads", leads[3], "`description`");
         let lead = company.new_lead(Actor::User(1)).expect("a pipeline");
         let mut lead = Record { description: Some("Their own".to_owned()), ..lead };
@@ -287,7 +294,8 @@ fn what_people_touched_stays_and_is_announced_with_the_reason() {
         let announced = ok(world.announce(None));
         let listed = lines(&world, true);
         for (there, word) in &touched {
-            let line = listed.iter().find(|line| (list_of(&line.object), &line.target) == (&*there.0, &there.1));
+            let line =
+                listed.iter().find(|line| (list_of(&line.object), &line.target) == (&*there.0, &there.1));
             let why = line.and_then(|line| line.why.as_deref()).unwrap_or_default();
             assert!(why.contains(word), "{name} {there:?}: `{why}`");
         }
@@ -304,7 +312,11 @@ fn what_people_touched_stays_and_is_announced_with_the_reason() {
             };
             let listed = staying.contains(&there);
             let setting = matches!(there.0.as_str(), "tags" | "sources");
-            assert!(theirs || listed || setting, "{name}: {there:?} was not announced: {:#?}", after.get(&there));
+            assert!(
+                theirs || listed || setting,
+                "{name}: {there:?} was not announced: {:#?}",
+                after.get(&there)
+            );
         }
         // What stays has lost nothing: no link of it dangles.
         for there in &staying {
@@ -422,7 +434,9 @@ fn a_migration_that_died_anywhere_is_taken_back() {
             match world.roll_back(&DieAt::default(), None) {
                 // It died before it wrote anything.
                 Err(Error::NoRollback(_)) => {}
-                Ok(report) => assert!(report.as_announced(), "{point} {nth}: {report:#?}\n{:#?}", lines(&world, false)),
+                Ok(report) => {
+                    assert!(report.as_announced(), "{point} {nth}: {report:#?}\n{:#?}", lines(&world, false))
+                }
                 Err(error) => panic!("{point} {nth}: {error}"),
             }
             let after = live(&world);
@@ -430,7 +444,11 @@ fn a_migration_that_died_anywhere_is_taken_back() {
                 .into_iter()
                 .filter(|there| !matches!(there.0.as_str(), "tags" | "sources"))
                 .collect();
-            assert!(differ.is_empty(), "death at `{point}`, time {nth}: {differ:?}\n{:#?}", lines(&world, false));
+            assert!(
+                differ.is_empty(),
+                "death at `{point}`, time {nth}: {differ:?}\n{:#?}",
+                lines(&world, false)
+            );
         }
     }
 }
@@ -466,7 +484,9 @@ fn what_changes_after_the_announcement_stays_with_all_it_links_to() {
         .clone();
     let (id, account) = (lead["id"].as_i64().expect("an id"), lead["primaryAccount"]["id"].to_string());
     world.account.with(|company| {
-        company.edit(Kind::Leads, id, world.clock.now_ms(), |lead| lead.description = Some("Mine now".to_owned()))
+        company.edit(Kind::Leads, id, world.clock.now_ms(), |lead| {
+            lead.description = Some("Mine now".to_owned())
+        })
     });
     // Records can be written again only when it is through.
     let error = world.live(&DieAt::default()).expect_err("is refused");
@@ -476,9 +496,14 @@ fn what_changes_after_the_announcement_stays_with_all_it_links_to() {
     let report = ok(world.roll_back(&DieAt::default(), None));
     assert!(!report.as_announced() && !report.anew);
     let kept = lines(&world, false);
-    let of = |list: &str, id: &str| kept.iter().find(|line| (list_of(&line.object), line.target.as_str()) == (list, id));
+    let of = |list: &str, id: &str| {
+        kept.iter().find(|line| (list_of(&line.object), line.target.as_str()) == (list, id))
+    };
     let line = of("leads", &id.to_string()).expect("the lead is listed");
-    assert!(line.turn == Turn::Kept && line.why.as_deref().is_some_and(|why| why.contains("`description`")), "{line:?}");
+    assert!(
+        line.turn == Turn::Kept && line.why.as_deref().is_some_and(|why| why.contains("`description`")),
+        "{line:?}"
+    );
     let line = of("accounts", &account).expect("its company is listed");
     assert!(line.turn == Turn::Kept || line.fate == Fate::Restore, "{line:?}");
     let after = live(&world);
@@ -502,7 +527,8 @@ fn an_adopted_record_gets_back_what_still_holds_what_was_written() {
         migrated(&world);
         let id = adopted[0]["id"].as_i64().expect("an id");
         let now = world.account.dump();
-        let now = now["accounts"].as_array().expect("accounts").iter().find(|a| a["id"] == id).expect("it").clone();
+        let now =
+            now["accounts"].as_array().expect("accounts").iter().find(|a| a["id"] == id).expect("it").clone();
         assert!(!now["customFields"]["Bitrix24 key"].is_null(), "it was not adopted: {now:#}");
         let filled: Vec<&str> = ["phone", "email", "url", "address", "owner"]
             .into_iter()
@@ -512,7 +538,8 @@ fn an_adopted_record_gets_back_what_still_holds_what_was_written() {
         let other = if edited {
             world.account.with(|company| {
                 let ours = now["owner"]["id"].as_i64();
-                let other = company.users.iter().map(|user| user.id).find(|id| Some(*id) != ours).expect("another");
+                let other =
+                    company.users.iter().map(|user| user.id).find(|id| Some(*id) != ours).expect("another");
                 company.edit(Kind::Accounts, id, world.clock.now_ms(), |account| {
                     account.owner = Some(Owner::User(other));
                 });
@@ -544,7 +571,10 @@ fn one_map_is_rolled_back_only_where_nothing_hangs_on_it() {
     migrated(&world);
     let error = world.announce(Some("company")).expect_err("deals hang on companies");
     let text = error.to_string();
-    assert!(matches!(error, Error::Needed { .. }) && text.contains("`deal`") && text.contains("`contact`"), "{text}");
+    assert!(
+        matches!(error, Error::Needed { .. }) && text.contains("`deal`") && text.contains("`contact`"),
+        "{text}"
+    );
     let error = world.announce(Some("nothing")).expect_err("there is no such map");
     assert!(error.to_string().contains("has no map `nothing`"), "{error}");
     let before = live(&world);
@@ -591,8 +621,12 @@ fn rights_are_asked_for_and_notes_that_stay_fail_nothing() {
     // A migration says of each what to do, and writes none of them twice.
     let run = ok(world.live(&DieAt::default()));
     assert!(run.closes(), "{:#?}", run.maps);
-    let held = world.workspace.reasons("notes of deal", b2n::run::workspace::Status::Quarantined).expect("reasons");
-    assert!(held.iter().all(|(why, _)| why.contains("delete it in the destination")) && !held.is_empty(), "{held:?}");
+    let held =
+        world.workspace.reasons("notes of deal", b2n::run::workspace::Status::Quarantined).expect("reasons");
+    assert!(
+        held.iter().all(|(why, _)| why.contains("delete it in the destination")) && !held.is_empty(),
+        "{held:?}"
+    );
     let markers = world.account.markers("Notes", "Bitrix24 key");
     assert!(markers.values().all(|ids| ids.len() == 1), "{markers:?}");
 }

@@ -155,9 +155,12 @@ fn announce(
     print!("{}", terminal.table(&head, &table));
     print!("{}", staying_text(workspace, !announced.begun, terminal)?);
     for (map, records, why) in &announced.doubts {
-        println!("  {map}: {} may be refused: {why}; what is refused goes to the trash with its record", count(*records));
+        println!(
+            "  {map}: {} may be refused: {why}; what is refused goes to the trash with its record",
+            count(*records)
+        );
     }
-    print!("{}", settings_text(&announced.leftovers, "goes", terminal));
+    print!("{}", settings_text(&announced.leftovers, ("goes", "go"), terminal));
     if args.dry_run {
         let only = announced.only.as_deref().map(|map| format!(" --only {map}")).unwrap_or_default();
         println!(
@@ -204,7 +207,10 @@ fn staying_text(workspace: &Workspace, asked: bool, terminal: &Terminal) -> Resu
                 _ => "stays",
             };
             let why = line.why.unwrap_or_default();
-            text.push_str(&format!("  {} {} ({} {}) {what}: {why}\n", line.object, line.target, line.map, line.key));
+            text.push_str(&format!(
+                "  {} {} ({} {}) {what}: {why}\n",
+                line.object, line.target, line.map, line.key
+            ));
         }
     }
     if more > 0 {
@@ -220,12 +226,28 @@ fn provisioned(leftovers: &[Leftover]) -> Vec<Value> {
     leftovers.iter().map(|one| json!({"what": one.what, "stays": one.stays})).collect()
 }
 
-fn settings_text(leftovers: &[Leftover], goes: &str, terminal: &Terminal) -> String {
-    let mut text = String::new();
+/// A line per reason: most fields share one.
+fn settings_text(leftovers: &[Leftover], verb: (&str, &str), terminal: &Terminal) -> String {
+    const NAMED: usize = 4;
+    let mut reasons: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for one in leftovers {
-        match &one.stays {
-            None => text.push_str(&format!("  {} {goes}\n", one.what)),
-            Some(why) => text.push_str(&format!("  {} stays: {why}\n", one.what)),
+        let why = one.stays.as_deref();
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(&one.what),
+            None => reasons.push((why, vec![&one.what])),
+        }
+    }
+    let mut text = String::new();
+    for (why, names) in reasons {
+        let shown = if names.len() == NAMED + 1 { NAMED + 1 } else { NAMED.min(names.len()) };
+        let mut line = names[..shown].join(", ");
+        if names.len() > shown {
+            line.push_str(&format!(" and {} more", count((names.len() - shown) as u64)));
+        }
+        let one = names.len() == 1;
+        match why {
+            None => text.push_str(&format!("  {line} {}\n", if one { verb.0 } else { verb.1 })),
+            Some(why) => text.push_str(&format!("  {line} {}: {why}\n", if one { "stays" } else { "stay" })),
         }
     }
     if !text.is_empty() {
@@ -286,9 +308,11 @@ fn show(
     print!("{}", terminal.table(&head, &table));
     print!("{}", staying_text(workspace, false, terminal)?);
     for (object, id, key) in &report.strangers {
-        println!("  {object} {id} carries the marker of {key} and was not in the list: run `b2n rollback` again");
+        println!(
+            "  {object} {id} carries the marker of {key} and was not in the list: run `b2n rollback` again"
+        );
     }
-    print!("{}", settings_text(&report.leftovers, "is gone", terminal));
+    print!("{}", settings_text(&report.leftovers, ("is gone", "are gone"), terminal));
     let verdict = if report.as_announced() {
         terminal.green("rolled back as announced")
     } else {

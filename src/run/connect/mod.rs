@@ -376,11 +376,7 @@ pub trait Target {
     /// them.
     fn touches(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String>;
     /// What hangs on a record and is not written from its own side: its timeline, its tasks, records that link to it.
-    fn children<'a>(
-        &'a self,
-        object: &'a str,
-        stored: &'a Stored,
-    ) -> Local<'a, Result<Vec<Child>, Error>>;
+    fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>>;
     /// Objects whose records have to be listed to know which of them link to records of this one, since
     /// [`Target::children`] cannot tell.
     fn linked_from(&self, object: &str) -> &'static [&'static str];

@@ -207,7 +207,10 @@ pub enum Error {
         begun: String,
     },
     /// Records of other maps link to those that are to be rolled back.
-    #[error("`{map}` cannot be rolled back alone, since records of other maps link to its records: {}", by_map(by))]
+    #[error(
+        "`{map}` cannot be rolled back alone, since records of other maps link to its records: {}",
+        by_map(by)
+    )]
     Needed {
         /// The map.
         map: String,

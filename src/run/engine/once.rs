@@ -68,7 +68,13 @@ impl Engine<'_> {
     }
 
     /// Ends a create with the record, and keeps what was read back of it, in one step.
-    pub(super) fn made(&self, write: &Write<'_>, seq: i64, stored: &Stored, note: Option<&str>) -> Result<()> {
+    pub(super) fn made(
+        &self,
+        write: &Write<'_>,
+        seq: i64,
+        stored: &Stored,
+        note: Option<&str>,
+    ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
         Ok(self.workspace.transaction(|ws| {
@@ -224,7 +230,8 @@ impl Engine<'_> {
                         // What fills gaps was worked out from the old state; what a person typed since must stay.
                         Some(now) if operation == Operation::Adopt => {
                             if unanswered {
-                                let seen = self.read_back(write, operation, &first, &stored, &now, &touched)?;
+                                let seen =
+                                    self.read_back(write, operation, &first, &stored, &now, &touched)?;
                                 self.workspace.keep_readback(&seen)?;
                             }
                             return Ok(Sent::Moved(now));

@@ -101,8 +101,8 @@ impl Engine<'_> {
     /// Everything that the plan may have made in the destination's settings.
     pub(super) fn ever_provisioned(&self) -> Vec<Provision> {
         let choices = self.plan.requires.iter().filter(|requirement| requirement.kind == "open choice");
-        let choices = choices
-            .map(|choice| Provision::Choice { domain: choice.of.clone(), name: choice.name.clone() });
+        let choices =
+            choices.map(|choice| Provision::Choice { domain: choice.of.clone(), name: choice.name.clone() });
         self.fields_of(|_| true).into_iter().chain(choices).collect()
     }
 

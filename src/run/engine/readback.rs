@@ -75,7 +75,8 @@ fn advanced(
     after: &Imprint,
     touched: &BTreeSet<String>,
 ) -> ReadBack {
-    let names: BTreeSet<String> = before.fields.keys().chain(after.fields.keys()).chain(touched).cloned().collect();
+    let names: BTreeSet<String> =
+        before.fields.keys().chain(after.fields.keys()).chain(touched).cloned().collect();
     for name in names {
         let (was, is) = (before.fields.get(&name).copied(), after.fields.get(&name).copied());
         let remembered = kept.fields.entry(name.clone()).or_default();
@@ -122,7 +123,10 @@ mod tests {
         let after = of(&[("title", 9), ("stage", 5), ("value", 6)], &["3", "7", "11"]);
         let touched = BTreeSet::from(["stage".to_owned()]);
         let kept = advanced(kept, &before, &before, &after, &touched);
-        assert_eq!((hash(&kept, "title"), hash(&kept, "stage"), hash(&kept, "value")), (Some(1), Some(5), Some(6)));
+        assert_eq!(
+            (hash(&kept, "title"), hash(&kept, "stage"), hash(&kept, "value")),
+            (Some(1), Some(5), Some(6))
+        );
         let linked: Vec<&str> = kept.links.iter().map(|(_, id)| id.as_str()).collect();
         assert_eq!(linked, ["3", "11"], "a person's link is not ours");
     }

@@ -142,9 +142,11 @@ impl Workspace {
     /// Those of the database.
     pub fn fate_in_list(&self, object: &str, target: &str) -> Result<Option<Fate>> {
         self.store(|db| {
-            db.prepare_cached("SELECT fate FROM temp.rollback_list WHERE object = ?1 AND target = ?2 LIMIT 1")?
-                .query_row((object, target), |row| variant(&FATES, row.get(0)?, 0))
-                .optional()
+            db.prepare_cached(
+                "SELECT fate FROM temp.rollback_list WHERE object = ?1 AND target = ?2 LIMIT 1",
+            )?
+            .query_row((object, target), |row| variant(&FATES, row.get(0)?, 0))
+            .optional()
         })
     }
 

@@ -80,9 +80,11 @@ impl Workspace {
         let mut keys = self.written_keys(map, after, limit)?;
         let map = self.intern(map)?;
         let seen: Vec<String> = self.store(|db| {
-            db.prepare_cached("SELECT DISTINCT key FROM seen WHERE map = ?1 AND key > ?2 ORDER BY key LIMIT ?3")?
-                .query_map((map, after, limit), |row| row.get(0))?
-                .collect()
+            db.prepare_cached(
+                "SELECT DISTINCT key FROM seen WHERE map = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+            )?
+            .query_map((map, after, limit), |row| row.get(0))?
+            .collect()
         })?;
         keys.extend(seen);
         keys.sort();

@@ -281,7 +281,8 @@ impl Nutshell {
             Some(Child { object, id: id(row)? })
         };
         let live = rows.iter().filter(|row| !stored::deleted(row));
-        live.map(|row| entry(row).ok_or_else(|| malformed("findTimeline", "a row without type or id"))).collect()
+        live.map(|row| entry(row).ok_or_else(|| malformed("findTimeline", "a row without type or id")))
+            .collect()
     }
 
     async fn leads_of(&self, kind: Kind, id_of: &str) -> Result<Vec<Child>, Error> {
@@ -295,8 +296,10 @@ impl Nutshell {
         ];
         let rows = self.every_row("findLeads", &more).await?;
         let live = rows.iter().filter(|row| !stored::deleted(row));
-        live.map(|row| Ok(child(Kind::Lead, id(row).ok_or_else(|| malformed("findLeads", "a lead without an id"))?)))
-            .collect()
+        live.map(|row| {
+            Ok(child(Kind::Lead, id(row).ok_or_else(|| malformed("findLeads", "a lead without an id"))?))
+        })
+        .collect()
     }
 
     /// Every row of a paged find.

@@ -258,11 +258,7 @@ impl Target for Nutshell {
         Kind::parse(object).map(|kind| imprint::touches(kind, payload, &stored.body)).unwrap_or_default()
     }
 
-    fn children<'a>(
-        &'a self,
-        object: &'a str,
-        stored: &'a Stored,
-    ) -> Local<'a, Result<Vec<Child>, Error>> {
+    fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>> {
         Box::pin(async move { self.hanging_on(kind(object)?, stored).await })
     }
 

@@ -192,7 +192,10 @@ impl Nutshell {
             fits && row.get("deletedTime").is_none_or(Json::is_null)
                 && directory::text(row, "name").as_deref() == Some(name)
         };
-        Ok(rows.iter().find(called).and_then(|row| row.get("id")?.as_str().map(str::to_owned).or_else(|| directory::id(row))))
+        Ok(rows
+            .iter()
+            .find(called)
+            .and_then(|row| row.get("id")?.as_str().map(str::to_owned).or_else(|| directory::id(row))))
     }
 
     /// How many live records carry a tag or a source, counted over all of them: `count` of a tag is documented for

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_written_back_and_other_custom_fields_go_along() {
-        let before = json!({"name": "Acme", "phone": {"work": "1", "--primary": "1"}, "customFields": {"Size": "9"}});
+        let before =
+            json!({"name": "Acme", "phone": {"work": "1", "--primary": "1"}, "customFields": {"Size": "9"}});
         let body = json!({"name": "New", "customFields": {"Size": "10", "Bitrix24 key": "k", "Theirs": "t"}});
         let names = ["customFields.Bitrix24 key", "customFields.Size", "phone", "industry"];
         let fields: Vec<_> = names.iter().map(|name| ((*name).to_owned(), &before)).collect();
@@ -165,12 +166,10 @@ mod tests {
 
     #[test]
     fn a_link_that_was_added_goes_and_a_persons_link_stays() {
-        let body = json!({"accounts": [{"id": 3, "entityType": "Accounts"}, {"id": 5, "entityType": "Accounts"}]});
+        let body =
+            json!({"accounts": [{"id": 3, "entityType": "Accounts"}, {"id": 5, "entityType": "Accounts"}]});
         let unlink = [("Account".to_owned(), "3".to_owned())];
         let payload = restore(Kind::Contact, &[], &unlink, &now(body, None), "x").expect("a payload");
-        assert_eq!(
-            Json::Object(payload.fields),
-            json!({"accounts": [{"id": 5, "entityType": "Accounts"}]})
-        );
+        assert_eq!(Json::Object(payload.fields), json!({"accounts": [{"id": 5, "entityType": "Accounts"}]}));
     }
 }

@@ -71,8 +71,12 @@ impl Engine<'_> {
         };
         if only.is_some() && begun.only.as_deref() != only {
             let begun = match &begun.only {
-                Some(map) => format!("a rollback of `{map}` was begun; `b2n rollback` with `--only {map}` goes on"),
-                None => "a rollback of everything was begun; `b2n rollback` without `--only` goes on".to_owned(),
+                Some(map) => {
+                    format!("a rollback of `{map}` was begun; `b2n rollback` with `--only {map}` goes on")
+                }
+                None => {
+                    "a rollback of everything was begun; `b2n rollback` without `--only` goes on".to_owned()
+                }
             };
             return Err(Error::OtherRollback { begun });
         }
@@ -84,7 +88,10 @@ impl Engine<'_> {
     async fn refuse_rollback(&self, only: Option<&str>) -> Result<()> {
         let no = |why: String| Err(Error::NoRollback(why));
         if self.workspace.writes()? == 0 {
-            return no("this workspace has written nothing that is still there: there is nothing to roll back".to_owned());
+            return no(
+                "this workspace has written nothing that is still there: there is nothing to roll back"
+                    .to_owned(),
+            );
         }
         let (found, pinned) = (self.plan.hash(), self.workspace.note("plan")?.unwrap_or_default());
         if found != pinned {
@@ -130,7 +137,8 @@ impl Engine<'_> {
 
     /// Links from records that this migration did not make to such that it made, where only a list of everything tells.
     async fn foreign_links(&self, streams: &[usize]) -> Result<BTreeMap<There, BTreeSet<There>>> {
-        let targets: BTreeSet<&str> = streams.iter().map(|stream| self.streams[*stream].target.as_str()).collect();
+        let targets: BTreeSet<&str> =
+            streams.iter().map(|stream| self.streams[*stream].target.as_str()).collect();
         let mut found: BTreeMap<There, BTreeSet<There>> = BTreeMap::new();
         let field = self.marker_field();
         let lists: BTreeSet<&str> =
@@ -144,7 +152,9 @@ impl Engine<'_> {
                         continue;
                     }
                     for link in self.links_now(object, stored) {
-                        let told = |target: &&str| **target == link.0 && self.target.linked_from(target).contains(&object);
+                        let told = |target: &&str| {
+                            **target == link.0 && self.target.linked_from(target).contains(&object)
+                        };
                         if targets.iter().any(told) {
                             found.entry(link).or_default().insert((object.to_owned(), stored.id.clone()));
                         }
@@ -232,16 +242,18 @@ impl Engine<'_> {
             let links = self.links_now(object, &stored);
             judged.push(match origin {
                 Origin::Copy => {
-                    let why = format!("carries the marker of {name} {key}, and this migration did not make it");
+                    let why =
+                        format!("carries the marker of {name} {key}, and this migration did not make it");
                     one(Fate::Keep, Some(why), links)
                 }
                 Origin::Made => {
                     let (kept, found) = self.known(stream, key, &stored, &entries)?;
                     let why = match &kept {
                         Some(kept) => self.touched(object, &stored, kept, assessment).await?,
-                        None => {
-                            Some("no read-back of it was kept, so nobody can tell whether a person changed it".to_owned())
-                        }
+                        None => Some(
+                            "no read-back of it was kept, so nobody can tell whether a person changed it"
+                                .to_owned(),
+                        ),
                     };
                     let fate = if why.is_some() { Fate::Keep } else { Fate::Delete };
                     if fate == Fate::Delete
@@ -272,8 +284,11 @@ impl Engine<'_> {
             if kept.target == stored.id {
                 // An edit that a process died over, or that had no answer, may have been done.
                 let edits = entries.iter().filter(|entry| entry.intent.operation == Operation::Edit);
-                let open = edits.last().filter(|edit| matches!(edit.state, JournalState::Intent | JournalState::Unknown));
-                if open.is_some_and(|edit| self.only_just_written(stream, stored, std::slice::from_ref(edit))) {
+                let open = edits
+                    .last()
+                    .filter(|edit| matches!(edit.state, JournalState::Intent | JournalState::Unknown));
+                if open.is_some_and(|edit| self.only_just_written(stream, stored, std::slice::from_ref(edit)))
+                {
                     let seen = self.read_back_new(stream, key, stored);
                     return Ok((Some(seen.clone()), Some(seen)));
                 }
@@ -291,10 +306,7 @@ impl Engine<'_> {
     }
 
     /// What this migration made in the destination's settings, and what becomes of it. With `ask`, nothing is removed.
-    pub(super) async fn leftovers(
-        &self,
-        ask: Option<&dyn Fn(&str, &str) -> bool>,
-    ) -> Result<Vec<Leftover>> {
+    pub(super) async fn leftovers(&self, ask: Option<&dyn Fn(&str, &str) -> bool>) -> Result<Vec<Leftover>> {
         let mut found = Vec::new();
         for provision in self.ever_provisioned() {
             let note = provisioned(&provision);

@@ -117,7 +117,9 @@ impl Engine<'_> {
         }
         match self.target.read(object, &line.target).await? {
             None => self.is_gone(&line),
-            Some(stored) => self.stays(&line, Turn::Kept, "it changes faster than it can be taken back", &stored),
+            Some(stored) => {
+                self.stays(&line, Turn::Kept, "it changes faster than it can be taken back", &stored)
+            }
         }
     }
 
@@ -125,7 +127,9 @@ impl Engine<'_> {
         let object = line.object.as_str();
         let why = match self.remembered(stream, &line.key, &line.target)? {
             Some(kept) => self.touched(object, stored, &kept, &Assessment::default()).await?,
-            None => Some("no read-back of it was kept, so nobody can tell whether a person changed it".to_owned()),
+            None => {
+                Some("no read-back of it was kept, so nobody can tell whether a person changed it".to_owned())
+            }
         };
         if let Some(why) = why {
             self.stays(line, Turn::Kept, &why, stored)?;

@@ -107,7 +107,9 @@ impl Engine<'_> {
                     Some(parent) => self.workspace.outcome(map, &parent)?.is_none(),
                     None => false,
                 };
-                if pending && self.workspace.outcome(&plan.name, &note.key)?.is_none_or(|o| o.target.is_none()) {
+                if pending
+                    && self.workspace.outcome(&plan.name, &note.key)?.is_none_or(|o| o.target.is_none())
+                {
                     rows.push(note.seq);
                     self.workspace.unsettle(&plan.name, &note.key)?;
                 }

@@ -29,7 +29,12 @@ pub(super) enum Origin {
 impl Engine<'_> {
     /// The records that a source record became, by the journal and by what the destination lists, with how each came
     /// to be.
-    pub(super) fn records_of(&self, stream: usize, key: &str, entries: &[Entry]) -> Result<Vec<(String, Origin)>> {
+    pub(super) fn records_of(
+        &self,
+        stream: usize,
+        key: &str,
+        entries: &[Entry],
+    ) -> Result<Vec<(String, Origin)>> {
         let name = &self.streams[stream].name;
         let of = |operation| entries.iter().filter(move |entry| entry.intent.operation == operation);
         let creates: Vec<&Entry> = of(Operation::Create).collect();

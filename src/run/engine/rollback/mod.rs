@@ -143,7 +143,10 @@ impl Engine<'_> {
         let Some(only) = only else { return Ok((0..self.streams.len()).collect()) };
         let Some(map) = self.plan.maps.iter().position(|map| map.name == only) else {
             let known: Vec<String> = self.plan.maps.iter().map(|map| format!("`{}`", map.name)).collect();
-            return Err(Error::NoRollback(format!("the spec has no map `{only}`: it has {}", known.join(", "))));
+            return Err(Error::NoRollback(format!(
+                "the spec has no map `{only}`: it has {}",
+                known.join(", ")
+            )));
         };
         Ok((0..self.streams.len()).filter(|stream| self.streams[*stream].map == map).collect())
     }

@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn dependents_come_first_and_the_rest_keeps_its_order() {
-        let order = |links: &[(usize, usize)]| dependents_first(vec![3, 2, 1, 0], &links.iter().copied().collect());
+        let order =
+            |links: &[(usize, usize)]| dependents_first(vec![3, 2, 1, 0], &links.iter().copied().collect());
         assert_eq!(order(&[]), [3, 2, 1, 0]);
         assert_eq!(order(&[(2, 0), (3, 1)]), [3, 2, 1, 0]);
         // A link that was written later leads against the order of loading.

@@ -9,8 +9,8 @@ use crate::run::connect::{FieldError, Imprint, Payload, Stored};
 use crate::run::workspace::{Entry, JournalState, Operation, ReadBack, Remembered};
 
 use super::super::{Engine, Result};
-use super::judge::{shown_field, some};
 use super::There;
+use super::judge::{shown_field, some};
 
 /// How an adopted record is restored.
 pub(super) struct Restoring {
@@ -67,7 +67,7 @@ impl Engine<'_> {
             }
             None => {
                 return Ok(Err(
-                    "no read-back of it was kept, so nobody can tell what a person changed since".to_owned()
+                    "no read-back of it was kept, so nobody can tell what a person changed since".to_owned(),
                 ));
             }
         };
