@@ -12,6 +12,7 @@ pub mod functions;
 pub mod fuzz;
 pub mod plan;
 pub mod schema;
+pub mod suite;
 pub mod syntax;
 pub mod text;
 pub mod types;

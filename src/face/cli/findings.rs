@@ -61,6 +61,6 @@ pub fn json(files: &[(SourceText, Vec<Finding>)]) -> Vec<Value> {
 }
 
 /// The folder that paths in reports are told below: CI runs in the repository's.
-fn root() -> String {
+pub fn root() -> String {
     std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default()
 }

@@ -34,6 +34,8 @@ mod rollback;
 mod snapshot;
 mod status;
 mod terminal;
+mod test;
+mod tested;
 mod transform;
 mod twin;
 
@@ -103,6 +105,11 @@ enum Command {
         after_help = "Examples:\n  b2n fmt acme.b2n\n  b2n fmt --check acme.b2n\n  b2n fmt --stdin < acme.b2n"
     )]
     Fmt(fmt::Args),
+    /// Run the tests of a spec: fixtures, every row, golden files. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n test acme.b2n\n  b2n test acme.b2n \"won deal\"\n  b2n test acme.b2n --accept\n  b2n test acme.b2n --coverage --fail-under 80%\n  b2n test acme.b2n --format junit > tests.xml"
+    )]
+    Test(test::Args),
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
     #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
     Plan(plan::Args),
@@ -174,7 +181,7 @@ enum Command {
 impl Command {
     /// Whether its output is findings, so that every format of theirs fits.
     fn prints_findings(&self) -> bool {
-        matches!(self, Command::Check(_))
+        matches!(self, Command::Check(_) | Command::Test(_))
     }
 
     /// Whether its output goes into pull requests.
@@ -258,7 +265,7 @@ pub fn main() -> ExitCode {
         return Failure::usage(
             "`sarif`, `github`, `gitlab` and `junit` are formats of findings, and this command prints none",
         )
-        .hint("use `--format human` or `--format json` here, and the others with `b2n check`")
+        .hint("use `--format human` or `--format json` here, and the others with `b2n check` or `b2n test`")
         .show(&terminal);
     }
     match run(cli.command, &terminal) {
@@ -272,6 +279,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Init(args) => init::run(&args, terminal),
         Command::Check(args) => check::run(&args, terminal),
         Command::Fmt(args) => fmt::run(&args, terminal),
+        Command::Test(args) => test::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, terminal),
         Command::Diff(args) => diff::run(&args, terminal),
         Command::Drift(args) => drift::run(&args, terminal),

@@ -7,6 +7,7 @@ use crate::lang::check::{self, Accepted, Input};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
+use crate::lang::suite;
 use crate::lang::syntax::ast;
 use crate::lang::text::{SourceText, TextError};
 
@@ -127,6 +128,10 @@ impl Project {
             broken: &broken,
         });
         findings.extend(checked.findings);
+        if let (Some(source), Some(target), false) = (&source, &target, loaded.partial) {
+            let plan = checked.plan.as_ref();
+            findings.extend(suite::check(suite::Input { spec: &spec, text: &text, plan, source, target }));
+        }
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });

@@ -83,6 +83,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(held_back > 0)))
 }
 
+/// What becomes of these lines in one map, a line each.
+pub(super) fn lines(ready: Ready, map: &str, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let args = Args { spec: SpecArgs { spec: PathBuf::new() }, map: map.to_owned(), with: Vec::new() };
+    Ok(Job::new(ready, &args)?.batch(&Batch { first: 1, lines: input }).out)
+}
+
 /// Some lines of the input.
 struct Batch {
     /// The number of the first one, from 1.

@@ -4,7 +4,7 @@
 use super::soundness_tests::Dice;
 use super::{Input, check, sample_schema};
 use crate::lang::finding::Severity;
-use crate::lang::fuzz::Fuzzer;
+use crate::lang::fuzz::{Fuzzer, unaccounted};
 use crate::lang::syntax::parse;
 use crate::lang::text::SourceText;
 
@@ -354,6 +354,8 @@ fn constructs_that_check_break_nothing() {
                 }
             };
             ran += 1;
+            let lost = unaccounted(&plan, &source);
+            assert!(lost.is_empty(), "seed {seed} loses {lost:?}\n{text}");
             let fuzzer = Fuzzer::new(&plan, &source, &target, seed).expect("a checked plan compiles");
             for case in 0..60 {
                 let broken = fuzzer.case(case);

@@ -56,6 +56,7 @@ impl<'a> Checker<'a> {
             category: from.map(|p| p.code.clone()).unwrap_or_default(),
             rows: BTreeMap::new(),
             unseen: Arm::Quarantine,
+            unseen_line: self.line(item.unseen.as_ref().map_or(item.span, |row| row.span)),
             line: self.line(item.span),
         };
         let mut spans: HashMap<String, Span> = HashMap::new();

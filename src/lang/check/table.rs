@@ -150,7 +150,8 @@ impl<'a> Checker<'a> {
             uses: BTreeSet::new(),
             missing,
         });
-        plan::Table { name: table.name.value.clone(), rows, unseen, line: self.line(table.span) }
+        let unseen_line = self.line(table.unseen.as_ref().map_or(table.span, |row| row.span));
+        plan::Table { name: table.name.value.clone(), rows, unseen, unseen_line, line: self.line(table.span) }
     }
 
     fn table_from(&mut self, table: &'a ast::Table) -> Option<From> {

@@ -59,7 +59,9 @@ fn block<'p>(page: &'p str, heading: &str) -> Option<&'p str> {
 #[test]
 fn every_page_shows_its_finding_and_how_to_settle_it() {
     let mut wrong = Vec::new();
-    for code in codes::ALL {
+    // What is wrong with files is found before a text is checked.
+    let files = [codes::SNAPSHOT_MISSING, codes::PROFILE_UNREADABLE, codes::PROFILE_NOT_PINNED];
+    for code in codes::ALL.iter().filter(|code| !files.contains(code)) {
         let (Some(bad), Some(good)) = (block(code.page(), "Bad"), block(code.page(), "Good")) else {
             assert!(code.page().contains("```text"), "{code}: no examples");
             continue;

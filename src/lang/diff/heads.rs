@@ -1,5 +1,7 @@
 //! Maps as a whole: which there are, their keys, filters, what they do with existing records; splits and flattens.
 
+use std::collections::HashSet;
+
 use super::bounds::Bounds;
 use super::compare::{Context, Draft, instead, scope_of, scope_of_flatten};
 use super::reasons::{head_place, pick_place};
@@ -419,16 +421,18 @@ fn split_rows<'a>(how: &'a SplitHow, scope: Scope<'_>, names: &super::names::Nam
         Row { key, code, when: row.when.as_ref(), to, rank, line: row.line }
     };
     match how {
-        SplitHow::When(rows) => rows
-            .iter()
-            .map(|one| {
+        SplitHow::When(rows) => {
+            // A condition that stands twice is reached once, and counts once.
+            let mut seen = HashSet::new();
+            let all = rows.iter().map(|one| {
                 let key = one.when.as_ref().map_or_else(
                     || "`otherwise`".to_owned(),
                     |when| format!("`{}`", names.expr(when, scope)),
                 );
                 row(one, key, None)
-            })
-            .collect(),
+            });
+            all.filter(|one| seen.insert(one.key.clone())).collect()
+        }
         SplitHow::Value { slot, rows, unseen } => {
             let field = scope.slot(*slot);
             let mut all: Vec<Row<'a>> = rows

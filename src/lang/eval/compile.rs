@@ -199,7 +199,7 @@ impl<'p> Compiler<'p> {
             rows.insert(code.into(), (self.act(&row.arm)?, row.line));
         }
         let unseen = self.act(&table.unseen)?;
-        Ok(RowsProgram { name: Arc::from(table.name.as_str()), rows, unseen, line: table.line })
+        Ok(RowsProgram { name: Arc::from(table.name.as_str()), rows, unseen, unseen_line: table.unseen_line })
     }
 
     fn pipeline(&mut self, pipeline: &plan::Pipeline) -> Result<RowsProgram, String> {
@@ -214,7 +214,12 @@ impl<'p> Compiler<'p> {
             rows.insert(code.into(), (act, row.line));
         }
         let unseen = self.act(&pipeline.unseen)?;
-        Ok(RowsProgram { name: Arc::from(pipeline.name.as_str()), rows, unseen, line: pipeline.line })
+        Ok(RowsProgram {
+            name: Arc::from(pipeline.name.as_str()),
+            rows,
+            unseen,
+            unseen_line: pipeline.unseen_line,
+        })
     }
 
     fn act(&mut self, arm: &Arm) -> Result<Act, String> {

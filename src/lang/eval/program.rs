@@ -162,7 +162,7 @@ pub(super) struct RowsProgram {
     pub name: Arc<str>,
     pub rows: HashMap<CompactString, (Act, u32)>,
     pub unseen: Act,
-    pub line: u32,
+    pub unseen_line: u32,
 }
 
 #[derive(Debug)]

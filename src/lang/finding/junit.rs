@@ -1,4 +1,5 @@
-//! Findings as a JUnit report: a suite per file, a case per finding. Own code, since the whole of it is escaping.
+//! JUnit reports: of findings, a suite per file and a case per finding; of tests, a case per test. Own code, since the
+//! whole of it is escaping.
 
 use std::fmt::Write as _;
 
@@ -51,6 +52,60 @@ pub fn render(files: &[(SourceText, Vec<Finding>)], root: &str, deny_warnings: b
         out.push_str("  </testsuite>\n");
     }
     out.push_str("</testsuites>\n");
+    out
+}
+
+/// A test that was run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// What kind of test: reports group by it.
+    pub kind: String,
+    /// The file that it stands in.
+    pub file: String,
+    /// Its line there, from 1.
+    pub line: u32,
+    /// Why it fails, in one line and whole; nothing where it passes.
+    pub failure: Option<(String, String)>,
+}
+
+/// Writes a report of tests, one case each, passed ones too; paths are told below `root`.
+///
+/// No case has a time: tests of a spec wait for nothing, and a report that is the same every time can be compared.
+pub fn render_cases(name: &str, cases: &[Case], root: &str) -> String {
+    let all = cases.len();
+    let failed = cases.iter().filter(|case| case.failure.is_some()).count();
+    let suite = escaped(place::below(name, root));
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(out, "<testsuites name=\"b2n\" tests=\"{all}\" failures=\"{failed}\" errors=\"0\">");
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"{suite}\" tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"0\">"
+    );
+    for case in cases {
+        let class = escaped(&format!("{}.{}", place::below(name, root), case.kind));
+        let file = escaped(place::below(&case.file, root));
+        let _ = write!(
+            out,
+            "    <testcase name=\"{}\" classname=\"{class}\" file=\"{file}\" line=\"{}\"",
+            escaped(&case.name),
+            case.line
+        );
+        match &case.failure {
+            None => out.push_str("/>\n"),
+            Some((message, text)) => {
+                let _ = writeln!(
+                    out,
+                    ">\n      <failure message=\"{}\" type=\"{}\">{}</failure>\n    </testcase>",
+                    escaped(message),
+                    super::registry::TEST_FAILS,
+                    escaped_text(text)
+                );
+            }
+        }
+    }
+    out.push_str("  </testsuite>\n</testsuites>\n");
     out
 }
 
@@ -158,7 +213,39 @@ mod tests {
         open.is_empty().then_some(seen)
     }
 
+    #[test]
+    fn passed_tests_are_cases_too() {
+        let case = |name: &str, failure: Option<(&str, &str)>| Case {
+            name: name.to_owned(),
+            kind: "test".to_owned(),
+            file: "acme.b2n".to_owned(),
+            line: 7,
+            failure: failure.map(|(message, text)| (message.to_owned(), text.to_owned())),
+        };
+        let cases = [case("a & b", None), case("c", Some(("no <Lead>", "`value`: expected 1, got 2")))];
+        insta::assert_snapshot!(render_cases("/w/acme.b2n", &cases, "/w"), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="b2n" tests="2" failures="1" errors="0">
+          <testsuite name="acme.b2n" tests="2" failures="1" errors="0" skipped="0">
+            <testcase name="a &amp; b" classname="acme.b2n.test" file="acme.b2n" line="7"/>
+            <testcase name="c" classname="acme.b2n.test" file="acme.b2n" line="7">
+              <failure message="no &lt;Lead&gt;" type="B2N-E0803">`value`: expected 1, got 2</failure>
+            </testcase>
+          </testsuite>
+        </testsuites>
+        "#);
+    }
+
     proptest! {
+        #[test]
+        fn any_case_is_well_formed(name in any::<String>(), kind in "\\PC{0,8}", why in any::<String>()) {
+            let failure = Some((why.clone(), why));
+            let cases = [Case { name, kind, failure, ..Case::default() }, Case::default()];
+            let xml = render_cases("a", &cases, "");
+            let seen = ["testsuites", "testsuite", "testcase", "failure", "testcase"].map(str::to_owned);
+            prop_assert_eq!(open_elements(&xml), Some(seen.to_vec()), "{}", xml);
+        }
+
         #[test]
         fn any_finding_is_well_formed(
             name in "\\PC{0,8}", message in any::<String>(), text in any::<String>(), start in 0usize..20,

@@ -111,6 +111,7 @@ codes! {
     UNKNOWN_ZONE = "E0213", "no time zone of this name";
     UNKNOWN_TYPE = "E0214", "no type of this name";
 
+    UNKNOWN_FIXTURE = "E0215", "no fixture of this name";
     PROFILE_UNREADABLE = "E0216", "a profile cannot be read";
     OVERRIDE = "E0217", "an item and a profile's item of the same name do not agree who overrides whom";
     PROFILE_CHANGED = "E0218", "a profile is not the one that is pinned";
@@ -168,9 +169,13 @@ codes! {
     SECOND_PASS = "E0704", "this cannot be written in a second pass";
 
     // E08xx: tests, budgets, acceptances.
+    FIXTURE_VALUE = "E0801", "a value of a test record does not fit its field";
+    FIXTURE_INCOMPLETE = "E0802", "a test record lacks a field that the system always fills";
+    TEST_FAILS = "E0803", "a test fails";
     BUDGET_EXCEEDED = "E0804", "a budget is exceeded";
     ACCEPTANCE_EXPIRED = "E0805", "an acceptance has expired";
     ACCEPTANCE_UNMATCHED = "E0806", "an acceptance matches no finding that can be accepted";
+    GOLDEN_UNREADABLE = "E0807", "a golden file is missing, cannot be read, or lies outside the project";
     BUDGET_UNKNOWN = "E0808", "a budget limits something that is not measured";
 
     // L2xx: fidelity.

@@ -11,13 +11,14 @@ use crate::lang::value::{Money, Value};
 pub static FUNCTION: Function = Function {
     name: "round",
     signature: "round(number, places?: integer) -> integer | decimal",
-    doc: "Rounds to a whole number, or to so many decimal places; a half goes away from zero. Money keeps its currency and rounds to its places, two unless said otherwise.",
+    doc: "Rounds to a whole number, or to so many decimal places; a half goes away from zero. Money keeps its currency and rounds to its places, two unless said otherwise. A number too large for a whole one fails.",
     examples: &[
         Example { call: "round(2.5)", gives: "3" },
         Example { call: "round(-2.5)", gives: "-3" },
         Example { call: "round(2.345, 2)", gives: "2.35" },
         Example { call: "round(2.345 USD, 2)", gives: "2.35 USD" },
         Example { call: "round(7)", gives: "7" },
+        Example { call: "round(10000000000000000000.5)", gives: "fails" },
     ],
     absence: Absence::Propagates,
     infer,

@@ -1,9 +1,10 @@
 //! Looking for a record that breaks a plan: records of the source's schema in, what the destination would refuse out.
 //!
 //! [`generate`] makes records from the source schema alone, [`judge`] knows the destination's schema alone, [`shrink`]
-//! makes a culprit small. None of them knows how the checker reasons: they are there to catch it. Everything is a
-//! function of the seed.
+//! makes a culprit small, [`unaccounted`] looks for source fields that a plan loses. None of them knows how the checker
+//! reasons: they are there to catch it. Everything is a function of the seed.
 
+mod accounts;
 mod dice;
 mod generate;
 pub mod judge;
@@ -11,6 +12,7 @@ mod shrink;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::unaccounted;
 pub use dice::Dice;
 pub use generate::Generator;
 pub use judge::{Judge, Kind, Violation};

@@ -4,6 +4,7 @@
 //! Knows no vendor and no spec text; lines are kept for people only.
 
 mod certificate;
+mod hash;
 
 use std::collections::BTreeMap;
 
@@ -516,6 +517,8 @@ pub struct Table {
     pub rows: BTreeMap<String, TableRow>,
     /// For values that no row names.
     pub unseen: Arm,
+    /// The line of the row for such values, from 1.
+    pub unseen_line: u32,
     /// The line of the spec, from 1.
     pub line: u32,
 }
@@ -542,6 +545,8 @@ pub struct Pipeline {
     pub rows: BTreeMap<String, StageRow>,
     /// For stages that no row names.
     pub unseen: Arm,
+    /// The line of the row for such stages, from 1.
+    pub unseen_line: u32,
     /// The line of the spec, from 1.
     pub line: u32,
 }
@@ -665,18 +670,6 @@ pub struct Requirement {
 }
 
 impl Plan {
-    /// The hash that people approve: BLAKE3 over the serialised plan without statistics and file names, 64 hex digits.
-    pub fn hash(&self) -> String {
-        let mut plan = self.clone();
-        plan.maps.iter_mut().for_each(|map| map.records = None);
-        plan.flattens.iter_mut().for_each(|flatten| flatten.records = None);
-        // A file is the same wherever it was called from.
-        plan.files.iter_mut().for_each(|file| file.name.clear());
-        // INVARIANT: a plan holds no map with keys other than texts and numbers, so it always serialises.
-        let bytes = serde_json::to_vec(&plan).unwrap_or_default();
-        blake3::hash(&bytes).to_hex().to_string()
-    }
-
     /// The file and the line in it of a line of the plan.
     pub fn place(&self, line: u32) -> (&str, u32) {
         let after = self.files.partition_point(|file| file.first_line <= line);

@@ -153,6 +153,10 @@ fn offset_seconds(text: &str) -> Option<i32> {
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
+/// How many digits a number has that is read from text, leading noughts apart; some of one more fit a decimal, others
+/// do not, and people should not have to know which.
+const MAX_DIGITS: usize = 28;
+
 /// Reads a decimal number exactly: an optional sign, digits, at most one point. More digits than a decimal holds
 /// (28) give `None` rather than a rounded number.
 pub fn decimal(text: &str) -> Option<Decimal> {
@@ -161,7 +165,8 @@ pub fn decimal(text: &str) -> Option<Decimal> {
     let shaped = body.bytes().any(|b| b.is_ascii_digit())
         && body.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         && body.bytes().filter(|b| *b == b'.').count() <= 1;
-    if !shaped {
+    let digits = body.trim_start_matches('0').bytes().filter(u8::is_ascii_digit).count();
+    if !shaped || digits > MAX_DIGITS {
         return None;
     }
     Decimal::from_str_exact(text.strip_prefix('+').unwrap_or(text)).ok()
@@ -311,6 +316,12 @@ mod tests {
     #[test]
     fn decimals_are_exact_or_nothing() {
         assert_eq!(decimal("1500.00").map(|d| d.to_string()).as_deref(), Some("1500.00"));
+        assert_eq!(decimal(&"9".repeat(28)).map(|d| d.to_string()), Some("9".repeat(28)));
+        assert_eq!(
+            decimal(&format!("1{}", "0".repeat(28))),
+            None,
+            "29 digits, though a decimal would hold it"
+        );
         assert_eq!(decimal("-0.5").map(|d| d.to_string()).as_deref(), Some("-0.5"));
         for bad in ["", ".", "1e3", "1_000", "1 000", "--1", "0.12345678901234567890123456789012345"] {
             assert_eq!(decimal(bad), None, "{bad}");

@@ -64,7 +64,7 @@ fn meaning(plan: &Plan) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(map) => {
-                for key in ["line", "orphan_line", "files"] {
+                for key in ["line", "orphan_line", "unseen_line", "files"] {
                     map.remove(key);
                 }
                 map.values_mut().for_each(strip);

@@ -204,7 +204,8 @@ impl<'p> Machine<'p> {
         let code = key.to_text();
         match table.rows.get(code.as_ref()) {
             Some((act, line)) => self.act(act, scope, *line, |_| reason::held_by_table(&code, &table.name)),
-            None => self.act(&table.unseen, scope, table.line, |_| reason::not_in_table(&code, &table.name)),
+            None => self
+                .act(&table.unseen, scope, table.unseen_line, |_| reason::not_in_table(&code, &table.name)),
         }
     }
 
@@ -233,7 +234,7 @@ impl<'p> Machine<'p> {
             Some((act, line)) => {
                 self.act(act, scope, *line, |_| reason::held_by_pipeline(&code, &pipeline.name))
             }
-            None => self.act(&pipeline.unseen, scope, pipeline.line, |_| {
+            None => self.act(&pipeline.unseen, scope, pipeline.unseen_line, |_| {
                 reason::not_in_pipeline(&code, &pipeline.name)
             }),
         }

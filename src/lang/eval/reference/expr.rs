@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
-use super::{End, Here, Interpreter, Result, View};
+use super::{End, Here, Interpreter, Result, Taken, View};
 use crate::lang::eval::reason;
 use crate::lang::functions::{self, Absence, Context};
 use crate::lang::plan::{Aggregate, Comparison, Expr, Line, Rule, StageTo};
@@ -257,33 +257,40 @@ impl<'a> Interpreter<'a> {
         if *key == Value::Absent {
             return Ok(Value::Absent);
         }
+        let index = table as u16;
         let table = &self.plan.tables[table];
         let code = key.to_text().into_owned();
         for (known, row) in &table.rows {
             if *known == code {
+                self.hit(Taken::Row(index, Some(code.clone())), row.line);
                 return self.arm(&row.arm, view, row.line, &reason::held_by_table(&code, &table.name));
             }
         }
-        self.arm(&table.unseen, view, table.line, &reason::not_in_table(&code, &table.name))
+        self.hit(Taken::Row(index, None), table.unseen_line);
+        self.arm(&table.unseen, view, table.unseen_line, &reason::not_in_table(&code, &table.name))
     }
 
     fn stage(&mut self, object: &str, category: &str, stage: &str, view: &View<'_>) -> Result<Value> {
-        let found =
-            self.plan.pipelines.iter().find(|line| line.object == object && line.category == category);
-        let Some(pipeline) = found else {
+        let mut all = self.plan.pipelines.iter().enumerate();
+        let found = all.find(|(_, line)| line.object == object && line.category == category);
+        let Some((index, pipeline)) = found else {
             return Err(End::Quarantine(reason::no_pipeline(category, object), self.line()));
         };
         match pipeline.rows.iter().find(|(code, _)| *code == stage) {
             None => {
                 let what = reason::not_in_pipeline(stage, &pipeline.name);
-                self.arm(&pipeline.unseen, view, pipeline.line, &what)
+                self.hit(Taken::StageRow(index as u16, None), pipeline.unseen_line);
+                self.arm(&pipeline.unseen, view, pipeline.unseen_line, &what)
             }
-            Some((_, row)) => match &row.to {
-                StageTo::Stage(stage) => Ok(Value::Stage(Box::new(stage.clone()))),
-                StageTo::Arm(arm) => {
-                    self.arm(arm, view, row.line, &reason::held_by_pipeline(stage, &pipeline.name))
+            Some((_, row)) => {
+                self.hit(Taken::StageRow(index as u16, Some(stage.to_owned())), row.line);
+                match &row.to {
+                    StageTo::Stage(stage) => Ok(Value::Stage(Box::new(stage.clone()))),
+                    StageTo::Arm(arm) => {
+                        self.arm(arm, view, row.line, &reason::held_by_pipeline(stage, &pipeline.name))
+                    }
                 }
-            },
+            }
         }
     }
 

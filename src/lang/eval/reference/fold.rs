@@ -3,7 +3,9 @@
 use super::expr::{bare, holds};
 use super::{End, Interpreter, Result, View};
 use crate::lang::eval::{Fold, NoteId, NoteOut, Route, RuleId, reason};
-use crate::lang::plan::{Arm, Comparison, Flatten, Note, Pick, Plan, SplitHow, SplitRow, SplitTo, Target};
+use crate::lang::plan::{
+    Arm, Comparison, Filter, Flatten, Note, Pick, Plan, SplitHow, SplitRow, SplitTo, Target,
+};
 use crate::lang::value::{Record, Value};
 
 impl<'a> Interpreter<'a> {
@@ -120,8 +122,13 @@ fn pick<'r>(pick: Option<Pick>, records: &[&'r [Value]]) -> Option<&'r [Value]> 
 
 /// Tells where a split sends a record, as [`Program::route`](crate::lang::eval::Program::route) does.
 pub fn route<'p>(plan: &'p Plan, split: usize, record: &[Value]) -> Route<'p> {
+    routed(plan, split, record).0
+}
+
+/// The same, with the line of the row that says so.
+pub fn routed<'p>(plan: &'p Plan, split: usize, record: &[Value]) -> (Route<'p>, u32) {
     let Some(split) = plan.splits.get(split) else {
-        return Route::LeftOut { reason: reason::NOT_IN_WHERE.into(), line: 0 };
+        return (Route::LeftOut { reason: reason::NOT_IN_WHERE.into(), line: 0 }, 0);
     };
     let object = &split.source;
     match &split.how {
@@ -133,21 +140,18 @@ pub fn route<'p>(plan: &'p Plan, split: usize, record: &[Value]) -> Route<'p> {
                     None => Ok(true),
                     Some(when) => interpreter.condition("split", row.line, when, &view),
                 };
-                match fits {
-                    Ok(true) => return send(row, &reason::held_by_split(object)),
-                    Ok(false) => {}
-                    Err(End::Failure(reason)) => {
-                        return Route::Quarantined { reason: reason.into(), line: row.line };
-                    }
-                    Err(End::Skip(why, line)) => return Route::LeftOut { reason: why.into(), line },
-                    Err(End::Quarantine(what, line)) => {
-                        return Route::Quarantined { reason: what.into(), line };
-                    }
-                    Err(End::Stop(what, line)) => return Route::Stopped { reason: what.into(), line },
-                }
+                let route = match fits {
+                    Ok(true) => send(row, &reason::held_by_split(object)),
+                    Ok(false) => continue,
+                    Err(End::Failure(reason)) => Route::Quarantined { reason: reason.into(), line: row.line },
+                    Err(End::Skip(why, line)) => Route::LeftOut { reason: why.into(), line },
+                    Err(End::Quarantine(what, line)) => Route::Quarantined { reason: what.into(), line },
+                    Err(End::Stop(what, line)) => Route::Stopped { reason: what.into(), line },
+                };
+                return (route, row.line);
             }
             let line = rows.last().map_or(0, |row| row.line);
-            Route::Quarantined { reason: reason::no_row_of_split(object).into(), line }
+            (Route::Quarantined { reason: reason::no_row_of_split(object).into(), line }, line)
         }
         SplitHow::Value { slot, rows, unseen } => {
             let value = bare(record.get(usize::from(*slot)).cloned().unwrap_or_default());
@@ -155,11 +159,11 @@ pub fn route<'p>(plan: &'p Plan, split: usize, record: &[Value]) -> Route<'p> {
             if value != Value::Absent {
                 for (known, row) in rows {
                     if *known == code {
-                        return send(row, &reason::held_by_split(object));
+                        return (send(row, &reason::held_by_split(object)), row.line);
                     }
                 }
             }
-            send(unseen, &reason::not_in_split(&code, object))
+            (send(unseen, &reason::not_in_split(&code, object)), unseen.line)
         }
     }
 }
@@ -178,6 +182,11 @@ fn send<'p>(row: &'p SplitRow, what: &str) -> Route<'p> {
             Route::LeftOut { reason: what.into(), line }
         }
     }
+}
+
+/// Whether a record takes part by a `where`.
+pub fn takes_part(plan: &Plan, filter: &Filter, record: &[Value]) -> bool {
+    Interpreter::new(plan).filter(filter, &View { record, ..View::default() }).is_ok()
 }
 
 /// Tells which record one is folded into, as [`Program::fold`](crate::lang::eval::Program::fold) does.

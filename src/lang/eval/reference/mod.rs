@@ -6,7 +6,7 @@ mod fold;
 
 use std::sync::Arc;
 
-pub use fold::{fold, orphan, route};
+pub use fold::{fold, orphan, route, routed, takes_part};
 use rust_decimal::Decimal;
 
 use super::{Flag, Folded, Outcome, Output, RuleId, reason};
@@ -60,9 +60,12 @@ struct Interpreter<'a> {
     plan: &'a Plan,
     /// Which rule of the plan; `None` in conditions.
     rule: Option<RuleId>,
+    /// Which rule of its `each` block, while one runs.
+    inner: Option<u16>,
     frames: Vec<Frame<'a>>,
     output: Output,
     troubles: Vec<Trouble>,
+    hits: Vec<Hit>,
 }
 
 /// An outcome with what went wrong on the way.
@@ -71,6 +74,36 @@ pub struct Watched {
     pub outcome: Outcome,
     /// Failures that no checked plan has, also where an `on fail` covers them.
     pub troubles: Vec<Trouble>,
+    /// What was taken on the way, in order.
+    pub hits: Vec<Hit>,
+}
+
+/// A part of the plan that gave a value, or was asked for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The rule or note that it served; `None` in a `where`.
+    pub rule: Option<RuleId>,
+    /// Within that rule's `each` block: the rule of the line, by its index there.
+    pub inner: Option<u16>,
+    /// What was taken.
+    pub taken: Taken,
+    /// The line of the plan that says so, from 1.
+    pub line: u32,
+}
+
+/// What was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Taken {
+    /// The value of the rule.
+    Value,
+    /// Its `else`, by its number from 0.
+    Else(u16),
+    /// Its `on fail`.
+    OnFail,
+    /// A row of a table, by the table's index; `None` for its `unseen`.
+    Row(u16, Option<String>),
+    /// A row of a pipeline, likewise.
+    StageRow(u16, Option<String>),
 }
 
 /// A failure that no checked plan has.
@@ -101,12 +134,20 @@ pub fn watched(plan: &Plan, map: usize, record: &[Value], folded: &[Folded<'_>])
         Ok(()) => Outcome::Record(std::mem::take(&mut interpreter.output)),
         Err(end) => interpreter.outcome(end),
     };
-    Watched { outcome, troubles: interpreter.troubles }
+    Watched { outcome, troubles: interpreter.troubles, hits: interpreter.hits }
 }
 
 impl<'a> Interpreter<'a> {
     fn new(plan: &'a Plan) -> Self {
-        Interpreter { plan, rule: None, frames: vec![], output: Output::default(), troubles: vec![] }
+        Interpreter {
+            plan,
+            rule: None,
+            inner: None,
+            frames: vec![],
+            output: Output::default(),
+            troubles: vec![],
+            hits: vec![],
+        }
     }
 
     fn record(&mut self, index: usize, record: &[Value], folded: &[Folded<'_>]) -> Result<()> {
@@ -222,6 +263,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    fn hit(&mut self, taken: Taken, line: u32) {
+        self.hits.push(Hit { rule: self.rule, inner: self.inner, taken, line });
+    }
+
     fn trouble(&mut self, why: &str, by_type: bool) {
         self.troubles.push(Trouble { rule: self.rule, why: why.to_owned(), by_type });
     }
@@ -246,9 +291,13 @@ impl<'a> Interpreter<'a> {
                 self.value(&rule.value, view)?
             };
         }
-        let mut arms = rule.otherwise.iter();
+        if value != Value::Absent {
+            self.hit(Taken::Value, rule.line);
+        }
+        let mut arms = rule.otherwise.iter().enumerate();
         while value == Value::Absent {
-            let Some(arm) = arms.next() else { break };
+            let Some((number, arm)) = arms.next() else { break };
+            self.hit(Taken::Else(number as u16), rule.line);
             value = self.arm(arm, view, rule.line, &reason::no_value(&self.name()))?;
             if !matches!(arm, Arm::Value { .. }) {
                 break;
@@ -292,6 +341,7 @@ impl<'a> Interpreter<'a> {
             return Err(End::Failure(why.to_owned()));
         };
         *inner = true;
+        self.hit(Taken::OnFail, line);
         let result = self.arm(arm, view, line, &what);
         self.frames.iter_mut().last().into_iter().for_each(|inner| inner.failing = false);
         match result {
@@ -306,8 +356,9 @@ impl<'a> Interpreter<'a> {
     /// A line of an `each` block.
     fn line_of(&mut self, rules: &'a [Rule], columns: &'a [Target], view: &View<'_>) -> Result<Value> {
         let mut values: Vec<Value> = columns.iter().map(|_| Value::Absent).collect();
-        for rule in rules {
+        for (number, rule) in rules.iter().enumerate() {
             let column = &columns[usize::from(rule.target)];
+            let around = self.inner.replace(number as u16);
             self.frames.push(Frame {
                 name: column.name.clone(),
                 on_fail: rule.on_fail.as_ref(),
@@ -319,6 +370,7 @@ impl<'a> Interpreter<'a> {
                 other => other,
             };
             self.frames.pop();
+            self.inner = around;
             let value = value?;
             if values[usize::from(rule.target)] == Value::Absent {
                 values[usize::from(rule.target)] = fit(value, column);

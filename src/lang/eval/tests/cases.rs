@@ -380,14 +380,14 @@ fn tables_and_pipelines_have_their_own_arms() {
     assert!(matches!(give("f"), Outcome::Stopped { line: 106, .. }));
     assert!(matches!(
         give("new"),
-        Outcome::Quarantined { reason, line: 100, .. } if &*reason == "`new` is not in table `sources`"
+        Outcome::Quarantined { reason, line: 109, .. } if &*reason == "`new` is not in table `sources`"
     ));
     let stage = |category: &str, code: &str| {
         let value = Expr::Stage { category: Some(slot(0)), stage: slot(1), object: "deal".to_owned() };
         one(rule(value), Type::maybe(Base::Stage), &[Value::text(category), Value::text(code)])
     };
     assert_eq!(written(stage("0", "WON")).0, Value::Stage(Box::new(won())));
-    assert!(matches!(stage("0", "X"), Outcome::Quarantined { line: 120, .. }));
+    assert!(matches!(stage("0", "X"), Outcome::Quarantined { line: 129, .. }));
     assert!(matches!(stage("0", "a"), Outcome::LeftOut { line: 123, .. }));
     assert!(matches!(
         stage("4", "NEW"),

@@ -105,6 +105,7 @@ fn plan(rules: Vec<Rule>, targets: Vec<Type>) -> Plan {
                     ("f".to_owned(), table_row(Arm::Stop, 106)),
                 ]),
                 unseen: Arm::Quarantine,
+                unseen_line: 109,
                 line: 100,
             },
             Table {
@@ -114,6 +115,7 @@ fn plan(rules: Vec<Rule>, targets: Vec<Type>) -> Plan {
                     table_row(arm(call("phone", vec![Expr::Element]), None), 111),
                 )]),
                 unseen: Arm::Unset,
+                unseen_line: 119,
                 line: 110,
             },
         ]
@@ -129,6 +131,7 @@ fn plan(rules: Vec<Rule>, targets: Vec<Type>) -> Plan {
                 ("a".to_owned(), stage_row(StageTo::Arm(Arm::Skip("not a".to_owned())), 123)),
             ]),
             unseen: Arm::Quarantine,
+            unseen_line: 129,
             line: 120,
         }],
         owners: Owners {

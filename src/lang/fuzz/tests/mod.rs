@@ -2,7 +2,7 @@
 
 mod specs;
 
-use super::{Broken, Fuzzer, Kind};
+use super::{Broken, Fuzzer, Kind, unaccounted};
 use crate::lang::check::{self, Input, sample_schema};
 use crate::lang::eval::Outcome;
 use crate::lang::finding::Severity;
@@ -243,6 +243,48 @@ fn planted_faults_are_found() {
         );
         assert!(found.iter().all(|broken| broken.violation.target == *field), "{what}: {found:#?}");
     }
+}
+
+#[test]
+fn fields_that_a_plan_loses_are_told() {
+    let (sound, source, _) = sample();
+    assert_eq!(unaccounted(&sound, &source), [""; 0]);
+    let lost = |plant: &dyn Fn(&mut Plan)| {
+        let mut plan = sound.clone();
+        plant(&mut plan);
+        unaccounted(&plan, &source)
+    };
+    let due = sound.maps[2].targets.iter().position(|target| target.name == "dueTime").expect("a target");
+    assert_eq!(
+        lost(&|plan| plan.maps[2].rules.retain(|rule| usize::from(rule.target) != due)),
+        ["deal.CLOSEDATE"]
+    );
+    assert_eq!(
+        lost(&|plan| plan.maps[0].dropped.retain(|dropped| dropped.field != "PHONE")),
+        ["company.PHONE"]
+    );
+    assert_eq!(lost(&|plan| rule(plan, 1, "accounts").label = None), ["contact.POST"]);
+}
+
+#[test]
+fn the_columns_of_lines_are_accounted_for_too() {
+    let (source, target) = (sample_schema::source(), sample_schema::target());
+    let text =
+        SPEC.split("map company").next().expect("a head").split("table markets").next().expect("a head");
+    let text = format!(
+        "{text}map product -> Product {{\n  key ID\n  name <- NAME\n  drop PRICE declined \"-\"\n}}\n\
+         map quote -> Activity {{\n  key ID\n  name <- \"{{ID}} {{QUOTE_NUMBER}} {{TITLE}} {{OPPORTUNITY}}\"\n  \
+         people <- user(ASSIGNED_BY_ID)\n  drop CURRENCY_ID, DEAL_ID, rows declined \"-\"\n}}\n"
+    )
+    .replace("people", "participants");
+    let mut plan = plan(&text, &source, &target).unwrap_or_else(|told| panic!("{told}"));
+    assert_eq!(unaccounted(&plan, &source), [""; 0]);
+    let slot = source.object("quote").and_then(|quote| quote.slot("rows")).expect("rows") as u16;
+    plan.maps[1].dropped.retain(|dropped| dropped.field != "rows");
+    plan.maps[1].rules[0].value =
+        Expr::EachLine { list: Box::new(Expr::Slot(slot)), columns: Vec::new(), rules: Vec::new() };
+    let lost = unaccounted(&plan, &source);
+    assert!(lost.contains(&"quote.rows.PRICE".to_owned()), "{lost:?}");
 }
 
 #[test]

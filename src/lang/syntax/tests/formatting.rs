@@ -428,6 +428,45 @@ fn row(stage: bool) -> BoxedStrategy<String> {
         .boxed()
 }
 
+fn folded() -> BoxedStrategy<String> {
+    prop_oneof![
+        3 => map_line(),
+        1 => Just("pick latest   by A".to_owned()),
+        1 => arm().prop_map(|a| format!("orphan=>{a}")),
+        1 => text().prop_map(|t| format!("gap A ,B {t}")),
+        2 => (text(), expr(), turn()).prop_map(|(t, e, n)| format!("note {t}<-{e}{n}for each at most 3{n}summarised because {t}")),
+        1 => (expr(), turn()).prop_map(|(e, t)| format!("proposed 0.62 x<-{e}{t}in a second pass")),
+    ]
+    .boxed()
+}
+
+fn split_row() -> BoxedStrategy<String> {
+    let on = prop_oneof![
+        expr().prop_map(|e| format!("when {e}")),
+        text().prop_map(|t| format!("{t}, {t} `T`")),
+        Just("otherwise".to_owned()),
+        Just("_ unseen".to_owned()),
+    ];
+    let to = prop_oneof![
+        Just("a,b".to_owned()),
+        text().prop_map(|t| format!("listed {t}")),
+        Just("quarantine".to_owned())
+    ];
+    (on, to).prop_map(|(on, to)| format!("{on}=>{to}")).boxed()
+}
+
+fn test_line() -> BoxedStrategy<String> {
+    prop_oneof![
+        text().prop_map(|t| format!("given deal{{ID : {t},A:[1 ,2],..x}}")),
+        text().prop_map(|t| format!("given deal {{\n ID: {t}, # c\n B: user dismissed,\n ..default }}")),
+        text().prop_map(|t| format!("expect Lead{{a:{t},stage:won {t},..}}")),
+        Just("expect no  Lead".to_owned()),
+        Just("expect quarantine # c".to_owned()),
+        text().prop_map(|t| format!("expect skip   {t}")),
+    ]
+    .boxed()
+}
+
 fn block(
     head: impl Strategy<Value = String> + 'static,
     line: BoxedStrategy<String>,
@@ -454,6 +493,16 @@ fn spec() -> BoxedStrategy<String> {
         1 => block(Just("owners".to_owned()), Just("\"a\"=>\"b\" flag \"c\"".to_owned()).boxed()),
         1 => Just("zone \"UTC\" # z".to_owned()),
         1 => Just("test \"of a deal\" {\n\t given deal { ID: \"7\", # c\n .. }\n}".to_owned()),
+        2 => block((name(), 0..1000u32).prop_map(|(n, i)| format!("flatten process {i}`P`into  {n} via A")), folded()),
+        2 => block(prop_oneof![Just("split deal"), Just("split  deal by A")].prop_map(str::to_owned), split_row()),
+        1 => block(Just("budget".to_owned()), prop_oneof![Just("merged<=2 tables"), Just("quarantine   <= 0.5%")].prop_map(str::to_owned).boxed()),
+        1 => block((0..1000u32).prop_map(|i| format!("test \"t{i}\"")), test_line()),
+        1 => (expr(), 0..1000u32).prop_map(|(e, i)| format!("fn f{i}(a:text?,b : integer)->text?={e}")),
+        1 => (text(), 0..1000u32).prop_map(|(t, i)| format!("fixture x{i}=deal{{ID:{t},TITLE : absent,..default}}")),
+        1 => (name(), text()).prop_map(|(n, t)| format!("refine table {n}x:text->text {{\n{t}=>{t}\n}}")),
+        1 => text().prop_map(|t| format!("use {t}")),
+        1 => Just("golden deal \"a\"=> Lead   \"b\" # g\ntest every row  sales".to_owned()),
+        1 => text().prop_map(|t| format!("accept B2N-L204 on a.{t} until 2027-01-31 because {t}  by {t}")),
     ];
     prop::collection::vec((item, prop_oneof![Just("\n"), Just("\n\n\n"), Just("\n# c\n")]), 0..4)
         .prop_map(|items| {
