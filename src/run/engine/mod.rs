@@ -1,4 +1,4 @@
-//! Moves records by a plan: extract, place, provision, load, sweep, reconcile.
+//! Moves records by a plan: extract, place, provision, load, sweep, reconcile; and takes them back.
 //!
 //! Sees systems through the connector traits only, and the spec through its plan only. Clock, storage, transport
 //! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.

@@ -244,7 +244,7 @@ fn custom_kind(base: &crate::lang::types::Base) -> Option<&'static str> {
 /// What the workspace notes of something that this migration made in the destination's settings.
 pub(super) const MADE: &str = "created";
 /// The same where a run died before it knew whether it was there already.
-pub(super) const PERHAPS: &str = "perhaps";
+const PERHAPS: &str = "perhaps";
 
 /// The workspace's note of a provision.
 pub(super) fn provisioned(provision: &Provision) -> String {

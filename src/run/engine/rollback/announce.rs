@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::run::connect::{Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
-use super::super::preflight::{MADE, PERHAPS, describe, provisioned};
+use super::super::preflight::{MADE, describe, provisioned};
 use super::super::{Engine, Error, Result};
 use super::judge::Origin;
 use super::{Announcement, Assessment, Leftover, PAGE, There};
@@ -312,12 +312,11 @@ impl Engine<'_> {
             let note = provisioned(&provision);
             let Some(made) = self.workspace.note(&note)? else { continue };
             let what = describe(&provision);
-            if made == PERHAPS {
+            if made != MADE {
                 let stays = Some("it may have been there before this migration".to_owned());
                 found.push(Leftover { what, stays });
                 continue;
             }
-            debug_assert_eq!(made, MADE);
             let stays = match self.target.remove(&provision, ask).await? {
                 Removal::Removed | Removal::Absent => {
                     if ask.is_none() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::run::workspace::{Fate, Rollback, Turn};
 
 use super::super::notes::parent_of;
-use super::super::streams::{NOTE, flatten_name};
+use super::super::streams::flatten_name;
 use super::super::{Engine, Result};
 use super::{Leftover, PAGE};
 
@@ -94,7 +94,6 @@ impl Engine<'_> {
     /// Notes are staged when their record lands: those of records that are pending again are not staged any more.
     fn unstage_notes(&self, stream: usize) -> Result<()> {
         let plan = &self.streams[stream];
-        debug_assert_eq!(plan.target, NOTE);
         let map = &self.plan.maps[plan.map].name;
         let mut after = 0;
         loop {
