@@ -297,6 +297,7 @@ fn record(line: &str) -> Json {
     let mut record: Json = serde_json::from_str(line).expect("JSON");
     if let Some(fields) = record.as_object_mut() {
         fields.remove("line");
+        fields.remove("file");
     }
     record
 }

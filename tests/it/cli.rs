@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::world::root;
 
+mod journeys;
+
 /// A command with nothing inherited but what finding a temporary folder needs.
 fn b2n() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_b2n"));

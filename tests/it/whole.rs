@@ -9,6 +9,7 @@ use b2n::run::engine::{Error, MapReport, RunReport};
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::nutshell::Company;
+use b2n::run::workspace::Status;
 
 use crate::world::{Checked, DieAt, Faults, World, check_spec, root, schema};
 
@@ -289,4 +290,38 @@ fn a_budget_that_is_exceeded_stops_the_run() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_said_of_a_record_that_stays_behind_stays_behind_with_it() {
+    let text = spec().replace("where not IS_RECURRING", "where ID > 9 and not IS_RECURRING").replace(
+        "else quarantine  on unmigrated quarantine",
+        "else quarantine  on unmigrated skip \"of what stays\"",
+    );
+    assert!(text.contains("where ID > 9") && text.contains("of what stays"));
+    let counts = Counts { companies: 12, contacts: 25, deals: 25, leads: 20 };
+    let checked = check_spec(&SourceText::new("whole.b2n", text));
+    let world = World::with(checked, Portal::acme_with(counts, 7), Company::acme(), 9, Faults::default());
+    let run = ran(&world);
+    // Counted in the staged records themselves.
+    let mut expected = 0;
+    for comment in world.workspace.staged_page("comment", 0, 100_000).expect("comments") {
+        let json: serde_json::Value = serde_json::from_slice(&comment.json).expect("JSON");
+        let object = json["ENTITY_TYPE"].as_str().expect("an object").to_lowercase();
+        let key = json["ENTITY_ID"].to_string().trim_matches('"').to_owned();
+        if ["deal", "contact", "company"].contains(&object.as_str()) {
+            let parent = world.workspace.outcome(&object, &key).expect("an outcome");
+            expected += u64::from(parent.is_none_or(|parent| parent.target.is_none()));
+        }
+    }
+    assert!(expected > 0);
+    let comments = row(&run, "comment");
+    let reasons = world.workspace.reasons("comment", Status::LeftOut).expect("reasons");
+    assert_eq!(reasons, [("of what stays".to_owned(), expected)], "{comments:?}");
+    assert!(comments.closes() && comments.tally.created > 0, "{comments:?}");
+    // Another run looks at them again, and finds the same.
+    let before = world.account.dump();
+    let again = ran(&world);
+    assert_eq!(row(&again, "comment").tally.left_out, expected);
+    assert!(before == world.account.dump(), "a second run changes the account");
 }

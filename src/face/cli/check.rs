@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 
+use crate::lang::check;
 use crate::lang::plan::Certificate;
 
 use super::cache::Cache;
@@ -21,6 +22,10 @@ pub struct Args {
     /// Let warnings fail the check too.
     #[arg(long)]
     deny_warnings: bool,
+    /// Print findings alone, and nothing at all where there are none; what was accepted, the summary and the certificate
+    /// stay away.
+    #[arg(short, long)]
+    quiet: bool,
     /// Apply fixes, then check again: `safe` ones decide nothing that the author has not decided, `likely` ones are
     /// probably what is meant and want to be read afterwards. Fixes with blanks are left to a person.
     #[arg(
@@ -103,6 +108,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     match terminal.format {
         Format::Human => {
             print!("{}", report::findings(&project.findings, terminal));
+            if args.quiet {
+                return Ok(ExitCode::from(u8::from(failed)));
+            }
             print!("{}", super::profiles::accepted_lines(&project.accepted, &project.text));
             if let Some(plan) = &project.plan {
                 println!(
@@ -112,6 +120,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     plan.maps.len(),
                     plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
                 );
+                print!("{}", check::fidelity_text(&project.fidelity, terminal.width));
                 print!("{}", report::certificate(&Certificate::new(plan, &project.text)));
             }
         }
@@ -124,6 +133,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     "errors": errors, "warnings": warnings, "plan": certificate.as_ref().map(|certificate| &certificate.plan), "certificate": certificate,
                     "files": findings::json(&project.findings), "fixed": fixed.lines,
                     "accepted": super::profiles::accepted_json(&project.accepted, &project.text),
+                    "fidelity": project.plan.as_ref().map(|plan| report::fidelity_json(plan, &project.fidelity)),
                 })
             )
         }

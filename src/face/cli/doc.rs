@@ -39,6 +39,7 @@ enum Form {
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let project = Project::load(&args.spec.spec)?;
     let text = project.text.clone();
+    let agreed = super::profiles::agreed(&project.accepted, &text);
     let ready = project.ready(terminal)?;
     let document = build(&Input {
         plan: &ready.plan,
@@ -46,6 +47,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         source: &ready.source,
         target: &ready.target,
         text: (!args.no_remarks).then_some(&text),
+        agreed: &agreed,
     });
     let ending = args.output.as_ref().and_then(|path| path.extension()).map(|e| e.to_ascii_lowercase());
     let form = args.form.unwrap_or(match ending.as_deref().and_then(|ending| ending.to_str()) {

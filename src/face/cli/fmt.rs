@@ -4,9 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::lang::finding::Finding;
 use crate::lang::schema::Schema;
-use crate::lang::syntax::{self, Bare};
+use crate::lang::syntax::{self, Bare, FormatError};
 use crate::lang::text::SourceText;
 use crate::lang::types::Base;
 
@@ -97,13 +96,24 @@ pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn format(text: &SourceText, terminal: &Terminal) -> Result<String, Failure> {
-    syntax::format(text).map_err(|findings| refused(text, findings, terminal))
+    syntax::format(text).map_err(|error| refused(text, error, terminal))
 }
 
-fn refused(text: &SourceText, findings: Vec<Finding>, terminal: &Terminal) -> Failure {
-    eprint!("{}", report::findings(&[(text.clone(), findings)], terminal));
-    Failure::new(Kind::Findings, format!("`{}` has syntax errors and stays as it is", text.name()))
-        .hint("mend what is listed above, then lay it out again")
+fn refused(text: &SourceText, error: FormatError, terminal: &Terminal) -> Failure {
+    match error {
+        FormatError::Unreadable(findings) => {
+            eprint!("{}", report::findings(&[(text.clone(), findings)], terminal));
+            Failure::new(Kind::Findings, format!("`{}` has syntax errors and stays as it is", text.name()))
+                .hint("mend what is listed above, then lay it out again")
+        }
+        FormatError::WouldChange => Failure::new(
+            Kind::Findings,
+            format!("`{}` would say something else when laid out, so it stays as it is", text.name()),
+        )
+        .hint(
+            "this is a fault of b2n: report it with the spec, or with the smallest part of it that shows it",
+        ),
+    }
 }
 
 /// The spec with the titles of its source snapshot.
@@ -121,7 +131,7 @@ fn with_titles(path: &Path, text: &SourceText, terminal: &Terminal) -> Result<So
     };
     match syntax::add_titles(text, &|bare| title(schema, bare)) {
         Ok(titled) => Ok(SourceText::new(text.name(), titled)),
-        Err(findings) => Err(refused(text, findings, terminal)),
+        Err(error) => Err(refused(text, error, terminal)),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::lang::check::Accepted;
 use crate::lang::check::profile::{
     self, Inactive, Layer, LineHow, Lock, Part, Pinned, shipped, shipped_like,
 };
+use crate::lang::doc::Agreed;
 use crate::lang::finding::{Finding, registry};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::{SourceText, Span};
@@ -255,6 +256,24 @@ pub fn accepted_json(accepted: &[Accepted], text: &SourceText) -> Vec<Value> {
             "acceptance": place(text, accepted.span), "until": accepted.until.to_string(),
             "by": accepted.by, "because": accepted.because,
         })
+    };
+    accepted.iter().map(row).collect()
+}
+
+/// The same for the document that a customer signs, which names no folder of this machine.
+pub fn agreed(accepted: &[Accepted], text: &SourceText) -> Vec<Agreed> {
+    let row = |accepted: &Accepted| {
+        let span = accepted.finding.label.as_ref().map_or(accepted.span, |label| label.span);
+        let (file, span) = text.local(span);
+        let name = file.name().rsplit(['/', '\\']).next().unwrap_or_default();
+        Agreed {
+            what: accepted.finding.message.clone(),
+            code: accepted.finding.code.to_string(),
+            place: format!("{name}, line {}", file.position(span.start).line),
+            because: accepted.because.clone(),
+            by: accepted.by.clone(),
+            until: accepted.until.to_string(),
+        }
     };
     accepted.iter().map(row).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::lang::check::profile::{self, Inactive, Layer};
-use crate::lang::check::{self, Accepted, Input};
+use crate::lang::check::{self, Accepted, Input, MapFidelity};
 use crate::lang::finding::{Finding, Severity, registry};
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::schema::{Schema, packed, snapshot};
@@ -29,6 +29,8 @@ pub struct Project {
     pub findings: Vec<(SourceText, Vec<Finding>)>,
     /// Findings that somebody has agreed to.
     pub accepted: Vec<Accepted>,
+    /// What the plan keeps and loses, map by map.
+    pub fidelity: Vec<MapFidelity>,
     /// Where every item comes from.
     pub layers: Vec<Layer>,
     /// What of profiles does not apply.
@@ -89,6 +91,7 @@ impl Project {
                     plan: None,
                     findings,
                     accepted: Vec::new(),
+                    fidelity: Vec::new(),
                     layers: Vec::new(),
                     inactive: Vec::new(),
                 });
@@ -153,6 +156,7 @@ impl Project {
             plan,
             findings: all,
             accepted: checked.accepted,
+            fidelity: checked.fidelity,
             layers: resolved.layers,
             inactive,
         }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::lang::check::{DroppedField, MapFidelity, RuleFidelity};
 use crate::lang::finding::{Finding, human};
-use crate::lang::plan::Certificate;
+use crate::lang::plan::{Certificate, Plan};
 use crate::lang::text::SourceText;
 use crate::run::engine::MapReport;
 use crate::run::workspace::{Status, Workspace};
@@ -36,6 +37,31 @@ pub fn certificate(certificate: &Certificate) -> String {
     line("source schema", source);
     line("target schema", target);
     out
+}
+
+/// What a plan keeps and loses, with every line in the file that it stands in.
+pub fn fidelity_json(plan: &Plan, all: &[MapFidelity]) -> Vec<Value> {
+    let rule = |rule: &RuleFidelity| {
+        let (file, line) = plan.place(rule.line);
+        json!({
+            "target": rule.target, "fidelity": rule.fidelity.word(), "because": rule.because,
+            "records": rule.records, "proven": rule.proven, "file": file, "line": line,
+        })
+    };
+    let field = |field: &DroppedField| {
+        let (file, line) = plan.place(field.line);
+        json!({
+            "field": field.field, "reason": field.reason, "records": field.records, "file": file, "line": line,
+        })
+    };
+    let map = |map: &MapFidelity| {
+        json!({
+            "map": map.map, "target": map.target, "records": map.records,
+            "rules": map.rules.iter().map(rule).collect::<Vec<_>>(),
+            "dropped": map.dropped.iter().map(field).collect::<Vec<_>>(),
+        })
+    };
+    all.iter().map(map).collect()
 }
 
 /// The certificate and its plan on one line, indented.

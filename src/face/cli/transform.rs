@@ -215,7 +215,7 @@ impl Job {
             })?;
             match self.program.fold(flatten, &record) {
                 Fold::Into { key, .. } => children.of.entry(key.to_string()).or_default().push(record),
-                other => self.aside.push(aside(&item.source, &key(&record, item.key), &other)),
+                other => self.aside.push(aside(plan, &item.source, &key(&record, item.key), &other)),
             }
         }
         for records in children.of.values_mut() {
@@ -276,7 +276,7 @@ impl Job {
             Outcome::Stopped { reason, line, .. } => ("stopped", reason, line),
         };
         done.held_back += u64::from(word != "left out");
-        write(&mut done.out, &json!({"outcome": word, "reason": &**reason, "line": line}));
+        write(&mut done.out, &told(&self.plan, word, reason, *line));
     }
 
     /// Where a split sends a record instead of to this map, and whether that holds it back.
@@ -293,7 +293,7 @@ impl Job {
             Route::Stopped { reason, line } => ("stopped", reason, line),
         };
         let held = matches!(word, "quarantined" | "stopped");
-        Some((json!({"outcome": word, "reason": &*reason, "line": line}), held))
+        Some((told(&self.plan, word, &reason, line), held))
     }
 
     /// Prints the records of `--with` that are folded into nothing. Gives how many of them are held back.
@@ -303,7 +303,9 @@ impl Job {
             let item = &self.plan.flattens[*flatten];
             let orphan = self.program.orphan(*flatten);
             for records in of.iter().filter(|(parent, _)| !arrived.contains(*parent)).map(|(_, r)| r) {
-                shown.extend(records.iter().map(|r| aside(&item.source, &key(r, item.key), &orphan)));
+                shown.extend(
+                    records.iter().map(|r| aside(&self.plan, &item.source, &key(r, item.key), &orphan)),
+                );
             }
         }
         for line in &shown {
@@ -315,14 +317,24 @@ impl Job {
     }
 }
 
-fn aside(object: &str, key: &str, fold: &Fold) -> serde_json::Value {
+/// What becomes of a record that does not arrive, with the place in the spec or a profile that says so.
+fn told(plan: &Plan, word: &str, reason: &str, line: u32) -> serde_json::Value {
+    let (file, line) = plan.place(line);
+    json!({"outcome": word, "reason": reason, "file": file, "line": line})
+}
+
+fn aside(plan: &Plan, object: &str, key: &str, fold: &Fold) -> serde_json::Value {
     let (word, reason, line) = match fold {
-        Fold::Into { .. } => ("folded", "", &0),
-        Fold::LeftOut { reason, line } => ("left out", &**reason, line),
-        Fold::Quarantined { reason, line } => ("quarantined", &**reason, line),
-        Fold::Stopped { reason, line } => ("stopped", &**reason, line),
+        // Asked for records that are folded into nothing.
+        Fold::Into { .. } => return json!({"outcome": "folded", "object": object, "key": key}),
+        Fold::LeftOut { reason, line } => ("left out", reason, line),
+        Fold::Quarantined { reason, line } => ("quarantined", reason, line),
+        Fold::Stopped { reason, line } => ("stopped", reason, line),
     };
-    json!({"outcome": word, "object": object, "key": key, "reason": reason, "line": line})
+    let mut shown = told(plan, word, reason, *line);
+    shown["object"] = json!(object);
+    shown["key"] = json!(key);
+    shown
 }
 
 /// A record's key as text.

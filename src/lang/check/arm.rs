@@ -18,6 +18,8 @@ pub(super) enum ArmPlace {
     OnUnmigrated,
     /// After `on unmigrated` in a line of a list, which has no record of its own that could be patched.
     LineUnmigrated,
+    /// After `on unmigrated` of what is written once the record is there.
+    LaterUnmigrated,
     /// After `else` of `where`.
     Where,
     /// In a row of a `split`.
@@ -37,6 +39,7 @@ impl ArmPlace {
             ArmPlace::OnFail => "after `on fail`",
             ArmPlace::OnUnmigrated => "after `on unmigrated`",
             ArmPlace::LineUnmigrated => "after `on unmigrated` of a line",
+            ArmPlace::LaterUnmigrated => "after `on unmigrated` of what is written in a second pass",
             ArmPlace::Where => "after the `else` of a `where`",
             ArmPlace::Split => "in a `split`",
             ArmPlace::Orphan => "after `orphan`",
@@ -51,8 +54,8 @@ impl ArmPlace {
             ArmKind::Flag(_) | ArmKind::Unset => {
                 !matches!(self, ArmPlace::Where | ArmPlace::Split | ArmPlace::Orphan)
             }
-            ArmKind::Skip(_) => self != ArmPlace::OnUnmigrated,
-            ArmKind::Wait => self == ArmPlace::OnUnmigrated,
+            ArmKind::Skip(_) => self != ArmPlace::LaterUnmigrated,
+            ArmKind::Wait => matches!(self, ArmPlace::OnUnmigrated | ArmPlace::LaterUnmigrated),
             ArmKind::Quarantine | ArmKind::Stop => true,
         }
     }
@@ -65,7 +68,10 @@ impl ArmPlace {
             ArmPlace::LineUnmigrated => {
                 "write `skip \"…\"` (the line is left out), `flag \"…\"`, `unset`, `quarantine` or `stop`"
             }
-            ArmPlace::OnUnmigrated => "write `flag \"…\"`, `unset`, `wait`, `quarantine` or `stop`",
+            ArmPlace::OnUnmigrated => {
+                "write `flag \"…\"`, `unset`, `wait`, `skip \"…\"` (the record is left out), `quarantine` or `stop`"
+            }
+            ArmPlace::LaterUnmigrated => "write `flag \"…\"`, `unset`, `wait`, `quarantine` or `stop`",
             ArmPlace::Split => "name maps, or write `listed \"…\"`, `skip \"…\"`, `quarantine` or `stop`",
             ArmPlace::Where | ArmPlace::Orphan => "write `skip \"…\"`, `quarantine` or `stop`",
             ArmPlace::Row => "write a value, `unset`, `flag \"…\"`, `skip \"…\"`, `quarantine` or `stop`",

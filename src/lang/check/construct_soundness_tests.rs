@@ -258,7 +258,7 @@ map comment -> Note {{
 flatten process 1032 into company via PARENT_ID_4 {{
   pick latest by CREATED_TIME
   {fold}
-  custom \"Read\" text <- \"{{UF_CRM_5_PRICE}}{{UF_CRM_5_SERIAL}}{{TITLE}}\"
+  custom \"Read\" text <- \"{{UF_CRM_5_PRICE}}{{UF_CRM_5_SERIAL}}{{TITLE}}\"  narrowed because \"-\"
   note \"Item {{TITLE}}\" <- {note}  summarised because \"-\"
   orphan => skip \"no company\"
 }}

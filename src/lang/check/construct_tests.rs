@@ -181,7 +181,8 @@ fn lines_write_columns_from_rows() {
         ("quantity  <- QUANTITY\n", "quanttity  <- QUANTITY\n", "B2N-E0201"),
         ("money(PRICE, quote.CURRENCY_ID)", "money(PRICE, CURRENCY_ID)", "B2N-E0201"),
         ("quote.CURRENCY_ID", "deal.CURRENCY_ID", "B2N-E0202"),
-        ("else skip \"a free-text row\"  on unmigrated skip \"gone\"", "else skip \"a\"", "B2N-E0508"),
+        // Nothing of this map is known to stay behind.
+        ("else skip \"a free-text row\"  on unmigrated skip \"gone\"", "else skip \"a\"", ""),
         ("else skip \"a free-text row\"  on", "on", "B2N-E0502"),
         ("each rows {", "each TITLE {", "B2N-E0401 B2N-E0501"),
         ("products     <- each", "value     <- each", "B2N-E0603 B2N-E0501"),
@@ -465,15 +466,22 @@ fn a_field_that_bears_an_objects_name_is_told() {
 #[test]
 fn a_summary_tells_what_is_kept() {
     let checked = checked(WHOLE);
-    let text = super::fidelity_text(&checked.fidelity);
+    let wide = super::fidelity_text(&checked.fidelity, 200);
     assert_eq!(
-        text,
-        "deal -> Lead: 48 210 records; 8 rules exact, 1 rule reformatted, 1 rule narrowed (of 48 210), \
-         1 rule merged (of 29 120), 2 fields dropped (of 6 to 11)\n\
-         company -> Account: 3 000 records; 3 rules exact, 2 rules reformatted, 2 rules narrowed (of 900 to 1 312), \
-         1 field dropped (of 0)\n\
-         contact -> Contact: 15 000 records; 2 rules exact, 2 rules reformatted\n"
+        wide,
+        "  deal -> Lead, 48 210 records: 8 exact, 1 reformatted, 1 narrowed (of 48 210), 1 merged (of 29 120), \
+         2 fields dropped (of 6 to 11)\n  \
+         company -> Account, 3 000 records: 3 exact, 2 reformatted, 2 narrowed (of 900 to 1 312), \
+         1 field dropped (of 0)\n  \
+         contact -> Contact, 15 000 records: 2 exact, 2 reformatted\n"
     );
+    for width in [40, 60, 100] {
+        let narrow = super::fidelity_text(&checked.fidelity, width);
+        assert!(narrow.lines().all(|line| line.len() <= width), "{narrow}");
+        assert!(narrow.lines().count() > 3, "{narrow}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&narrow), words(&wide));
+    }
 }
 
 #[test]

@@ -35,7 +35,23 @@ impl<'a> Checker<'a> {
             .and_then(|(slot, bound)| Some((object?.fields.get(usize::from(slot))?, bound)));
         let proven = cut.is_some_and(|(field, bound)| claims::none_longer(field, bound) == Some(true));
         match clause {
-            None if inferred.needs_reason() => self.no_reason(rule, inferred, object, cut.filter(|_| proven)),
+            None if inferred.needs_reason() && self.at_most_one(object, &value.expr) => {}
+            None if inferred.needs_reason() => {
+                if let Some(reason) = self.carried_elsewhere(value, scope) {
+                    return (inferred.max(elsewhere), Some(reason.to_string()));
+                }
+                let told = self.findings.len();
+                self.no_reason(rule, inferred, object, cut.filter(|_| proven));
+                // That one of several is read is what `pick` says, so that only the reason is missing.
+                if inferred == Fidelity::Narrowed && self.is_picked(value, scope, written) {
+                    for finding in self.findings.iter_mut().skip(told) {
+                        finding.severity = Severity::Warning;
+                        if let Some(label) = &mut finding.label {
+                            label.text = "of several records it reads one".to_owned();
+                        }
+                    }
+                }
+            }
             None if currency => self.currency_lost(rule, written),
             None => {}
             Some(clause) => {

@@ -82,6 +82,7 @@ impl<'a> Checker<'a> {
         let written: HashSet<String> = taker.targets.iter().map(|target| target.name.clone()).collect();
         let mut scope =
             Scope { object: Some(object), folded: true, map: into, outer, written, ..Scope::default() };
+        scope.carried = self.carried_by_notes(flatten, object);
         // Rules go through the map's own check; what they write joins its targets.
         let mut shell = plan::Map {
             name: taker.name.clone(),
@@ -135,6 +136,7 @@ impl<'a> Checker<'a> {
                 MapLine::OnDelete(on) => self.of_the_map(on.span, "on delete"),
             }
         }
+        self.labels_lost(object, &scope, &mut shell.rules);
         self.dropped_and_read(object, &scope, &accounts);
         accounts.plan.append(&mut scope.line_dropped);
         self.account_folded(flatten, object, &scope, &accounts);

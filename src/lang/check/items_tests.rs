@@ -5,7 +5,7 @@ use super::tests::{WHOLE, all, applied, changed, check_with, checked, only};
 use crate::lang::finding::{Count, Severity, registry as codes};
 use crate::lang::plan::{Arm, Plan, SplitHow, SplitTo};
 use crate::lang::schema::Object;
-use crate::lang::types::Base;
+use crate::lang::types::{Base, Fidelity};
 
 /// The whole spec with more items.
 fn with(items: &str) -> String {
@@ -277,6 +277,91 @@ fn records_of_one_map_link_to_each_other_in_a_second_pass() {
 }
 
 #[test]
+fn one_of_several_records_needs_a_reason_unless_a_note_has_them_all() {
+    let plan = plan_of(&with(FLATTEN));
+    let rule = &plan.flattens[0].rules[0];
+    assert_eq!((rule.fidelity, rule.because.as_deref()), (Fidelity::Narrowed, Some("no custom objects")));
+    let serial = "text  <- UF_CRM_5_SERIAL\n";
+    let alone = FLATTEN
+        .replace("note \"Equipment {TITLE}\"  <- UF_CRM_5_SERIAL", "note \"Equipment {TITLE}\"  <- TITLE");
+    let text = with(&alone);
+    assert_eq!(only(&text, codes::LOSS_WITHOUT_REASON).len(), 1, "{}", all(&text));
+    assert!(message(&text).starts_with("this rule is `narrowed`"));
+    assert_eq!(only(&text, codes::LOSS_WITHOUT_REASON)[0].severity, Severity::Warning);
+    for said in ["narrowed because \"the newest is in use\"", "summarised because \"the newest is in use\""] {
+        let text = with(&alone.replace(serial, &format!("text  <- UF_CRM_5_SERIAL  {said}\n")));
+        let codes: &[&str] = if said.starts_with("narrowed") { &[] } else { &["B2N-W201"] };
+        assert_eq!(found(&text), codes, "{}", all(&text));
+    }
+    // A note that does not always come carries nothing for sure.
+    let at_times = FLATTEN
+        .replace("<- UF_CRM_5_SERIAL  for each", "<- UF_CRM_5_SERIAL  when has UF_CRM_5_PRICE  for each");
+    assert!(found(&with(&at_times)).contains(&"B2N-L201"));
+    // Of one record there are no others.
+    let mut source = sample_schema::source();
+    for object in source.objects.iter_mut().filter(|object| object.name == "process 1032") {
+        object.records = Some(1);
+    }
+    let checked = check_with(&text, &source, &sample_schema::target());
+    assert!(!checked.findings.iter().any(|f| f.code == codes::LOSS_WITHOUT_REASON), "{:?}", checked.findings);
+}
+
+#[test]
+fn labels_that_have_nowhere_to_go_want_a_reason() {
+    let rule = |rule: &str| {
+        changed(
+            "  owner        <- user",
+            &format!("  custom \"Typed\"  text  <- {rule}\n  owner        <- user"),
+        )
+    };
+    // The rule that writes the numbers carries their kinds.
+    assert_eq!(found(&rule("join(\", \", PHONE)")), [""; 0]);
+    let unlabelled =
+        |text: &str| text.replace("labelled kinds[VALUE_TYPE]", "").replace("table kinds", "table unused");
+    let text = unlabelled(&rule("join(\", \", PHONE)"));
+    let told = only(&text, codes::LOSS_WITHOUT_REASON);
+    assert_eq!((told.len(), told[0].severity), (1, Severity::Warning), "{}", all(&text));
+    assert!(told[0].message.ends_with("what each of `PHONE` is labelled with"), "{}", told[0].message);
+    let plan = checked(&text).plan.expect("a plan");
+    let of = |label: &str| {
+        let map = plan.maps.iter().find(|map| map.name == "company").expect("companies");
+        let at = map.targets.iter().position(|target| target.name == label).expect("a target");
+        map.rules.iter().find(|rule| usize::from(rule.target) == at).expect("a rule").fidelity
+    };
+    // What takes labels loses none by where the values go.
+    assert_eq!((of("Typed"), of("phone")), (Fidelity::Narrowed, Fidelity::Reformatted));
+    let reasoned = unlabelled(&rule("join(\", \", PHONE)  narrowed because \"all are the switchboard's\""));
+    assert!(only(&reasoned, codes::LOSS_WITHOUT_REASON).is_empty(), "{}", all(&reasoned));
+    assert!(only(&reasoned, codes::LOSS_OVERSTATED).is_empty(), "{}", all(&reasoned));
+    // How many there are is no value of them.
+    let counted = unlabelled(&rule("\"{count(PHONE)}\"  summarised because \"a test\""));
+    assert!(only(&counted, codes::LOSS_WITHOUT_REASON).is_empty(), "{}", all(&counted));
+}
+
+#[test]
+fn the_only_element_is_all_of_a_list() {
+    let mut source = sample_schema::source();
+    let company = source.objects.iter_mut().find(|object| object.name == "company").expect("companies");
+    let at = company.slot("INDUSTRY").expect("a field");
+    company.fields[at].ty.many = true;
+    let text = changed("industries[INDUSTRY]", "industries[first(INDUSTRY)]");
+    let wants = |source: &crate::lang::schema::Schema| {
+        let checked = check_with(&text, source, &sample_schema::target());
+        checked.findings.iter().filter(|f| f.code == codes::LOSS_WITHOUT_REASON).count()
+    };
+    // 1 000 values in 1 000 records.
+    assert_eq!(wants(&source), 0);
+    let mut more = source.clone();
+    let company = more.objects.iter_mut().find(|object| object.name == "company").expect("companies");
+    company.fields[at].stats.as_mut().expect("statistics").filled -= 1;
+    assert_eq!(wants(&more), 1);
+    let mut unknown = source;
+    let company = unknown.objects.iter_mut().find(|object| object.name == "company").expect("companies");
+    company.fields[at].stats = None;
+    assert_eq!(wants(&unknown), 1);
+}
+
+#[test]
 fn an_order_of_what_is_no_map_says_so() {
     let text = with(&format!("{FLATTEN}order {{\n  contact before company_x\n}}\n"));
     assert_eq!(found(&text), ["B2N-E0205"]);
@@ -289,6 +374,10 @@ fn open_decisions_stand_in_the_plan() {
     assert_eq!(asked.findings.iter().map(|f| f.code.as_str()).collect::<Vec<_>>(), ["B2N-E0405"]);
     let open = asked.plan.expect("there is a plan all the same").open;
     assert_eq!((open[0].kind.as_str(), open[0].what.as_str()), ("todo", "company.UF_CRM_OLD_CODE"));
+    // By their own names, however they are called.
+    let text = changed("  drop UF_CRM_OLD_CODE empty\n", "  todo UF_CRM_OLD_C* \"ask\"\n");
+    let open = checked(&text).plan.expect("a plan").open;
+    assert_eq!(open.iter().map(|open| open.what.as_str()).collect::<Vec<_>>(), ["company.UF_CRM_OLD_CODE"]);
     let text = changed("  sources      <- lead", "  proposed 0.62 sources      <- lead")
         .replace("  \"IT\"       => \"Technology\"", "  proposed 0.5 \"IT\"  => \"Technology\"");
     let proposed = checked(&text);

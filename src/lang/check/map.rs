@@ -117,6 +117,7 @@ impl<'a> Checker<'a> {
         if let (Some((by, _)), Some(target)) = (matches, head.target) {
             self.matches(by, target, map, &mut plan);
         }
+        self.labels_lost(source, &scope, &mut plan.rules);
         self.dropped_and_read(source, &scope, &accounts);
         self.account(index, source, &scope, accounts.dropped.keys().chain(&accounts.todo));
         plan.reads = scope.reads;

@@ -25,6 +25,7 @@ mod forms;
 mod function;
 mod hole;
 mod items;
+mod kept;
 mod lines;
 mod link;
 mod map;

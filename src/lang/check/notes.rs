@@ -215,9 +215,13 @@ impl<'a> Checker<'a> {
         let mut open = Vec::new();
         for item in &spec.items {
             match item {
-                Item::Map(map) => self.open_lines(&map.name().value, &map.body, &mut open),
+                Item::Map(map) => {
+                    let object = self.source.object(&map.source.name.value);
+                    self.open_lines(&map.name().value, object, &map.body, &mut open);
+                }
                 Item::Flatten(flatten) => {
-                    self.open_lines(&flatten.source.name.value, &flatten.body, &mut open);
+                    let name = &flatten.source.name.value;
+                    self.open_lines(name, self.source.object(name), &flatten.body, &mut open);
                 }
                 Item::Table(table) => {
                     for row in &table.rows {
@@ -235,7 +239,13 @@ impl<'a> Checker<'a> {
         open
     }
 
-    fn open_lines(&mut self, item: &str, body: &'a [MapLine], open: &mut Vec<plan::Open>) {
+    fn open_lines(
+        &mut self,
+        item: &str,
+        object: Option<&Object>,
+        body: &'a [MapLine],
+        open: &mut Vec<plan::Open>,
+    ) {
         for line in body {
             match line {
                 MapLine::Rule(rule) => {
@@ -245,7 +255,7 @@ impl<'a> Checker<'a> {
                     };
                     self.proposed(&rule.proposed, item, name, open);
                     if let ast::ExprKind::EachBlock { body, .. } = &rule.value.kind {
-                        self.open_lines(&format!("{item}.{name}"), body, open);
+                        self.open_lines(&format!("{item}.{name}"), None, body, open);
                     }
                 }
                 MapLine::Note(note) => {
@@ -254,12 +264,11 @@ impl<'a> Checker<'a> {
                 }
                 MapLine::Todo { fields, span, .. } => {
                     for pattern in fields {
-                        let field = pattern.field.code.as_ref().or(pattern.field.title.as_ref());
-                        open.push(plan::Open {
+                        open.extend(named(pattern, object).into_iter().map(|field| plan::Open {
                             kind: "todo".to_owned(),
-                            what: format!("{item}.{}", field.map_or("", |name| &name.value)),
+                            what: format!("{item}.{field}"),
                             line: self.line(*span),
-                        });
+                        }));
                     }
                 }
                 _ => {}
@@ -309,4 +318,20 @@ fn codes_of(codes: &[ast::Coded]) -> String {
         coded.code.as_ref().or(coded.title.as_ref()).map(|name| name.value.clone()).unwrap_or_default()
     };
     codes.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of an object that a pattern names, by their own names; what it says itself where there is no object.
+fn named(pattern: &ast::FieldPattern, object: Option<&Object>) -> Vec<String> {
+    let code = pattern.field.code.as_ref().map(|code| code.value.as_str());
+    let title = pattern.field.title.as_ref().map(|title| title.value.as_str());
+    let fits = |field: &&crate::lang::schema::Field| match code {
+        Some(code) if pattern.glob => super::drops::glob(code, &field.name),
+        Some(code) => field.name == code,
+        None => title.is_some() && field.title.as_deref() == title,
+    };
+    let found: Vec<String> = object
+        .iter()
+        .flat_map(|object| object.fields.iter().filter(fits).map(|field| field.name.clone()))
+        .collect();
+    if found.is_empty() { code.or(title).map(str::to_owned).into_iter().collect() } else { found }
 }

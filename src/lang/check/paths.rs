@@ -4,7 +4,7 @@ use super::arm::CheckedArm;
 use super::rule::{Body, Kind, Written};
 use super::types::Typed;
 use super::{Checker, counts};
-use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, registry as codes};
+use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, Severity, registry as codes};
 use crate::lang::plan::{Arm, Expr};
 use crate::lang::schema::Object;
 use crate::lang::syntax::ast::{self, ArmKind};
@@ -183,29 +183,45 @@ impl<'a> Checker<'a> {
         self.add(finding);
     }
 
-    pub(super) fn unmigrated(&mut self, rule: &Body<'_>, written: &Written<'a>, refs: bool) {
+    /// Where nothing is said, a record is held back whose link leads to one that did not arrive: nothing is lost then, and
+    /// nobody is asked. That is worth a word where it is known today that some of them do not arrive.
+    pub(super) fn unmigrated(
+        &mut self,
+        rule: &Body<'_>,
+        written: &Written<'a>,
+        refs: bool,
+        links: &[(usize, Span)],
+    ) {
         match (refs, &rule.clauses.on_unmigrated) {
-            (true, None) if written.kind == Kind::Column => self.add(
-                Finding::new(
+            (true, None) => {
+                let Some((map, reason)) =
+                    links.iter().find_map(|(map, _)| Some((*map, self.leaves_out(*map)?)))
+                else {
+                    return;
+                };
+                let others = match written.kind {
+                    Kind::Column => "`on unmigrated skip \"…\"` leaves the line out",
+                    _ => "`flag \"…\"` leaves the link out and lists the record, `wait` patches it later",
+                };
+                let end = Span { start: rule.span.end, end: rule.span.end };
+                let mut finding = Finding::new(
                     codes::UNMIGRATED_UNHANDLED,
                     format!("`{}` links to records that may not arrive", written.name),
                 )
-                .at(rule.value.span, "may lead to a record that was left out or held back")
-                .help(
-                    "add `on unmigrated skip \"…\"`, which leaves the line out, or `on unmigrated quarantine`",
-                ),
-            ),
-            (true, None) => self.add(
-                Finding::new(
-                    codes::UNMIGRATED_UNHANDLED,
-                    format!("`{}` links to records that may not arrive", written.name),
-                )
-                .at(rule.value.span, "may lead to a record that was left out or held back")
-                .help(
-                    "add `on unmigrated flag \"…\"` (no link, listed), `on unmigrated wait` (patched when it \
-                     arrives) or `on unmigrated quarantine`",
-                ),
-            ),
+                .at(rule.value.span, "the record is held back where its link leads to one that was left out")
+                .and_at(reason, format!("map `{}` leaves records out", self.maps[map].name().value))
+                .help(format!("write `on unmigrated quarantine` if that is meant; {others}"));
+                finding.severity = Severity::Warning;
+                // Behind other clauses it would stand out of order.
+                if rule.clauses.fidelity.is_none() && rule.clauses.second_pass.is_none() {
+                    finding = finding.fix(Fix {
+                        title: "say so".to_owned(),
+                        edits: vec![Edit { span: end, text: "  on unmigrated quarantine".to_owned() }],
+                        applicability: Applicability::Safe,
+                    });
+                }
+                self.add(finding);
+            }
             (false, Some(arm)) => {
                 let mut finding = Finding::new(codes::NEEDLESS_HANDLING, "this rule holds no links")
                     .at(arm.span, "never reached")
@@ -229,13 +245,31 @@ impl<'a> Checker<'a> {
                         .at(arm.span, "leaves it unset where the other record did not arrive")
                         .help(match written.kind {
                             Kind::Column => "write `on unmigrated skip \"…\"`, which leaves the line out, or `quarantine`",
-                            _ => "write `on unmigrated quarantine`",
+                            _ => "write `on unmigrated skip \"…\"`, which leaves the record out, or `quarantine`",
                         }),
                     );
                 }
             }
             _ => {}
         }
+    }
+
+    /// Where a map says that it leaves records of its source out: in its `where`, or in the split that leads to it.
+    fn leaves_out(&self, map: usize) -> Option<Span> {
+        let map = self.maps.get(map)?;
+        let filter = map.body.iter().find_map(|line| match line {
+            ast::MapLine::Where { span, .. } => Some(*span),
+            _ => None,
+        });
+        let shared = || {
+            let source = &map.source.name.value;
+            self.maps
+                .iter()
+                .filter(|other| other.source.name.value == *source)
+                .nth(1)
+                .map(|_| map.name().span)
+        };
+        filter.or_else(shared)
     }
 
     /// The edit that removes a clause: its words, which stand before the arm, and the arm.

@@ -210,6 +210,7 @@ impl<'a> Checker<'a> {
         rule: &Body<'_>,
     ) -> Option<plan::Rule> {
         let clauses = rule.clauses;
+        let links = scope.links.len();
         let when = clauses.when.as_ref().map(|when| self.condition(scope, when));
         let value = match &rule.value.kind {
             ExprKind::EachBlock { list, body } => {
@@ -237,6 +238,7 @@ impl<'a> Checker<'a> {
         let on_fail = clauses.on_fail.as_ref().map(|arm| self.arm(scope, arm, ArmPlace::OnFail, place));
         let unmigrated_at = match written.map(|written| written.kind) {
             Some(Kind::Column) => ArmPlace::LineUnmigrated,
+            _ if clauses.second_pass.is_some() => ArmPlace::LaterUnmigrated,
             _ => ArmPlace::OnUnmigrated,
         };
         let on_unmigrated =
@@ -261,7 +263,13 @@ impl<'a> Checker<'a> {
         let paths =
             Paths { value: &value, guarded: when.is_some(), else_: &else_, on_fail: on_fail.as_ref() };
         self.absence(rule, written, &paths, scope.object);
-        self.unmigrated(rule, written, refs);
+        let mut links = scope.links.get(links..).unwrap_or_default().to_vec();
+        // What becomes of the record itself is decided once for all maps that it goes to.
+        links.retain(|(map, _)| {
+            self.maps.get(*map).map(|map| map.source.name.value.as_str())
+                != scope.object.map(|object| object.name.as_str())
+        });
+        self.unmigrated(rule, written, refs, &links);
         self.needless_second_pass(clauses, written, refs);
         self.fallbacks(scope, rule, &value, &else_, on_fail.as_ref());
         let arms = else_.iter().chain(&on_fail).filter_map(|arm| arm.value.as_ref());
@@ -270,7 +278,9 @@ impl<'a> Checker<'a> {
         if let Some((label, _)) = &label {
             Self::lose(&mut whole, label);
         }
-        whole.fidelity = whole.fidelity.max(written.at_least);
+        whole.fidelity =
+            whole.fidelity.max(written.at_least).max(self.also_lost(rule, &whole, scope, written));
+        self.labels_kept(scope, rule, &whole, written);
         let (fidelity, because) = self.rule_fidelity(rule, &whole, scope, written, in_arms);
         Some(plan::Rule {
             target: 0,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
-use super::counts::{grouped, many};
+use super::counts::grouped;
 use crate::lang::finding::Count;
 use crate::lang::plan::{Expr, Line, Plan, Rule};
 use crate::lang::schema::{Object, Schema};
@@ -69,6 +70,17 @@ impl MapFidelity {
                     *all = greatest(*all, records);
                 })
                 .or_insert((1, records));
+        }
+        // Several sets of a map's records are never more than all of them.
+        let all = self.records.unwrap_or(u64::MAX);
+        for (_, records) in kinds.values_mut() {
+            if let Count::Between { at_least, at_most } = *records {
+                let at_most = at_most.min(all.max(at_least));
+                *records = match at_least == at_most {
+                    true => Count::Exact { records: at_least },
+                    false => Count::Between { at_least, at_most },
+                };
+            }
         }
         kinds
     }
@@ -207,36 +219,45 @@ pub(super) fn read(expr: &Expr, slots: &mut BTreeSet<u16>) {
     }
 }
 
-/// The summary as people read it, a line per map.
-pub fn fidelity_text(all: &[MapFidelity]) -> String {
+/// The summary as people read it: a map in as few lines of this many columns as it takes.
+pub fn fidelity_text(all: &[MapFidelity], width: usize) -> String {
     let mut text = String::new();
     for map in all {
-        text.push_str(&format!("{} -> {}: ", map.map, map.target));
+        let mut head = format!("  {} -> {}", map.map, map.target);
         if let Some(records) = map.records {
-            text.push_str(&format!(
-                "{} {}; ",
-                grouped(records),
-                if records == 1 { "record" } else { "records" }
-            ));
+            let noun = if records == 1 { "record" } else { "records" };
+            head.push_str(&format!(", {} {noun}", grouped(records)));
         }
-        let kinds: Vec<String> = map
-            .kinds()
-            .into_iter()
-            .map(|(fidelity, (rules, records))| {
-                let noun = if fidelity == Fidelity::Dropped { "field" } else { "rule" };
-                let word = fidelity.word();
-                let touched = match records {
-                    _ if !fidelity.needs_reason() => String::new(),
-                    Count::Exact { records } => format!(" (of {})", grouped(records)),
-                    Count::Between { at_least, at_most } => {
-                        format!(" (of {} to {})", grouped(at_least), grouped(at_most))
-                    }
-                    Count::None | Count::Unknown => String::new(),
-                };
-                format!("{} {word}{touched}", many(rules, noun))
-            })
-            .collect();
-        text.push_str(&kinds.join(", "));
+        head.push(':');
+        let kinds = map.kinds();
+        let last = kinds.len().saturating_sub(1);
+        let parts = kinds.into_iter().enumerate().map(|(at, (fidelity, (number, records)))| {
+            let touched = match records {
+                _ if !fidelity.needs_reason() => String::new(),
+                Count::Exact { records } => format!(" (of {})", grouped(records)),
+                Count::Between { at_least, at_most } => {
+                    format!(" (of {} to {})", grouped(at_least), grouped(at_most))
+                }
+                Count::None | Count::Unknown => String::new(),
+            };
+            let noun = match fidelity {
+                Fidelity::Dropped => format!(" {}", if number == 1 { "field" } else { "fields" }),
+                _ => String::new(),
+            };
+            let number = grouped(number as u64);
+            format!("{number}{noun} {}{touched}{}", fidelity.word(), if at == last { "" } else { "," })
+        });
+        let mut used = head.width();
+        text.push_str(&head);
+        for part in parts {
+            if used + 1 + part.width() > width {
+                text.push_str("\n   ");
+                used = 3;
+            }
+            text.push(' ');
+            text.push_str(&part);
+            used += 1 + part.width();
+        }
         text.push('\n');
     }
     text

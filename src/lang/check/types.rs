@@ -137,6 +137,12 @@ pub(super) struct Scope<'a> {
     pub links: Vec<(usize, Span)>,
     /// Inside a flatten: the record that takes the others in.
     pub outer: Option<Outer<'a>>,
+    /// Inside a flatten: slots that a note on each folded record carries, with its reason.
+    pub carried: BTreeMap<u16, Rc<str>>,
+    /// Lists that a rule carries with their labels, by slot.
+    pub labelled: BTreeSet<u16>,
+    /// Rules that carry a list without its labels.
+    pub unlabelled: Vec<super::kept::Unlabelled>,
 }
 
 /// Inside a flatten, the record that takes the others in: read as `OBJECT.FIELD`, by `Expr::Outer`.

@@ -25,6 +25,25 @@ pub struct Input<'a> {
     pub target: &'a Schema,
     /// The spec, for the comments above its lines; `None` leaves them out.
     pub text: Option<&'a SourceText>,
+    /// What somebody has agreed to although the check finds fault with it.
+    pub agreed: &'a [Agreed],
+}
+
+/// Something that the check finds fault with and that somebody has agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// What the check says.
+    pub what: String,
+    /// The code of that.
+    pub code: String,
+    /// The file's own name and the line that it is about.
+    pub place: String,
+    /// Why it may stay.
+    pub because: String,
+    /// Who says so.
+    pub by: String,
+    /// The last day on which that counts.
+    pub until: String,
 }
 
 /// Makes the document.
@@ -50,6 +69,7 @@ pub fn build(input: &Input<'_>) -> Document {
     provisioned(input, &mut document);
     left_behind(input, &mut document);
     open(input, &mut document);
+    agreed(input, &mut document);
     document.heading(2, "Agreed");
     document.paragraph(
         "What stands above is what the migration does. It was read and agreed to under the certificate on the first page.",
@@ -606,4 +626,20 @@ fn open(input: &Input<'_>, document: &mut Document) {
             .collect();
         document.table(&["what", "state", "where"], rows);
     }
+}
+
+fn agreed(input: &Input<'_>, document: &mut Document) {
+    if input.agreed.is_empty() {
+        return;
+    }
+    document.heading(2, "Exceptions that were agreed to");
+    document.paragraph(
+        "The check finds fault with these. Somebody has agreed to each, until a day; after it the spec does not check any more.",
+    );
+    let row = |agreed: &Agreed| {
+        let Agreed { what, code, place, because, by, until } = agreed;
+        vec![format!("{what} ({code}; {place})"), because.clone(), by.clone(), until.clone()]
+    };
+    document
+        .table(&["what", "why it may stay", "agreed by", "until"], input.agreed.iter().map(row).collect());
 }

@@ -1,6 +1,6 @@
 //! The mapping document that a customer signs: what becomes of every field, value, stage and user.
 //!
-//! Made of a plan and the two schemas alone, so it cannot say anything else than what a run does. The document is data
+//! Made of a plan, the two schemas and what was agreed to alone, so it cannot say anything else than what a run does. The document is data
 //! ([`Document`]); [`markdown`] and [`html`] write it. The same inputs always give the same bytes.
 
 mod build;
@@ -9,7 +9,7 @@ pub mod html;
 pub mod markdown;
 mod words;
 
-pub use build::{Input, build};
+pub use build::{Agreed, Input, build};
 
 /// A document: blocks under a title.
 #[derive(Clone, Debug, PartialEq, Eq)]

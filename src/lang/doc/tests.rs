@@ -54,6 +54,7 @@ fn every_field_value_stage_and_user_of_the_example_stands_in_it() {
         source: &source,
         target: &target,
         text: Some(&spec),
+        agreed: &[],
     };
     let document = build(&input());
     let fields: Vec<_> = tables(&document, "field").into_iter().filter(|rows| rows[0].len() == 7).collect();
@@ -202,7 +203,22 @@ fn nasty_document() -> Document {
     let (plan, source) = nasty();
     let certificate = Certificate::new(&plan, &SourceText::new("a", ""));
     let target = Schema::default();
-    build(&Input { plan: &plan, certificate: &certificate, source: &source, target: &target, text: None })
+    let agreed = [Agreed {
+        what: "an amount | loses <b>its</b> currency".into(),
+        code: "B2N-L204".into(),
+        place: "acme.b2n, line 7".into(),
+        because: "agreed in MIG-31 | really".into(),
+        by: "ops@acme.example".into(),
+        until: "2027-01-31".into(),
+    }];
+    build(&Input {
+        plan: &plan,
+        certificate: &certificate,
+        source: &source,
+        target: &target,
+        text: None,
+        agreed: &agreed,
+    })
 }
 
 #[test]
@@ -252,6 +268,9 @@ fn folds_splits_lines_and_notes_are_told() {
         "tells which of several is read",
         "tells where the record goes",
         "a text with a line each for L: ",
+        "## Exceptions that were agreed to",
+        "| an amount \\| loses &lt;b&gt;its&lt;/b&gt; currency (B2N-L204; acme.b2n, line 7) | agreed in MIG-31 \\| really \
+         | ops@acme.example | 2027-01-31 |",
     ] {
         assert!(text.contains(part), "`{part}` is not in\n{text}");
     }

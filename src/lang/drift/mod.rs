@@ -106,7 +106,7 @@ pub fn drift(input: &Input<'_>, newer: Newer<'_>) -> Drift {
     let base = Pair { source: refreshed(old_source, source), target: refreshed(old_target, target) };
     let work = Work { input, source, target };
     let based = work.check(&base);
-    let claims = news(&before.findings, &based.findings);
+    let claims = others(&before.findings, &based.findings);
     let mut all: Vec<(Side, Difference)> = Vec::new();
     all.extend(differences(old_source, source).into_iter().map(|difference| (Side::Source, difference)));
     all.extend(differences(old_target, target).into_iter().map(|difference| (Side::Target, difference)));
@@ -130,7 +130,7 @@ pub fn drift(input: &Input<'_>, newer: Newer<'_>) -> Drift {
     let told: BTreeSet<Key> =
         entries.iter().flat_map(|entry| &entry.hits).chain(&claims).map(place_key).collect();
     // What was told of a place with one difference is not told again with all of them.
-    let together = news(&before.findings, &after.findings)
+    let together = others(&before.findings, &after.findings)
         .into_iter()
         .filter(|finding| !told.contains(&place_key(finding)))
         .collect();
@@ -227,6 +227,18 @@ fn key(finding: &Finding) -> (Key, String, String) {
 fn news(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
     let known: BTreeSet<_> = before.iter().map(key).collect();
     after.iter().filter(|finding| !known.contains(&key(finding))).cloned().collect()
+}
+
+/// The same, but for findings that were there with another number of records: more or fewer leads that stay behind are
+/// no claim that broke.
+fn others(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
+    let words = |text: String| text.replace(|c: char| c.is_ascii_digit() || c.is_whitespace(), "");
+    let bare = |finding: &Finding| {
+        let (place, message, label) = key(finding);
+        (place, words(message), words(label))
+    };
+    let known: BTreeSet<_> = before.iter().map(bare).collect();
+    after.iter().filter(|finding| !known.contains(&bare(finding))).cloned().collect()
 }
 
 /// Source users who get another owner.

@@ -1,6 +1,7 @@
 //! The typed plan: a checked spec, ready to run, with every name turned into a number.
 //!
-//! Made by `check`, read by `eval` and the engine, and serialised as it stands: its hash is what people approve.
+//! Made by `check`, read by `eval` and the engine, and serialised as it stands. Its hash is what people approve: that of
+//! what it does, not of where that stands.
 //! Knows no vendor and no spec text; lines are kept for people only.
 
 mod certificate;

@@ -23,7 +23,7 @@ mod words;
 use crate::lang::finding::Finding;
 use crate::lang::text::{SourceText, Span};
 
-pub use format::format;
+pub use format::{FormatError, format};
 pub use titles::{Bare, add_titles};
 
 /// Reads a spec. Never fails: what cannot be read is missing from the tree and leaves a finding; findings are in the

@@ -1,11 +1,10 @@
 //! Adds titles in backticks to codes that stand bare, since nobody can review a bare code. Where the titles come from is
 //! the caller's affair.
 
-use crate::lang::finding::Finding;
 use crate::lang::text::SourceText;
 
 use super::ast::*;
-use super::parse;
+use super::{FormatError, parse};
 
 /// What a bare code in a spec is the code of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +55,11 @@ pub enum Bare<'a> {
 /// Adds the titles that `title` knows to the codes of a spec that have none.
 ///
 /// # Errors
-/// The findings, where the text cannot be read.
+/// Those of [`super::format()`].
 pub fn add_titles(
     text: &SourceText,
     title: &dyn Fn(Bare<'_>) -> Option<String>,
-) -> Result<String, Vec<Finding>> {
+) -> Result<String, FormatError> {
     // What the formatter refuses, this refuses too.
     super::format(text)?;
     let (spec, _) = parse(text);

@@ -25,7 +25,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Arm, Plan, Rule};
 use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
@@ -400,7 +400,9 @@ impl<'a> Engine<'a> {
         }
         // Whatever held records back may be settled by now; a create that happened is found, not repeated.
         for stream in &self.streams {
-            self.workspace.retry_held_back(&stream.name)?;
+            let skips = |rule: &Rule| matches!(rule.on_unmigrated, Some(Arm::Skip(_)));
+            let left_out = stream.notes.is_none() && self.plan.maps[stream.map].rules.iter().any(skips);
+            self.workspace.retry_held_back(&stream.name, left_out)?;
         }
         for flatten in &self.plan.flattens {
             self.workspace.retry_folded(&streams::flatten_name(self.plan, flatten))?;

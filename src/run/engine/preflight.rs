@@ -75,6 +75,12 @@ impl Engine<'_> {
                 known.extend(dropped.iter().map(|dropped| dropped.field.as_str()));
             }
             known.extend(read.iter().copied());
+            // What waits for a decision is known too: a rehearsal leaves it behind.
+            let names = self.plan.maps.iter().filter(|map| map.source == source).map(|map| map.name.as_str());
+            for name in names.chain([source]) {
+                let open = self.plan.open.iter().filter(|open| open.kind == "todo");
+                known.extend(open.filter_map(|open| open.what.strip_prefix(name)?.strip_prefix('.')));
+            }
             for field in read.into_iter().filter(|field| object.field(field).is_none()) {
                 problems.push(Problem {
                     what: format!("`{source}.{field}` is read by the spec and is no longer there"),

@@ -7,7 +7,7 @@ use crate::run::connect::{Encode, Writes};
 use crate::run::workspace::{Flag, Outcome, StagedRecord, Status};
 
 use super::budget::OTHER_OWNERS;
-use super::resolve::Links;
+use super::resolve::{Held, Links};
 use super::{Engine, Error, Result};
 
 /// What a staged record comes to before anything is sent.
@@ -79,9 +79,13 @@ impl Engine<'_> {
             if self.later(map, field) {
                 links.wait(field);
                 *value = Value::Absent;
-            } else if let Some(reason) = self.resolve(&mut links, field, value)? {
+            } else if let Some(held) = self.resolve(&mut links, field, value)? {
                 flags.append(&mut links.flags);
-                return Ok(Prepared::Decided(decided(Status::Quarantined, reason), flags));
+                let outcome = match held {
+                    Held::LeftOut(reason) => decided(Status::LeftOut, reason),
+                    Held::Quarantined(reason) => decided(Status::Quarantined, reason),
+                };
+                return Ok(Prepared::Decided(outcome, flags));
             }
         }
         flags.append(&mut links.flags);

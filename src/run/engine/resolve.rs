@@ -51,9 +51,28 @@ enum Found {
 /// How a link that did not arrive is dealt with.
 enum Missing {
     Unset,
-    /// The line that it stands in is left out.
+    /// The element or line that it stands in is left out.
     NoLine,
+    /// The record is left out, for this reason; of a list, the element.
+    LeftOut(String),
     Quarantine(String),
+}
+
+/// Why a record is not written.
+pub(super) enum Held {
+    /// Its spec leaves it out.
+    LeftOut(String),
+    /// A person has to look at it.
+    Quarantined(String),
+}
+
+impl Held {
+    /// Why.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Held::LeftOut(reason) | Held::Quarantined(reason) => reason,
+        }
+    }
 }
 
 /// What decides on a link.
@@ -74,13 +93,13 @@ impl Engine<'_> {
         own.chain(folded).filter(move |(_, rule)| usize::from(rule.target) == field)
     }
 
-    /// Turns the links of one destination field into destination ids. Gives the reason when the record is held back.
+    /// Turns the links of one destination field into destination ids. Gives the reason when the record is not written.
     pub(super) fn resolve(
         &self,
         links: &mut Links<'_>,
         field: usize,
         value: &mut Value,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Held>> {
         let target = &self.plan.maps[links.map].targets[field];
         // Where several rules write a field, the one that speaks of links decides on them.
         let rules = || self.rules_of(links.map, field);
@@ -93,8 +112,8 @@ impl Engine<'_> {
                 for mut item in std::mem::take(items) {
                     match self.element(links, &place, target, &mut item)? {
                         None => kept.push(item),
-                        Some(Missing::Unset | Missing::NoLine) => {}
-                        Some(Missing::Quarantine(reason)) => return Ok(Some(reason)),
+                        Some(Missing::Unset | Missing::NoLine | Missing::LeftOut(_)) => {}
+                        Some(Missing::Quarantine(reason)) => return Ok(Some(Held::Quarantined(reason))),
                     }
                 }
                 *value = Value::list(kept);
@@ -102,7 +121,8 @@ impl Engine<'_> {
             single => match self.element(links, &place, target, single)? {
                 None => {}
                 Some(Missing::Unset | Missing::NoLine) => *single = Value::Absent,
-                Some(Missing::Quarantine(reason)) => return Ok(Some(reason)),
+                Some(Missing::LeftOut(reason)) => return Ok(Some(Held::LeftOut(reason))),
+                Some(Missing::Quarantine(reason)) => return Ok(Some(Held::Quarantined(reason))),
             },
         }
         Ok(None)
@@ -150,6 +170,7 @@ impl Engine<'_> {
                     };
                     match self.missing(links, &inner, value)? {
                         Missing::Unset => Value::Absent,
+                        Missing::LeftOut(_) => return Ok(Some(Missing::NoLine)),
                         other => return Ok(Some(other)),
                     }
                 }
@@ -228,7 +249,7 @@ impl Engine<'_> {
                 links.wait(place.field);
                 Missing::Unset
             }
-            Some(Arm::Skip(_)) => Missing::NoLine,
+            Some(Arm::Skip(why)) => Missing::LeftOut(why.clone()),
             Some(Arm::Unset | Arm::Value { .. }) => Missing::Unset,
             Some(Arm::Stop) => {
                 return Err(Error::Stopped {

@@ -13,7 +13,7 @@ use crate::run::workspace::{Flag, Operation, Outcome, Status};
 
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
-use super::resolve::Links;
+use super::resolve::{Held, Links};
 use super::{Engine, Result};
 
 /// Records that are looked up at once.
@@ -103,7 +103,7 @@ impl Engine<'_> {
             let at = usize::from(field);
             let Some(value) = output.values.get_mut(at) else { continue };
             let mut links = Links::new(map, key);
-            let held = self.resolve(&mut links, at, value)?;
+            let held = self.resolve(&mut links, at, value)?.map(Held::reason);
             // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
             let missing = held.is_some() || !links.waiting.is_empty();
             let mut flags = links.flags;

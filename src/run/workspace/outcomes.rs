@@ -174,23 +174,25 @@ impl Workspace {
         })
     }
 
-    /// Makes a map's quarantined and failed records pending again.
+    /// Makes a map's quarantined and failed records pending again; with `left_out` those too that were left out, where
+    /// that may hang on other records.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn retry_held_back(&self, map: &str) -> Result<()> {
+    pub fn retry_held_back(&self, map: &str, left_out: bool) -> Result<()> {
         let map = self.intern(map)?;
-        let held = [Status::Quarantined.number(), Status::Failed.number()];
+        let third = if left_out { Status::LeftOut } else { Status::Failed };
+        let held = [Status::Quarantined.number(), Status::Failed.number(), third.number()];
         self.transaction(|ws| {
             ws.store(|db| {
                 db.execute(
                     "DELETE FROM flag WHERE map = ?1 AND key IN
-                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3))",
-                    (map, held[0], held[1]),
+                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4))",
+                    (map, held[0], held[1], held[2]),
                 )?;
                 db.execute(
-                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3)",
-                    (map, held[0], held[1]),
+                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4)",
+                    (map, held[0], held[1], held[2]),
                 )
                 .map(|_| ())
             })
@@ -399,5 +401,19 @@ mod tests {
         assert_eq!(ws.outcome("deal", "1").expect("reads"), Some(made));
         assert_eq!(ws.outcome("deal", "9").expect("reads"), None);
         assert_eq!(ws.flags("deal").expect("lists"), [(flag, 1)]);
+    }
+
+    #[test]
+    fn what_may_be_settled_by_now_is_looked_at_again() {
+        let ws = Workspace::in_memory().expect("opens");
+        let ended = |status| Outcome { status, target: None, reason: None };
+        let all = [Status::Created, Status::LeftOut, Status::Quarantined, Status::Failed];
+        for (key, status) in ["1", "2", "3", "4"].into_iter().zip(all) {
+            ws.settle("deal", key, &ended(status), &[]).expect("settles");
+        }
+        ws.retry_held_back("deal", false).expect("retries");
+        assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, left_out: 1, ..Tally::default() });
+        ws.retry_held_back("deal", true).expect("retries");
+        assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, ..Tally::default() });
     }
 }

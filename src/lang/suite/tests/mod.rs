@@ -206,6 +206,7 @@ fn plan() -> Plan {
             rows: [("IT".to_owned(), row("Technology", 21)), ("BANKING".to_owned(), row("Banking", 22))]
                 .into(),
             unseen: Arm::Flag("a new industry".to_owned()),
+            unseen_line: 23,
             line: 20,
         }],
         pipelines: vec![Pipeline {
@@ -219,6 +220,7 @@ fn plan() -> Plan {
             ]
             .into(),
             unseen: Arm::Quarantine,
+            unseen_line: 34,
             line: 30,
         }],
         ..Plan::default()

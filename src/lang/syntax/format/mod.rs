@@ -3,9 +3,12 @@
 //!
 //! INVARIANT: formatting what was formatted changes nothing, and never changes what a spec says.
 
+mod breaking;
 mod rows;
 mod same;
 mod spacing;
+
+use std::ops::Range;
 
 use crate::lang::finding::{Finding, registry};
 use crate::lang::text::{SourceText, Span};
@@ -15,39 +18,50 @@ use super::layout::{Layout, Stmt};
 use super::parse::{LineShapes, Parsed, read};
 use super::tokens::Kind;
 
-use rows::{Row, group};
+use rows::Row;
 
-/// Lines longer than this, in columns, are broken before each trailing clause.
+/// Lines longer than this, in columns, are broken: before each trailing clause, then inside of brackets.
 const WIDTH: usize = 100;
 /// Arrows stand in columns that this divides.
 const STOP: usize = 4;
 /// Columns by which a block or a broken line is moved in.
 const INDENT: usize = 2;
 
+/// Why a text is not laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormatError {
+    /// It cannot be read: the findings.
+    Unreadable(Vec<Finding>),
+    /// Laid out it would say something else, which is a fault of the formatter.
+    WouldChange,
+}
+
 /// Formats a spec.
 ///
 /// # Errors
 /// The findings, where the text cannot be read. Clauses out of order, an edition that is missing, and items that stand
-/// twice are no obstacle.
-pub fn format(text: &SourceText) -> Result<String, Vec<Finding>> {
+/// twice are no obstacle. [`FormatError::WouldChange`] where the outcome would not say the same.
+pub fn format(text: &SourceText) -> Result<String, FormatError> {
     let text = text.text();
     let parsed = read(text, Span::new(0, text.len()), true);
     let harmless = [registry::CLAUSE_ORDER, registry::EDITION, registry::DUPLICATE_ITEM];
     if parsed.findings.iter().any(|finding| !harmless.contains(&finding.code)) {
-        return Err(parsed.findings);
+        return Err(FormatError::Unreadable(parsed.findings));
     }
     let out = laid_out(text, &parsed);
-    let same = same::says_the_same((text, &parsed), &out);
-    debug_assert!(same, "formatting would change what the spec says:\n{text}\n---\n{out}");
-    // What a spec says matters more than how it looks.
-    Ok(if same { out } else { text.to_owned() })
+    compared(text, &parsed, out)
+}
+
+/// What a spec says matters more than how it looks.
+fn compared(text: &str, parsed: &Parsed, out: String) -> Result<String, FormatError> {
+    if same::says_the_same((text, parsed), &out) { Ok(out) } else { Err(FormatError::WouldChange) }
 }
 
 fn laid_out(text: &str, parsed: &Parsed) -> String {
     let Parsed { layout, shapes: Some(shapes), .. } = parsed else { return text.to_owned() };
     let formatter = Formatter { text, layout, cues: layout.cues(text), shapes };
     let mut out = String::with_capacity(text.len());
-    formatter.block(&mut out, &layout.stmts, 0, 0, layout.tokens.len());
+    formatter.block(&mut out, &layout.stmts, Context::Top, 0, 0..layout.tokens.len());
     out
 }
 
@@ -64,19 +78,23 @@ enum Line<'a> {
     Comment(&'a str),
     /// Kept as it was, but for its indentation.
     Kept(String),
-    Row(Row<'a>),
+    Row(Box<Row<'a>>),
     /// An item or row with a block, already laid out.
     Block(String),
 }
 
+fn boxed(row: Row<'_>) -> Line<'_> {
+    Line::Row(Box::new(row))
+}
+
 impl<'a> Formatter<'a> {
-    /// Lays out the statements of a block, whose tokens are those from `from` to before `to`.
-    fn block(&self, out: &mut String, stmts: &[Stmt], indent: usize, from: usize, to: usize) {
+    /// Lays out the statements of a block, which has these tokens.
+    fn block(&self, out: &mut String, stmts: &[Stmt], context: Context, indent: usize, tokens: Range<usize>) {
         let mut lines: Vec<Line<'a>> = Vec::new();
-        let mut at = from;
+        let (mut at, to) = (tokens.start, tokens.end);
         for stmt in stmts {
             self.gap(&mut lines, at, stmt.first, true);
-            lines.push(self.line(stmt, indent));
+            lines.push(self.line(stmt, context, indent));
             at = self.layout.last_token(stmt) + 1;
         }
         self.gap(&mut lines, at, to, false);
@@ -86,7 +104,7 @@ impl<'a> Formatter<'a> {
         let mut rest = lines.as_slice();
         while !rest.is_empty() {
             let end = rest.iter().position(|line| matches!(line, Line::Blank)).unwrap_or(rest.len());
-            group(out, &rest[..end], indent);
+            self.group(out, &rest[..end], indent);
             if end < rest.len() {
                 out.push('\n');
             }
@@ -128,13 +146,13 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    fn line(&self, stmt: &Stmt, indent: usize) -> Line<'a> {
+    fn line(&self, stmt: &Stmt, context: Context, indent: usize) -> Line<'a> {
         let Some(shape) = self.shapes.get(stmt.first) else { return Line::Kept(self.kept(stmt, indent)) };
         let line = match &stmt.block {
-            None => self.row(stmt, shape).map(Line::Row),
+            None => self.row(stmt, shape, context).map(boxed),
             Some(block) if block.context == Context::Each => {
                 let inner = self.inner(stmt, indent);
-                inner.and_then(|inner| self.row_with_block(stmt, shape, inner)).map(Line::Row)
+                inner.and_then(|inner| self.row_with_block(stmt, shape, inner)).map(boxed)
             }
             Some(_) if stmt.tail.is_some() => None,
             Some(_) => self.inner(stmt, indent).map(|inner| {
@@ -167,7 +185,7 @@ impl<'a> Formatter<'a> {
         if on_line.is_some() {
             from += 1;
         }
-        self.block(&mut out, &block.stmts, indent + INDENT, from, close);
+        self.block(&mut out, &block.stmts, block.context, indent + INDENT, from..close);
         Some(out)
     }
 
@@ -198,5 +216,27 @@ impl<'a> Formatter<'a> {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_say_something_else_is_an_error() {
+        let text = "edition 2026\nmap a -> B {\n  x <- A  # c\n  y <- B\n}\n";
+        let parsed = read(text, Span::new(0, text.len()), true);
+        for other in [
+            text.replace("x <- A", "x <- B"),
+            text.replace("  y <- B\n", ""),
+            text.replace("  # c", ""),
+            text.replace("# c", "# d"),
+            text.replace("\n  y", " y"),
+            text.replace("map a", "map b"),
+        ] {
+            assert_eq!(compared(text, &parsed, other.clone()), Err(FormatError::WouldChange), "{other}");
+        }
+        assert_eq!(compared(text, &parsed, text.to_owned()), Ok(text.to_owned()));
     }
 }
