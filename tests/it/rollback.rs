@@ -566,6 +566,22 @@ fn an_adopted_record_gets_back_what_still_holds_what_was_written() {
 }
 
 #[test]
+fn a_spec_that_changed_in_its_rules_can_roll_back_and_another_map_cannot() {
+    let mut world = few(15);
+    let before = live(&world);
+    migrated(&world);
+    world.checked.plan.zone = Some("UTC".to_owned());
+    assert_ne!(Some(world.checked.plan.hash()), world.workspace.note("plan").expect("a note"));
+    let target = std::mem::replace(&mut world.checked.plan.maps[0].target, "Lead".to_owned());
+    let error = world.announce(None).expect_err("is refused");
+    assert!(error.to_string().contains("this spec has no such map"), "{error}");
+    world.checked.plan.maps[0].target = target;
+    let report = ok(world.roll_back(&DieAt::default(), None));
+    assert!(report.as_announced() && report.anew, "{report:#?}");
+    same(&world, &before, "a changed spec");
+}
+
+#[test]
 fn one_map_is_rolled_back_only_where_nothing_hangs_on_it() {
     let world = acme(13);
     migrated(&world);

@@ -395,6 +395,7 @@ impl<'a> Engine<'a> {
         let ready = self.preflight().await?;
         self.extract().await?;
         self.workspace.pin_plan(&self.plan.hash())?;
+        self.keep_shape()?;
         if self.workspace.writes()? == 0 {
             self.refuse_other_workspace().await?;
         }

@@ -252,9 +252,12 @@ pub(super) const MADE: &str = "created";
 /// The same where a run died before it knew whether it was there already.
 const PERHAPS: &str = "perhaps";
 
+/// What the notes of provisions begin with.
+pub(super) const PROVISIONED: &str = "provisioned ";
+
 /// The workspace's note of a provision.
 pub(super) fn provisioned(provision: &Provision) -> String {
-    format!("provisioned {}", describe(provision))
+    format!("{PROVISIONED}{}", describe(provision))
 }
 
 pub(super) fn describe(provision: &Provision) -> String {

@@ -315,18 +315,26 @@ impl Workspace {
         })
     }
 
-    /// Ends open deletions of a record that is not there.
+    /// Ends writes of a rollback that had no answer and turn out to have been done: deletions of a record that is not
+    /// there, or what restored one that is as it was.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn found_absent(&self, map: &str, key: &str, target: &str, now_ms: i64) -> Result<()> {
+    pub fn found_done(
+        &self,
+        operation: Operation,
+        map: &str,
+        key: &str,
+        target: &str,
+        now_ms: i64,
+    ) -> Result<()> {
         let id = self.intern(map)?;
         self.store(|db| {
             db.prepare_cached(
-                "UPDATE journal SET state = 1, ended_ms = ?4, note = 'found absent'
-                 WHERE map = ?1 AND key = ?2 AND target = ?3 AND operation = 4 AND state IN (0, 3)",
+                "UPDATE journal SET state = 1, ended_ms = ?5, note = 'found to be done'
+                 WHERE map = ?1 AND key = ?2 AND target = ?3 AND operation = ?4 AND state IN (0, 3)",
             )?
-            .execute((id, key, target, now_ms))
+            .execute((id, key, target, place(&Operation::ALL, operation), now_ms))
             .map(|_| ())
         })
     }

@@ -271,6 +271,18 @@ impl Workspace {
         })
     }
 
+    /// The names of notes that begin with a text, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn notes_of(&self, beginning: &str) -> Result<Vec<String>> {
+        self.store(|db| {
+            db.prepare("SELECT name FROM note WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name")?
+                .query_map([beginning], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// Takes a note away.
     ///
     /// # Errors

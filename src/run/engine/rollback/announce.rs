@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::run::connect::{Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
-use super::super::preflight::{MADE, describe, provisioned};
+use super::super::preflight::{MADE, PROVISIONED, describe, provisioned};
 use super::super::{Engine, Error, Result};
 use super::judge::Origin;
 use super::{Announcement, Assessment, Leftover, PAGE, There};
@@ -93,14 +93,8 @@ impl Engine<'_> {
                     .to_owned(),
             );
         }
-        let (found, pinned) = (self.plan.hash(), self.workspace.note("plan")?.unwrap_or_default());
-        if found != pinned {
-            let short = |hash: &str| hash.chars().take(12).collect::<String>();
-            return no(format!(
-                "the workspace was loaded with plan {}, and this spec gives {}: roll back with the spec as it was then",
-                short(&pinned),
-                short(&found)
-            ));
+        if let Some(why) = self.other_shape()? {
+            return no(format!("{why}: roll back with the spec as it was then"));
         }
         let scope = self.in_scope(only)?;
         if let Some(map) = only {
@@ -332,6 +326,15 @@ impl Engine<'_> {
                 self.outside.points.reach("rollback.provision")?;
             }
             found.push(Leftover { what, stays });
+        }
+        // The spec may have changed since.
+        let named: BTreeSet<String> = self.ever_provisioned().iter().map(provisioned).collect();
+        for note in self.workspace.notes_of(PROVISIONED)? {
+            if !named.contains(&note) {
+                let what = note[PROVISIONED.len()..].to_owned();
+                let stays = "the spec does not name it any more: take it away in the settings".to_owned();
+                found.push(Leftover { what, stays: Some(stays) });
+            }
         }
         Ok(found)
     }

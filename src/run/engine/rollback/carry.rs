@@ -173,7 +173,9 @@ impl Engine<'_> {
         self.hold(&restoring.links, &(object.to_owned(), line.target.clone()))?;
         let stays = restoring.stays();
         if payload.is_empty() {
+            let now = self.outside.clock.now_ms();
             self.workspace.transaction(|ws| {
+                ws.found_done(Operation::Restore, &line.map, &line.key, &line.target, now)?;
                 ws.forget_record(&line.map, &line.key, object, &line.target)?;
                 ws.turned(line.seq, Turn::Done, stays.as_deref())
             })?;
@@ -260,7 +262,7 @@ impl Engine<'_> {
     fn is_gone(&self, line: &RollbackLine) -> Result<()> {
         let now = self.outside.clock.now_ms();
         Ok(self.workspace.transaction(|ws| {
-            ws.found_absent(&line.map, &line.key, &line.target, now)?;
+            ws.found_done(Operation::TakeBack, &line.map, &line.key, &line.target, now)?;
             ws.forget_record(&line.map, &line.key, &line.object, &line.target)?;
             ws.turned(line.seq, Turn::Done, None)
         })?)

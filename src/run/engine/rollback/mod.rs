@@ -34,6 +34,9 @@ pub const ROLLBACK_POINTS: [&str; 7] = [
 /// Records that are looked at or taken back in one page of the list.
 const PAGE: u32 = 200;
 
+/// The workspace's note of which maps lead where.
+const SHAPE: &str = "maps";
+
 /// An object and an id of the destination.
 type There = (String, String);
 
@@ -136,6 +139,40 @@ impl Engine<'_> {
         let target = self.target.account().await?;
         self.workspace.pin(Side::Target, &target.id)?;
         Ok(target)
+    }
+
+    /// Keeps which maps lead where: what a rollback needs of a plan, whose hash another version of the program may
+    /// work out otherwise.
+    pub(super) fn keep_shape(&self) -> Result<()> {
+        Ok(self.workspace.set_note(SHAPE, &serde_json::to_string(&self.shape()).unwrap_or_default())?)
+    }
+
+    /// Object and destination object of each map.
+    fn shape(&self) -> BTreeMap<String, There> {
+        let maps = self.plan.maps.iter();
+        maps.map(|map| (map.name.clone(), (map.source.clone(), map.target.clone()))).collect()
+    }
+
+    /// Why this plan is not one to roll back with; `None` where it is.
+    fn other_shape(&self) -> Result<Option<String>> {
+        let here = self.shape();
+        let kept = self.workspace.note(SHAPE)?;
+        let kept = kept.and_then(|kept| serde_json::from_str::<BTreeMap<String, There>>(&kept).ok());
+        let Some(kept) = kept else {
+            let (found, pinned) = (self.plan.hash(), self.workspace.note("plan")?.unwrap_or_default());
+            let short = |hash: &str| hash.chars().take(12).collect::<String>();
+            return Ok((found != pinned).then(|| {
+                format!(
+                    "the workspace was loaded with plan {}, and this spec gives {}",
+                    short(&pinned),
+                    short(&found)
+                )
+            }));
+        };
+        let other = kept.iter().find(|(map, leads)| here.get(*map) != Some(*leads));
+        Ok(other.map(|(map, (source, target))| {
+            format!("map `{map}` carried `{source}` to `{target}`, and this spec has no such map")
+        }))
     }
 
     /// The streams of a map, or all of them.
