@@ -306,7 +306,7 @@ fn what_people_touched_stays_and_is_announced_with_the_reason() {
         // What differs from before is what was announced, and what people made themselves.
         let after = live(&world);
         for there in differing(&before, &after) {
-            let theirs = full.get(&there).is_some() && !before.contains_key(&there) && {
+            let theirs = full.contains_key(&there) && !before.contains_key(&there) && {
                 let marker = &full[&there]["customFields"]["Bitrix24 key"];
                 marker.is_null() && !full[&there].to_string().contains("[Bitrix24 ")
             };

@@ -86,14 +86,17 @@ fn rows(counts: &[RollbackCount], columns: &[fn(&RollbackCount) -> bool]) -> Vec
     rows
 }
 
-const ANNOUNCED: [(&str, fn(&RollbackCount) -> bool); 4] = [
+/// A column: its name, and what it counts.
+type Column = (&'static str, fn(&RollbackCount) -> bool);
+
+const ANNOUNCED: [Column; 4] = [
     ("delete", |count| count.fate == Fate::Delete),
     ("restore", |count| count.fate == Fate::Restore),
     ("keep", |count| count.fate == Fate::Keep),
     ("gone", |count| count.fate == Fate::Gone),
 ];
 
-const CAME_TO: [(&str, fn(&RollbackCount) -> bool); 7] = [
+const CAME_TO: [Column; 7] = [
     ("deleted", |count| count.fate == Fate::Delete && count.turn == Turn::Done),
     ("restored", |count| count.fate == Fate::Restore && count.turn == Turn::Done),
     ("kept", |count| count.fate == Fate::Keep),

@@ -53,6 +53,9 @@ pub enum Removal {
     Impossible(String),
 }
 
+/// Whether a record is about to go, given its object and id.
+pub type Goes<'a> = &'a dyn Fn(&str, &str) -> bool;
+
 /// A hash of a value that does not depend on the order of an object's keys.
 pub fn hash(value: &Json) -> u64 {
     let mut text = String::new();

@@ -20,7 +20,7 @@ use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
 
-pub use imprint::{Child, Imprint, Removal};
+pub use imprint::{Child, Goes, Imprint, Removal};
 pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -396,11 +396,7 @@ pub trait Target {
     ///
     /// With `ask` nothing is written: it tells what would become of it once the records are gone for which `ask` is
     /// true, given object and id.
-    fn remove<'a>(
-        &'a self,
-        what: &'a Provision,
-        ask: Option<&'a dyn Fn(&str, &str) -> bool>,
-    ) -> Local<'a, Result<Removal, Error>>;
+    fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>>;
     /// By which call a record of an object is deleted, for people who want to know.
     fn deletes_by(&self, object: &str) -> String;
     /// Why a record might be refused to be deleted, where nothing documents whether it can; `None` where it can.

@@ -32,7 +32,7 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Encode, Error, FieldError, Imprint, Local, Page, Payload, Provision, Provisioned,
+    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Page, Payload, Provision, Provisioned,
     Removal, SendError, Stored, Target,
 };
 use crate::lang::plan;
@@ -283,11 +283,7 @@ impl Target for Nutshell {
         restore::restore(kind, fields, unlink, now, footer::label(&label))
     }
 
-    fn remove<'a>(
-        &'a self,
-        what: &'a Provision,
-        ask: Option<&'a dyn Fn(&str, &str) -> bool>,
-    ) -> Local<'a, Result<Removal, Error>> {
+    fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>> {
         Box::pin(self.take_away(what, ask))
     }
 

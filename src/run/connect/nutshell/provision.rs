@@ -11,7 +11,7 @@ use super::wire::Fault;
 use super::{Nutshell, stored};
 use crate::lang::plan::CustomField;
 use crate::lang::types::Base;
-use crate::run::connect::{Error, Provision, Provisioned, Removal};
+use crate::run::connect::{Error, Goes, Provision, Provisioned, Removal};
 
 /// How often something is looked for and made.
 const TRIES: u32 = 5;
@@ -142,11 +142,7 @@ async fn make(
 impl Nutshell {
     /// Takes a tag or a source away again that no record uses. Custom fields stay: neither API deletes their
     /// definitions (sheet §1, §8).
-    pub(super) async fn take_away(
-        &self,
-        what: &Provision,
-        ask: Option<&dyn Fn(&str, &str) -> bool>,
-    ) -> Result<Removal, Error> {
+    pub(super) async fn take_away(&self, what: &Provision, ask: Option<Goes<'_>>) -> Result<Removal, Error> {
         let (kind, list, name) = match what {
             Provision::Field(_) => {
                 return Ok(Removal::Impossible("the API deletes no custom fields".to_owned()));
@@ -200,13 +196,7 @@ impl Nutshell {
 
     /// How many live records carry a tag or a source, counted over all of them: `count` of a tag is documented for
     /// reads only by example, and sources have none.
-    async fn uses(
-        &self,
-        kind: Kind,
-        list: &str,
-        name: &str,
-        goes: Option<&dyn Fn(&str, &str) -> bool>,
-    ) -> Result<u64, Error> {
+    async fn uses(&self, kind: Kind, list: &str, name: &str, goes: Option<Goes<'_>>) -> Result<u64, Error> {
         let (mut used, mut cursor) = (0, None);
         loop {
             let page = self.page(kind, cursor.as_deref()).await?;

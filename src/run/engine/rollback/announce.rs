@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::run::connect::{Removal, Stored};
+use crate::run::connect::{Goes, Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
 use super::super::preflight::{MADE, PROVISIONED, describe, provisioned};
@@ -277,9 +277,9 @@ impl Engine<'_> {
         if let Some(mut kept) = self.remembered(stream, key, &stored.id)? {
             if kept.target == stored.id {
                 // An edit that a process died over, or that had no answer, may have been done.
-                let edits = entries.iter().filter(|entry| entry.intent.operation == Operation::Edit);
+                let mut edits = entries.iter().filter(|entry| entry.intent.operation == Operation::Edit);
                 let open = edits
-                    .last()
+                    .next_back()
                     .filter(|edit| matches!(edit.state, JournalState::Intent | JournalState::Unknown));
                 if open.is_some_and(|edit| self.only_just_written(stream, stored, std::slice::from_ref(edit)))
                 {
@@ -300,7 +300,7 @@ impl Engine<'_> {
     }
 
     /// What this migration made in the destination's settings, and what becomes of it. With `ask`, nothing is removed.
-    pub(super) async fn leftovers(&self, ask: Option<&dyn Fn(&str, &str) -> bool>) -> Result<Vec<Leftover>> {
+    pub(super) async fn leftovers(&self, ask: Option<Goes<'_>>) -> Result<Vec<Leftover>> {
         let mut found = Vec::new();
         for provision in self.ever_provisioned() {
             let note = provisioned(&provision);
