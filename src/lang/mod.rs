@@ -5,6 +5,7 @@
 pub mod check;
 pub mod diff;
 pub mod doc;
+pub mod draft;
 pub mod drift;
 pub mod eval;
 pub mod finding;

@@ -48,6 +48,18 @@ const ROOMS: &[(&str, &[&str])] = &[
         "lang/drift",
         &["lang/text", "lang/finding", "lang/syntax", "lang/schema", "lang/plan", "lang/check", "lang/diff"],
     ),
+    (
+        "lang/draft",
+        &[
+            "lang/text",
+            "lang/finding",
+            "lang/types",
+            "lang/value",
+            "lang/syntax",
+            "lang/schema",
+            "lang/check",
+        ],
+    ),
     ("lang/doc", &["lang/text", "lang/types", "lang/value", "lang/schema", "lang/plan"]),
     ("lang/fuzz", &["lang/types", "lang/value", "lang/schema", "lang/plan", "lang/eval"]),
     (
@@ -96,6 +108,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lang/eval",
             "lang/diff",
             "lang/drift",
+            "lang/draft",
             "lang/doc",
             "lang/fuzz",
             "lang/suite",

@@ -152,6 +152,14 @@ fn live(portal: &Portal, company: &Company) -> (Schema, Schema) {
         .expect("never idle for ever")
 }
 
+/// The schemas of the documented answers, where those are there.
+pub fn schemas() -> Option<(Schema, Schema)> {
+    let folder = samples()?;
+    let (shape, records) = portal(&folder);
+    let portal = Portal::from_records(&shape, records).unwrap_or_else(|error| panic!("{error}"));
+    Some(live(&portal, &Company::acme()))
+}
+
 const SPEC: &str = r#"edition 2026
 
 source bitrix24 "schema/bitrix24.yaml"

@@ -10,6 +10,7 @@ mod conformance;
 mod corpus;
 mod customers;
 mod documented;
+mod draft;
 mod findings;
 mod grammar;
 mod mutations;

@@ -16,6 +16,8 @@
 //! | `yaml` | a snapshot; with `yaml,ci` a CI file, whose `b2n` commands are looked at |
 //! | `text`, `ebnf` | nothing that a program reads; `ebnf` is held by `grammar.rs` |
 //!
+//! A page runs in a copy of `book/demo`, or of the folder that a comment `<!-- runs in examples/acme -->` names.
+//!
 //! `B2N_BLESS=1 cargo test book` writes console output, JSON examples and `book/demo` anew.
 
 use std::path::{Path, PathBuf};
@@ -27,9 +29,6 @@ use crate::book::{Block, blocks, documents, pages, read, root};
 
 const KINDS: &[&str] =
     &["b2n", "b2n,fragment", "console", "console,shown", "diff", "ebnf", "json", "text", "yaml", "yaml,ci"];
-
-/// The day on which the snapshots of `book/demo` say that they were taken.
-const TAKEN: &str = "2026-11-19";
 
 /// Programs that a block may run, and commands that are only shown: they ask accounts, serve ports or take minutes.
 const RUN: &[&str] = &["b2n", "cat", "cp", "echo", "head", "sed", "tail"];
@@ -70,10 +69,12 @@ fn blessing() -> bool {
     std::env::var_os("B2N_BLESS").is_some_and(|value| !value.is_empty())
 }
 
-/// A folder with what `book/demo` holds, whose snapshots were taken today.
+/// A copy of a folder of the repository, whose snapshots were taken today.
 struct Place {
     folder: PathBuf,
     today: String,
+    /// The day that its snapshots say.
+    taken: String,
 }
 
 impl Drop for Place {
@@ -83,15 +84,20 @@ impl Drop for Place {
 }
 
 impl Place {
-    fn new(name: &str) -> Place {
-        let name = name.replace(['/', '.'], "-");
-        let folder = std::env::temp_dir().join(format!("b2n-book-{}-{name}", std::process::id()));
+    /// The place in which a page runs.
+    fn new(name: &str, page: &str) -> Place {
+        let comment = page.lines().find_map(|line| line.strip_prefix("<!-- runs in ")?.strip_suffix(" -->"));
+        let from = root().join(comment.unwrap_or("book/demo"));
+        let snapshot = read(&from.join("schema/nutshell.yaml"));
+        let taken = snapshot.lines().find_map(|line| line.strip_prefix("taken: ")).expect("a day").to_owned();
+        let folder = std::env::temp_dir().join(format!(
+            "b2n-book-{}-{}",
+            std::process::id(),
+            name.replace(['/', '.'], "-")
+        ));
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-        let place = Place { folder, today };
-        copy(&root().join("book/demo"), &place.folder, &|text| {
-            text.replace(&format!("taken: {TAKEN}"), &format!("taken: {}", place.today))
-        });
-        place
+        copy(&from, &folder, &|text| text.replace(&format!("taken: {taken}"), &format!("taken: {today}")));
+        Place { folder, today, taken }
     }
 
     /// What a command prints.
@@ -108,7 +114,7 @@ impl Place {
             .current_dir(&self.folder)
             .output()
             .expect("a shell");
-        let text = String::from_utf8_lossy(&output.stdout).replace(&self.today, TAKEN);
+        let text = String::from_utf8_lossy(&output.stdout).replace(&self.today, &self.taken);
         text.lines().map(|line| timeless(line.trim_end()) + "\n").collect()
     }
 }
@@ -225,7 +231,7 @@ fn plays(block: &Block) -> bool {
 /// Goes through a page: writes its files, makes its changes, runs its commands.
 fn play(name: &str, text: &str) -> Played {
     let mut played = Played { text: text.to_owned(), ..Played::default() };
-    let place = Place::new(name);
+    let place = Place::new(name, text);
     let write = |file: &str, text: &str| {
         std::fs::write(place.folder.join(file), text).expect("a file can be written");
     };
@@ -377,7 +383,7 @@ fn renewed(shown: &Value, printed: &Value) -> Value {
 fn json_examples_are_what_the_commands_print() {
     let name = "reference/json.md";
     let text = pages().remove(name).expect("the page");
-    let place = Place::new("json");
+    let place = Place::new("json", &text);
     let all: Vec<&str> = text.lines().collect();
     let (mut wrong, mut formats) = (Vec::new(), Vec::new());
     let mut should = text.clone();

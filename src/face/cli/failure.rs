@@ -18,6 +18,18 @@ pub enum Kind {
     Outside,
 }
 
+/// Why a file cannot be read, in words that are the same on every system where that is usual.
+pub fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "it may not be opened".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
+    }
+}
+
 impl Kind {
     fn code(self) -> u8 {
         match self {

@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod diff;
 mod doc;
+mod draft;
 mod drift;
 mod exactly;
 mod explain;
@@ -118,6 +119,11 @@ enum Command {
         after_help = "Examples:\n  b2n diff main:acme.b2n acme.b2n\n  b2n diff old.b2n new.b2n --format markdown --fail-on loss\n  b2n diff HEAD~1:./acme.b2n acme.b2n --workspace acme.b2nw\n\nExit codes: 0 no change in meaning, 1 what --fail-on says or a spec that does not check, 2 wrong use."
     )]
     Diff(diff::Args),
+    /// Write a first spec out of two snapshots: every field is mapped, dropped, or left to decide.
+    #[command(
+        after_help = "Examples:\n  b2n draft --source b24.yaml --target nutshell.yaml --owner ops@acme.example --zone Europe/Berlin\n  b2n draft --source b24.yaml --target nutshell.yaml --owner ops@acme.example --no-profile\n\nExit codes: 0 nothing is wrong but what a person must decide, 1 the draft does not check, 2 wrong use."
+    )]
+    Draft(draft::Args),
     /// Tell what changed in a system since its snapshot, in the rules that it hits.
     #[command(
         after_help = "Examples:\n  b2n drift acme.b2n --source newer.yaml\n  b2n drift acme.b2n --live\n  b2n drift acme.b2n --live --update --fix\n\nExit codes: 0 no rule is hit, 1 rules are hit, 2 wrong use, 3 the outside world failed."
@@ -282,6 +288,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Test(args) => test::run(&args, terminal),
         Command::Plan(args) => plan::run(&args, terminal),
         Command::Diff(args) => diff::run(&args, terminal),
+        Command::Draft(args) => draft::run(&args, terminal),
         Command::Drift(args) => drift::run(&args, terminal),
         Command::Doc(args) => doc::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),

@@ -161,11 +161,11 @@ fn read(name: &str, span: Span, folder: &Path) -> Result<SourceText, Box<Finding
                 "copy it into the project; a link that leads out of it would not be there in CI".to_owned(),
             );
         }
-        Err(error) => return wrong(error.to_string(), help()),
+        Err(error) => return wrong(super::failure::why(&error), help()),
     }
     let bytes = match std::fs::read(&full) {
         Ok(bytes) => bytes,
-        Err(error) => return wrong(error.to_string(), help()),
+        Err(error) => return wrong(super::failure::why(&error), help()),
     };
     match SourceText::from_bytes(full.display().to_string(), &bytes) {
         Ok(text) => Ok(text),

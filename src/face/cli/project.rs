@@ -233,7 +233,7 @@ fn system(
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            findings.push(missing(error.to_string()));
+            findings.push(missing(super::failure::why(&error)));
             return None;
         }
     };

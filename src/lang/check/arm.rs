@@ -110,11 +110,19 @@ impl<'a> Checker<'a> {
                 ArmKind::Quarantine => "`quarantine`",
                 ArmKind::Stop => "`stop`",
             };
-            self.add(
-                Finding::new(codes::ARM_NOT_ALLOWED, format!("{word} has no meaning {}", at.words()))
+            let bare = self.quote(arm.span);
+            let finding = match bare {
+                // Read as a field's name, since its reason is lacking.
+                "skip" | "flag" => {
+                    Finding::new(codes::ARM_NOT_ALLOWED, format!("`{bare}` stands here without its reason"))
+                        .at(arm.span, "why?")
+                        .help(format!("say why: `{bare} \"…\"`"))
+                }
+                _ => Finding::new(codes::ARM_NOT_ALLOWED, format!("{word} has no meaning {}", at.words()))
                     .at(arm.span, "not here")
                     .help(at.help()),
-            );
+            };
+            self.add(finding);
             return None;
         }
         let plain = |arm| Some(CheckedArm { arm, value: None });

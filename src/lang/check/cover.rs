@@ -20,6 +20,15 @@ pub(super) struct Covered {
     folded: BTreeMap<String, (Span, Span, BTreeSet<usize>)>,
     /// Fields that a misspelt name probably means: one slip is one finding.
     guessed: BTreeSet<(String, usize)>,
+    /// Objects that a misspelt name probably means.
+    objects_meant: BTreeSet<String>,
+}
+
+impl Covered {
+    /// Notes which object a misspelt name probably means.
+    pub(super) fn meant(&mut self, object: &str) {
+        self.objects_meant.insert(object.to_owned());
+    }
 }
 
 impl<'a> Checker<'a> {
@@ -68,11 +77,24 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Notes that a name which stands in the wrong place means a field of any object that has it.
+    pub(super) fn guess_everywhere(&mut self, name: &str) {
+        let source = self.source;
+        for object in &source.objects {
+            self.guess_named(object, name);
+        }
+    }
+
     /// Reports what no map accounts for.
     pub(super) fn coverage(&mut self, maps: &[plan::Map]) {
         let covered = std::mem::take(&mut self.covered);
         for (name, (map, slots)) in &covered.objects {
             let Some(object) = self.source.object(name) else { continue };
+            // Records that cannot be created need another map first; of a block whose end is not known, no line is missing.
+            let creatable = self.heads[*map].target.is_none_or(|target| target.creatable);
+            if !creatable || self.ends_nowhere(self.maps[*map].head) {
+                continue;
+            }
             for slot in (0..object.fields.len()).filter(|slot| !slots.contains(slot)) {
                 if !covered.guessed.contains(&(name.clone(), slot)) {
                     let (head, span) = (self.maps[*map].head, self.maps[*map].span);
@@ -96,7 +118,9 @@ impl<'a> Checker<'a> {
             maps.iter().map(|map| map.source.as_str()).chain(folded.iter().map(String::as_str)).collect();
         for object in &self.source.objects {
             let records = object.records.unwrap_or(0);
-            if records > 0 && !mapped.contains(object.name.as_str()) {
+            let meant =
+                covered.objects_meant.contains(&object.name) || self.mentioned(&object.name, Span::default());
+            if records > 0 && !mapped.contains(object.name.as_str()) && !meant {
                 // `process 1032` has no plural.
                 let plural = if object.name.contains(' ') {
                     "records".to_owned()
@@ -126,6 +150,9 @@ impl<'a> Checker<'a> {
     fn unused(&mut self, object: &'a Object, slot: usize, head: Span, item: Span) {
         let field = &object.fields[slot];
         let unread = self.unread(item);
+        if self.unread_head("split", &field.name) || self.unread_head("flatten", &field.name) {
+            return;
+        }
         if unread.mentions(&field.name) || field.title.as_ref().is_some_and(|title| unread.mentions(title)) {
             return;
         }

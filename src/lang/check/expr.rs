@@ -3,7 +3,8 @@
 use super::fit::{Place, USER};
 use super::forms::Call;
 use super::link::Reference;
-use super::names::What;
+use super::meant::instead;
+use super::names::{Meant, What};
 use super::types::{Scope, Typed, characters, worse};
 use super::{Checker, Side};
 use crate::lang::finding::{Finding, registry as codes};
@@ -99,6 +100,7 @@ impl<'a> Checker<'a> {
     pub(super) fn condition(&mut self, scope: &mut Scope<'a>, expr: &ast::Expr) -> Option<Typed<'a>> {
         let typed = self.expr(scope, expr)?;
         let text = self.code(expr.span);
+        let field = matches!(expr.kind, ExprKind::Field(_));
         if typed.ty.base != Base::Bool || typed.ty.many {
             let help = match &expr.kind {
                 ExprKind::Field(_) => format!("write `has {text}`, or compare it: `{text} == …`"),
@@ -110,7 +112,8 @@ impl<'a> Checker<'a> {
                     format!("a condition is a yes or no, not `{}`", typed.ty),
                 )
                 .at(expr.span, format!("this is `{}`", typed.ty))
-                .help(help),
+                .help(help)
+                .fix_where(field.then(|| instead(expr.span, format!("has {}", self.quote(expr.span))))),
             );
             return None;
         }
@@ -121,7 +124,8 @@ impl<'a> Checker<'a> {
                     format!("`{text}` may be absent, and is no yes or no then"),
                 )
                 .at(expr.span, "may be absent")
-                .help(format!("write `{text} == true`, or `{text} != false` to let absent ones through")),
+                .help(format!("write `{text} == true`, or `{text} != false` to let absent ones through"))
+                .fix_where(field.then(|| instead(expr.span, format!("{} == true", self.quote(expr.span))))),
             );
             return None;
         }
@@ -171,15 +175,6 @@ impl<'a> Checker<'a> {
         self.own_field(scope, object, &field.field)
     }
 
-    /// Where no record is at hand.
-    pub(super) fn no_record(&mut self, span: Span) {
-        self.add(
-            Finding::new(codes::ARM_NOT_ALLOWED, "there is no record here whose fields could be read")
-                .at(span, "not a constant")
-                .help("write a constant: `\"…\"`, a number, a date"),
-        );
-    }
-
     /// `deal.CURRENCY_ID`: a field of a record that is named by its object.
     fn qualified(&mut self, scope: &mut Scope<'a>, owner: &ast::Name, field: &Coded) -> Option<Typed<'a>> {
         if let Some(object) = scope.object.filter(|object| object.name == owner.value) {
@@ -207,14 +202,29 @@ impl<'a> Checker<'a> {
         if let (Some(object), Some(code)) = (scope.object, &field.code) {
             self.guess_named(object, &code.value);
         }
-        let help = match names.as_slice() {
-            [only] => format!("write `{only}.FIELD`, or `FIELD` alone"),
-            _ => format!("write `{last}.FIELD`, or `FIELD` alone for the record that is folded in"),
+        let own = scope.object.is_some_and(|object| object.field(&owner.value).is_some());
+        let table = self.table_names.contains_key(owner.value.as_str());
+        let code = field.code.as_ref().map(|code| code.value.as_str()).unwrap_or_default();
+        let whole = owner.span.to(field.span);
+        let called = format!("{}.{code}()", owner.value);
+        let looked_up = format!("{}[{code}]", owner.value);
+        if let Some(object) = scope.object.filter(|_| own) {
+            self.guess_named(object, &owner.value);
+        }
+        let (help, fix) = match names.as_slice() {
+            _ if table => (format!("a table is looked up in brackets: `{looked_up}`"), Some(looked_up)),
+            _ if own && crate::lang::functions::find(code).is_some() => {
+                (format!("a function is called with parentheses: `{called}`"), Some(called))
+            }
+            _ if own => (format!("`{}` is a field, which has no fields of its own", owner.value), None),
+            [only] => (format!("write `{only}.FIELD`, or `FIELD` alone"), None),
+            _ => (format!("write `{last}.FIELD`, or `FIELD` alone for the record that is folded in"), None),
         };
         self.add(
             Finding::new(codes::UNKNOWN_OBJECT, format!("`{}` is not the record at hand", owner.value))
                 .at(owner.span, format!("the record at hand is `{}`", names.join("`, inside `")))
-                .help(help),
+                .help(help)
+                .fix_where(fix.map(|fix| instead(whole, fix))),
         );
         None
     }
@@ -386,12 +396,21 @@ impl<'a> Checker<'a> {
                 _ if ordered => {
                     "numbers, dates and instants have an order; other values only `==` and `!=`".to_owned()
                 }
+                (Base::Bool, _) => {
+                    let subject = self.code(left.span);
+                    format!("a yes or no is a condition by itself: `{subject}` or `not {subject}`")
+                }
                 _ => "bring both sides to one type".to_owned(),
             };
+            let code = matches!(&a.ty.base, Base::Enum(_) | Base::Link(_) | Base::User | Base::Stage)
+                && b.ty.base == Base::Integer
+                && matches!(right.kind, ast::ExprKind::Number(_));
+            let quoted = format!("\"{}\"", self.quote(right.span));
             self.add(
                 Finding::new(codes::TYPE_MISMATCH, format!("`{}` cannot be compared with `{}`", a.ty, b.ty))
                     .at(left.span.to(right.span), "different types")
-                    .help(help),
+                    .help(help)
+                    .fix_where(code.then(|| instead(right.span, quoted))),
             );
             return None;
         }
@@ -425,7 +444,11 @@ impl<'a> Checker<'a> {
                 let stages = self.stage_codes(object);
                 if !stages.is_empty() && !stages.contains(code.as_str()) {
                     let code = code.to_string();
-                    let meant = self.meant_name(&code, stages.iter().copied()).map(|m| format!("\"{m}\""));
+                    let meant = self.meant_name(&code, stages.iter().copied()).map(|meant| Meant {
+                        shown: format!("\"{meant}\""),
+                        code: meant.to_owned(),
+                        title: None,
+                    });
                     let of = format!("`{}`", object.name);
                     let what = What { code: codes::UNKNOWN_STAGE, kind: "stage", of: &of, quoted: true };
                     self.unknown(&code, span, meant, what);

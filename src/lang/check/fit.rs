@@ -1,5 +1,6 @@
 //! Whether a value fits where it goes, and what to write where it does not.
 
+use super::meant::instead;
 use super::types::Typed;
 use super::{Checker, Side};
 use crate::lang::finding::{Finding, registry as codes};
@@ -80,11 +81,29 @@ impl<'a> Checker<'a> {
     fn misfit(&mut self, value: &Typed<'_>, place: &Place, span: Span, help: String) {
         let wanted = Type { optional: false, ..place.ty.clone() };
         let got = Type { optional: false, ..value.ty.clone() };
-        self.add(
-            Finding::new(codes::TYPE_MISMATCH, format!("{} takes `{wanted}`, not `{got}`", place.name))
-                .at(span, format!("this is `{got}`"))
-                .help(help),
-        );
+        let (message, label) = if wanted == got {
+            (
+                format!("{} takes a `{wanted}` of the destination, not one of the source", place.name),
+                "of the source".to_owned(),
+            )
+        } else {
+            (format!("{} takes `{wanted}`, not `{got}`", place.name), format!("this is `{got}`"))
+        };
+        let mut finding = Finding::new(codes::TYPE_MISMATCH, message).at(span, label).help(help);
+        let text = self.code(span);
+        if value.ty.base == Base::User && place.ty.base == Base::User {
+            finding = finding.fix(instead(span, format!("user({})", self.quote(span))));
+        } else if let Some(Value::Text(name)) = value.value() {
+            let field = self.source.objects.iter().any(|object| object.field(name).is_some());
+            if field && text == format!("\"{name}\"") {
+                let name = name.to_string();
+                finding = finding
+                    .help(format!("a field stands without quotes: `{name}`"))
+                    .fix(instead(span, name.clone()));
+                self.guess_everywhere(&name);
+            }
+        }
+        self.add(finding);
     }
 
     /// The loss of putting it there, or what to write instead.
@@ -190,6 +209,7 @@ impl<'a> Checker<'a> {
             (Base::Date, Base::DateTime) => {
                 Err(format!("say at what time of day: {}, in the zone of the spec", apply("at", "\"18:00\"")))
             }
+            (Base::Text { .. }, Base::Integer) => Err(format!("write `{text}.number().round()`  on fail …")),
             (Base::Text { .. }, Base::Decimal) => Err(format!("write {}  on fail …", apply("number", ""))),
             (Base::Decimal, Base::Integer) => Err(format!("write {}", apply("round", ""))),
             (Base::Integer | Base::Decimal, Base::Money) => Err(format!("write `money({text}, CURRENCY)`")),
@@ -262,7 +282,7 @@ impl<'a> Checker<'a> {
         }
         let meant = self.meant_name(text, entries.all.iter().map(|(code, _)| *code)).map(str::to_owned);
         let by_hand = format!("or make \"{text}\" in the destination by hand and take the snapshot again");
-        let help = match meant {
+        let help = match &meant {
             Some(meant) => format!("did this mean \"{meant}\"? {}", capital(&by_hand)),
             None => {
                 let some: Vec<String> =
@@ -270,8 +290,12 @@ impl<'a> Checker<'a> {
                 format!("its values are {}; {by_hand}", some.join(", "))
             }
         };
+        let named = self.quote(span) == format!("\"{text}\"");
         self.add(
             Finding::new(codes::UNKNOWN_VALUE, format!("{} has no value \"{text}\"", place.name))
+                .fix_where(
+                    meant.filter(|_| named).map(|meant| instead(span, crate::lang::syntax::quote(&meant))),
+                )
                 .at(span, "no such value")
                 .note(self.target_note())
                 .help(help),

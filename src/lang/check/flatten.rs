@@ -147,7 +147,9 @@ impl<'a> Checker<'a> {
             taker.reads.extend(outer.reads);
         }
         let Some((orphan, orphan_line)) = parts.orphan else {
-            self.orphan_missing(flatten, object);
+            if !self.unread(flatten.span).mentions("orphan") {
+                self.orphan_missing(flatten, object);
+            }
             return None;
         };
         Some(plan::Flatten {

@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::fit::Place;
+use super::meant::{self, instead};
 use super::table::From;
 use super::types::{Scope, Typed};
 use crate::lang::finding::{Finding, registry as codes};
@@ -47,7 +48,7 @@ impl<'a> Checker<'a> {
             "count" if scope.folded && !method => self.aggregate(scope, function, args, span),
             "sum" | "min" | "max" => self.aggregate(scope, function, args, span),
             _ => {
-                let known = self.function(function);
+                let known = self.function(function, args, method);
                 let typed: Vec<Option<(Typed<'a>, Span)>> = args
                     .iter()
                     .enumerate()
@@ -68,25 +69,73 @@ impl<'a> Checker<'a> {
         self.functions.argument(function, index)
     }
 
-    fn function(&mut self, name: &Name) -> Option<Callee> {
+    fn function(&mut self, name: &Name, args: &[ast::Expr], method: bool) -> Option<Callee> {
         if let Some(function) = functions::find(&name.value) {
             return Some(Callee::Built(function));
         }
         if let Some(index) = self.functions.find(&name.value) {
             return Some(Callee::Own(index));
         }
-        let own = self.functions.names();
-        let names = functions::all().iter().map(|f| f.name).chain(FORMS.iter().copied()).chain(own);
-        let help = match self.meant_name(&name.value, names) {
-            Some(meant) => format!("did this mean `{meant}`?"),
-            None => "`b2n explain functions` lists them all".to_owned(),
+        // Its own item could not be read, which is told there.
+        if self.mentioned(&name.value, Span::default()) {
+            return None;
+        }
+        let finding = Finding::new(codes::UNKNOWN_FUNCTION, format!("there is no function `{}`", name.value))
+            .at(name.span, "no such function");
+        let finding = match self.other_form(name, args, method) {
+            Some((help, written)) => {
+                let whole = args.iter().fold(name.span, |whole, arg| whole.to(arg.span));
+                // The closing parenthesis belongs to no argument.
+                let text = self.input.text.text().get(whole.end as usize..).unwrap_or_default();
+                let close = text.find(')').and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(0);
+                let whole = Span { end: whole.end + close, ..whole };
+                finding.help(help).fix_where(written.map(|written| instead(whole, written)))
+            }
+            None => {
+                let own = self.functions.names();
+                let names = functions::all().iter().map(|f| f.name).chain(FORMS.iter().copied()).chain(own);
+                let known = meant::function(&name.value);
+                match known.or_else(|| self.meant_name(&name.value, names)) {
+                    Some(meant) => {
+                        let fix = instead(name.span, meant.to_owned());
+                        self.functions.meant(meant);
+                        finding.help(format!("did this mean `{meant}`?")).fix(fix)
+                    }
+                    None => finding.help("`b2n explain functions` lists them all"),
+                }
+            }
         };
-        self.add(
-            Finding::new(codes::UNKNOWN_FUNCTION, format!("there is no function `{}`", name.value))
-                .at(name.span, "no such function")
-                .help(help),
-        );
+        self.add(finding);
         None
+    }
+
+    /// What is written like a call, and is another form of the language: what to write, whole where that is certain.
+    fn other_form(&self, name: &Name, args: &[ast::Expr], method: bool) -> Option<(String, Option<String>)> {
+        let text: Vec<&str> = args.iter().map(|arg| self.quote(arg.span)).collect();
+        if self.table_names.contains_key(name.value.as_str()) {
+            let written = match text.as_slice() {
+                [key] => Some(format!("{}[{key}]", name.value)),
+                _ => None,
+            };
+            return Some((format!("a table is looked up in brackets: `{}[FIELD]`", name.value), written));
+        }
+        match name.value.as_str() {
+            "ref" | "refs" => {
+                Some((format!("say by which map: `{} MAP({})`", name.value, text.join(", ")), None))
+            }
+            "pipeline" => {
+                let written = format!("pipeline by {}", text.join(", "));
+                Some((format!("write `{written}`"), Some(written)))
+            }
+            "map" | "forEach" | "foreach" if method => {
+                Some(("each element of a list is taken by `LIST.each(FUNCTION)`".to_owned(), None))
+            }
+            "coalesce" | "ifnull" | "nvl" | "default" => {
+                Some(("what stands for an absent value says the clause `else`".to_owned(), None))
+            }
+            "lookup" => Some(("a table is looked up in brackets: `TABLE[FIELD]`".to_owned(), None)),
+            _ => None,
+        }
     }
 
     /// A call of a function.
@@ -203,7 +252,7 @@ impl<'a> Checker<'a> {
                 if FORMS.contains(&function.value.as_str()) {
                     return self.expr(scope, body);
                 }
-                let known = self.function(function);
+                let known = self.function(function, args, *method);
                 let mut typed = Vec::with_capacity(args.len() + 1);
                 let rest = if *method && !args.is_empty() {
                     typed.push((self.applied(scope, &args[0], element)?, args[0].span));
@@ -230,7 +279,7 @@ impl<'a> Checker<'a> {
                 {
                     return self.lookup(scope, index, element, body.span);
                 }
-                let known = self.function(name)?;
+                let known = self.function(name, &[], false)?;
                 self.apply(known, name, vec![(element, body.span)])
             }
             _ => self.expr(scope, body),
@@ -279,16 +328,35 @@ impl<'a> Checker<'a> {
         if let Some(index) = self.table_names.get(name.value.as_str()) {
             return Some(*index);
         }
+        // Its own item could not be read, which is told there.
+        if self.mentioned(&name.value, Span::default()) {
+            return None;
+        }
         let names: Vec<&str> = self.table_names.keys().copied().collect();
-        let help = match self.meant_name(&name.value, names.into_iter()) {
+        let meant = self.meant_name(&name.value, names.into_iter());
+        let field = self.source.objects.iter().any(|object| object.field(&name.value).is_some());
+        if meant.is_none() {
+            self.guess_everywhere(&name.value);
+        }
+        let help = match meant {
             Some(meant) => format!("did this mean `{meant}`?"),
+            None if field => format!(
+                "`{0}` is a field: one of a list is `first({0})` or `last({0})`, a table is looked up by `TABLE[{0}]`",
+                name.value
+            ),
             None => format!("add one: `table {} : enum(…) -> OBJECT.FIELD {{ … }}`", name.value),
         };
-        self.add(
-            Finding::new(codes::UNKNOWN_TABLE, format!("there is no table `{}`", name.value))
-                .at(name.span, "no such table")
-                .help(help),
-        );
+        let mut finding = Finding::new(codes::UNKNOWN_TABLE, format!("there is no table `{}`", name.value))
+            .at(name.span, "no such table")
+            .help(help);
+        if let Some(meant) = meant {
+            // One slip is one finding: the table is used, under another name.
+            if let Some(index) = self.table_names.get(meant) {
+                self.tables[*index].used = true;
+            }
+            finding = meant::offer(finding, &name.value, meant, name.span, meant.to_owned());
+        }
+        self.add(finding);
         None
     }
 

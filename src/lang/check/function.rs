@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::fit::Place;
+use super::meant::instead;
 use super::types::{Param, Scope, Typed, choices, word, worse};
 use super::{Checker, Side};
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
@@ -43,6 +44,13 @@ impl<'a> Functions<'a> {
     /// The function of this name.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+
+    /// Notes that a misspelt name means this one.
+    pub(super) fn meant(&mut self, name: &str) {
+        if let Some(index) = self.find(name) {
+            self.infos[index].used = true;
+        }
     }
 
     /// All names, for suggestions.
@@ -374,14 +382,16 @@ impl<'a> Checker<'a> {
             typed.made = param.made;
             return Some(typed);
         }
-        let help = match self.meant_name(&name.value, params.iter().map(|param| param.name.as_str())) {
+        let meant = self.meant_name(&name.value, params.iter().map(|param| param.name.as_str()));
+        let help = match meant {
             Some(meant) => format!("did this mean `{meant}`?"),
             None => format!("declare it: `{}: text?`", name.value),
         };
         self.add(
             Finding::new(codes::UNKNOWN_FIELD, format!("the function has no parameter `{}`", name.value))
                 .at(name.span, "no such parameter")
-                .help(help),
+                .help(help)
+                .fix_where(meant.map(|meant| instead(name.span, meant.to_owned()))),
         );
         None
     }
@@ -406,7 +416,7 @@ impl<'a> Checker<'a> {
         let unused: Vec<&'a ast::Function> =
             self.functions.infos.iter().filter(|info| !info.used).map(|info| info.item).collect();
         for item in unused {
-            if self.of_profile(item.span) || self.mentioned(&item.name.value, item.span) {
+            if self.of_profile(item.span) || self.perhaps_used(&item.name.value, item.span) {
                 continue;
             }
             self.add(

@@ -6,7 +6,9 @@ use jiff::ToSpan;
 use jiff::tz::TimeZone;
 
 use super::Input;
+use super::meant::instead;
 use super::names::nearest;
+use super::unread::whole_lines;
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::schema::Schema;
 use crate::lang::syntax::ast::{self, Item, Name};
@@ -84,6 +86,9 @@ impl<'a> Items<'a> {
         findings: &mut Vec<Finding>,
     ) {
         let Some(item) = item else {
+            if unread_item(input, word) {
+                return;
+            }
             findings.push(
                 Finding::new(codes::MISSING_ITEM, format!("the spec names no `{word}`")).help(format!(
                     "add a line `{word} CONNECTOR \"schema/CONNECTOR.yaml\"` after the edition"
@@ -130,16 +135,27 @@ impl<'a> Items<'a> {
             return Some(zone.value.clone());
         }
         let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-        let meant = nearest(&zone.value, known.iter().map(String::as_str));
-        findings.push(
-            Finding::new(codes::UNKNOWN_ZONE, format!("there is no time zone `{}`", zone.value))
-                .at(zone.span, "not a zone of the IANA database")
-                .help(match meant {
-                    Some(meant) => format!("did this mean \"{meant}\"?"),
-                    None => "write an IANA name such as \"Europe/Berlin\"".to_owned(),
-                }),
-        );
+        // An abbreviation is like many others, and none of them is meant.
+        let named = zone.value.contains(['/', '_']) || zone.value.len() > 4;
+        let meant = nearest(&zone.value, known.iter().map(String::as_str)).filter(|_| named);
+        let finding = Finding::new(codes::UNKNOWN_ZONE, format!("there is no time zone `{}`", zone.value))
+            .at(zone.span, "not a zone of the IANA database");
+        findings.push(match meant {
+            Some(meant) => finding
+                .help(format!("did this mean \"{meant}\"?"))
+                .fix(instead(zone.span, format!("\"{meant}\""))),
+            None => finding
+                .help("write an IANA name such as \"Europe/Berlin\"; abbreviations do not know summer time"),
+        });
         // The zone counts as named, so that what needs one is not reported as well.
         Some(zone.value.clone())
     }
+}
+
+/// Whether the line of an item could not be read, by the word that it begins with.
+pub(super) fn unread_item(input: &Input<'_>, word: &str) -> bool {
+    input.broken.iter().any(|span| {
+        let line = whole_lines(input.text.text(), *span).trim_start();
+        line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+    })
 }

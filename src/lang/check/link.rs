@@ -1,6 +1,7 @@
 //! Links: `ref` and `refs`, to one map or several, by one field or two, and fields of the record that they lead to.
 
 use super::Checker;
+use super::meant::{instead, offer};
 use super::types::{Scope, Typed};
 use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::Expr;
@@ -370,6 +371,10 @@ impl<'a> Checker<'a> {
         if let Some(index) = self.map_names.get(name.value.as_str()) {
             return Some(*index);
         }
+        // Its own item could not be read, which is told there.
+        if self.mentioned(&name.value, Span::default()) {
+            return None;
+        }
         let names: Vec<&str> = self.map_names.keys().copied().collect();
         // The maps of a source object that `as` gave names of their own.
         let split: Vec<&str> = self
@@ -381,9 +386,28 @@ impl<'a> Checker<'a> {
         let finding = Finding::new(codes::UNKNOWN_MAP, format!("there is no map `{}`", name.value))
             .at(name.span, "no such map");
         let finding = if split.is_empty() {
-            match self.meant_name(&name.value, names.into_iter()) {
-                Some(meant) => finding.help(format!("did this mean `{meant}`?")),
-                None => finding.help("a map's name is its source object, or what `as` says"),
+            let makers: Vec<&str> = self
+                .maps
+                .iter()
+                .filter(|map| map.target.value == name.value)
+                .map(|map| map.name().value.as_str())
+                .collect();
+            match (makers.as_slice(), self.meant_name(&name.value, names.into_iter())) {
+                ([maker, ..], _) => {
+                    let finding = finding.help(format!(
+                        "`{}` is an object of the destination; maps are named by what they read: `{}`",
+                        name.value,
+                        makers.join("`, `")
+                    ));
+                    // Several maps may make it: then a person chooses.
+                    let only = (makers.len() == 1).then(|| (*maker).to_owned());
+                    finding.fix_where(only.map(|only| instead(name.span, only)))
+                }
+                (_, Some(meant)) => {
+                    let finding = finding.help(format!("did this mean `{meant}`?"));
+                    offer(finding, &name.value, meant, name.span, meant.to_owned())
+                }
+                _ => finding.help("a map's name is its source object, or what `as` says"),
             }
         } else {
             let all = split.join("|");

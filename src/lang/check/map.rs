@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::arm::ArmPlace;
 use super::drops::Accounts;
 use super::items::Items;
+use super::meant::instead;
 use super::notes::NotePlace;
 use super::order::Edges;
 use super::types::Scope;
@@ -164,7 +165,8 @@ impl<'a> Checker<'a> {
             _ => None,
         });
         let Some(key) = key else {
-            if self.unread(map.span).mentions("key") {
+            let unread = self.unread(map.span);
+            if ["key", "Key", "KEY"].iter().any(|word| unread.mentions(word)) {
                 return;
             }
             let id =
@@ -288,11 +290,19 @@ impl<'a> Checker<'a> {
     /// A destination field that does not exist.
     pub(super) fn unknown_target(&mut self, object: &'a Object, name: &ast::Name) {
         let meant = self.meant_name(&name.value, object.fields.iter().map(|f| f.name.as_str()));
+        if meant.is_none() {
+            self.guess_everywhere(&name.value);
+        }
         let help = match meant {
             Some(meant) => match object.field(meant).map(|field| &field.write) {
                 Some(Write::No { hint }) => format!("did this mean `{meant}`? It cannot be written: {hint}"),
                 _ => format!("did this mean `{meant}`?"),
             },
+            // `TITLE <- name`: the two sides were swapped.
+            None if self.source.objects.iter().any(|source| source.field(&name.value).is_some()) => format!(
+                "`{}` is a field of the source: the destination's field stands left of `<-`, what is read right",
+                name.value
+            ),
             None if object.custom_types.is_empty() => "look its fields up in the snapshot".to_owned(),
             None => format!(
                 "look its fields up in the snapshot, or make one: `custom \"{}\" text <- …`",
@@ -303,7 +313,8 @@ impl<'a> Checker<'a> {
             Finding::new(codes::UNKNOWN_FIELD, format!("`{}` has no field `{}`", object.name, name.value))
                 .at(name.span, "no such field")
                 .note(self.target_note())
-                .help(help),
+                .help(help)
+                .fix_where(meant.map(|meant| instead(name.span, meant.to_owned()))),
         );
     }
 }

@@ -29,6 +29,7 @@ mod kept;
 mod lines;
 mod link;
 mod map;
+mod meant;
 mod names;
 mod notes;
 mod order;
@@ -140,7 +141,8 @@ pub fn check(input: &Input<'_>) -> Checked {
     let zone = items.zone(&mut findings);
     let (mut plan, mut fidelity) = (None, Vec::new());
     if let (Some(source), Some(target)) = (input.source, input.target) {
-        let mut checker = Checker::new(*input, source, target, &notes, zone.is_some());
+        let zoned = zone.is_some() || items::unread_item(input, "zone");
+        let mut checker = Checker::new(*input, source, target, &notes, zoned);
         checker.findings = std::mem::take(&mut findings);
         let checked = checker.run(&items, zone);
         fidelity = summary::fidelity(&checked, source);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use super::meant::{offer, skeleton, word};
 use super::{Checker, Side};
 use crate::lang::finding::{Applicability, Code, Edit, Finding, Fix, registry as codes};
 use crate::lang::schema::{Object, Schema};
@@ -50,6 +51,10 @@ pub(super) struct What<'w> {
 }
 
 impl What<'_> {
+    fn meant(&self, (code, title): (&str, Option<&str>)) -> Meant {
+        Meant { shown: self.show(code, title), code: code.to_owned(), title: title.map(str::to_owned) }
+    }
+
     fn show(&self, code: &str, title: Option<&str>) -> String {
         let code = if self.quoted { format!("\"{code}\"") } else { format!("`{code}`") };
         match title {
@@ -59,11 +64,26 @@ impl What<'_> {
     }
 }
 
+/// A name that was probably meant.
+#[derive(Clone, Debug)]
+pub(super) struct Meant {
+    /// As messages show it, in backticks or quotes.
+    pub shown: String,
+    /// Its code.
+    pub code: String,
+    /// Its title, where the place of the name is that of a title alone.
+    pub title: Option<String>,
+}
+
 /// How alike two names must be before one is proposed for the other.
 const ALIKE: f64 = 0.6;
 
 /// How alike two names are, from 0 to 1.
 pub(super) fn likeness(a: &str, b: &str) -> f64 {
+    // Letters that only look alike: nobody could see the difference.
+    if !(a.is_ascii() && b.is_ascii()) && skeleton(a) == skeleton(b) {
+        return 1.0;
+    }
     strsim::normalized_damerau_levenshtein(&a.to_lowercase(), &b.to_lowercase())
 }
 
@@ -141,7 +161,7 @@ impl<'a> Checker<'a> {
     }
 
     /// What was probably meant, among codes and titles, as messages show it.
-    pub(super) fn meant(&mut self, wanted: &str, entries: &Entries<'_>, what: What<'_>) -> Option<String> {
+    pub(super) fn meant(&mut self, wanted: &str, entries: &Entries<'_>, what: What<'_>) -> Option<Meant> {
         self.searches = self.searches.checked_sub(1)?;
         let mut best: Option<(f64, usize)> = None;
         for (index, (code, title)) in entries.all.iter().enumerate() {
@@ -152,7 +172,7 @@ impl<'a> Checker<'a> {
         }
         let (_, index) = best?;
         self.guessed = Some(index);
-        Some(what.show(entries.all[index].0, entries.all[index].1))
+        Some(what.meant(entries.all[index]))
     }
 
     /// What was probably meant, among plain names.
@@ -182,15 +202,18 @@ impl<'a> Checker<'a> {
         what: What<'_>,
     ) -> Option<usize> {
         let Some(index) = entries.code(&code.value) else {
+            // Stages stand without their category's prefix: `NEW`, not `C1:NEW`.
+            let bare = code.value.split_once(':').and_then(|(_, bare)| entries.code(bare));
             let by_title =
                 title.and_then(|t| entries.by_title.get(t.value.as_str())).and_then(|all| all.first());
-            let meant = match by_title {
+            let meant = match by_title.copied().or(bare) {
                 Some(index) => {
-                    self.guessed = Some(*index);
-                    Some(what.show(entries.all[*index].0, entries.all[*index].1))
+                    self.guessed = Some(index);
+                    Some(what.meant(entries.all[index]))
                 }
                 None => self.meant(&code.value, entries, what),
             };
+            let meant = meant.map(|meant| Meant { title: None, ..meant });
             self.unknown(&code.value, code.span, meant, what);
             return None;
         };
@@ -289,14 +312,30 @@ impl<'a> Checker<'a> {
     }
 
     /// A name that nothing bears.
-    pub(super) fn unknown(&mut self, name: &str, span: Span, meant: Option<String>, what: What<'_>) {
+    pub(super) fn unknown(&mut self, name: &str, span: Span, meant: Option<Meant>, what: What<'_>) {
         let shown = if what.quoted { format!("\"{name}\"") } else { format!("`{name}`") };
         let finding = Finding::new(what.code, format!("{} has no {} {shown}", what.of, what.kind))
             .at(span, format!("no such {}", what.kind))
             .note(self.source_note());
-        let finding = match meant {
-            Some(meant) => finding.help(format!("did this mean {meant}?")),
-            None => finding.help(format!("look the {}s of {} up in the snapshot", what.kind, what.of)),
+        let field = what.kind == "field";
+        let other = field && self.target.objects.iter().any(|object| object.field(name).is_some());
+        let finding = match (meant, word(name).filter(|_| field)) {
+            (None, None) if other => finding.help(format!(
+                "`{name}` is a field of the destination: what is read stands right of `<-`, and is the source's"
+            )),
+            (_, Some(help)) => finding.help(help),
+            (Some(meant), _) => {
+                let mut written = self.as_quoted(span, &meant.code);
+                if let Some(title) = meant.title.filter(|_| self.quote(span).starts_with('`')) {
+                    written.push_str(&format!(" `{title}`"));
+                }
+                let finding = finding.help(format!("did this mean {}?", meant.shown));
+                offer(finding, name, &meant.code, span, written)
+            }
+            (None, _) => {
+                let kinds = super::counts::plural(what.kind);
+                finding.help(format!("look the {kinds} of {} up in the snapshot", what.of))
+            }
         };
         self.add(finding);
     }
@@ -320,7 +359,21 @@ impl<'a> Checker<'a> {
             return Some(object);
         }
         let meant = self.meant_name(&name.value, schema.objects.iter().map(|o| o.name.as_str()));
+        let (other, other_word) = match side {
+            Side::Source => (self.target, "destination"),
+            Side::Target => (self.source, "source"),
+        };
+        // What a map of this name probably reads is not missing.
+        match (side, meant) {
+            (Side::Source, Some(meant)) => self.covered.meant(meant),
+            (Side::Target, _) => self.covered.meant(&name.value),
+            _ => {}
+        }
         let help = match meant {
+            _ if other.object(&name.value).is_some() => format!(
+                "`{}` is an object of the {other_word}: a map leads from the source to the destination, `map SOURCE -> DESTINATION`",
+                name.value
+            ),
             Some(meant) => format!("did this mean `{meant}`?"),
             None => {
                 let names: Vec<String> =
@@ -329,12 +382,15 @@ impl<'a> Checker<'a> {
             }
         };
         let note = if side == Side::Source { self.source_note() } else { self.target_note() };
-        self.add(
+        let mut finding =
             Finding::new(codes::UNKNOWN_OBJECT, format!("the {word} has no object `{}`", name.value))
                 .at(name.span, "no such object")
                 .note(note)
-                .help(help),
-        );
+                .help(help);
+        if let Some(meant) = meant {
+            finding = offer(finding, &name.value, meant, name.span, meant.to_owned());
+        }
+        self.add(finding);
         None
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::arm::ArmPlace;
+use super::meant::instead;
 use super::names::{Entries, What};
 use super::types::{Scope, worse};
 use super::{Checker, counts};
@@ -68,7 +69,14 @@ impl<'a> Checker<'a> {
             let mut keys = Vec::new();
             for coded in &row.codes {
                 let Some(entries) = &entries else { continue };
-                let Some(code) = self.resolve(entries, coded, what) else { continue };
+                self.guessed = None;
+                let Some(code) = self.resolve(entries, coded, what) else {
+                    // What the row probably means is not missing.
+                    if let Some(guessed) = self.guessed {
+                        spans.entry(entries.all[guessed].0.to_owned()).or_insert(coded.span);
+                    }
+                    continue;
+                };
                 let code = entries.all[code].0.to_owned();
                 if let Some(first) = spans.get(&code) {
                     self.duplicate(&code, coded.span, *first);
@@ -186,7 +194,8 @@ impl<'a> Checker<'a> {
             )
             .at(item.to.span, "no such pipeline")
             .note(self.target_note())
-            .help(help),
+            .help(help)
+            .fix_where(meant.map(|meant| instead(item.to.span, crate::lang::syntax::quote(meant)))),
         );
         None
     }
@@ -271,7 +280,8 @@ impl<'a> Checker<'a> {
             Finding::new(codes::UNKNOWN_STAGE, format!("pipeline \"{}\" has no {kind} \"{name}\"", to.name))
                 .at(span, "not there")
                 .note(self.target_note())
-                .help(help),
+                .help(help)
+                .fix_where(meant.map(|meant| instead(span, crate::lang::syntax::quote(meant)))),
         );
     }
 
@@ -454,9 +464,12 @@ impl<'a> Checker<'a> {
 
     pub(super) fn pipelines_end(&mut self, items: &[&'a ast::Pipeline]) {
         for (index, item) in items.iter().enumerate() {
+            let read = self.in_doubt() && self.input.text.text().contains("<- pipeline");
             if !self.pipelines.infos[index].used
                 && !self.of_profile(item.span)
                 && !self.mentioned(&item.object.name.value, item.span)
+                && !read
+                && !self.perhaps_used(&item.name.value, item.span)
             {
                 self.add(
                     Finding::new(

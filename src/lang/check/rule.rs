@@ -350,6 +350,9 @@ impl<'a> Checker<'a> {
     /// Required fields that no rule writes, and amounts without a currency.
     pub(super) fn required(&mut self, map: &'a ast::Map, target: Option<&'a Object>, plan: &plan::Map) {
         let Some(target) = target else { return };
+        if self.ends_nowhere(map.head) {
+            return;
+        }
         let unread = self.unread(map.span);
         let writes =
             |name: &str| plan.targets.iter().any(|target| target.name == name) || unread.mentions(name);

@@ -17,6 +17,8 @@ use crate::lang::types::{Base, Type};
 #[derive(Default)]
 struct Named {
     maps: BTreeSet<usize>,
+    /// Whether a row names a map that does not exist.
+    unknown: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -65,7 +67,9 @@ impl<'a> Checker<'a> {
         for map in &own {
             maps[*map].split = u16::try_from(index).ok();
             maps[*map].reads.extend(scope.reads.iter().map(|(slot, name)| (*slot, name.clone())));
-            if !named.maps.contains(map) {
+            // A row that is wrong may be the one that leads there.
+            let doubt = named.unknown || self.unread(split.span).mentions(&maps[*map].name);
+            if !named.maps.contains(map) && !doubt {
                 self.add(
                     Finding::new(
                         codes::SHARED_SOURCE,
@@ -93,7 +97,8 @@ impl<'a> Checker<'a> {
     ) -> Vec<plan::SplitRow> {
         let mut rows: Vec<plan::SplitRow> = Vec::new();
         let mut closed: Option<Span> = None;
-        let mut seen: Vec<(Expr, Span)> = Vec::new();
+        // By their words: expressions have no order and no hash.
+        let mut seen: HashMap<String, Span> = HashMap::new();
         for row in &split.rows {
             let to = self.split_to(row, object, named);
             if let Some(closed) = closed {
@@ -108,8 +113,8 @@ impl<'a> Checker<'a> {
             let when = match &row.on {
                 SplitOn::When(condition) => {
                     let Some(when) = self.sure_condition(scope, condition, "when") else { continue };
-                    if let Some((_, earlier)) = seen.iter().find(|(other, _)| *other == when) {
-                        let earlier = *earlier;
+                    let words = format!("{when:?}");
+                    if let Some(earlier) = seen.get(&words).copied() {
                         self.add(
                             Finding::new(codes::DEAD_ROW, "this condition stands twice")
                                 .at(condition.span, "no record is left for it")
@@ -117,7 +122,7 @@ impl<'a> Checker<'a> {
                                 .help("remove the row, or correct its condition"),
                         );
                     }
-                    seen.push((when.clone(), condition.span));
+                    seen.entry(words).or_insert(condition.span);
                     Some(when)
                 }
                 SplitOn::Otherwise(span) => {
@@ -245,6 +250,10 @@ impl<'a> Checker<'a> {
                 ),
             }
         }
+        // A row that could not be read may be this one.
+        if unseen.is_none() && self.unread(split.span).has_odd_row(&["split"]) {
+            return None;
+        }
         let Some((unseen, _)) = unseen else {
             let mut finding = Finding::new(
                 codes::SPLIT_NOT_TOTAL,
@@ -284,7 +293,9 @@ impl<'a> Checker<'a> {
         all: &[(&'a str, Option<&'a str>)],
         listed: &HashMap<String, Span>,
     ) {
-        let missing: Vec<_> = all.iter().filter(|(code, _)| !listed.contains_key(*code)).collect();
+        let unread = self.unread(split.span);
+        let missing: Vec<_> =
+            all.iter().filter(|(code, _)| !listed.contains_key(*code) && !unread.mentions(code)).collect();
         if missing.is_empty() {
             return;
         }
@@ -370,6 +381,7 @@ impl<'a> Checker<'a> {
                 for name in names {
                     let Some(index) = self.map_index(name) else {
                         ok = false;
+                        named.unknown = true;
                         continue;
                     };
                     let source = self.maps[index].source.name.value.as_str();
@@ -407,7 +419,7 @@ impl<'a> Checker<'a> {
             by_source.entry(map.source.name.value.as_str()).or_default().push(index);
         }
         for (source, maps) in by_source {
-            if maps.len() < 2 || split.contains_key(source) {
+            if maps.len() < 2 || split.contains_key(source) || self.unread_head("split", source) {
                 continue;
             }
             let names: Vec<&str> = maps.iter().map(|map| self.maps[*map].name().value.as_str()).collect();

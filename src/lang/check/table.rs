@@ -80,7 +80,9 @@ impl<'a> Checker<'a> {
         let what = What { code: codes::UNKNOWN_VALUE, kind: "value", of: &of, quoted: true };
         for (index, row) in table.rows.iter().enumerate() {
             let mut keys = Vec::new();
+            let mut twice = false;
             for coded in &row.codes {
+                self.guessed = None;
                 let code = match (&domain, &from) {
                     (Some(entries), _) => {
                         self.resolve(entries, coded, what).map(|i| entries.all[i].0.to_owned())
@@ -88,9 +90,16 @@ impl<'a> Checker<'a> {
                     (None, Some(From::Text)) => coded.code.as_ref().map(|code| code.value.clone()),
                     _ => None,
                 };
-                let Some(code) = code else { continue };
+                let Some(code) = code else {
+                    // What the row probably means is not missing.
+                    if let (Some(entries), Some(guessed)) = (&domain, self.guessed) {
+                        spans.entry(entries.all[guessed].0.to_owned()).or_insert(coded.span);
+                    }
+                    continue;
+                };
                 if let Some(first) = spans.get(&code) {
                     self.duplicate(&code, coded.span, *first);
+                    twice = true;
                     continue;
                 }
                 spans.insert(code.clone(), coded.span);
@@ -101,7 +110,8 @@ impl<'a> Checker<'a> {
             else {
                 continue;
             };
-            if let Arm::Value { value, .. } = &arm
+            // A row too many merges nothing.
+            if let (Arm::Value { value, .. }, false) = (&arm, twice && keys.is_empty())
                 && let Expr::Const(value) = value.as_ref()
             {
                 values.entry(value.clone()).or_default().push(index);
@@ -251,7 +261,8 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn no_unseen(&mut self, kind: &str, name: &str, at: Span, item: Span) {
-        if self.unread(item).mentions("unseen") {
+        // A row that could not be read may be this one.
+        if self.unread(item).has_odd_row(&["table", "pipeline", "replace", "refine"]) {
             return;
         }
         let finding = Finding::new(
@@ -306,7 +317,7 @@ impl<'a> Checker<'a> {
         for (index, table) in tables.iter().enumerate() {
             if !self.tables[index].used
                 && !self.of_profile(table.span)
-                && !self.mentioned(&table.name.value, table.span)
+                && !self.perhaps_used(&table.name.value, table.span)
             {
                 self.add(
                     Finding::new(codes::UNUSED_ITEM, format!("table `{}` is used nowhere", table.name.value))

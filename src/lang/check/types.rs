@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
+use super::meant::instead;
 use super::{Checker, Side};
 use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::plan;
@@ -259,14 +260,23 @@ impl<'a> Checker<'a> {
 
     pub(super) fn unknown_type(&mut self, ty: &TypeRef) {
         let name = &ty.name.value;
-        let help = match super::names::nearest(name, WORDS.iter().copied()) {
+        let meant = super::names::nearest(name, WORDS.iter().copied());
+        let help = match meant {
+            _ if self.source.domains.contains_key(name) => {
+                format!("an enumeration of the source is written `enum({name})`")
+            }
             Some(meant) => format!("did this mean `{meant}`?"),
             None => format!("types are `{}`", WORDS.join("`, `")),
+        };
+        let written = match self.source.domains.contains_key(name) {
+            true => Some(format!("enum({name})")),
+            false => meant.map(str::to_owned),
         };
         self.add(
             Finding::new(codes::UNKNOWN_TYPE, format!("there is no type `{name}`"))
                 .at(ty.name.span, "no such type")
-                .help(help),
+                .help(help)
+                .fix_where(written.map(|written| instead(ty.name.span, written))),
         );
     }
 
@@ -298,7 +308,8 @@ impl<'a> Checker<'a> {
             Finding::new(codes::UNKNOWN_TYPE, format!("the source has no enumeration `{}`", name.value))
                 .at(name.span, "no such enumeration")
                 .note(self.source_note())
-                .help(help),
+                .help(help)
+                .fix_where(meant.map(|meant| instead(name.span, meant.to_owned()))),
         );
         None
     }

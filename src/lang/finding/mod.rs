@@ -171,6 +171,13 @@ impl Finding {
         self
     }
 
+    /// Offers an edit where there is one.
+    #[must_use]
+    pub fn fix_where(mut self, fix: Option<Fix>) -> Self {
+        self.fix = fix.or(self.fix);
+        self
+    }
+
     /// Says how many records it touches.
     #[must_use]
     pub fn count(mut self, count: Count) -> Self {

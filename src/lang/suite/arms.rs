@@ -1,10 +1,9 @@
-//! The lines that arms and last rows stand on. A plan has the lines of rules and rows alone: the rest is in the tree.
+//! The lines that arms stand on. A plan has the lines of rules and rows alone: the rest is in the tree.
 
 use std::collections::HashMap;
 
 use super::Input;
 use crate::lang::eval::reference::Taken;
-use crate::lang::plan::Plan;
 use crate::lang::syntax::ast::{Clauses, Expr, ExprKind, Item, MapLine};
 use crate::lang::text::{SourceText, Span};
 
@@ -16,11 +15,10 @@ struct OfRule {
     on_unmigrated: Option<u32>,
 }
 
-/// Where arms stand, by the line of their rule; where `_ unseen` stands, by the name of its table or pipeline.
+/// Where arms stand, by the line of their rule.
 #[derive(Default)]
 pub(super) struct Lines {
     rules: HashMap<u32, OfRule>,
-    unseen: HashMap<String, u32>,
 }
 
 impl Lines {
@@ -30,16 +28,10 @@ impl Lines {
             match item {
                 Item::Map(map) => lines.body(input.text, &map.body),
                 Item::Flatten(flatten) => lines.body(input.text, &flatten.body),
-                Item::Table(table) => lines.last(input.text, &table.name.value, table.unseen.as_ref()),
-                Item::Pipeline(line) => lines.last(input.text, &line.name.value, line.unseen.as_ref()),
                 _ => {}
             }
         }
         lines
-    }
-
-    fn last(&mut self, text: &SourceText, name: &str, row: Option<&crate::lang::syntax::ast::UnseenRow>) {
-        self.unseen.extend(row.map(|row| (name.to_owned(), line(text, row.span))));
     }
 
     fn body(&mut self, text: &SourceText, body: &[MapLine]) {
@@ -66,18 +58,12 @@ impl Lines {
     }
 
     /// The line of what a rule took; that of the rule itself where the tree does not say.
-    pub(super) fn of(&self, plan: &Plan, taken: &Taken, line: u32) -> u32 {
+    pub(super) fn of(&self, taken: &Taken, line: u32) -> u32 {
         let rule = self.rules.get(&line);
         let found = match taken {
-            Taken::Value | Taken::Row(_, Some(_)) | Taken::StageRow(_, Some(_)) => None,
+            Taken::Value | Taken::Row(..) | Taken::StageRow(..) => None,
             Taken::Else(number) => rule.and_then(|rule| rule.otherwise.get(usize::from(*number)).copied()),
             Taken::OnFail => rule.and_then(|rule| rule.on_fail),
-            Taken::Row(table, None) => {
-                plan.tables.get(usize::from(*table)).and_then(|t| self.unseen.get(&t.name).copied())
-            }
-            Taken::StageRow(pipeline, None) => {
-                plan.pipelines.get(usize::from(*pipeline)).and_then(|p| self.unseen.get(&p.name).copied())
-            }
         };
         found.unwrap_or(line)
     }

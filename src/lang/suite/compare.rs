@@ -178,8 +178,8 @@ fn differences(world: &World<'_>, candidate: &Candidate<'_>, expected: &Expected
                 found.push(Mismatch {
                     field: field.clone(),
                     path: String::new(),
-                    expected: world.speller.value(wanted, None, &[]),
-                    got: world.speller.value(&Value::Absent, None, &[]),
+                    expected: world.speller().value(wanted, None, &[]),
+                    got: world.speller().value(&Value::Absent, None, &[]),
                     by: vec![Giver { what: "no rule writes it".to_owned(), file: String::new(), line: 0 }],
                 });
             }
@@ -211,8 +211,8 @@ fn cell_differences(
         let columns = if place.column.is_some() { &[][..] } else { &cell.columns };
         Mismatch {
             field: cell.name.to_owned(),
-            expected: world.speller.value(&place.wanted, base, columns),
-            got: world.speller.value(&place.got, base, columns),
+            expected: world.speller().value(&place.wanted, base, columns),
+            got: world.speller().value(&place.got, base, columns),
             by: by(world, candidate.produced, &cell.rules, column.map(|(name, _)| name.as_str())),
             path: place.path,
         }
@@ -313,9 +313,9 @@ fn by(world: &World<'_>, produced: &Produced, rules: &[RuleId], column: Option<&
     }
     arms.extend(has(&Taken::OnFail).then_some(Taken::OnFail));
     let mut found: Vec<Giver> =
-        arms.iter().map(|arm| giver(words(plan, arm), world.lines.of(plan, arm, rule.line))).collect();
+        arms.iter().map(|arm| giver(words(plan, arm), world.lines().of(arm, rule.line))).collect();
     if produced.lost.contains(&(*id, inner)) {
-        found.push(giver("its `on unmigrated`".to_owned(), world.lines.of_unmigrated(rule.line)));
+        found.push(giver("its `on unmigrated`".to_owned(), world.lines().of_unmigrated(rule.line)));
     }
     if found.is_empty() {
         found.push(giver("the rule gave no value".to_owned(), rule.line));
@@ -327,11 +327,7 @@ fn by(world: &World<'_>, produced: &Produced, rules: &[RuleId], column: Option<&
         }
     }
     // A list of many values may have gone through many rows: a few of them show where to look.
-    found.extend(
-        rows.iter()
-            .take(3)
-            .map(|hit| giver(words(plan, &hit.taken), world.lines.of(plan, &hit.taken, hit.line))),
-    );
+    found.extend(rows.iter().take(3).map(|hit| giver(words(plan, &hit.taken), hit.line)));
     found
 }
 

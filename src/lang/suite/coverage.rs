@@ -171,16 +171,15 @@ impl Count<'_> {
     }
 
     fn rule(&mut self, map: usize, id: RuleId, inner: Option<u16>, name: &str, rule: &Rule) {
-        let plan = self.plan;
         let at = |arm| Key::Rule(map, key(id, inner), arm);
         self.add("rule", name.to_owned(), rule.line, at(ArmKey::Value));
         for number in 0..rule.otherwise.len() as u16 {
             let nth = if rule.otherwise.len() > 1 { format!(" {}", number + 1) } else { String::new() };
-            let line = self.lines.of(plan, &Taken::Else(number), rule.line);
+            let line = self.lines.of(&Taken::Else(number), rule.line);
             self.add("arm", format!("{name} else{nth}"), line, at(ArmKey::Else(number)));
         }
         if rule.on_fail.is_some() {
-            let line = self.lines.of(plan, &Taken::OnFail, rule.line);
+            let line = self.lines.of(&Taken::OnFail, rule.line);
             self.add("arm", format!("{name} on fail"), line, at(ArmKey::OnFail));
         }
         if rule.on_unmigrated.is_some() {
@@ -202,8 +201,8 @@ impl Count<'_> {
                 let what = format!("{} \"{code}\"", table.name);
                 self.add("row", what, row.line, Key::Row(index, Some(code.clone())));
             }
-            let line = self.lines.of(plan, &Taken::Row(index, None), table.line);
-            self.add("row", format!("{} unseen", table.name), line, Key::Row(index, None));
+            let what = format!("{} unseen", table.name);
+            self.add("row", what, table.unseen_line, Key::Row(index, None));
         }
         for (index, pipeline) in plan.pipelines.iter().enumerate() {
             let index = index as u16;
@@ -211,8 +210,8 @@ impl Count<'_> {
                 let what = format!("{} \"{code}\"", pipeline.name);
                 self.add("row", what, row.line, Key::StageRow(index, Some(code.clone())));
             }
-            let line = self.lines.of(plan, &Taken::StageRow(index, None), pipeline.line);
-            self.add("row", format!("{} unseen", pipeline.name), line, Key::StageRow(index, None));
+            let what = format!("{} unseen", pipeline.name);
+            self.add("row", what, pipeline.unseen_line, Key::StageRow(index, None));
         }
         for split in &plan.splits {
             let mut lines: Vec<u32> = match &split.how {

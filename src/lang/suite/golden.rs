@@ -34,6 +34,7 @@ fn steady(line: &Json) -> Json {
         && fields.get("outcome").is_some_and(|outcome| outcome != "unreadable")
     {
         fields.remove("line");
+        fields.remove("file");
     }
     line
 }
@@ -104,7 +105,7 @@ mod tests {
         let shown: Vec<String> = compare(golden, &other).unwrap().iter().map(Change::to_string).collect();
         assert_eq!(shown, ["line 1, `a.b[1]`: expected 2, got 3", "line 3: expected nothing, got {\"d\":1}"]);
         assert!(compare("{\n", &[]).unwrap_err().starts_with("line 1: "));
-        let left_out = |line: u32| json!({"outcome": "left out", "reason": "own", "line": line});
+        let left_out = |line: u32| json!({"outcome": "left out", "reason": "own", "file": format!("{line}.b2n"), "line": line});
         assert_eq!(compare(&text(&[left_out(7)]), &[left_out(8)]), Ok(vec![]));
         let unreadable = |line: u32| json!({"outcome": "unreadable", "reason": "no JSON", "line": line});
         assert_eq!(compare(&text(&[unreadable(1)]), &[unreadable(2)]).unwrap().len(), 1);

@@ -117,13 +117,16 @@ impl Builder<'_> {
                 at = self.close(at);
             } else {
                 if !self.frames.is_empty() && self.cues.begins_item(at, false) {
-                    self.abandon();
+                    let start = self.tokens[at].span.start as usize;
+                    // An item that is moved in may stand inside of a block that goes on behind it.
+                    let certain = start == 0 || self.text.as_bytes()[start - 1] == b'\n';
+                    self.abandon(certain);
                 }
                 at = self.statement(at);
             }
             at = self.cues.skip(at);
         }
-        self.abandon();
+        self.abandon(true);
     }
 
     fn statement(&mut self, first: usize) -> usize {
@@ -192,6 +195,7 @@ impl Builder<'_> {
         let mut unclosed: Option<usize> = None;
         let (mut at, mut last, mut bad) = (first, first, false);
         let (mut deepest, mut chain) = (0, 0);
+        let mut arrow = false;
         while at < self.tokens.len() {
             let token = self.tokens[at];
             match token.kind {
@@ -205,7 +209,10 @@ impl Builder<'_> {
                         false
                     } else if brackets.is_empty() {
                         self.cues.continues(next, context)
-                            || self.cues.is(last, ",") && self.cues.follows_comma(next, context)
+                            || self.cues.is(last, ",")
+                                && self.cues.follows_comma(next, context)
+                                // Behind its value a row lists no more codes: the comma is one too many.
+                                && !(arrow && self.tokens[next].kind == Kind::Text)
                     } else if !open_records.is_empty() {
                         !(self.cues.begins_item(next, true)
                             || context == Context::Test && self.cues.begins_step(next))
@@ -244,6 +251,7 @@ impl Builder<'_> {
                     }
                     "{" | "}" => break,
                     "." => chain += 1,
+                    "=>" => arrow = true,
                     "(" | "[" => {
                         brackets.push(at);
                         deepest = deepest.max(brackets.len());
@@ -339,7 +347,9 @@ impl Builder<'_> {
     }
 
     /// Closes all open blocks where the next item begins or the text ends.
-    fn abandon(&mut self) {
+    ///
+    /// `certain` says that no line of theirs follows.
+    fn abandon(&mut self, certain: bool) {
         while let Some((mut stmt, block)) = self.frames.pop() {
             if let Some(open) = block.open {
                 let inner = block.stmts.last().map_or(open, |last| {
@@ -357,8 +367,12 @@ impl Builder<'_> {
                 self.findings.push(
                     Finding::new(registry::UNCLOSED, "a block is not closed")
                         .at(self.tokens[open].span, "this brace opens it")
-                        .help("close the block with `}` on a line of its own, before the next item")
-                        .fix(fix),
+                        .help(if certain {
+                            "close the block with `}` on a line of its own, before the next item"
+                        } else {
+                            "an item stands inside of it: items stand side by side, so move it out, or close the block before it"
+                        })
+                        .fix_where(certain.then_some(fix)),
                 );
             }
             stmt.block = Some(block);

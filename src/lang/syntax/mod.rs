@@ -10,6 +10,7 @@ mod cues;
 mod faults;
 mod format;
 mod grammar;
+mod habits;
 mod layout;
 mod parse;
 mod signs;

@@ -262,7 +262,7 @@ impl<'a> Parser<'a> {
                     };
                     self.push(
                         Finding::new(registry::UNEXPECTED_TOKEN, "expected `given` or `expect`")
-                            .at(self.cues.tokens[stmt.first].span, super::words::found(word))
+                            .at(self.cues.tokens[stmt.first].span, super::words::found(word, &[]))
                             .help(help),
                     );
                 }
@@ -408,6 +408,9 @@ impl<'a> Parser<'a> {
         ];
         let word = self.word(stmt);
         let help = match near(word, &ITEMS) {
+            _ if matches!(word, "import" | "include" | "require" | "extends") => {
+                "a profile is taken over with `use \"standard\"`".to_owned()
+            }
             Some(meant) => format!("was `{meant}` meant?"),
             None if self.find(stmt, "<-").is_some() => {
                 "a rule stands inside of `map … -> … { }`; a block above may be closed too early".to_owned()
@@ -425,7 +428,7 @@ impl<'a> Parser<'a> {
         let first = self.cues.tokens[stmt.first].span;
         self.push(
             Finding::new(registry::UNEXPECTED_TOKEN, "expected an item")
-                .at(first, super::words::found(&self.cues.text[first.range()]))
+                .at(first, super::words::found(&self.cues.text[first.range()], &[]))
                 .help(help),
         );
     }
@@ -473,11 +476,35 @@ impl<'a> Parser<'a> {
                     .at(span, "unknown edition")
                     .help(format!("the editions that it knows: {known}"))
             }
-            (Some(_), Some(first)) if is_edition(first) => return,
+            // What stands before it and cannot be read has its own finding.
+            (Some(_), Some(first)) if is_edition(first) || first.bad => return,
             (Some(Spanned { span, .. }), _) => {
-                Finding::new(registry::EDITION, "the edition does not stand first")
+                let first = stmts.first().map_or(self.start, |s| self.cues.tokens[s.first].span.start);
+                let line = self.cues.text.get(span.end as usize..).unwrap_or_default();
+                let blank = line.len() - line.trim_start_matches([' ', '\t', '\r']).len();
+                let end = span.end as usize + blank;
+                let alone = line[blank..].starts_with('\n') || line[blank..].is_empty();
+                let finding = Finding::new(registry::EDITION, "the edition does not stand first")
                     .at(span, "items stand before it")
-                    .help("move this line to the top of the spec")
+                    .help("move this line to the top of the spec");
+                let edits = vec![
+                    Edit {
+                        span: Span { start: first, end: first },
+                        text: format!("{}\n", self.cues.text.get(span.range()).unwrap_or_default()),
+                    },
+                    Edit {
+                        span: Span::new(
+                            span.start as usize,
+                            end + usize::from(line[blank..].starts_with('\n')),
+                        ),
+                        text: String::new(),
+                    },
+                ];
+                finding.fix_where(alone.then(|| Fix {
+                    title: "move it to the top".to_owned(),
+                    edits,
+                    applicability: Applicability::Safe,
+                }))
             }
             (None, first) => {
                 // A bad edition line has its own finding.

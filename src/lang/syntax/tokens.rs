@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: tokens are in order, do not overlap, and leave only blanks between them.
 
-use crate::lang::finding::{Finding, registry};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry};
 use crate::lang::text::Span;
 
 use super::faults::Findings;
@@ -57,6 +57,17 @@ pub(super) fn tokens_in(text: &str, piece: Span) -> (Vec<Token>, Findings) {
                 at += 1;
                 continue;
             }
+            c if is_odd_blank(c) => {
+                let length = rest.find(|c| !is_odd_blank(c)).unwrap_or(rest.len());
+                findings.push(odd_blank(Span::new(at, at + length), &rest[..length]));
+                at += length;
+                continue;
+            }
+            '\'' | '“' | '”' | '„' | '«' | '‘' | '’' if quoted_length(rest).is_some() => {
+                let length = quoted_length(rest).unwrap_or(1);
+                findings.push(other_quotes(at, &rest[..length]));
+                (Kind::Open, length)
+            }
             '#' => (Kind::Comment, line_length(rest)),
             '"' => match text_length(rest) {
                 Ok(length) => (Kind::Text, length),
@@ -65,6 +76,10 @@ pub(super) fn tokens_in(text: &str, piece: Span) -> (Vec<Token>, Findings) {
                     (Kind::Open, line_length(rest))
                 }
             },
+            '`' if rest.starts_with("```") => {
+                findings.push(fence(Span::new(at, at + 3)));
+                (Kind::Open, line_length(rest))
+            }
             '`' => match rest[1..].find(['`', '\n']) {
                 Some(end) if rest.as_bytes()[end + 1] == b'`' => (Kind::Title, end + 2),
                 _ => {
@@ -91,6 +106,72 @@ pub(super) fn tokens_in(text: &str, piece: Span) -> (Vec<Token>, Findings) {
         at += length;
     }
     (out, findings)
+}
+
+fn fence(span: Span) -> Finding {
+    Finding::new(registry::UNCLOSED, "a title is not closed")
+        .at(span, "these backticks come from Markdown")
+        .help("take the line out: it belongs to the document that the spec was copied from")
+}
+
+/// Blanks that are not those of a keyboard, and characters that nobody sees.
+fn is_odd_blank(c: char) -> bool {
+    !c.is_ascii()
+        && (c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'))
+}
+
+fn odd_blank(span: Span, run: &str) -> Finding {
+    let first = run.chars().next().unwrap_or_default();
+    let blank = run.chars().any(char::is_whitespace);
+    let (help, title) = if blank {
+        ("write an ordinary blank; text from a web page or a table often brings others", "write a blank")
+    } else {
+        ("take it out; text from a web page or a table often brings such characters", "take it out")
+    };
+    Finding::new(registry::UNEXPECTED_TOKEN, "a character that cannot be seen stands here")
+        .at(span, format!("U+{:04X}", u32::from(first)))
+        .help(help)
+        .fix(Fix {
+            title: title.to_owned(),
+            edits: vec![Edit { span, text: if blank { " ".to_owned() } else { String::new() } }],
+            applicability: Applicability::Safe,
+        })
+}
+
+/// The length of a text in quotes of another kind, where it is closed on its line.
+fn quoted_length(rest: &str) -> Option<usize> {
+    let mut chars = rest.char_indices();
+    let (_, open) = chars.next()?;
+    let closes = |c: char| match open {
+        '\'' => c == '\'',
+        '«' => c == '»',
+        '“' | '„' | '”' => matches!(c, '”' | '“' | '"'),
+        _ => matches!(c, '’' | '‘' | '\''),
+    };
+    let line = chars.take_while(|(_, c)| *c != '\n');
+    line.into_iter().find(|(_, c)| closes(*c)).map(|(at, c)| at + c.len_utf8())
+}
+
+/// A text in quotes that are not the language's; its end may be one that is.
+fn other_quotes(at: usize, quoted: &str) -> Finding {
+    let open = quoted.chars().next().map_or(0, char::len_utf8);
+    let close = quoted.chars().next_back().map_or(0, char::len_utf8);
+    let end = quoted.len() - close;
+    let finding = Finding::new(registry::UNEXPECTED_TOKEN, "a text stands in quotes of another kind")
+        .at(Span::new(at, at + quoted.len()), "texts stand in `\"`")
+        .help("write `\"` at both ends");
+    if end < open || quoted[open..end].contains(['"', '\\']) {
+        return finding;
+    }
+    let edit = |start: usize, length: usize| Edit {
+        span: Span::new(at + start, at + start + length),
+        text: "\"".to_owned(),
+    };
+    finding.fix(Fix {
+        title: "write the text in `\"`".to_owned(),
+        edits: vec![edit(0, open), edit(end, close)],
+        applicability: Applicability::Likely,
+    })
 }
 
 /// The length of a sign of several characters.

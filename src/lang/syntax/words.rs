@@ -323,8 +323,8 @@ pub(super) fn hint(rest: &str) -> Option<&'static str> {
     })
 }
 
-/// What stands at the beginning of a text, to be shown to people.
-pub(super) fn found(rest: &str) -> String {
+/// What stands at the beginning of a text, to be shown to people; `expected` are the rules that would fit there.
+pub(super) fn found(rest: &str, expected: &[String]) -> String {
     let rest = rest.trim_start();
     let Some(first) = rest.chars().next() else { return "the line ends here".to_owned() };
     if first.is_control()
@@ -336,7 +336,8 @@ pub(super) fn found(rest: &str) -> String {
         return "found a typographic quote; texts stand in `\"`".to_owned();
     }
     let cut = rest.char_indices().nth(40).map_or(rest, |(at, _)| &rest[..at]);
-    if rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>") {
+    let comparison = expected.iter().any(|rule| rule == "comparator" || rule == "kw_and");
+    if comparison && rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>") {
         return "found `=`; equality is `==`".to_owned();
     }
     match tokens(cut).0.first() {

@@ -126,7 +126,7 @@ fn check_tells_what_arrives() {
         assert!(line.contains(name), "{rule}: {line}");
         if of_profile(rule) { seen.0 += 1 } else { seen.1 += 1 }
     }
-    assert!(seen.0 > 50 && seen.1 > 3, "{seen:?}");
+    assert!(seen.0 > 50 && seen.1 > 0, "{seen:?}");
 }
 
 #[test]

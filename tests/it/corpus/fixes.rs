@@ -49,10 +49,10 @@ fn edited(text: &SourceText, edits: &[Edit]) -> String {
     out
 }
 
-/// The specs whose fixes are tried.
+/// The specs whose fixes are tried: what is wrong, and what is said poorly.
 fn texts() -> Vec<SourceText> {
     let err = cases("err").into_iter().filter(|case| !case.by_program());
-    err.map(|case| case.text()).collect()
+    err.map(|case| case.text()).chain(super::poor::texts()).collect()
 }
 
 /// The spec's own file of a text that is joined with profiles.

@@ -9,6 +9,7 @@
 
 mod fixes;
 mod pages;
+mod poor;
 mod program;
 
 use std::collections::{BTreeMap, BTreeSet};

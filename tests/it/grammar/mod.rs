@@ -389,3 +389,43 @@ fn rules_of(node: &Node, found: &mut Vec<String>) {
         Node::Maybe(inner) | Node::Many(inner) => rules_of(inner, found),
     }
 }
+
+/// The word that a production begins with.
+fn first_word(node: &Node, book: &BTreeMap<String, Node>) -> Option<String> {
+    match node {
+        Node::Word(word) => Some(word.clone()),
+        Node::Rule(name) => first_word(book.get(name)?, book),
+        Node::Seq(parts) => {
+            parts.iter().find(|part| !matches!(part, Node::Maybe(_))).and_then(|part| first_word(part, book))
+        }
+        Node::Alt(_) | Node::Maybe(_) | Node::Many(_) => None,
+    }
+}
+
+/// Every item, line and clause has a section of the reference, or a row of its tables.
+#[test]
+fn every_item_line_and_clause_is_described() {
+    let (book, page) = (book(), read("book/src/reference/items.md"));
+    let mut missing = BTreeSet::new();
+    let mut checked = 0;
+    let rules = book.iter().filter(|(name, _)| {
+        let line = name.ends_with("_line")
+            && !["expression_line", "given_line", "expect_line"].contains(&name.as_str());
+        line && !LAYOUT.contains(&name.as_str()) || name.ends_with("_head") || name.ends_with("_clause")
+    });
+    for (name, body) in rules {
+        let Some(word) = first_word(body, &book) else { continue };
+        checked += 1;
+        let told = page.lines().any(|line| {
+            let heading = line.starts_with("### ") && line.contains(&format!("`{word}"));
+            heading
+                || line.starts_with(&format!("| `{word}"))
+                || line.starts_with(&format!("| a value, `{word} "))
+        });
+        if !told {
+            missing.insert(format!("{name}: `{word}`"));
+        }
+    }
+    println!("{checked} productions looked up");
+    assert!(checked > 25 && missing.is_empty(), "not in items.md: {missing:?}");
+}

@@ -1,11 +1,12 @@
 //! Inputs that are long in one way: what is said of them grows with them, not with their square.
 //!
 //! Judged by the size of what comes out, which is the same on every machine; the time is printed beside it.
+//! `B2N_PIECES` makes them longer.
 
 use std::time::Instant;
 
 use super::drive::{Size, spec};
-use super::schemas;
+use super::{schemas, setting};
 
 const HEAD: &str =
     "edition 2026\nsource bitrix24 \"schema/source.yaml\"\ntarget nutshell \"schema/target.yaml\"\n";
@@ -111,6 +112,7 @@ const TIMES: usize = 8;
 #[test]
 fn what_is_said_of_long_inputs_grows_with_them() {
     let (source, target) = schemas();
+    let pieces = usize::try_from(setting("B2N_PIECES", 40)).unwrap_or(40);
     let mut slowest = (0.0, "");
     for (name, long) in LONG {
         let run = |n: usize| {
@@ -119,7 +121,7 @@ fn what_is_said_of_long_inputs_grows_with_them() {
             let size = spec(&text, &source, &target, 1);
             (size, text.len(), start.elapsed().as_secs_f64())
         };
-        let ((small, short, first), (large, longer, second)) = (run(40), run(40 * TIMES));
+        let ((small, short, first), (large, longer, second)) = (run(pieces), run(pieces * TIMES));
         // Twice what is proportional, and what the head costs whatever follows it.
         let grown = |what: &str, of: fn(&Size) -> usize, free: usize| {
             let allowed = of(&small) * TIMES * 2 + free;
@@ -136,6 +138,9 @@ fn what_is_said_of_long_inputs_grows_with_them() {
         grown("the plan", |size| size.plan, 10_000);
         grown("the document", |size| size.document, 20_000);
         let ratio = second / first.max(0.000_1) * short as f64 / longer as f64;
+        if ratio > 2.0 {
+            println!("{name}: {short} bytes took {first:.3} s, {longer} bytes {second:.3} s");
+        }
         if ratio > slowest.0 {
             slowest = (ratio, name);
         }

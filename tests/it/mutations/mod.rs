@@ -6,6 +6,7 @@
 mod drive;
 mod long;
 mod mutate;
+mod program;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

@@ -6,7 +6,6 @@
 
 mod reads;
 
-use super::arms::Lines;
 use super::typed::plain;
 use super::{Exercised, Failure, Input, Tested};
 use crate::lang::eval::reference::{self, Taken};
@@ -43,12 +42,11 @@ pub(super) fn every_row(
     exercised: &mut Exercised,
 ) -> Tested {
     let rows = rows_of(plan, &every.name.value);
-    let lines = Lines::new(input);
     let tries = Tries { input, plan, judge: Judge::new(plan, input.target), ways: ways(input, plan) };
     let mut failures = Vec::new();
     for row in &rows {
         if let Err(why) = tries.reach(row, exercised) {
-            let (file, line) = plan.place(lines.of(plan, &row.taken, row.line));
+            let (file, line) = plan.place(row.line);
             let which = match &row.taken {
                 Taken::Row(_, None) | Taken::StageRow(_, None) => "`_ unseen`".to_owned(),
                 _ => format!("row \"{}\"", row.code),
@@ -96,7 +94,7 @@ fn rows_of<'p>(plan: &'p Plan, name: &str) -> Vec<Row<'p>> {
             code: unseen(table.rows.keys().collect()),
             category: None,
             arm: Some(&table.unseen),
-            line: table.line,
+            line: table.unseen_line,
         };
         return known.chain([last]).collect();
     }
@@ -121,7 +119,7 @@ fn rows_of<'p>(plan: &'p Plan, name: &str) -> Vec<Row<'p>> {
         code: unseen(pipeline.rows.keys().collect()),
         category,
         arm: Some(&pipeline.unseen),
-        line: pipeline.line,
+        line: pipeline.unseen_line,
     };
     known.chain([last]).collect()
 }

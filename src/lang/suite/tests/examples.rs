@@ -275,13 +275,13 @@ fn written_down(customer: &Customer, seed: u64) -> usize {
     );
     let text = SourceText::new("test.b2n", text);
     let (spec, found) = syntax::parse(&text);
-    assert!(found.is_empty(), "seed {seed}: {found:?}\n{}", text.text());
+    assert!(found.is_empty(), "seed {seed}: {found:?}\n{:.3000}", text.text());
     let input = Input { spec: &spec, text: &text, ..input };
     let found: Vec<String> = check(input).into_iter().map(|finding| finding.message).collect();
-    assert!(found.is_empty(), "seed {seed}: {found:?}\n{}", text.text());
+    assert!(found.is_empty(), "seed {seed}: {found:?}\n{:.3000}", text.text());
     let done = run(input, &|_| true);
     let failures: Vec<&Failure> = done.tests.iter().flat_map(|test| &test.failures).collect();
-    assert!(failures.is_empty(), "seed {seed}: {failures:?}\n{}", text.text());
+    assert!(failures.is_empty(), "seed {seed}: {failures:?}\n{:.3000}", text.text());
 
     let (name, lit) = first_expected(&spec);
     let expected = Typer::new(input).expected(name, lit).expect("an expectation that was typed before");

@@ -384,7 +384,13 @@ fn sample(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn pages_of_codes_show_what_they_speak_of() {
-    for code in [codes::UNKNOWN_FIXTURE, codes::FIXTURE_VALUE, codes::FIXTURE_INCOMPLETE, codes::TEST_FAILS] {
+    for code in [
+        codes::UNKNOWN_FIXTURE,
+        codes::FIXTURE_VALUE,
+        codes::FIXTURE_INCOMPLETE,
+        codes::TEST_FAILS,
+        codes::GOLDEN_UNREADABLE,
+    ] {
         let (bad, good) = (sample(example(code.page(), "Bad")), sample(example(code.page(), "Good")));
         assert!(bad.contains(&code.as_str()), "{code}: {bad:?}");
         assert!(good.is_empty(), "{code}: {good:?}");

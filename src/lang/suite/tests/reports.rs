@@ -146,6 +146,21 @@ fn a_lost_link_takes_the_line_or_the_record_as_the_spec_says() {
 }
 
 #[test]
+fn a_lost_link_that_skips_leaves_the_record_out() {
+    let spec = spec_of("acme");
+    let rule = "ref company(COMPANY_ID)  on unmigrated flag \"company left out\"";
+    assert!(spec.contains(rule));
+    let skips = spec.replace(rule, "ref company(COMPANY_ID)  on unmigrated skip \"its company stays\"");
+    let (mapping, _) = skips.split_once("# ── What must stay true").expect("the tests of the example");
+    let test = "test \"lost\" {\n  given company { ID: 7, TITLE: \"Дом\", IS_MY_COMPANY: true, ..default }\n  \
+                given deal { ID: 3, COMPANY_ID: \"7\", ..default }\n  \
+                expect no Lead\n  expect skip \"its company stays\"\n}\n";
+    let customer = Customer::with("acme", &format!("{mapping}{test}"));
+    let done = run(customer.input(), &|_| true);
+    assert!(done.tests[0].passes(), "{:?}", done.tests[0].failures);
+}
+
+#[test]
 fn every_row_reaches_rules_of_flattens_labels_and_functions() {
     for rows in ["buildings", "refusals", "causes", "contracts", "phone_label", "market_of", "sources"] {
         assert_eq!(told("podyom", &format!("test every row {rows}\n")), NONE, "{rows}");

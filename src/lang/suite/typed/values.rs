@@ -286,10 +286,10 @@ impl Typer<'_> {
                 let fits = max.is_none_or(|max| text.chars().count() <= max as usize);
                 fits.then(|| Value::text(text))
             }
-            Base::Integer => parse::decimal(text).and_then(|number| number_of(number, &Base::Integer)),
-            Base::Decimal => parse::decimal(text).map(Value::Decimal),
+            Base::Integer => decimal(text).and_then(|number| number_of(number, &Base::Integer)),
+            Base::Decimal => decimal(text).map(Value::Decimal),
             Base::Money => text.rsplit_once([' ', '|']).and_then(|(amount, code)| {
-                let (amount, currency) = (parse::decimal(amount)?, Currency::parse(code)?);
+                let (amount, currency) = (decimal(amount)?, Currency::parse(code)?);
                 Some(Value::Money(Money { amount, currency }))
             }),
             Base::Bool => match text {
@@ -395,6 +395,11 @@ impl Typer<'_> {
 /// Whether a field of a record has this name.
 fn names(field: &crate::lang::syntax::ast::FieldLit, name: &str) -> bool {
     field.field.code.as_ref().is_some_and(|code| code.value == name)
+}
+
+/// A number as people or the source write it; the largest ones have digits for the latter alone.
+fn decimal(text: &str) -> Option<Decimal> {
+    parse::decimal(text).or_else(|| Decimal::from_str_exact(text).ok())
 }
 
 fn number_of(number: Decimal, base: &Base) -> Option<Value> {

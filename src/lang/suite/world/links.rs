@@ -20,6 +20,8 @@ enum Lost {
     Unset,
     /// No line.
     NoLine,
+    /// The record is left out, for this reason; of a list, the element, of an `each` block, the line.
+    LeftOut(String, u32),
     Gone(End, String, u32),
 }
 
@@ -100,6 +102,7 @@ impl World<'_> {
                 return match self.element(place, &one, exercised) {
                     Ok(kept) => Ok(kept.unwrap_or_default()),
                     Err(Lost::Gone(end, reason, line)) => Err((end, reason, line)),
+                    Err(Lost::LeftOut(reason, line)) => Err((End::Skipped, reason, line)),
                     Err(Lost::Unset | Lost::NoLine) => Ok(Value::Absent),
                 };
             }
@@ -109,7 +112,7 @@ impl World<'_> {
             match self.element(place, value, exercised) {
                 Ok(element) => kept.extend(element),
                 Err(Lost::Gone(end, reason, line)) => return Err((end, reason, line)),
-                Err(Lost::Unset | Lost::NoLine) => {}
+                Err(Lost::Unset | Lost::NoLine | Lost::LeftOut(..)) => {}
             }
         }
         Ok(Value::list(kept))
@@ -149,6 +152,7 @@ impl World<'_> {
             let link = link.clone();
             match self.lost(place, &link, exercised) {
                 Lost::Unset => *value = Value::Absent,
+                Lost::LeftOut(..) => return Err(Lost::NoLine),
                 other => return Err(other),
             }
         }
@@ -167,11 +171,11 @@ impl World<'_> {
         let name = rule.target(plan, map).unwrap_or_default();
         let other = plan.maps.get(usize::from(link.map)).map_or("record", |map| map.name.as_str());
         let reason = format!("`{name}`: {other} {} did not arrive", link.key);
-        let line = self.lines.of_unmigrated(decides.line);
+        let line = self.lines().of_unmigrated(decides.line);
         match &decides.on_unmigrated {
             Some(Arm::Quarantine) | None => Lost::Gone(End::Quarantined, reason, line),
             Some(Arm::Stop) => Lost::Gone(End::Stopped, reason, line),
-            Some(Arm::Skip(_)) => Lost::NoLine,
+            Some(Arm::Skip(why)) => Lost::LeftOut(why.clone(), line),
             Some(Arm::Flag(why)) | Some(Arm::Value { flag: Some(why), .. }) => {
                 let flag = Flag { rule, why: why.as_str().into() };
                 let flags = &mut self.produced[place.produced].output.flags;

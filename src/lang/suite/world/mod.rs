@@ -5,6 +5,8 @@
 
 mod links;
 
+use std::cell::OnceCell;
+
 use super::arms::Lines;
 use super::coverage::Exercised;
 use super::spell::Speller;
@@ -71,10 +73,10 @@ pub(super) struct Ended {
 /// What became of all given records.
 pub(super) struct World<'p> {
     pub plan: &'p Plan,
-    /// Where arms stand.
-    pub lines: Lines,
-    /// How values are written.
-    pub speller: Speller<'p>,
+    input: Input<'p>,
+    // Most worlds have nothing to tell: what telling needs is made when it is asked for.
+    lines: OnceCell<Lines>,
+    speller: OnceCell<Speller<'p>>,
     pub given: Vec<GivenRecord>,
     pub produced: Vec<Produced>,
     pub ended: Vec<Ended>,
@@ -91,8 +93,9 @@ impl<'p> World<'p> {
     ) -> World<'p> {
         let mut world = World {
             plan,
-            lines: Lines::new(input),
-            speller: Speller::new(input, plan),
+            input,
+            lines: OnceCell::new(),
+            speller: OnceCell::new(),
             given,
             produced: Vec::new(),
             ended: Vec::new(),
@@ -107,6 +110,16 @@ impl<'p> World<'p> {
         world.links(exercised);
         world.orphans(&folds, exercised);
         world
+    }
+
+    /// Where arms stand.
+    pub(super) fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::new(self.input))
+    }
+
+    /// How values are written.
+    pub(super) fn speller(&self) -> &Speller<'p> {
+        self.speller.get_or_init(|| Speller::new(self.input, self.plan))
     }
 
     pub(super) fn key(&self, from: usize, slot: u16) -> String {

@@ -190,6 +190,90 @@ fn lines_that_belong_to_nothing_are_told_once() {
 }
 
 #[test]
+fn bad_lines_of_every_block_have_a_finding_each() {
+    let text = "\
+use standard
+fn f(a text) -> text = a
+fn g(a: text) -> text a
+split lead {
+  when A = 1 => x
+  \"1\" -> y
+  otherwise => 
+  good => z
+  _ unseen => quarantine
+}
+flatten process 1032 to company via P {
+  pick last by X
+  orphan skip \"x\"
+  gap A
+  note \"t\" <- A for each 3
+  proposed x <- A
+  y <- each rows {
+    z A
+    w <- B
+  } else
+  v <- each rows
+  u <- A
+}
+fixture a = deal { ID: \"7\" TITLE: \"x\" }
+fixture b = deal {
+  ID: \"7\",
+  TITLE \"x\"
+}
+fixture c = deal { ID: \"7\",
+test \"t\" {
+  given deal { A: 1
+  expect Lead { }
+  expect nothing
+  when x
+}
+test every row
+golden deal \"a\" -> Lead \"b\"
+budget {
+  quarantine < 1%
+  merged <= many
+}
+accept L204 on a until tomorrow because \"x\" by \"y\"
+refine mapp a -> B {
+  x A
+}
+zone \"UTC\"
+";
+    let expected = [
+        "E0101 2:5 expected a text in quotes",
+        "E0101 3:8 expected `:`",
+        "E0101 4:23 expected `=` after the type",
+        "E0101 6:10 expected `=>` after what the row is for",
+        "E0101 7:7 expected `=>` after what the row is for",
+        "E0101 8:15 expected the name of a map",
+        "E0101 9:3 expected a code in quotes",
+        "E0101 12:22 expected `into`",
+        "E0101 13:8 expected `earliest` or `latest`",
+        "E0101 14:10 expected `=>` after `orphan`",
+        "E0101 15:8 expected a text in quotes",
+        "E0101 16:26 expected a clause such as `else`, `at`, an operator or the end of the line",
+        "E0101 17:12 expected `<-` after the destination field",
+        "E0101 19:7 expected `<-` after the destination field",
+        "E0101 21:9 expected a value",
+        "E0101 22:17 expected `{`",
+        "E0101 25:28 expected `}` or `,`",
+        "E0101 28:9 expected `:`",
+        "E0105 30:18 a bracket is not closed",
+        "E0105 32:14 a bracket is not closed",
+        "E0101 34:17 expected `{`",
+        "E0101 35:3 expected `given` or `expect`",
+        "E0101 37:15 expected a name",
+        "E0101 38:17 expected `=>` between the records and what comes out of them",
+        "E0101 40:14 expected `<=` after what is limited",
+        "E0101 41:13 expected a limit such as `0.5%` or `2 tables`",
+        "E0101 43:24 expected a value",
+        "E0101 44:1 expected an item",
+        "E0101 45:5 expected `<-` after the destination field",
+    ];
+    assert_eq!(told_after_edition(text), expected);
+}
+
+#[test]
 fn nesting_and_chains_are_bounded() {
     let map = |value: &str| format!("{HEAD}map a -> B {{\n x <- {value}\n key\n}}\n");
     for value in [
@@ -226,7 +310,7 @@ fn odd_characters_are_no_trouble() {
     let nul = told("edition 2026\nmap a -> B {\n key \0 ID\n x\0<- A\n}");
     assert_eq!(nul.len(), 2, "{nul:?}");
     let nbsp = told("edition 2026\nmap a -> B {\n key\u{a0}ID\n}");
-    assert_eq!(nbsp, ["E0101 3:5 expected a source field"]);
+    assert_eq!(nbsp, ["E0101 3:5 a character that cannot be seen stands here"]);
     assert_eq!(
         told("edition 2026\nmap компания -> Счёт { # ком\n имя <- ПОЛЕ `Имя «x»` else \"Фирма {ИД}\"\n}"),
         [""; 0]

@@ -18,9 +18,10 @@ use crate::lang::text::{Span, Spanned};
 use super::ast::{Coded, MapLine, Name};
 use super::faults::Findings;
 use super::grammar::{Node, Refusal, Rule as Is, Shapes, Tree, fits};
+use super::habits::habit;
 use super::layout::Stmt;
 use super::signs::Line;
-use super::tokens::{Token, first};
+use super::tokens::{Token, first, tokens};
 use super::words;
 
 pub(super) use heads::HeadLine;
@@ -135,13 +136,19 @@ impl<'a> Reader<'a> {
         };
         let line = format!("{rule:?}");
         let mut finding = Finding::new(registry::UNEXPECTED_TOKEN, words::expected(&line, &refusal.expected))
-            .at(place, words::found(rest))
+            .at(place, words::found(rest, &refusal.expected))
             .help(words::hint(rest).unwrap_or_else(|| words::pattern(&line)));
+        if let Some(habit) = self.habit(rule, place, refusal) {
+            finding.help = Some(habit.help);
+            finding.fix = habit.fix;
+            if finding.fix.is_some() {
+                return finding;
+            }
+        }
         if let Some(literal) = words::essential(&refusal.expected).and_then(words::literal) {
             // Certain only where the line can be read afterwards.
             let token = self.text.get(place.range()).unwrap_or("");
-            let wrong =
-                !token.is_empty() && token.chars().all(|c| c.is_ascii_punctuation()) && !token.contains('"');
+            let wrong = MISTAKEN.contains(&token);
             let signs = &self.line.signs;
             let behind = if wrong { signs[refusal.at..].find(' ').map_or(0, |n| n + 1) } else { 0 };
             let repaired = format!("{}{literal} {}", &signs[..refusal.at], &signs[refusal.at + behind..]);
@@ -162,6 +169,49 @@ impl<'a> Reader<'a> {
             }
         }
         finding
+    }
+
+    /// What people who write other languages mean by the line, with an edit where that mends it.
+    fn habit(&self, rule: Is, place: Span, refusal: &Refusal) -> Option<Told> {
+        let whole = self.whole();
+        let line = self.text.get(whole.range()).filter(|line| line.len() < MAX_REPAIR)?;
+        let at = (place.start - whole.start) as usize;
+        let habit = habit(&format!("{rule:?}"), line, at, |rule| refusal.expected.iter().any(|e| e == rule))?;
+        let mut mended = line.to_owned();
+        for (range, text) in habit.edits.iter().rev() {
+            mended.replace_range(range.clone(), text);
+        }
+        let mut signs = Line::default();
+        signs.push(&mended, &tokens(&mended).0);
+        let companions: &[Is] = match rule {
+            Is::rule_line => &[Is::key_line, Is::drop_line, Is::where_line, Is::note_line, Is::match_line],
+            Is::table_row => &[Is::table_unseen],
+            Is::stage_row => &[Is::stage_unseen],
+            _ => &[],
+        };
+        let reads = |rule: &Is| fits(*rule, &signs.signs);
+        let mends = !habit.edits.is_empty()
+            && (signs.signs.is_empty() || reads(&rule) || companions.iter().any(reads));
+        let start = whole.start as usize;
+        let fix = mends.then(|| Fix {
+            title: match habit.edits.as_slice() {
+                [(range, text)] if range.len() < line.len() && !text.trim().is_empty() => {
+                    format!("write `{}`", text.trim())
+                }
+                [(_, text)] if text.is_empty() => "take it out".to_owned(),
+                _ => format!("write `{}`", mended.trim()),
+            },
+            edits: habit
+                .edits
+                .iter()
+                .map(|(range, text)| Edit {
+                    span: Span::new(start + range.start, start + range.end),
+                    text: text.clone(),
+                })
+                .collect(),
+            applicability: Applicability::Likely,
+        });
+        Some(Told { help: habit.help, fix })
     }
 
     /// The place of the whole line, with its block and what follows that.
@@ -233,6 +283,15 @@ impl<'a> Reader<'a> {
         None
     }
 }
+
+/// What a habit comes to.
+struct Told {
+    help: String,
+    fix: Option<Fix>,
+}
+
+/// Signs that are taken for others: one of them where another is needed is replaced, where others stand beside.
+const MISTAKEN: &[&str] = &["=", "==", "->", "=>", "<-", ":", "-", "<", ">", "<=", ">=", "|", "/", ",", ";"];
 
 /// Lines longer than this, in bytes of their signs, are not tried again with a repair.
 const MAX_REPAIR: usize = 1000;
