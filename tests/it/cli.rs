@@ -336,6 +336,99 @@ fn a_killed_migration_goes_on_to_the_same_end() {
     shows(&ran, 0, &["every record is accounted for"]);
 }
 
+/// Records of the twin's account, as the vendor's API counts them.
+fn standing(twins: &Twins) -> usize {
+    let status = run(twins.b2n().args(["snapshot", "nutshell", "-o"]).arg(twins.locks.path().join("n.yaml")));
+    assert_eq!(status.code, 0, "{}", status.all());
+    let text = std::fs::read_to_string(twins.locks.path().join("n.yaml")).expect("a snapshot");
+    text.matches("Bitrix24 key").count()
+}
+
+#[test]
+fn a_rollback_over_real_sockets_does_what_it_announced() {
+    let twins = Twins::start(&["--scale", "0.02", "--seed", "7", "--unthrottled"]);
+    let (_folder, spec) = example();
+    let rollback =
+        |args: &[&str]| run(twins.b2n().arg("rollback").arg(&spec).args(["--rate", "5000"]).args(args));
+    shows(&rollback(&["--dry-run"]), 2, &["does not exist"]);
+    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    shows(&ran, 0, &["every record is accounted for"]);
+    let dry = rollback(&["--dry-run"]);
+    shows(&dry, 0, &["RPC deleteLead", "nothing was written", "the API deletes no custom fields"]);
+    let json = rollback(&["--dry-run", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!((&json["format"], &json["dry_run"]), (&"b2n-rollback/1".into(), &true.into()));
+    assert_eq!(json["maps"][0]["map"], "deal", "dependents come first: {json}");
+    let deals = json["maps"][0]["delete"].as_u64().expect("a number");
+    assert!(deals > 0);
+    shows(
+        &rollback(&["--only", "company"]),
+        2,
+        &["records of other maps link to", "`deal`", "--only contact"],
+    );
+    shows(&rollback(&[]), 2, &["wants to be confirmed", "--yes-into 379104", "nothing was written"]);
+    shows(&rollback(&["--yes-into", "1"]), 2, &["nothing was written"]);
+    // No credentials of the source are needed: it is never asked.
+    let ran = run(twins
+        .b2n()
+        .env_remove("B2N_BITRIX24_WEBHOOK")
+        .arg("rollback")
+        .arg(&spec)
+        .args(FAST)
+        .args(["--format", "json"]));
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let done: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&done["as_announced"], &done["nothing_left"]), (&true.into(), &true.into()), "{done}");
+    assert_eq!(done["maps"][0]["deleted"].as_u64(), Some(deals), "{done}");
+    assert!(standing(&twins) > 0, "the marker's fields stay");
+    shows(&run(b2n().arg("status").arg(&spec)), 0, &["rolled back:", "0 stay"]);
+    shows(&rollback(&[]), 2, &["nothing to roll back"]);
+    let again = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    shows(&again, 0, &["every record is accounted for"]);
+}
+
+/// Kills the process again and again while it takes a migration back, and lets it go on each time.
+#[cfg(unix)]
+#[test]
+fn a_killed_rollback_goes_on_to_the_same_end() {
+    let twins = Twins::start(&["--scale", "0.05", "--seed", "8", "--unthrottled"]);
+    let (_folder, spec) = example();
+    shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
+    let (mut killed, mut under_way) = (0, false);
+    for after in [400, 50, 150, 300] {
+        let mut child = twins
+            .b2n()
+            .arg("rollback")
+            .arg(&spec)
+            .args(FAST)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        // Once everything was looked at, or a map is taken back, records are being deleted.
+        let told = BufReader::new(child.stderr.take().expect("its errors")).lines();
+        let mut told = told.map_while(Result::ok);
+        told.find(|line| line.starts_with("look at company") || line.starts_with("take back"));
+        std::thread::sleep(Duration::from_millis(after));
+        if child.try_wait().expect("waits").is_none() {
+            killed += 1;
+            child.kill().expect("kills");
+        }
+        child.wait().expect("ends");
+        let status = run(b2n().arg("status").arg(&spec));
+        assert_eq!(status.code, 0, "{}", status.all());
+        if status.out.contains("under way") {
+            under_way = true;
+            let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+            shows(&refused, 2, &["is not through", "b2n rollback"]);
+        }
+    }
+    println!("killed {killed} times, under way {under_way}");
+    let ran = run(twins.b2n().arg("rollback").arg(&spec).args(FAST));
+    assert!(ran.code == 0 || ran.err.contains("nothing to roll back"), "{}", ran.all());
+    shows(&run(b2n().arg("status").arg(&spec)), 0, &["0 stay"]);
+}
+
 /// Ctrl-C ends it cleanly, says how to go on, and the same command goes on.
 #[cfg(unix)]
 #[test]

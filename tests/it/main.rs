@@ -16,6 +16,7 @@ mod grammar;
 mod mutations;
 mod pages;
 mod review;
+mod rollback;
 mod sim;
 mod suite;
 mod whole;

@@ -94,17 +94,17 @@ fn rest_dropped(text: &str) -> String {
     out
 }
 
-fn checked() -> Checked {
+pub fn checked() -> Checked {
     check_spec(&SourceText::new("whole.b2n", spec()))
 }
 
-fn world(seed: u64, faults: Faults) -> World {
+pub fn world(seed: u64, faults: Faults) -> World {
     let counts = Counts { companies: 12, contacts: 25, deals: 25, leads: 20 };
     World::with(checked(), Portal::acme_with(counts, 7), Company::acme(), seed, faults)
 }
 
 /// What the destination holds, by markers and without its own ids; doubles and records without a marker are told.
-fn picture(world: &World) -> BTreeSet<String> {
+pub fn picture(world: &World) -> BTreeSet<String> {
     world.wire.settle(i64::MAX);
     let mut lines = BTreeSet::new();
     let mut ids: BTreeMap<(&str, i64), String> = BTreeMap::new();

@@ -13,7 +13,9 @@ use b2n::lang::text::SourceText;
 use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Local};
-use b2n::run::engine::{Engine, Error, Interrupted, Outside, Points, Progress, RunReport, Settings};
+use b2n::run::engine::{
+    Announcement, Engine, Error, Interrupted, Outside, Points, Progress, RollbackReport, RunReport, Settings,
+};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin;
 use b2n::run::twin::bitrix24::generate::Counts;
@@ -42,7 +44,7 @@ pub struct Faults {
 pub struct BadWire {
     twin: Rc<nutshell::Twin>,
     clock: Rc<VirtualClock>,
-    faults: Faults,
+    faults: Cell<Faults>,
     dice: SplitMix,
     /// Requests that the twin will see later, by time.
     late: RefCell<BTreeMap<(i64, u64), twin::Request>>,
@@ -53,6 +55,11 @@ impl BadWire {
     fn is_write(request: &HttpRequest) -> bool {
         let body = String::from_utf8_lossy(&request.body);
         ["new", "edit", "delete"].iter().any(|verb| body.contains(&format!("\"method\":\"{verb}")))
+    }
+
+    /// From now on other things go wrong.
+    pub fn spoil(&self, faults: Faults) {
+        self.faults.set(faults);
     }
 
     /// Lets the twin see what is due by now.
@@ -84,12 +91,12 @@ impl Transport for BadWire {
             self.sent.set(self.sent.get() + 1);
             let write = BadWire::is_write(request);
             let lost = || TransportError::Lost("no answer".to_owned());
-            if write && self.chance(self.faults.late) {
-                self.late.borrow_mut().insert((now + self.faults.late_ms, self.sent.get()), seen);
+            if write && self.chance(self.faults.get().late) {
+                self.late.borrow_mut().insert((now + self.faults.get().late_ms, self.sent.get()), seen);
                 self.clock.sleep(request.timeout_ms).await;
                 return Err(lost());
             }
-            if write && self.chance(self.faults.refused) {
+            if write && self.chance(self.faults.get().refused) {
                 self.clock.sleep(50).await;
                 return Ok(HttpResponse {
                     status: 503,
@@ -98,15 +105,15 @@ impl Transport for BadWire {
                 });
             }
             let mut answer = self.twin.handle(&seen, now);
-            if write && self.chance(self.faults.lost) {
+            if write && self.chance(self.faults.get().lost) {
                 self.clock.sleep(request.timeout_ms).await;
                 return Err(lost());
             }
-            if write && self.chance(self.faults.html) {
+            if write && self.chance(self.faults.get().html) {
                 answer.body = b"<html><body>502 Bad Gateway</body></html>".to_vec();
                 answer.status = 502;
             }
-            if write && self.chance(self.faults.cut) {
+            if write && self.chance(self.faults.get().cut) {
                 answer.body.truncate(answer.body.len() / 2);
             }
             self.clock.sleep(answer.took_ms).await;
@@ -201,6 +208,8 @@ pub struct World {
     pub workspace: Workspace,
     pub wire: Rc<BadWire>,
     pub settings: Settings,
+    /// The portal's host, and the user of the account whose key is used.
+    pub people: (&'static str, &'static str),
     seed: u64,
 }
 
@@ -217,17 +226,41 @@ impl World {
         let wire = Rc::new(BadWire {
             twin: Rc::clone(&account),
             clock: Rc::clone(&clock),
-            faults,
+            faults: Cell::new(faults),
             dice: SplitMix::new(seed),
             late: RefCell::default(),
             sent: Cell::new(0),
         });
         let workspace = Workspace::in_memory().expect("a workspace");
-        World { checked, clock, portal, account, workspace, wire, settings: Settings::default(), seed }
+        let people = ("acme.bitrix24.com", "admin@acme.example");
+        let settings = Settings::default();
+        World { checked, clock, portal, account, workspace, wire, settings, people, seed }
     }
 
     /// One process: lives until the migration ends or it dies.
     pub fn live(&self, points: &DieAt) -> Result<RunReport, Error> {
+        self.process(points, async |engine| engine.migrate().await)
+    }
+
+    /// What a rollback would do.
+    pub fn announce(&self, only: Option<&str>) -> Result<Announcement, Error> {
+        self.process(&DieAt::default(), async |engine| engine.announce_rollback(only).await)
+    }
+
+    /// One process: lives until the rollback ends or it dies.
+    pub fn roll_back(&self, points: &DieAt, only: Option<&str>) -> Result<RollbackReport, Error> {
+        self.process(points, async |engine| {
+            let announced = engine.announce_rollback(only).await?;
+            engine.roll_back(&announced).await
+        })
+    }
+
+    /// One process: does this work until it ends or it dies.
+    pub fn process<T>(
+        &self,
+        points: &DieAt,
+        work: impl AsyncFnOnce(&Engine<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let clock: Rc<dyn Clock> = self.clock.clone();
         let portal = Rc::clone(&self.portal);
         let source_wire: Rc<dyn Transport> = Rc::new(Wire::new(
@@ -238,8 +271,8 @@ impl World {
         let random: Rc<dyn Random> = Rc::new(SplitMix::new(self.seed));
         let credentials = Credentials::from_values(|name| {
             Some(match name {
-                "B2N_BITRIX24_WEBHOOK" => "https://acme.bitrix24.com/rest/1/secret/".to_owned(),
-                "B2N_NUTSHELL_USER" => "admin@acme.example".to_owned(),
+                "B2N_BITRIX24_WEBHOOK" => format!("https://{}/rest/1/secret/", self.people.0),
+                "B2N_NUTSHELL_USER" => self.people.1.to_owned(),
                 "B2N_NUTSHELL_KEY" => "key".to_owned(),
                 _ => return None,
             })
@@ -271,7 +304,7 @@ impl World {
             outside,
             self.settings.clone(),
         )?;
-        let ended = self.clock.run(engine.migrate()).expect("never idle for ever");
+        let ended = self.clock.run(work(&engine)).expect("never idle for ever");
         drop(engine);
         // Death: what was not committed is gone, and what was under way may still arrive.
         self.workspace.abandon();

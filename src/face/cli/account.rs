@@ -71,6 +71,20 @@ impl Live {
     }
 }
 
+impl Live {
+    /// A client of the destination alone, for commands that never ask the source.
+    pub fn of_target(ready: &Ready, pace: Pace) -> Result<Self, Failure> {
+        let process = Process::new()?;
+        let source = connect::unasked_source(&ready.plan.source.connector);
+        Ok(Live {
+            source: source.map_err(|why| Failure::usage(why.to_string()))?,
+            target: process.target(&ready.plan.target.connector, pace)?,
+            clock: Rc::clone(&process.clock),
+            in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+        })
+    }
+}
+
 /// One decoder per map of a plan, then one per flatten.
 pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
     let plan = &ready.plan;

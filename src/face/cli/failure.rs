@@ -173,7 +173,21 @@ impl From<engine::Error> for Failure {
             | engine::Error::Stopped { .. }
             | engine::Error::MarkerLost { .. }
             | engine::Error::OtherWorkspace { .. } => Failure::new(Kind::Findings, error.to_string()),
-            engine::Error::NotStaged { .. } | engine::Error::Plan(_) => Failure::usage(error.to_string()),
+            engine::Error::Needed { ref by, .. } => {
+                let first = by.iter().map(|(map, _)| map.as_str()).find(|map| !map.starts_with("notes of "));
+                let failure = Failure::usage(error.to_string());
+                match first {
+                    Some(map) => failure.hint(format!(
+                        "roll these back first, such as with `--only {map}`, or everything, without `--only`"
+                    )),
+                    None => failure.hint("roll everything back, without `--only`"),
+                }
+            }
+            engine::Error::NotStaged { .. }
+            | engine::Error::Plan(_)
+            | engine::Error::RollbackOpen
+            | engine::Error::OtherRollback { .. }
+            | engine::Error::NoRollback(_) => Failure::usage(error.to_string()),
             engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
         }
     }

@@ -37,7 +37,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let (_, target) =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
     if workspace.writes()? == 0 {
-        confirm(args, &target, terminal)?;
+        confirm(args.yes_into.as_deref(), &target, terminal, &FIRST_WRITE)?;
     }
     hold(&ready.certificate, &workspace, terminal)?;
     let _destination = account::lock_destination(&target)?;
@@ -93,11 +93,29 @@ fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -
     Ok(())
 }
 
-/// The first write into an account wants a person's word.
-fn confirm(args: &Args, target: &Account, terminal: &Terminal) -> Result<(), Failure> {
-    let hint = format!("add `--yes-into {}` when this is the account to write into", target.id);
-    match &args.yes_into {
-        Some(id) if *id == target.id => return Ok(()),
+/// How a person is asked for a word.
+pub struct Asked {
+    /// What is about to happen, without the account.
+    pub what: &'static str,
+    /// The sentence before the account's name.
+    pub before: &'static str,
+    /// What the account is for.
+    pub goal: &'static str,
+}
+
+const FIRST_WRITE: Asked =
+    Asked { what: "the first write into", before: "records will be written into", goal: "write into" };
+
+/// The first write into an account wants a person's word, and so does taking records away.
+pub fn confirm(
+    yes_into: Option<&str>,
+    target: &Account,
+    terminal: &Terminal,
+    asked: &Asked,
+) -> Result<(), Failure> {
+    let hint = format!("add `--yes-into {}` when this is the account to {}", target.id, asked.goal);
+    match yes_into {
+        Some(id) if id == target.id => return Ok(()),
         Some(id) => {
             return Err(Failure::usage(format!(
                 "--yes-into names `{id}`, but `{}` ({}) answers; nothing was written",
@@ -109,13 +127,14 @@ fn confirm(args: &Args, target: &Account, terminal: &Terminal) -> Result<(), Fai
     }
     if !terminal.attended {
         return Err(Failure::usage(format!(
-            "the first write into `{}` ({}) wants to be confirmed; nothing was written",
-            target.name, target.id
+            "{} `{}` ({}) wants to be confirmed; nothing was written",
+            asked.what, target.name, target.id
         ))
         .hint(hint));
     }
     eprint!(
-        "records will be written into {} (account {}); type the account's id to go on: ",
+        "{} {} (account {}); type the account's id to go on: ",
+        asked.before,
         terminal.bold(&target.name),
         target.id
     );

@@ -31,6 +31,7 @@ mod project;
 mod reconcile;
 mod rehearse;
 mod report;
+mod rollback;
 mod snapshot;
 mod status;
 mod terminal;
@@ -154,6 +155,11 @@ enum Command {
     /// Compare source, workspace and destination, writing to neither.
     #[command(after_help = "Example:\n  b2n reconcile acme.b2n")]
     Reconcile(reconcile::Args),
+    /// Take a migration back: delete what it made, restore what it changed, keep what people touched since.
+    #[command(
+        after_help = "Examples:\n  b2n rollback acme.b2n --dry-run\n  b2n rollback acme.b2n --yes-into 379104\n  b2n rollback acme.b2n --only deal\n\nStop with Ctrl-C at any time; the same command goes on from there. Asks the destination only.\nExit codes: 0 all went as announced, 1 something changed meanwhile or was refused, 2 wrong use, 3 the outside world failed."
+    )]
+    Rollback(rollback::Args),
     /// Tell how far a workspace is. Needs no network.
     #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
     Status(status::Args),
@@ -290,6 +296,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Rehearse(args) => rehearse::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
+        Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),
         Command::Transform(args) => transform::run(&args),
         Command::Twin(args) => twin::run(&args, terminal),

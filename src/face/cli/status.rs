@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::run::engine::MapReport;
+use crate::run::engine::{MapReport, Standing};
 use crate::run::workspace::{Side, Workspace};
 
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count};
-use super::{Format, SpecArgs, WorkspaceArgs, report};
+use super::{Format, SpecArgs, WorkspaceArgs, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +27,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let source = workspace.pinned(Side::Source)?;
     let target = workspace.pinned(Side::Target)?;
     let unsettled = workspace.unsettled()?;
+    let rolled = Standing::of(&workspace)?;
     let mut staged = Vec::new();
     for object in crate::run::engine::objects(&ready.plan) {
         let manifest = workspace.manifest(object)?;
@@ -47,6 +48,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             }
             print!("{}", report::books(&maps, terminal));
             print!("{}", report::reasons(&maps, &workspace, terminal)?);
+            if let Some(rolled) = &rolled {
+                println!("{}", rollback::standing(rolled, &args.spec.spec));
+            }
             if unsettled > 0 {
                 println!(
                     "{} writes were under way when the last run ended; the next run settles them by their markers",
@@ -64,7 +68,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 json!({
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source,
                     "target": target, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
-                    "writes_unsettled": unsettled,
+                    "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
                 })
             );
         }

@@ -5,6 +5,7 @@
 
 pub mod bitrix24;
 pub mod http;
+pub mod imprint;
 pub mod nutshell;
 mod open;
 pub mod outside;
@@ -19,7 +20,8 @@ use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
 
-pub use open::{Limits, OpenError, Pace, limits, source, target};
+pub use imprint::{Child, Goes, Imprint, Removal};
+pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
 
 /// A future that stays on its thread: the engine runs on one.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -368,6 +370,39 @@ pub trait Target {
         field: &'a str,
         value: &'a Value,
     ) -> Local<'a, Result<Vec<Stored>, Error>>;
+    /// What to remember of a record: see [`Imprint`].
+    fn imprint(&self, object: &str, body: &Json) -> Imprint;
+    /// The fields of an [`Imprint`] that a payload changes in a record. What it repeats of the record is not among
+    /// them.
+    fn touches(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String>;
+    /// What hangs on a record and is not written from its own side: its timeline, its tasks, records that link to it.
+    fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>>;
+    /// Objects whose records have to be listed to know which of them link to records of this one, since
+    /// [`Target::children`] cannot tell.
+    fn linked_from(&self, object: &str) -> &'static [&'static str];
+    /// What gives fields of an [`Imprint`] back the values that they have in the body beside each, and takes links
+    /// away. Text that carries a marker loses it. Empty where there is nothing to do.
+    ///
+    /// # Errors
+    /// A field that the API cannot write back.
+    fn restore(
+        &self,
+        object: &str,
+        fields: &[(String, &Json)],
+        unlink: &[(String, String)],
+        now: &Stored,
+    ) -> Result<Payload, FieldError>;
+    /// Takes away something that was provisioned, where the API can and no record uses it; safe to repeat.
+    ///
+    /// With `ask` nothing is written: it tells what would become of it once the records are gone for which `ask` is
+    /// true, given object and id.
+    fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>>;
+    /// By which call a record of an object is deleted, for people who want to know.
+    fn deletes_by(&self, object: &str) -> String;
+    /// Why a record might be refused to be deleted, where nothing documents whether it can; `None` where it can.
+    fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str>;
+    /// Whether these credentials may delete records; `None` where nobody can tell.
+    fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>>;
     /// Lists every live record of an object with its marker, in order of id where the system has one.
     fn list<'a>(
         &'a self,

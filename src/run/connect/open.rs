@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::outside::{Clock, Random, Transport};
 use super::secret::{CredentialError, Credentials};
-use super::{Source, Target, bitrix24, nutshell};
+use super::{Account, Batch, Error, Local, Source, Target, bitrix24, nutshell};
+use crate::lang::schema::Schema;
 
 /// Why there is no client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +90,55 @@ pub fn source(
             bitrix24::Settings::default(),
         ))),
         name => Err(OpenError::Unknown { name: name.to_owned(), way: "to read from", known: "`bitrix24`" }),
+    }
+}
+
+/// A source that is only known by name: what a command uses that never asks it, so that it needs no credentials.
+///
+/// # Errors
+/// A name that no connector bears.
+pub fn unasked_source(connector: &str) -> Result<Box<dyn Source>, OpenError> {
+    match connector {
+        "bitrix24" => Ok(Box::new(Unasked { label: bitrix24::SYSTEM })),
+        name => Err(OpenError::Unknown { name: name.to_owned(), way: "to read from", known: "`bitrix24`" }),
+    }
+}
+
+struct Unasked {
+    label: &'static str,
+}
+
+impl Unasked {
+    fn answer<T: 'static>(&self) -> Local<'static, Result<T, Error>> {
+        let why = "this command does not ask it".to_owned();
+        let error = Error::Unreachable { system: self.label, why };
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+impl Source for Unasked {
+    fn label(&self) -> &'static str {
+        self.label
+    }
+
+    fn account(&self) -> Local<'_, Result<Account, Error>> {
+        self.answer()
+    }
+
+    fn schema<'a>(&'a self, _: &'a str) -> Local<'a, Result<Schema, Error>> {
+        self.answer()
+    }
+
+    fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>> {
+        self.answer()
+    }
+
+    fn count<'a>(&'a self, _: &'a str) -> Local<'a, Result<u64, Error>> {
+        self.answer()
+    }
+
+    fn extract<'a>(&'a self, _: &'a str, _: &'a str) -> Local<'a, Result<Batch, Error>> {
+        self.answer()
     }
 }
 

@@ -124,7 +124,7 @@ impl Engine<'_> {
     }
 
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
-    async fn wait_until_dead(&self, map: usize) -> Result<()> {
+    pub(super) async fn wait_until_dead(&self, map: usize) -> Result<()> {
         if let Some(sent) = self.workspace.last_uncertain_ms(&self.streams[map].name)? {
             let passed = self.passed_since(sent);
             self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
@@ -134,7 +134,7 @@ impl Engine<'_> {
 
     /// Lists every record with a marker of this map. With `mend`, takes doubles away and
     /// gives how many.
-    async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
+    pub(super) async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
         let plan = &self.streams[map];
         let (field, prefix) = (self.marker_field(), self.stream_prefix(map)?);
         self.workspace.begin_sweep(&plan.name)?;
@@ -188,7 +188,7 @@ impl Engine<'_> {
     async fn take_away(&self, map: usize, key: &str, id: &str, rev: &str) -> Result<bool> {
         let object = self.streams[map].target.as_str();
         let payload = Payload::default();
-        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0 };
+        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0, field: None };
         let mut rev = rev.to_owned();
         for _ in 0..self.settings.sends {
             let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;

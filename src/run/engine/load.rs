@@ -14,7 +14,7 @@ use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord
 use super::adopt::Adoption;
 use super::once::{Sent, Write};
 use super::prepare::{Prepared, Writing};
-use super::streams::{NOTE, Stream, notes_of, records};
+use super::streams::{NOTE, PARENT, Stream, notes_of, records};
 use super::{Engine, Result};
 
 /// Staged records that are read at once.
@@ -207,6 +207,9 @@ impl Engine<'_> {
                     Earlier::Nothing => {}
                     Earlier::There(stored, payload) => {
                         if payload != writing.writes.create.hash() {
+                            if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
+                                return Ok(held);
+                            }
                             self.write_links_later(stream, writing);
                         }
                         there = Some(stored);
@@ -242,10 +245,33 @@ impl Engine<'_> {
         self.follow_up(stream, writing, stored).await
     }
 
+    /// What a note goes with is written once and for all: one that was written to a record which was taken back since
+    /// can only be made anew.
+    fn stands_elsewhere(&self, stream: usize, writing: &Writing, stored: &Stored) -> Option<Outcome> {
+        let plan = &self.streams[stream];
+        if plan.target != NOTE {
+            return None;
+        }
+        let targets = &plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]).targets;
+        let parent = targets.iter().position(|target| !target.custom && target.name == PARENT)?;
+        let parent = writing.values.get(parent)?.to_text();
+        let (object, id) = parent.split_once('/')?;
+        let links = self.target.imprint(NOTE, &stored.body).links;
+        if links.iter().any(|(there, other)| there == object && other == id) {
+            return None;
+        }
+        let why = format!(
+            "Note {} stands on another record than {object} {id}, which the API cannot change: delete it in the \
+             destination, then run again",
+            stored.id
+        );
+        Some(ended(Status::Quarantined, Some(stored.id.clone()), why))
+    }
+
     /// A record that was made with other links than it has now, since one of them has arrived meanwhile: they are
     /// patched with those that waited.
     fn write_links_later(&self, stream: usize, writing: &mut Writing) {
-        // What a note goes with is written once and for all.
+        // The API cannot move a note.
         if self.streams[stream].target == NOTE {
             return;
         }
@@ -272,13 +298,19 @@ impl Engine<'_> {
             }),
             _ => {
                 // Nobody knows when that process gave up: what it sent may be on its way until now.
-                let found = self.look_for(&first_write(stream, writing), self.outside.clock.now_ms()).await?;
+                let write = first_write(stream, writing);
+                let found = self.look_for(&write, self.outside.clock.now_ms()).await?;
                 let now = self.outside.clock.now_ms();
-                let (state, id, note) = match &found {
-                    Some(stored) => (JournalState::Done, Some(stored.id.as_str()), "found by its marker"),
-                    None => (JournalState::Failed, None, "looked for twice and not found"),
-                };
-                self.workspace.ended(entry.seq, state, id, Some(note), now)?;
+                match &found {
+                    Some(stored) => self.made(&write, entry.seq, stored, Some("found by its marker"))?,
+                    None => self.workspace.ended(
+                        entry.seq,
+                        JournalState::Failed,
+                        None,
+                        Some("looked for twice and not found"),
+                        now,
+                    )?,
+                }
                 Ok(found.map_or(Earlier::Nothing, |stored| Earlier::There(stored, payload)))
             }
         }
@@ -289,7 +321,8 @@ impl Engine<'_> {
         let id = stored.id.clone();
         for (index, payload) in writing.writes.then.iter().enumerate() {
             let step = u16::try_from(index + 1).unwrap_or(u16::MAX);
-            let write = Write { stream, key: &writing.key, marker: &writing.marker, payload, step };
+            let write =
+                Write { stream, key: &writing.key, marker: &writing.marker, payload, step, field: None };
             match self.edit(&write, Operation::Edit, stored, None).await? {
                 Sent::Done(edited) => stored = edited,
                 Sent::Refused(why) | Sent::Uncertain(why) => {
@@ -316,5 +349,6 @@ fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
 }
 
 fn first_write(stream: usize, writing: &Writing) -> Write<'_> {
-    Write { stream, key: &writing.key, marker: &writing.marker, payload: &writing.writes.create, step: 0 }
+    let payload = &writing.writes.create;
+    Write { stream, key: &writing.key, marker: &writing.marker, payload, step: 0, field: None }
 }

@@ -1,4 +1,4 @@
-//! Moves records by a plan: extract, place, provision, load, sweep, reconcile.
+//! Moves records by a plan: extract, place, provision, load, sweep, reconcile; and takes them back.
 //!
 //! Sees systems through the connector traits only, and the spec through its plan only. Clock, storage, transport
 //! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.
@@ -14,8 +14,10 @@ mod once;
 mod place;
 mod preflight;
 mod prepare;
+mod readback;
 mod report;
 mod resolve;
+mod rollback;
 mod streams;
 mod waiting;
 
@@ -32,6 +34,7 @@ pub use extract::extract;
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use report::{MapReport, RunReport};
+pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use streams::objects;
 
 use streams::Stream;
@@ -192,6 +195,31 @@ pub enum Error {
     /// The destination takes no more writes with these credentials.
     #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
     Denied(String),
+    /// A rollback was begun and is not through.
+    #[error(
+        "a rollback of this workspace was begun and is not through; `b2n rollback` with the same spec finishes it, and only then records can be written again"
+    )]
+    RollbackOpen,
+    /// Another rollback than the one that was begun.
+    #[error("{begun}; finish that one first")]
+    OtherRollback {
+        /// What was begun, and how it goes on.
+        begun: String,
+    },
+    /// Records of other maps link to those that are to be rolled back.
+    #[error(
+        "`{map}` cannot be rolled back alone, since records of other maps link to its records: {}",
+        by_map(by)
+    )]
+    Needed {
+        /// The map.
+        map: String,
+        /// Maps, and how many of their records.
+        by: Vec<(String, u64)>,
+    },
+    /// There is nothing to roll back, or not with this spec.
+    #[error("{0}")]
+    NoRollback(String),
     /// The books of a phase do not close.
     #[error("phase {phase} does not close: {}", lines.join("; "))]
     NotClosed {
@@ -217,6 +245,13 @@ impl From<Interrupted> for Error {
     fn from(_: Interrupted) -> Self {
         Error::Interrupted
     }
+}
+
+fn by_map(by: &[(String, u64)]) -> String {
+    let one = |(map, records): &(String, u64)| {
+        format!("{records} {} of `{map}`", if *records == 1 { "record" } else { "records" })
+    };
+    by.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -354,9 +389,13 @@ impl<'a> Engine<'a> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
         self.name_other_source(&source);
+        if self.workspace.rollback()?.is_some_and(|rollback| rollback.ended_ms.is_none()) {
+            return Err(Error::RollbackOpen);
+        }
         let ready = self.preflight().await?;
         self.extract().await?;
         self.workspace.pin_plan(&self.plan.hash())?;
+        self.keep_shape()?;
         if self.workspace.writes()? == 0 {
             self.refuse_other_workspace().await?;
         }

@@ -19,6 +19,11 @@ struct Staged {
     body: String,
 }
 
+/// The key of the record that a staged note goes with.
+pub(super) fn parent_of(note: &StagedRecord) -> Option<String> {
+    serde_json::from_slice::<Staged>(&note.json).ok().map(|staged| staged.of)
+}
+
 impl Engine<'_> {
     /// What is staged of a record's notes: key and content. The key is unique over all notes of this source, and
     /// with the account before it the note's marker.

@@ -4,6 +4,8 @@
 //! settles it. Without one it is never sent again first: wait, look for the marker, wait until the abandoned request
 //! is surely dead, look again, and only then send again.
 
+use std::collections::BTreeSet;
+
 use crate::run::connect::{self, Payload, SendError, Stored};
 use crate::run::workspace::{Intent, JournalState, Operation};
 
@@ -34,6 +36,8 @@ pub(super) struct Write<'w> {
     pub marker: &'w str,
     pub payload: &'w Payload,
     pub step: u16,
+    /// The destination field that it is about, where it is about one only.
+    pub field: Option<&'w str>,
 }
 
 impl Engine<'_> {
@@ -63,6 +67,22 @@ impl Engine<'_> {
         Ok(numbers[0])
     }
 
+    /// Ends a create with the record, and keeps what was read back of it, in one step.
+    pub(super) fn made(
+        &self,
+        write: &Write<'_>,
+        seq: i64,
+        stored: &Stored,
+        note: Option<&str>,
+    ) -> Result<()> {
+        let now = self.outside.clock.now_ms();
+        let seen = self.read_back_new(write.stream, write.key, stored);
+        Ok(self.workspace.transaction(|ws| {
+            ws.keep_readback(&seen)?;
+            ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
+        })?)
+    }
+
     fn ended(&self, seq: i64, state: JournalState, target: Option<&str>, note: Option<&str>) -> Result<()> {
         Ok(self.workspace.ended(seq, state, target, note, self.outside.clock.now_ms())?)
     }
@@ -77,7 +97,7 @@ impl Engine<'_> {
             self.outside.points.reach("load.answered")?;
             match answer {
                 Ok(stored) => {
-                    self.ended(seq, JournalState::Done, Some(&stored.id), None)?;
+                    self.made(write, seq, &stored, None)?;
                     if stored.marker.as_deref() != Some(write.marker) {
                         return Err(Error::MarkerLost {
                             object: object.to_owned(),
@@ -111,7 +131,7 @@ impl Engine<'_> {
                         continue;
                     }
                     if let Some(stored) = self.look_for(write, self.outside.clock.now_ms()).await? {
-                        self.ended(seq, JournalState::Done, Some(&stored.id), Some("found by its marker"))?;
+                        self.made(write, seq, &stored, Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
                     }
                     if attempt < self.settings.sends {
@@ -164,12 +184,21 @@ impl Engine<'_> {
         let object = self.streams[write.stream].target.as_str();
         let mut seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
         let mut why = String::new();
+        let first = self.target.imprint(object, &stored.body);
+        let mut touched = BTreeSet::new();
+        let mut unanswered = false;
         for attempt in 1..=self.settings.sends {
+            touched.extend(self.target.touches(object, write.payload, &stored));
             let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
-                    self.ended(seq, JournalState::Done, None, None)?;
+                    let now = self.outside.clock.now_ms();
+                    let seen = self.read_back(write, operation, &first, &stored, &edited, &touched)?;
+                    self.workspace.transaction(|ws| {
+                        ws.keep_readback(&seen)?;
+                        ws.ended(seq, JournalState::Done, None, None, now)
+                    })?;
                     return Ok(Sent::Done(edited));
                 }
                 Err(SendError::Denied(why)) => {
@@ -190,13 +219,23 @@ impl Engine<'_> {
                 }
                 Err(error @ (SendError::Stale | SendError::Unknown(_))) => {
                     why = error.to_string();
-                    self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+                    unanswered |= matches!(error, SendError::Unknown(_));
+                    // With an old revision it was surely not done, unless an earlier try was.
+                    let state = if unanswered { JournalState::Unknown } else { JournalState::Failed };
+                    self.ended(seq, state, None, Some(&why))?;
                     if matches!(error, SendError::Unknown(_)) {
                         self.outside.clock.sleep(self.settings.first_look_ms).await;
                     }
                     match self.target.read(object, &stored.id).await? {
                         // What fills gaps was worked out from the old state; what a person typed since must stay.
-                        Some(now) if operation == Operation::Adopt => return Ok(Sent::Moved(now)),
+                        Some(now) if operation == Operation::Adopt => {
+                            if unanswered {
+                                let seen =
+                                    self.read_back(write, operation, &first, &stored, &now, &touched)?;
+                                self.workspace.keep_readback(&seen)?;
+                            }
+                            return Ok(Sent::Moved(now));
+                        }
                         Some(now) => stored = now,
                         None => return Ok(Sent::Gone),
                     }
@@ -210,7 +249,7 @@ impl Engine<'_> {
         Err(self.unreachable(why))
     }
 
-    fn unreachable(&self, why: String) -> Error {
+    pub(super) fn unreachable(&self, why: String) -> Error {
         connect::Error::Unreachable { system: self.target.label(), why }.into()
     }
 
@@ -220,7 +259,7 @@ impl Engine<'_> {
     }
 
     /// How long to wait after a refusal for load: as long as asked, else doubling from one second to a minute.
-    fn pause(&self, attempt: u32, error: &SendError) -> u64 {
+    pub(super) fn pause(&self, attempt: u32, error: &SendError) -> u64 {
         let growing = 1_000u64 << attempt.min(6).saturating_sub(1);
         match error {
             SendError::Busy { after_ms: Some(asked), .. } => (*asked).max(growing),

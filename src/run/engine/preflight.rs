@@ -101,8 +101,19 @@ impl Engine<'_> {
     /// The plan's custom fields, and one for the marker on every object that records go to and that has such fields;
     /// the others keep their marker in a text.
     fn fields_to_make(&self, live: &Schema) -> Vec<Provision> {
-        let has_fields =
-            |object: &&str| live.object(object).is_none_or(|found| !found.custom_types.is_empty());
+        self.fields_of(|object| live.object(object).is_none_or(|found| !found.custom_types.is_empty()))
+    }
+
+    /// Everything that the plan may have made in the destination's settings.
+    pub(super) fn ever_provisioned(&self) -> Vec<Provision> {
+        let choices = self.plan.requires.iter().filter(|requirement| requirement.kind == "open choice");
+        let choices =
+            choices.map(|choice| Provision::Choice { domain: choice.of.clone(), name: choice.name.clone() });
+        self.fields_of(|_| true).into_iter().chain(choices).collect()
+    }
+
+    fn fields_of(&self, has_fields: impl Fn(&str) -> bool) -> Vec<Provision> {
+        let has_fields = |object: &&str| has_fields(object);
         let objects: BTreeSet<&str> =
             self.streams.iter().map(|stream| stream.target.as_str()).filter(has_fields).collect();
         let markers = objects.into_iter().map(|object| CustomField {
@@ -162,10 +173,17 @@ impl Engine<'_> {
         self.outside.progress.begin("provision", Some(total));
         for (done, provision) in ready.provisions.iter().enumerate() {
             self.outside.points.reach("provision.send")?;
-            let made = self.target.provision(provision).await?;
-            if made == Provisioned::Created {
+            let name = provisioned(provision);
+            let earlier = self.workspace.note(&name)?;
+            if earlier.is_none() {
+                self.workspace.set_note(&name, PERHAPS)?;
+            }
+            match self.target.provision(provision).await? {
                 // What was found is not ours to take away later; what was made is.
-                self.workspace.set_note(&format!("provisioned {}", describe(provision)), "created")?;
+                Provisioned::Created => self.workspace.set_note(&name, MADE)?,
+                Provisioned::Existed if earlier.is_none() => self.workspace.forget_note(&name)?,
+                // A run that died may have made it.
+                Provisioned::Existed => {}
             }
             self.outside.points.reach("provision.done")?;
             self.outside.progress.at(done as u64 + 1);
@@ -229,7 +247,20 @@ fn custom_kind(base: &crate::lang::types::Base) -> Option<&'static str> {
     })
 }
 
-fn describe(provision: &Provision) -> String {
+/// What the workspace notes of something that this migration made in the destination's settings.
+pub(super) const MADE: &str = "created";
+/// The same where a run died before it knew whether it was there already.
+const PERHAPS: &str = "perhaps";
+
+/// What the notes of provisions begin with.
+pub(super) const PROVISIONED: &str = "provisioned ";
+
+/// The workspace's note of a provision.
+pub(super) fn provisioned(provision: &Provision) -> String {
+    format!("{PROVISIONED}{}", describe(provision))
+}
+
+pub(super) fn describe(provision: &Provision) -> String {
     match provision {
         Provision::Field(field) => format!("{} field {}", field.object, field.label),
         Provision::Choice { domain, name } => format!("{domain} {name}"),

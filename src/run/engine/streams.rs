@@ -10,7 +10,9 @@ use super::{Engine, Error, Result};
 
 /// The destination object that notes are, and its fields in the order in which they are written.
 pub(super) const NOTE: &str = "Note";
-const NOTE_FIELDS: [&str; 2] = ["parent", "body"];
+const NOTE_FIELDS: [&str; 2] = [PARENT, "body"];
+/// The field that holds what a note goes with.
+pub(super) const PARENT: &str = "parent";
 
 /// Something that is loaded on its own.
 pub(super) struct Stream {

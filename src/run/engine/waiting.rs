@@ -167,7 +167,7 @@ impl Engine<'_> {
             return Ok(Some(stored));
         }
         let step = 1000 + later.field;
-        let write = Write { stream: map, key, marker: &marker, payload: &payload, step };
+        let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
         let (operation, before) =
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {

@@ -18,10 +18,22 @@ pub enum Operation {
     Adopt,
     /// Takes a double away.
     Delete,
+    /// Takes a record away in a rollback.
+    TakeBack,
+    /// Gives a record that was there before its former values back.
+    Restore,
 }
 
 impl Operation {
-    const ALL: [Operation; 4] = [Operation::Create, Operation::Edit, Operation::Adopt, Operation::Delete];
+    /// Their places are their numbers in the file.
+    const ALL: [Operation; 6] = [
+        Operation::Create,
+        Operation::Edit,
+        Operation::Adopt,
+        Operation::Delete,
+        Operation::TakeBack,
+        Operation::Restore,
+    ];
 
     /// Its word in the audit log.
     pub fn word(self) -> &'static str {
@@ -30,6 +42,8 @@ impl Operation {
             Operation::Edit => "edit",
             Operation::Adopt => "adopt",
             Operation::Delete => "delete",
+            Operation::TakeBack => "take back",
+            Operation::Restore => "restore",
         }
     }
 }
@@ -151,8 +165,8 @@ impl Workspace {
         })
     }
 
-    /// The latest create of a record, however it ended. One that is not [`JournalState::Failed`] may have happened:
-    /// the caller looks for its marker before it sends anything.
+    /// The latest create of a record since it was last rolled back, however it ended. One that is not
+    /// [`JournalState::Failed`] may have happened: the caller looks for its marker before it sends anything.
     ///
     /// # Errors
     /// Those of the database.
@@ -160,7 +174,8 @@ impl Workspace {
         let id = self.intern(map)?;
         self.store(|db| {
             db.prepare_cached(&format!(
-                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.operation = 0 ORDER BY j.seq DESC LIMIT 1"
+                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.operation = 0 AND j.seq > {TAKEN_BACK}
+                 ORDER BY j.seq DESC LIMIT 1"
             ))?
             .query_row((id, key), entry)
             .optional()
@@ -189,7 +204,7 @@ impl Workspace {
     /// # Errors
     /// Those of the database.
     pub fn may_have_doubled(&self, map: &str, key: &str, target: &str) -> Result<bool> {
-        let writes = self.writes_of(map, key)?;
+        let writes = self.writes_since_taken_back(map, key)?;
         let creates: Vec<&Entry> =
             writes.iter().filter(|entry| entry.intent.operation == Operation::Create).collect();
         let doubtful = creates.len() > 1
@@ -213,14 +228,114 @@ impl Workspace {
         })
     }
 
-    /// How many writes were noted.
+    /// The writes of a record since it was last rolled back, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn writes_since_taken_back(&self, map: &str, key: &str) -> Result<Vec<Entry>> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(&format!(
+                "{SELECT} WHERE j.map = ?1 AND j.key = ?2 AND j.seq > {TAKEN_BACK} ORDER BY j.seq"
+            ))?
+            .query_map((id, key), entry)?
+            .collect()
+        })
+    }
+
+    /// How many writes were noted since everything was last rolled back.
     ///
     /// # Errors
     /// Those of the database.
     pub fn writes(&self) -> Result<u64> {
         self.store(|db| {
-            db.query_row("SELECT count(*) FROM journal", [], |row| row.get::<_, i64>(0))
-                .map(i64::cast_unsigned)
+            db.query_row(&format!("SELECT count(*) FROM journal WHERE seq > {ANEW}"), [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(i64::cast_unsigned)
+        })
+    }
+
+    /// From here on the workspace counts as one that has written nothing: everything it wrote is taken back.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn begin_anew(&self) -> Result<()> {
+        self.store(|db| {
+            db.execute_batch(
+                "INSERT INTO note(name, value) SELECT 'anew', coalesce(max(seq), 0) FROM journal WHERE true
+                 ON CONFLICT(name) DO UPDATE SET value = excluded.value;",
+            )
+        })
+    }
+
+    /// The keys of a map for which records were made or adopted since they were last rolled back: up to `limit` that
+    /// follow `after`, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn written_keys(&self, map: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(&format!(
+                "SELECT DISTINCT j.key FROM journal j WHERE j.map = ?1 AND j.key > ?2 AND j.operation IN (0, 2)
+                 AND j.seq > {TAKEN_BACK} ORDER BY j.key LIMIT ?3"
+            ))?
+            .query_map((id, after, limit), |row| row.get(0))?
+            .collect()
+        })
+    }
+
+    /// Whether writes of a process that died may still be under way.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn has_open_writes(&self) -> Result<bool> {
+        self.store(|db| {
+            db.query_row("SELECT EXISTS (SELECT 1 FROM journal WHERE state = 0)", [], |row| row.get(0))
+        })
+    }
+
+    /// Ends what is open of a map's writes once it is rolled back: a create that nothing was found of did not happen.
+    /// What stays keeps its writes as they are, so that a later run finds it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn close_taken_back(&self, map: &str, now_ms: i64) -> Result<()> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.execute(
+                "UPDATE journal SET state = 2, ended_ms = ?2, note = 'nothing of it was there when it was rolled back'
+                 WHERE map = ?1 AND state IN (0, 3) AND NOT EXISTS (
+                     SELECT 1 FROM rollback r WHERE r.map = journal.map AND r.key = journal.key
+                     AND (r.fate = 2 OR r.turn IN (2, 3)))",
+                (id, now_ms),
+            )
+            .map(|_| ())
+        })
+    }
+
+    /// Ends writes of a rollback that had no answer and turn out to have been done: deletions of a record that is not
+    /// there, or what restored one that is as it was.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn found_done(
+        &self,
+        operation: Operation,
+        map: &str,
+        key: &str,
+        target: &str,
+        now_ms: i64,
+    ) -> Result<()> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "UPDATE journal SET state = 1, ended_ms = ?5, note = 'found to be done'
+                 WHERE map = ?1 AND key = ?2 AND target = ?3 AND operation = ?4 AND state IN (0, 3)",
+            )?
+            .execute((id, key, target, place(&Operation::ALL, operation), now_ms))
+            .map(|_| ())
         })
     }
 
@@ -250,6 +365,13 @@ impl Workspace {
 
 const SELECT: &str = "SELECT j.seq, n.name, j.key, j.operation, j.step, j.payload, j.state, j.target, j.sent_ms, \
                       j.ended_ms, j.note, j.before FROM journal j JOIN name n ON n.id = j.map";
+
+/// The last write that took a record of the row's map and key back; 0 without one.
+const TAKEN_BACK: &str = "coalesce((SELECT max(t.seq) FROM journal t WHERE t.map = j.map AND t.key = j.key \
+                          AND t.operation IN (4, 5) AND t.state = 1), 0)";
+
+/// The last write of the time before everything was rolled back; 0 without one.
+const ANEW: &str = "coalesce((SELECT CAST(value AS INTEGER) FROM note WHERE name = 'anew'), 0)";
 
 fn place<T: PartialEq>(all: &[T], one: T) -> i64 {
     // INVARIANT: `all` lists every variant of its enum.

@@ -5,6 +5,8 @@
 
 mod journal;
 mod outcomes;
+mod readback;
+mod rollback;
 mod routes;
 mod staged;
 mod sweep;
@@ -16,12 +18,14 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
+pub use readback::{ReadBack, Remembered};
+pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
 
 /// The layout that this version reads and writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// Why a workspace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -195,9 +199,11 @@ impl Workspace {
         })?;
         if found < FORMAT {
             self.store(|db| {
-                // What the second layout added is new tables only, so that an older file loses nothing.
-                let first = if found == 0 { LAYOUT } else { "" };
-                db.execute_batch(&format!("BEGIN; {first} {ADDED} PRAGMA user_version = {FORMAT}; COMMIT;"))
+                // What later layouts added is new tables only, so that an older file loses nothing.
+                let missing =
+                    [LAYOUT, ADDED, ADDED_THIRD].into_iter().skip(usize::try_from(found).unwrap_or(0));
+                let missing: String = missing.collect();
+                db.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {FORMAT}; COMMIT;"))
             })?;
         }
         Ok(())
@@ -263,6 +269,26 @@ impl Workspace {
             .execute([name, value])
             .map(|_| ())
         })
+    }
+
+    /// The names of notes that begin with a text, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn notes_of(&self, beginning: &str) -> Result<Vec<String>> {
+        self.store(|db| {
+            db.prepare("SELECT name FROM note WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name")?
+                .query_map([beginning], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Takes a note away.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn forget_note(&self, name: &str) -> Result<()> {
+        self.store(|db| db.execute("DELETE FROM note WHERE name = ?1", [name]).map(|_| ()))
     }
 
     /// Binds the workspace to an account at first contact; refuses every other one afterwards.
@@ -401,6 +427,29 @@ CREATE TABLE folded (flatten INTEGER NOT NULL, parent TEXT NOT NULL, seq INTEGER
 CREATE INDEX folded_order ON folded (flatten, seq);
 ";
 
+/// What the third layout added: what a rollback needs.
+const ADDED_THIRD: &str = "
+-- What a record was when it was last read back: a hash per field, in `fields`.
+CREATE TABLE readback (
+    object TEXT NOT NULL, target TEXT NOT NULL, map INTEGER NOT NULL, key TEXT NOT NULL, adopted INTEGER NOT NULL,
+    fields BLOB NOT NULL, PRIMARY KEY (object, target)
+) WITHOUT ROWID;
+CREATE INDEX readback_key ON readback (map, key);
+-- Links that were written, from the side that they were written from.
+CREATE TABLE made_link (
+    object TEXT NOT NULL, target TEXT NOT NULL, to_object TEXT NOT NULL, to_target TEXT NOT NULL,
+    PRIMARY KEY (object, target, to_object, to_target)
+) WITHOUT ROWID;
+CREATE INDEX made_link_to ON made_link (to_object, to_target);
+-- What a rollback announced, in the order in which it is done, and how far it is.
+CREATE TABLE rollback (
+    seq INTEGER PRIMARY KEY, map INTEGER NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, target TEXT NOT NULL,
+    fate INTEGER NOT NULL, turn INTEGER NOT NULL, why TEXT
+);
+CREATE INDEX rollback_record ON rollback (object, target);
+CREATE INDEX rollback_key ON rollback (map, key);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -456,6 +505,7 @@ mod tests {
             let workspace = Workspace::open(&path).expect("opens");
             assert_eq!(workspace.note("plan").expect("reads").as_deref(), Some("x"));
             assert_eq!(workspace.routed("deal").expect("counts"), 0);
+            assert_eq!(workspace.readbacks().expect("counts"), 0);
         }
     }
 

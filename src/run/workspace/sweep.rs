@@ -57,6 +57,42 @@ impl Workspace {
         })
     }
 
+    /// What the last sweep of a map saw of a source record, in order of id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn seen_of(&self, map: &str, key: &str) -> Result<Vec<Seen>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT key, target, rev FROM seen WHERE map = ?1 AND key = ?2 ORDER BY length(target), target",
+            )?
+            .query_map((map, key), |row| Ok(Seen { key: row.get(0)?, target: row.get(1)?, rev: row.get(2)? }))?
+            .collect()
+        })
+    }
+
+    /// The keys of a map that were written, or that the last sweep saw: up to `limit` that follow `after`, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn keys_there(&self, map: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        let mut keys = self.written_keys(map, after, limit)?;
+        let map = self.intern(map)?;
+        let seen: Vec<String> = self.store(|db| {
+            db.prepare_cached(
+                "SELECT DISTINCT key FROM seen WHERE map = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+            )?
+            .query_map((map, after, limit), |row| row.get(0))?
+            .collect()
+        })?;
+        keys.extend(seen);
+        keys.sort();
+        keys.dedup();
+        keys.truncate(limit as usize);
+        Ok(keys)
+    }
+
     /// One record is not there any more.
     ///
     /// # Errors

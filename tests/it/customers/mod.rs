@@ -1,7 +1,7 @@
 //! The further example customers: their specs use the standard profile, check without findings, and stand on
 //! snapshots of generated portals.
 
-mod portals;
+pub mod portals;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -14,7 +14,7 @@ use crate::run::connect::Error;
 use crate::run::connect::outside::{Clock, HttpRequest, Random, Transport, TransportError};
 use crate::run::connect::secret::Webhook;
 
-pub(super) const SYSTEM: &str = "Bitrix24";
+pub(in crate::run::connect) const SYSTEM: &str = "Bitrix24";
 
 /// The portal cuts a request after 60 s; the rest is for the way.
 const TIMEOUT_MS: u64 = 75_000;

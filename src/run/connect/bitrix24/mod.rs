@@ -20,6 +20,7 @@ mod wire;
 use std::rc::Rc;
 
 use self::client::Client;
+pub(super) use self::client::SYSTEM;
 use self::extract::Progress;
 use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};

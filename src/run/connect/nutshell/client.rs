@@ -127,6 +127,12 @@ impl Client {
         wire::rest(&self.send("POST", &url, body, &self.authorization).await?)
     }
 
+    /// Deletes what stands under a path of the REST API, once.
+    pub(super) async fn delete(&self, path: &str) -> Result<Json, Fault> {
+        let url = format!("{}{path}", self.rest_url);
+        wire::rest(&self.send("DELETE", &url, Vec::new(), &self.authorization).await?)
+    }
+
     async fn call(&self, method: &str, params: &Json) -> Result<Json, Fault> {
         self.call_as(method, params, &self.authorization).await
     }

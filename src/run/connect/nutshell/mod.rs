@@ -9,7 +9,9 @@ mod directory;
 mod encode;
 mod fields;
 mod footer;
+mod imprint;
 mod provision;
+mod restore;
 mod schema;
 mod search;
 mod stored;
@@ -30,8 +32,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Encode, Error, FieldError, Local, Page, Payload, Provision, Provisioned, SendError, Stored,
-    Target,
+    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Page, Payload, Provision, Provisioned,
+    Removal, SendError, Stored, Target,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -44,6 +46,8 @@ pub struct Nutshell {
     directory: RefCell<Option<Rc<Directory>>>,
     /// The custom field that holds markers, as it was last named: what answers to reads is checked for it.
     marker_field: RefCell<Option<String>>,
+    /// The id of the user whose login is used, once it was asked for.
+    own_user: RefCell<Option<String>>,
 }
 
 impl Nutshell {
@@ -62,6 +66,7 @@ impl Nutshell {
             client: Client::new(url, user, &key, transport, clock, random, settings),
             directory: RefCell::default(),
             marker_field: RefCell::default(),
+            own_user: RefCell::default(),
         }
     }
 
@@ -243,6 +248,60 @@ impl Target for Nutshell {
         value: &'a Value,
     ) -> Local<'a, Result<Vec<Stored>, Error>> {
         Box::pin(async move { self.by_field(kind(object)?, field, value).await })
+    }
+
+    fn imprint(&self, object: &str, body: &Json) -> Imprint {
+        Kind::parse(object).map(|kind| imprint::imprint(kind, body)).unwrap_or_default()
+    }
+
+    fn touches(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String> {
+        Kind::parse(object).map(|kind| imprint::touches(kind, payload, &stored.body)).unwrap_or_default()
+    }
+
+    fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>> {
+        Box::pin(async move { self.hanging_on(kind(object)?, stored).await })
+    }
+
+    fn linked_from(&self, object: &str) -> &'static [&'static str] {
+        match Kind::parse(object) {
+            // No list tells the leads of a product (sheet §1).
+            Some(Kind::Product) => &["Lead"],
+            _ => &[],
+        }
+    }
+
+    fn restore(
+        &self,
+        object: &str,
+        fields: &[(String, &Json)],
+        unlink: &[(String, String)],
+        now: &Stored,
+    ) -> Result<Payload, FieldError> {
+        let kind = Kind::parse(object)
+            .ok_or_else(|| FieldError { field: object.to_owned(), why: unknown_object(object) })?;
+        let label = self.marker_field.borrow().clone().unwrap_or_default();
+        restore::restore(kind, fields, unlink, now, footer::label(&label))
+    }
+
+    fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>> {
+        Box::pin(self.take_away(what, ask))
+    }
+
+    fn deletes_by(&self, object: &str) -> String {
+        format!("RPC `delete{object}`")
+    }
+
+    fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str> {
+        let now = self.client.clock.now_ms();
+        let own = self.own_user.borrow();
+        (Kind::parse(object) == Some(Kind::Note) && imprint::is_hard_to_edit(&stored.body, own.as_deref(), now))
+            .then_some(
+                "older than a day or of another author; the API documents that such notes cannot be edited, and                  nothing about deleting them",
+            )
+    }
+
+    fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>> {
+        Box::pin(self.right_to_delete())
     }
 
     fn list<'a>(

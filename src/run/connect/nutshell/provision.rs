@@ -8,9 +8,10 @@ use super::client::{Client, failed, named, refused};
 use super::directory::{self, FieldRow};
 use super::kind;
 use super::wire::Fault;
+use super::{Nutshell, stored};
 use crate::lang::plan::CustomField;
 use crate::lang::types::Base;
-use crate::run::connect::{Error, Provision, Provisioned};
+use crate::run::connect::{Error, Goes, Provision, Provisioned, Removal};
 
 /// How often something is looked for and made.
 const TRIES: u32 = 5;
@@ -136,4 +137,81 @@ async fn make(
         }
     }
     Err(failed(request, last))
+}
+
+impl Nutshell {
+    /// Takes a tag or a source away again that no record uses. Custom fields stay: neither API deletes their
+    /// definitions (sheet §1, §8).
+    pub(super) async fn take_away(&self, what: &Provision, ask: Option<Goes<'_>>) -> Result<Removal, Error> {
+        let (kind, list, name) = match what {
+            Provision::Field(_) => {
+                return Ok(Removal::Impossible("the API deletes no custom fields".to_owned()));
+            }
+            Provision::Choice { domain, name } => match domain.split_once('.') {
+                Some(("Lead", "sources")) => (Kind::Lead, "sources", name),
+                Some((object, "tags")) => (kind(object)?, "tags", name),
+                _ => return Ok(Removal::Impossible("the API takes no choices away".to_owned())),
+            },
+        };
+        for _ in 0..TRIES {
+            let Some(id) = self.choice_id(kind, list, name).await? else { return Ok(Removal::Absent) };
+            let used = self.uses(kind, list, name, ask).await?;
+            if used > 0 {
+                return Ok(Removal::Used(used));
+            }
+            if ask.is_some() {
+                return Ok(Removal::Removed);
+            }
+            match self.client.delete(&format!("/{list}/{id}")).await {
+                Ok(_) | Err(Fault::Missing(_)) => return Ok(Removal::Removed),
+                Err(Fault::NotSent(_) | Fault::Lost(_) | Fault::Busy { .. }) => {
+                    self.client.clock.sleep(self.client.backoff(1)).await;
+                }
+                Err(Fault::Refused(why) | Fault::Stale(why)) => return Ok(Removal::Impossible(why)),
+                Err(fault) => return Err(failed(&format!("/{list}"), fault)),
+            }
+        }
+        Err(failed(&format!("/{list}"), Fault::Lost("no usable answer".to_owned())))
+    }
+
+    /// The id under which REST lists a tag or a source.
+    async fn choice_id(&self, kind: Kind, list: &str, name: &str) -> Result<Option<String>, Error> {
+        let path = format!("/{list}");
+        // The words of the filter are those that reads give (sheet §3.2).
+        let of_kind = [("filter[tagType]", kind.rest())];
+        let query: &[(&str, &str)] = if list == "tags" { &of_kind } else { &[] };
+        let body = self.client.get(&path, query).await.map_err(|fault| failed(&path, fault))?;
+        let rows = directory::elements(body.get(list).unwrap_or(&Json::Null));
+        let called = |row: &&Json| {
+            let word = directory::text(row, "tagType");
+            let fits = list != "tags" || word.is_none_or(|word| word == kind.rest());
+            fits && row.get("deletedTime").is_none_or(Json::is_null)
+                && directory::text(row, "name").as_deref() == Some(name)
+        };
+        Ok(rows
+            .iter()
+            .find(called)
+            .and_then(|row| row.get("id")?.as_str().map(str::to_owned).or_else(|| directory::id(row))))
+    }
+
+    /// How many live records carry a tag or a source, counted over all of them: `count` of a tag is documented for
+    /// reads only by example, and sources have none.
+    async fn uses(&self, kind: Kind, list: &str, name: &str, goes: Option<Goes<'_>>) -> Result<u64, Error> {
+        let (mut used, mut cursor) = (0, None);
+        loop {
+            let page = self.page(kind, cursor.as_deref()).await?;
+            for record in page.records.iter().filter(|record| !stored::deleted(&record.body)) {
+                let carried = directory::elements(record.body.get(list).unwrap_or(&Json::Null));
+                let called = |one: &Json| {
+                    one.as_str() == Some(name) || directory::text(one, "name").as_deref() == Some(name)
+                };
+                let goes = || goes.is_some_and(|goes| goes(kind.object(), &record.id));
+                used += u64::from(carried.iter().any(called) && !goes());
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(used);
+            }
+        }
+    }
 }

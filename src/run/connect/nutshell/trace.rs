@@ -36,13 +36,16 @@ impl Nutshell {
                 None => match days(sent) {
                     Some((from, to)) => {
                         let days = [("filter[dateMin]", from.as_str()), ("filter[dateMax]", to.as_str())];
-                        self.rest_listed(kind, &days, marker).await?
+                        self.rest_listed(kind, &days, |row| self.may_carry(kind, row, marker)).await?
                     }
                     None => Vec::new(),
                 },
             },
             Kind::Task => match sent.get("entity").and_then(rest_id) {
-                Some(entity) => self.rest_listed(kind, &[("filter[relatedEntity]", &entity)], marker).await?,
+                Some(entity) => {
+                    let about = [("filter[relatedEntity]", entity.as_str())];
+                    self.rest_listed(kind, &about, |row| self.may_carry(kind, row, marker)).await?
+                }
                 None => return self.anywhere(kind, marker).await,
             },
             Kind::Product => match sent.get("name").and_then(Json::as_str) {
@@ -143,12 +146,21 @@ impl Nutshell {
         stub || text.is_empty() || text.contains(marker)
     }
 
-    /// Ids of the records of a REST list that may carry the marker.
+    /// Ids of all live records of a REST list.
+    pub(super) async fn every_rest_id(
+        &self,
+        kind: Kind,
+        filters: &[(&str, &str)],
+    ) -> Result<Vec<String>, Error> {
+        self.rest_listed(kind, filters, |row| !stored::deleted(row)).await
+    }
+
+    /// Ids of the records of a REST list that a test takes.
     async fn rest_listed(
         &self,
         kind: Kind,
         filters: &[(&str, &str)],
-        marker: &str,
+        takes: impl Fn(&Json) -> bool,
     ) -> Result<Vec<String>, Error> {
         let mut ids = Vec::new();
         let mut first = None;
@@ -163,7 +175,7 @@ impl Nutshell {
             let path = kind.rest();
             for row in rows {
                 let id = id(&row).ok_or_else(|| malformed(path, "a record without an id"))?;
-                if self.may_carry(kind, &row, marker) {
+                if takes(&row) {
                     ids.push(id);
                 }
             }

@@ -6,10 +6,10 @@
 use serde_json::{Map, Value as Json};
 
 use super::capability::Kind;
-use super::client::{AUTHOR, id_json, named};
+use super::client::{AUTHOR, failed, id_json, named};
 use super::wire::Fault;
 use super::{Nutshell, directory, says_not_found, stored};
-use crate::run::connect::{Payload, SendError, Stored};
+use crate::run::connect::{Error, Payload, SendError, Stored};
 
 impl Nutshell {
     pub(super) async fn send_create(&self, kind: Kind, payload: &Payload) -> Result<Stored, SendError> {
@@ -64,8 +64,34 @@ impl Nutshell {
                 Err(SendError::Unknown("an answer that does not say whether it was deleted".to_owned()))
             }
             Ok(_) => Ok(()),
+            // Whether notes of others and old ones can be deleted is not documented (sheet §4): one that cannot is
+            // no reason to end a run, unless the login itself is not accepted any more.
+            Err(Fault::Denied(why)) if kind == Kind::Note => {
+                match self.client.read("instanceData", named([])).await {
+                    Err(Fault::Denied(_)) => Err(SendError::Denied(why)),
+                    _ => Err(SendError::Refused(why)),
+                }
+            }
             Err(fault) => Err(self.refusal(kind, id, fault).await),
         }
+    }
+
+    /// Whether the user of the key may delete records, which REST alone tells (sheet §5, §8).
+    pub(super) async fn right_to_delete(&self) -> Result<Option<bool>, Error> {
+        let user = match self.client.read("getUser", named([])).await {
+            Ok(user) => directory::id(&user),
+            Err(Fault::Refused(_) | Fault::Missing(_)) => None,
+            Err(fault) => return Err(failed("getUser", fault)),
+        };
+        let Some(user) = user else { return Ok(None) };
+        *self.own_user.borrow_mut() = Some(user.clone());
+        let rows = match self.client.get("/users", &[]).await {
+            Ok(body) => directory::elements(body.get("users").unwrap_or(&Json::Null)),
+            Err(Fault::Refused(_) | Fault::Missing(_)) => return Ok(None),
+            Err(fault) => return Err(failed("/users", fault)),
+        };
+        let row = rows.iter().find(|row| directory::id(row).as_ref() == Some(&user));
+        Ok(row.and_then(|row| row.get("permissions")?.get("canDeleteEntities")?.as_bool()))
     }
 
     /// The revision to send: where a list told none, the one that the record has now.

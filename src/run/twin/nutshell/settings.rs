@@ -131,6 +131,9 @@ pub struct Dialect {
     pub email_date: bool,
     /// Whether a lead may be among the participants of an activity in REST.
     pub rest_activity_leads: bool,
+    /// Whether a note can be deleted by its author alone and within a day, as it is edited; the sheet says it of
+    /// edits only.
+    pub note_deletion_limited: bool,
     pub find_throttle: Throttle,
     /// How many of a thousand requests fail with 500 before anything is done.
     pub error_500_per_mille: u32,
@@ -167,6 +170,7 @@ impl Default for Dialect {
             new_cancelled_activity: OnBad::Reject,
             email_date: true,
             rest_activity_leads: false,
+            note_deletion_limited: false,
             find_throttle: Throttle::Off,
             error_500_per_mille: 0,
             error_500: Error500::Object,
@@ -191,6 +195,8 @@ pub struct Settings {
     /// After how long a change is seen by filters, finds and searches; reads by id see it at once.
     pub index_lag_ms: i64,
     pub limits: Limits,
+    /// Whether users may delete records.
+    pub may_delete: bool,
     pub dialect: Dialect,
 }
 
@@ -211,6 +217,7 @@ impl Default for Settings {
             latency_ms: 150,
             index_lag_ms: 0,
             limits: Limits::default(),
+            may_delete: true,
             dialect: Dialect::default(),
         }
     }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json, json};
 
 use self::slot::{Slot, StageWrite};
+pub(super) use self::values::same_custom;
 use super::capability::Kind;
 use super::client::{AUTHOR, id_json};
 use super::directory::{self, Directory};

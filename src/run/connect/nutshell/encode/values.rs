@@ -272,7 +272,7 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
 }
 
 /// Whether a custom field holds a value already, in whatever form it comes back.
-pub(super) fn same_custom(there: &Json, json: &Json) -> bool {
+pub(in crate::run::connect::nutshell) fn same_custom(there: &Json, json: &Json) -> bool {
     let part = |value: &Json, key: &str| value.get(key).map(shown);
     if json.get("amount").is_some() {
         let amount = |value: &Json| decimal(&part(value, "amount")?);

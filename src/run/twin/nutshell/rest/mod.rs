@@ -106,7 +106,13 @@ fn respond(state: &mut State, call: &Call, now_ms: i64) -> Response {
     }
     let settings = state.settings.clone();
     let context = Context { settings: &settings, now_ms, actor, user };
-    match route(state, context, call) {
+    let forbidden = call.request.method == "DELETE" && !settings.may_delete;
+    let answered = if forbidden {
+        Err(Refusal::new(403, "You do not have permission to delete").into())
+    } else {
+        route(state, context, call)
+    };
+    match answered {
         Ok(Answer { status, body: Some(body) }) => json(status, body),
         Ok(Answer { status, body: None }) => answer(status, "application/json", Vec::new()),
         Err(Fail::NotFound) => html(404, "Not Found"),

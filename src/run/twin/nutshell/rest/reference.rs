@@ -76,7 +76,7 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
         return Err(Fail::NotFound);
     }
     let rows: Vec<Value> = match first {
-        "users" => company.users.iter().map(render::user).collect(),
+        "users" => company.users.iter().map(|user| render::user(user, context.settings.may_delete)).collect(),
         "stagesets" => company.stagesets.iter().map(|known| json!({
             "id": format!("{}-stagesets", known.id), "type": "stagesets", "name": known.name, "status": 1,
             "default": known.default, "position": known.position, "canAccess": true,

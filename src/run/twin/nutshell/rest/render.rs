@@ -187,13 +187,13 @@ pub fn status_word(status: i64) -> &'static str {
     }
 }
 
-pub fn user(user: &User) -> Value {
+pub fn user(user: &User, may_delete: bool) -> Value {
     let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
     json!({
         "id": id(user.id, "users"), "type": "users", "name": user.name, "firstName": first, "lastName": last,
         "emails": [user.email], "isEnabled": user.enabled, "isAdministrator": user.admin, "createdTime": FOUNDED,
         "modifiedTime": FOUNDED,
-        "permissions": {"canDeleteEntities": true, "canImport": user.admin, "canAssignEntities": true},
+        "permissions": {"canDeleteEntities": may_delete, "canImport": user.admin, "canAssignEntities": true},
     })
 }
 

@@ -152,6 +152,9 @@ fn call(state: &mut State, request: &Request, body: &Json, now_ms: i64) -> Resul
 }
 
 fn dispatch(state: &mut State, context: Context, call: &Call) -> Result<Value, Refusal> {
+    if call.method.starts_with("delete") && !context.settings.may_delete {
+        return Err(Refusal::new(403, "You do not have permission to delete"));
+    }
     for kind in Kind::ALL {
         let singular = capital(kind.singular());
         if let Some(verb) = call.method.strip_suffix(singular.as_str())

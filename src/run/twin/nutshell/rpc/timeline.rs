@@ -40,13 +40,17 @@ pub fn note(company: &mut Company, context: Context, call: &Call) -> Result<Valu
         return Err(Refusal::new(409, "rev key is out-of-date"));
     }
     let now = context.now();
+    let theirs = known.author != context.actor || now - known.created > 86_400;
     if call.method == "deleteNote" {
+        if theirs && context.settings.dialect.note_deletion_limited {
+            return Err(Refusal::new(403, "This note can no longer be deleted"));
+        }
         company.edit_note(id, |note| note.deleted = Some(now));
         company.log_deletion("notes", id, context.actor, now);
         return Ok(json!(true));
     }
     // The author alone, and within a day (sheet §4).
-    if known.author != context.actor || now - known.created > 86_400 {
+    if theirs {
         return Err(Refusal::new(403, "This note can no longer be edited"));
     }
     let text = text(call.at("note", 2)).ok_or_else(|| Refusal::bad("A note must have a text"))?;
