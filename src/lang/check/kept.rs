@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// The lists that a rule carries without reading their labels.
+    /// The lists whose labels a rule loses.
     ///
     /// A list of the destination's own, such as telephone numbers, takes labels where the author wants some: leaving
     /// them away there is a decision, and loses nothing by where the values go.
@@ -179,6 +179,11 @@ impl<'a> Checker<'a> {
         if written.kind == Kind::Field && written.place.ty.many {
             return BTreeSet::new();
         }
+        self.without_labels(rule, value, scope)
+    }
+
+    /// The lists that a rule carries without reading their labels.
+    fn without_labels(&self, rule: &Body<'_>, value: &Typed<'a>, scope: &Scope<'a>) -> BTreeSet<u16> {
         let mut slots = BTreeSet::new();
         carried(&value.expr, &mut slots);
         let labelled = rule.clauses.labelled.is_some();
@@ -204,7 +209,7 @@ impl<'a> Checker<'a> {
         let without = self.unlabelled(rule, value, scope, written);
         let mut all = BTreeSet::new();
         carried(&value.expr, &mut all);
-        scope.labelled.extend(all.difference(&without));
+        scope.labelled.extend(all.difference(&self.without_labels(rule, value, scope)));
         let reasoned = rule.clauses.fidelity.as_ref().is_some_and(|clause| clause.because.is_some());
         scope.unlabelled.extend(without.into_iter().map(|slot| Unlabelled {
             slot,

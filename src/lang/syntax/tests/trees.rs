@@ -97,6 +97,8 @@ fn expressions_are_read_as_they_bind() {
         ("key.order()", "(.order key)"),
         ("UF_CRM_1 `Объём (м³)`", "UF_CRM_1`Объём (м³)`"),
         ("andes", "andes"),
+        // A field called `ref` before an operator, not a reference to a map called `or`.
+        ("ref or (pipeline by ID)", "(or ref (pipeline ID))"),
     ] {
         assert_eq!(show(&rule(&format!("x <- {text}")).value), tree, "{text}");
     }
