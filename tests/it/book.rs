@@ -199,7 +199,8 @@ fn findings_page() -> String {
          Everything that `b2n check` can find, by its code. A code never changes its meaning and is never used \
          again for something else. Each links to a page that says what it means, with a bad and a good example; \
          `b2n explain CODE` prints the same page in the terminal. Codes with a `W` are warnings: the spec still \
-         checks, unless `b2n check --deny-warnings` is asked for. All others are errors.\n\n\
+         checks, unless `b2n check --deny-warnings` is asked for. Codes with an `E` are errors. Losses, with an `L`, are \
+         errors, but warnings where only a person can know whether something is lost.\n\n\
          The examples are parts of specs. Each good one is completed by a test with what it leaves out (the head, a key, \
          required fields, a `drop` for each field that it does not speak of), and checks then.\n",
     );

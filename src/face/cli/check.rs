@@ -113,12 +113,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             }
             print!("{}", super::profiles::accepted_lines(&project.accepted, &project.text));
             if let Some(plan) = &project.plan {
+                let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+                let rules = plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
+                    + plan.flattens.iter().map(|flatten| flatten.rules.len()).sum::<usize>();
                 println!(
-                    "{} {}: {} maps, {} rules",
+                    "{} {}: {}, {}",
                     terminal.green("checks"),
                     project.text.name(),
-                    plan.maps.len(),
-                    plan.maps.iter().map(|map| map.rules.len()).sum::<usize>()
+                    many(plan.maps.len(), "map"),
+                    many(rules, "rule"),
                 );
                 print!("{}", check::fidelity_text(&project.fidelity, terminal.width));
                 print!("{}", report::certificate(&Certificate::new(plan, &project.text)));

@@ -7,10 +7,10 @@ use clap::ValueEnum;
 
 use crate::lang::doc::{Input, build, html, markdown};
 
-use super::SpecArgs;
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::Terminal;
+use super::{Format, SpecArgs};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,6 +37,11 @@ enum Form {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if terminal.format == Format::Json {
+        return Err(Failure::usage("the mapping document is Markdown or HTML").hint(
+            "leave `--format` away, or write `--as html`; `b2n check --format json` has what it tells as data",
+        ));
+    }
     let project = Project::load(&args.spec.spec)?;
     let text = project.text.clone();
     let agreed = super::profiles::agreed(&project.accepted, &text);

@@ -91,11 +91,7 @@ fn functions_are_typed_by_what_they_declare() {
             "full(NAME, LAST_NAME)",
             "B2N-E0511",
         ),
-        (
-            "fn full(given: text?, family: text?) -> text? = given",
-            "fulll(NAME, LAST_NAME)",
-            "B2N-E0204",
-        ),
+        ("fn full(given: text?, family: text?) -> text? = given", "fulll(NAME, LAST_NAME)", "B2N-E0204"),
         (
             "fn full(given: text?, family: text?) -> text? = contact.NAME",
             "full(NAME, LAST_NAME)",

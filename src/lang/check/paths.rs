@@ -211,7 +211,6 @@ impl<'a> Checker<'a> {
                 .at(rule.value.span, "the record is held back where its link leads to one that was left out")
                 .and_at(reason, format!("map `{}` leaves records out", self.maps[map].name().value))
                 .help(format!("write `on unmigrated quarantine` if that is meant; {others}"));
-                finding.severity = Severity::Warning;
                 // Behind other clauses it would stand out of order.
                 if rule.clauses.fidelity.is_none() && rule.clauses.second_pass.is_none() {
                     finding = finding.fix(Fix {

@@ -390,7 +390,7 @@ fn one_slip_gives_one_finding() {
         ("custom \"Region\"         text", "custom \"description\"    text", "B2N-E0407 B2N-E0605"),
         ("custom \"Closed on\"  date", "custom \"Closed on\"  bool", "B2N-E0604"),
         ("company before contact", "contact before company", "B2N-E0703"),
-        ("on unmigrated flag \"company left out\"", "", "B2N-E0508"),
+        ("on unmigrated flag \"company left out\"", "", "B2N-W109"),
         ("else unset  on unmigrated wait", "else unset  on unmigrated skip \"x\"", ""),
         (
             "else unset  on unmigrated wait",

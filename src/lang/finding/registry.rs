@@ -147,7 +147,6 @@ codes! {
     NOT_A_CONDITION = "E0505", "a condition is not a yes or no";
     ZONE_NEEDED = "E0506", "a date becomes an instant and no zone says where";
     ARM_NOT_ALLOWED = "E0507", "this arm has no meaning here";
-    UNMIGRATED_UNHANDLED = "E0508", "a link may point to a record that did not arrive";
     HOLE = "E0510", "a `???` waits to be filled in";
     RECURSION = "E0511", "a function calls itself";
 
@@ -194,6 +193,7 @@ codes! {
     ARM_SHADOWED = "W106", "an arm can never be reached";
     STAGE_ORDER = "W107", "a pipeline turns the order of stages around";
     STAGE_KIND = "W108", "an ended stage leads to one that goes on, or the other way round";
+    UNMIGRATED_UNHANDLED = "W109", "a link may point to a record that did not arrive";
     LOSS_OVERSTATED = "W201", "a rule is marked with a loss that it does not have";
     SNAPSHOT_OLD = "W301", "the snapshot is older than thirty days";
     PROFILE_NOT_PINNED = "W302", "a profile is not pinned";
