@@ -1,4 +1,4 @@
-//! How long `b2n check` and `b2n fmt` take, whole process: a generated spec against schemas of 2,000 fields, with the
+//! How long `b2n check`, `b2n fmt` and `b2n diff` take, whole process: a generated spec against schemas of 2,000 fields, with the
 //! snapshots in the cache (warm) and without (cold), and how time grows with the spec.
 //!
 //! `cargo bench --bench check`; compare ratios within one run, since machines differ.
@@ -126,7 +126,8 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn run(&self, args: &[&str], cache: &str) -> Duration {
+    /// Runs b2n, which must end with this exit code.
+    fn run_to(&self, code: i32, args: &[&str], cache: &str) -> Duration {
         let began = Instant::now();
         let status = Command::new(env!("CARGO_BIN_EXE_b2n"))
             .env("B2N_CACHE_DIR", cache)
@@ -136,13 +137,22 @@ impl Bench<'_> {
             .stderr(Stdio::null())
             .status()
             .unwrap();
-        assert!(status.success(), "{args:?} found something");
+        assert_eq!(status.code(), Some(code), "{args:?}");
         began.elapsed()
+    }
+
+    fn run(&self, args: &[&str], cache: &str) -> Duration {
+        self.run_to(0, args, cache)
     }
 
     /// The median and the best of so many runs, in milliseconds.
     fn measure(&self, args: &[&str], cache: &str, runs: usize) -> (f64, f64) {
-        let mut times: Vec<f64> = (0..runs).map(|_| self.run(args, cache).as_secs_f64() * 1000.0).collect();
+        self.measure_to(0, args, cache, runs)
+    }
+
+    fn measure_to(&self, code: i32, args: &[&str], cache: &str, runs: usize) -> (f64, f64) {
+        let mut times: Vec<f64> =
+            (0..runs).map(|_| self.run_to(code, args, cache).as_secs_f64() * 1000.0).collect();
         times.sort_by(f64::total_cmp);
         (times[times.len() / 2], times[0])
     }
@@ -165,7 +175,7 @@ fn main() {
         "a process that does nothing (`b2n explain E0301`): {:.1} ms",
         bench.measure(&["explain", "E0301"], "", 20).0
     );
-    let sizes = [1_000, 3_000, 10_000, 30_000];
+    let sizes = [300, 1_000, 3_000, 10_000, 30_000];
     let mut points = Vec::new();
     for lines in sizes {
         let text = spec(&read("acme.b2n"), &source, &names, lines);
@@ -177,8 +187,17 @@ fn main() {
         let (warm, best) = bench.measure(&["check", "big.b2n"], &bench.cache, runs);
         bench.run(&["fmt", "big.b2n"], "");
         let (fmt, _) = bench.measure(&["fmt", "--check", "big.b2n"], "", runs);
+        let laid_out = std::fs::read_to_string(folder.path().join("big.b2n")).unwrap();
+        std::fs::write(folder.path().join("big.b2n"), laid_out.replace("  <- ", " <- ")).unwrap();
+        let (other, _) = bench.measure_to(1, &["fmt", "--check", "big.b2n"], "", runs);
+        let changed = text.replace(".trim()  else \"none\"", ".upper()  else \"none\"");
+        std::fs::write(folder.path().join("big.b2n"), &text).unwrap();
+        std::fs::write(folder.path().join("new.b2n"), changed).unwrap();
+        let (diff, _) = bench.measure(&["diff", "big.b2n", "new.b2n"], &bench.cache, runs.min(10));
         println!(
-            "{lines} lines, {FIELDS} fields: check warm {warm:.1} ms (best {best:.1}), cold {cold:.1} ms; fmt {fmt:.1} ms"
+            "{lines} lines, {FIELDS} fields: check warm {warm:.1} ms (best {best:.1}), cold {cold:.1} ms; \
+             fmt {fmt:.1} ms where nothing changes, {other:.1} ms where all rules move; \
+             diff by statistics {diff:.1} ms"
         );
         points.push((lines as f64, warm));
     }

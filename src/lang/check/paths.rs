@@ -4,7 +4,7 @@ use super::arm::CheckedArm;
 use super::rule::{Body, Kind, Written};
 use super::types::Typed;
 use super::{Checker, counts};
-use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, Severity, registry as codes};
+use crate::lang::finding::{Applicability, Count, Edit, Finding, Fix, registry as codes};
 use crate::lang::plan::{Arm, Expr};
 use crate::lang::schema::Object;
 use crate::lang::syntax::ast::{self, ArmKind};

@@ -54,7 +54,11 @@ pub fn format(text: &SourceText) -> Result<String, FormatError> {
 
 /// What a spec says matters more than how it looks.
 fn compared(text: &str, parsed: &Parsed, out: String) -> Result<String, FormatError> {
-    if same::says_the_same((text, parsed), &out) { Ok(out) } else { Err(FormatError::WouldChange) }
+    if out == text || same::says_the_same((text, parsed), &out) {
+        Ok(out)
+    } else {
+        Err(FormatError::WouldChange)
+    }
 }
 
 fn laid_out(text: &str, parsed: &Parsed) -> String {
