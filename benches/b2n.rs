@@ -28,6 +28,10 @@ use b2n::run::twin::nutshell::{self, Company};
 use b2n::run::workspace::Workspace;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Example {
     spec: SourceText,
     source_text: SourceText,

@@ -24,6 +24,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SPEC: &str = r#"edition 2026
 source bitrix24 "schema/bitrix24.yaml"
 target nutshell "schema/nutshell.yaml"
@@ -32,16 +36,18 @@ owners {
   match by email
   otherwise  => "ops@acme.example"  flag "owner not found"
 }
-table kinds : text -> text {
+table kinds : enum(PHONE_TYPE) -> text {
   "WORK"    => "work"
   "MOBILE"  => "mobile"
   "HOME"    => "home"
+  "FAX", "PAGER", "MAILING", "OTHER" => "other"  merged because "a job for a benchmark"
   _ unseen  => "other"
 }
-table types : text -> text {
+table types : enum(CONTACT_TYPE) -> text {
   "CLIENT"    => "Customer"
   "SUPPLIER"  => "Vendor"
   "PARTNER"   => "Partner"
+  "OTHER"     => "Other"
   _ unseen    => "Other"
 }
 map contact -> Contact {
@@ -228,7 +234,8 @@ struct Link {
 }
 
 struct ByHand {
-    owners: HashMap<String, String>,
+    /// The destination's user, and why the record is listed for a person.
+    owners: HashMap<String, (String, Option<String>)>,
     otherwise: String,
     region: PhoneRegion,
     /// Fields in the order in which they are printed.
@@ -255,7 +262,13 @@ impl ByHand {
     fn new(job: &Job) -> ByHand {
         let map = job.plan.maps.iter().find(|map| map.name == "contact").unwrap();
         ByHand {
-            owners: job.plan.owners.users.iter().map(|(id, to)| (id.clone(), to.user.clone())).collect(),
+            owners: job
+                .plan
+                .owners
+                .users
+                .iter()
+                .map(|(id, to)| (id.clone(), (to.user.clone(), to.flag.clone())))
+                .collect(),
             otherwise: job.plan.owners.otherwise.user.clone(),
             region: PhoneRegion::parse("US").unwrap(),
             order: map.targets.iter().map(|target| target.name.clone()).collect(),
@@ -278,7 +291,7 @@ struct Made<'a> {
     owner: &'a str,
     place: String,
     day: jiff::civil::Date,
-    flags: Vec<FlagLine<'static>>,
+    flags: Vec<FlagLine<'a>>,
 }
 
 impl<'a> Made<'a> {
@@ -286,7 +299,10 @@ impl<'a> Made<'a> {
         let mut flags = Vec::new();
         let flag = |field: &'static str, why| FlagLine { field: Cow::Borrowed(field), why };
         let owner = match filled(&contact.assigned_by_id).and_then(|id| job.owners.get(id)) {
-            Some(owner) => owner,
+            Some((owner, why)) => {
+                flags.extend(why.as_deref().map(|why| flag("owner", why)));
+                owner
+            }
             None => {
                 flags.push(flag("owner", "owner not found"));
                 &job.otherwise
