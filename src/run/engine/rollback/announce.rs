@@ -89,7 +89,8 @@ impl Engine<'_> {
         let no = |why: String| Err(Error::NoRollback(why));
         if self.workspace.writes()? == 0 {
             return no(
-                "this workspace has written nothing that is still there: there is nothing to roll back"
+                "no record of this migration is there: there is nothing to roll back; what it made in the settings stays, \
+                 and a migration uses it again"
                     .to_owned(),
             );
         }
