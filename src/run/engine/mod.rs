@@ -14,7 +14,9 @@ mod once;
 mod place;
 mod preflight;
 mod prepare;
+mod proof;
 mod readback;
+mod reconcile;
 mod report;
 mod resolve;
 mod rollback;
@@ -33,6 +35,7 @@ pub use close::standing;
 pub use extract::extract;
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
+pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use streams::objects;
@@ -429,6 +432,7 @@ impl<'a> Engine<'a> {
             self.within_budget(index, &books)?;
         }
         self.write_later(&encoders).await?;
+        self.close_at_the_end(&mut books).await?;
         Ok(RunReport { maps: books, took_ms: self.outside.clock.now_ms().abs_diff(started) })
     }
 

@@ -324,11 +324,24 @@ mod tests {
             );
         }
         let first = |texts_of: &[&str]| Normal { first_is_primary: true, ..texts(texts_of) };
-        assert_eq!(compare(&first(&["a", "b"]), &first(&["b", "a"]), false), Verdict::Differs(Difference::Altered));
-        assert_eq!(compare(&first(&["a"]), &first(&["b", "a"]), true), Verdict::More, "joined behind its own");
+        assert_eq!(
+            compare(&first(&["a", "b"]), &first(&["b", "a"]), false),
+            Verdict::Differs(Difference::Altered)
+        );
+        assert_eq!(
+            compare(&first(&["a"]), &first(&["b", "a"]), true),
+            Verdict::More,
+            "joined behind its own"
+        );
         let lines = |texts_of: &[&str]| Normal { counted: true, ..texts(texts_of) };
-        assert_eq!(compare(&lines(&["2 of 7"]), &lines(&["2 of 7", "2 of 7"]), false), Verdict::Differs(Difference::Altered));
-        assert_eq!(compare(&lines(&["x", "x"]), &lines(&["x"]), false), Verdict::Differs(Difference::Missing));
+        assert_eq!(
+            compare(&lines(&["2 of 7"]), &lines(&["2 of 7", "2 of 7"]), false),
+            Verdict::Differs(Difference::Altered)
+        );
+        assert_eq!(
+            compare(&lines(&["x", "x"]), &lines(&["x"]), false),
+            Verdict::Differs(Difference::Missing)
+        );
     }
 
     proptest! {

@@ -33,8 +33,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Normalise, Page, Payload, Provision, Provisioned,
-    Removal, SendError, Stored, Target,
+    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Normalise, Page, Payload, Provision,
+    Provisioned, Removal, SendError, Stored, Target,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;

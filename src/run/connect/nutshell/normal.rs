@@ -393,7 +393,9 @@ fn found_phone(json: &Json) -> Option<Element> {
 }
 
 fn found_address(json: &Json) -> Option<Element> {
-    let Json::Object(map) = json else { return scalar(json).map(|line| address_element([line.as_str()].into_iter())) };
+    let Json::Object(map) = json else {
+        return scalar(json).map(|line| address_element([line.as_str()].into_iter()));
+    };
     let written = |key: &str| {
         key.starts_with("address_") || ["city", "state", "postalCode", "country", "name"].contains(&key)
     };
@@ -440,7 +442,8 @@ fn found_stage(body: &Json) -> Option<Element> {
                 Some(11) => "lost",
                 _ => "cancelled",
             };
-            let why = outcome.and_then(|outcome| part(outcome, "description").or_else(|| part(outcome, "name")));
+            let why =
+                outcome.and_then(|outcome| part(outcome, "description").or_else(|| part(outcome, "name")));
             format!("{word} {}", why.unwrap_or_default())
         }
         _ => name("milestone").unwrap_or_default(),
@@ -484,10 +487,7 @@ impl Normalise for Normaliser {
         });
         let labelled = |read: fn(&Value) -> Element| {
             let label = |value: &Value| read(value).labelled(label_of(value).as_deref());
-            Normal {
-                first_is_primary: true,
-                ..Normal::list(without_repeats(each(value).iter().map(label)))
-            }
+            Normal { first_is_primary: true, ..Normal::list(without_repeats(each(value).iter().map(label))) }
         };
         match field.form {
             Form::Text | Form::Unmentioned | Form::Named | Form::User | Form::Untold => {

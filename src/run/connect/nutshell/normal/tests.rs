@@ -23,7 +23,14 @@ fn stored(body: Json) -> Stored {
 }
 
 /// Both sides of one field, as texts.
-fn both(object: &str, name: &str, custom: bool, ty: Type, value: &Value, body: Json) -> (Vec<String>, Vec<String>) {
+fn both(
+    object: &str,
+    name: &str,
+    custom: bool,
+    ty: Type,
+    value: &Value,
+    body: Json,
+) -> (Vec<String>, Vec<String>) {
     let normaliser = normaliser(object, &[(name, custom, ty)]);
     let loose = |normal: Normal| normal.elements.into_iter().map(|element| element.loose).collect();
     let found = normaliser.found(0, &stored(body)).expect("is told");
@@ -39,35 +46,143 @@ fn usd(amount: &str) -> Value {
 fn what_was_written_and_what_comes_back_are_the_same() {
     let text = || Type::maybe(Base::Text { max: None });
     let many = |base: Base| Type { base, many: true, optional: true };
-    let label = |value: Value, label: &str| Value::Item(Box::new(Item { value, attrs: vec![Value::text(label)] }));
+    let label =
+        |value: Value, label: &str| Value::Item(Box::new(Item { value, attrs: vec![Value::text(label)] }));
     let at = Value::Instant(Instant::parse("2024-08-30T18:00:00+03:00").expect("an instant"));
     let name = PersonName { given: "Anna".into(), family: "Petrova".into() };
     let day = Value::Date("2024-08-30".parse().expect("a day"));
     let cases: Vec<(&str, &str, bool, Type, Value, Json)> = vec![
-        ("Lead", "description", false, text(), Value::text("Pumps \r\nand more "), json!({"description": "Pumps \nand more"})),
-        ("Lead", "value", false, Type::maybe(Base::Money), usd("1500.00"), json!({"value": {"currency": "USD", "amount": 1500}})),
-        ("Lead", "dueTime", false, Type::maybe(Base::DateTime), at, json!({"dueTime": "2024-08-30T15:00:00+0000"})),
-        ("Lead", "owner", false, Type::maybe(Base::User), Value::text("17"), json!({"assignee": {"id": 17, "entityType": "Users"}})),
-        ("Lead", "market", false, text(), Value::text("Europe"), json!({"market": {"id": 3, "name": "Europe"}})),
-        ("Lead", "accounts", false, many(Base::Ref("Account".into())), Value::list(vec![Value::text("3"), Value::text("7")]),
-            json!({"primaryAccount": {"id": 3}, "accounts": [{"id": "7-accounts"}]})),
-        ("Contact", "name", false, Type::one(Base::PersonName), Value::Name(Box::new(name)),
-            json!({"name": {"givenName": "Anna", "familyName": "Petrova", "displayName": "x"}})),
-        ("Contact", "phone", false, many(Base::Phone), Value::list(vec![label(Value::text("+16502530000;ext=12"), "work")]),
-            json!({"phone": {"work": {"E164": "+16502530000", "number": "650-253-0000", "extension": "12"}, "--primary": {"E164": "+16502530000", "extension": "12"}}})),
-        ("Account", "url", false, many(Base::Url), Value::list(vec![Value::text("https://www.acme.example/")]),
-            json!({"url": {"0": "http://acme.example"}})),
-        ("Account", "Contract date", true, Type::maybe(Base::Date), day, json!({"customFields": {"Contract date": {"timestamp": 1_724_976_000}}})),
-        ("Account", "Volume", true, Type::maybe(Base::Money), usd("5"), json!({"customFields": {"Volume": {"currency": "USD", "amount": "5.00"}}})),
-        ("Account", "Interests", true, many(Base::Enum("x".into())), Value::list(vec![Value::text("Pumps"), Value::text("Service, all")]),
-            json!({"customFields": {"Interests": "Pumps, Service, all"}})),
-        ("Task", "entity", false, Type::maybe(Base::AnyRef(vec![])), Value::text("Contact/17"), json!({"entity": {"id": 17, "entityType": "Contacts"}})),
+        (
+            "Lead",
+            "description",
+            false,
+            text(),
+            Value::text("Pumps \r\nand more "),
+            json!({"description": "Pumps \nand more"}),
+        ),
+        (
+            "Lead",
+            "value",
+            false,
+            Type::maybe(Base::Money),
+            usd("1500.00"),
+            json!({"value": {"currency": "USD", "amount": 1500}}),
+        ),
+        (
+            "Lead",
+            "dueTime",
+            false,
+            Type::maybe(Base::DateTime),
+            at,
+            json!({"dueTime": "2024-08-30T15:00:00+0000"}),
+        ),
+        (
+            "Lead",
+            "owner",
+            false,
+            Type::maybe(Base::User),
+            Value::text("17"),
+            json!({"assignee": {"id": 17, "entityType": "Users"}}),
+        ),
+        (
+            "Lead",
+            "market",
+            false,
+            text(),
+            Value::text("Europe"),
+            json!({"market": {"id": 3, "name": "Europe"}}),
+        ),
+        (
+            "Lead",
+            "accounts",
+            false,
+            many(Base::Ref("Account".into())),
+            Value::list(vec![Value::text("3"), Value::text("7")]),
+            json!({"primaryAccount": {"id": 3}, "accounts": [{"id": "7-accounts"}]}),
+        ),
+        (
+            "Contact",
+            "name",
+            false,
+            Type::one(Base::PersonName),
+            Value::Name(Box::new(name)),
+            json!({"name": {"givenName": "Anna", "familyName": "Petrova", "displayName": "x"}}),
+        ),
+        (
+            "Contact",
+            "phone",
+            false,
+            many(Base::Phone),
+            Value::list(vec![label(Value::text("+16502530000;ext=12"), "work")]),
+            json!({"phone": {"work": {"E164": "+16502530000", "number": "650-253-0000", "extension": "12"}, "--primary": {"E164": "+16502530000", "extension": "12"}}}),
+        ),
+        (
+            "Account",
+            "url",
+            false,
+            many(Base::Url),
+            Value::list(vec![Value::text("https://www.acme.example/")]),
+            json!({"url": {"0": "http://acme.example"}}),
+        ),
+        (
+            "Account",
+            "Contract date",
+            true,
+            Type::maybe(Base::Date),
+            day,
+            json!({"customFields": {"Contract date": {"timestamp": 1_724_976_000}}}),
+        ),
+        (
+            "Account",
+            "Volume",
+            true,
+            Type::maybe(Base::Money),
+            usd("5"),
+            json!({"customFields": {"Volume": {"currency": "USD", "amount": "5.00"}}}),
+        ),
+        (
+            "Account",
+            "Interests",
+            true,
+            many(Base::Enum("x".into())),
+            Value::list(vec![Value::text("Pumps"), Value::text("Service, all")]),
+            json!({"customFields": {"Interests": "Pumps, Service, all"}}),
+        ),
+        (
+            "Task",
+            "entity",
+            false,
+            Type::maybe(Base::AnyRef(vec![])),
+            Value::text("Contact/17"),
+            json!({"entity": {"id": 17, "entityType": "Contacts"}}),
+        ),
         ("Note", "parent", false, text(), Value::text("Lead/9"), json!({"links": {"parent": "9-leads"}})),
-        ("Note", "parent", false, text(), Value::text("Lead/9"), json!({"lead": {"id": 9, "entityType": "Leads"}})),
-        ("Note", "body", false, text(), Value::text("call @[Users:1]"), json!({"noteMarkup": "call \\@[Users:1]\n\n[Bitrix24 a/b/1]"})),
+        (
+            "Note",
+            "parent",
+            false,
+            text(),
+            Value::text("Lead/9"),
+            json!({"lead": {"id": 9, "entityType": "Leads"}}),
+        ),
+        (
+            "Note",
+            "body",
+            false,
+            text(),
+            Value::text("call @[Users:1]"),
+            json!({"noteMarkup": "call \\@[Users:1]\n\n[Bitrix24 a/b/1]"}),
+        ),
         ("Activity", "status", false, Type::maybe(Base::Integer), Value::Int(0), json!({"status": -1})),
         ("Product", "type", false, text(), Value::text("service"), json!({"type": "1"})),
-        ("Product", "description", false, text(), Value::text("steel"), json!({"description": "steel\n\n[Bitrix24 a/b/1]"})),
+        (
+            "Product",
+            "description",
+            false,
+            text(),
+            Value::text("steel"),
+            json!({"description": "steel\n\n[Bitrix24 a/b/1]"}),
+        ),
     ];
     for (object, name, custom, ty, value, body) in cases {
         let (planned, found) = both(object, name, custom, ty, &value, body.clone());
@@ -81,11 +196,35 @@ fn what_is_not_the_same_is_told_apart() {
     let text = || Type::maybe(Base::Text { max: None });
     for (object, name, ty, value, body) in [
         ("Lead", "description", text(), Value::text("Pumps"), json!({"description": "Pump"})),
-        ("Lead", "value", Type::maybe(Base::Money), usd("15"), json!({"value": {"currency": "EUR", "amount": 15}})),
-        ("Lead", "value", Type::maybe(Base::Money), usd("15"), json!({"value": {"currency": "USD", "amount": 15.01}})),
-        ("Lead", "owner", Type::maybe(Base::User), Value::text("1"), json!({"assignee": {"id": 1, "entityType": "Teams"}})),
+        (
+            "Lead",
+            "value",
+            Type::maybe(Base::Money),
+            usd("15"),
+            json!({"value": {"currency": "EUR", "amount": 15}}),
+        ),
+        (
+            "Lead",
+            "value",
+            Type::maybe(Base::Money),
+            usd("15"),
+            json!({"value": {"currency": "USD", "amount": 15.01}}),
+        ),
+        (
+            "Lead",
+            "owner",
+            Type::maybe(Base::User),
+            Value::text("1"),
+            json!({"assignee": {"id": 1, "entityType": "Teams"}}),
+        ),
         ("Account", "url", text(), Value::text("acme.example/A"), json!({"url": ["acme.example/a"]})),
-        ("Account", "phone", text(), Value::text("+16502530000"), json!({"phone": [{"E164": "+16502530001"}]})),
+        (
+            "Account",
+            "phone",
+            text(),
+            Value::text("+16502530000"),
+            json!({"phone": [{"E164": "+16502530001"}]}),
+        ),
     ] {
         let (planned, found) = both(object, name, false, ty, &value, body.clone());
         assert_ne!(planned, found, "{object}.{name} of {body}");
