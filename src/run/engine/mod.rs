@@ -7,6 +7,7 @@ mod adopt;
 mod budget;
 mod close;
 mod extract;
+mod files;
 mod forecast;
 mod load;
 mod notes;
@@ -33,6 +34,7 @@ use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
 pub use extract::extract;
+pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};

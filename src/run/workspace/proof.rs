@@ -186,6 +186,24 @@ impl Workspace {
         })
     }
 
+    /// Up to `limit` records of the books that the last sweep of a map did not see and whose keys follow `after`, in
+    /// order: key and id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn missing_page(&self, map: &str, after: &str, limit: u32) -> Result<Vec<(String, String)>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT o.key, o.target FROM outcome o LEFT JOIN seen s
+                     ON s.map = o.map AND s.key = o.key AND s.target = o.target
+                 WHERE o.map = ?1 AND o.key > ?2 AND o.target IS NOT NULL AND s.key IS NULL ORDER BY o.key LIMIT ?3",
+            )?
+            .query_map((map, after, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// Up to `limit` records of the last sweep of a map that the books do not know, in order: key and id.
     ///
     /// # Errors
