@@ -194,7 +194,7 @@ fn machine_output_is_json_and_names_its_format() {
     for (args, format) in [
         (vec!["check"], "b2n-check/1"),
         (vec!["plan"], "b2n-plan/1"),
-        (vec!["rehearse", "--share", "0.02"], "b2n-rehearsal/1"),
+        (vec!["rehearse", "--share", "0.02"], "b2n-rehearsal/2"),
     ] {
         let ran = run(b2n().args(&args).arg(&spec).args(["--format", "json"]));
         assert_eq!(ran.code, 0, "{}", ran.all());

@@ -112,27 +112,28 @@ impl Engine<'_> {
             proving.proof.not_compared += 1;
             return Ok(());
         }
-        let mut now = listed.clone();
-        if proving.any_differs(&planned, &now, joined) {
+        let read;
+        let mut now = listed;
+        if proving.any_differs(&planned, now, joined) {
             // A list may lag behind, and a read may not.
             match self.target.read(&plan.target, &listed.id).await? {
-                Some(read) => now = read,
+                Some(fresh) => read = fresh,
                 None => return Ok(()),
             }
-            if !proving.any_differs(&planned, &now, joined) {
+            now = &read;
+            if !proving.any_differs(&planned, now, joined) {
                 proving.proof.settled += 1;
             }
         }
         proving.proof.compared += 1;
         let mut differing = Vec::new();
         for field in 0..planned.fields.len() {
-            if let Some((kind, held)) = proving.field(&planned, field, &now, joined) {
-                let kind =
-                    self.cause(stream, key, proving, &planned, (field, kind), &now, &outcome, &held)?;
+            if let Some((kind, held)) = proving.field(&planned, field, now, joined) {
+                let kind = self.cause(stream, key, proving, &planned, (field, kind), now, &outcome, &held)?;
                 differing.push(Found { field, kind, held });
             }
         }
-        proving.sum_found(&planned, &now, &differing);
+        proving.sum_found(&planned, now, &differing);
         for Found { field, kind, held } in differing {
             let proof = &mut proving.proof.fields[field];
             *proof.differing.entry(kind).or_default() += 1;
