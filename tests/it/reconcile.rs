@@ -146,8 +146,8 @@ fn reconciling_later_writes_to_neither_side_and_finds_the_same() {
     assert_eq!(world.portal.log().refused_rate, 0);
     for map in &again {
         assert!(map.closes(), "{}", map.equation());
-        if let Some(now) = map.proof.as_ref().and_then(|proof| proof.source_now) {
-            assert_eq!(now, map.source, "{}", map.map);
+        if let Some(proof) = &map.proof {
+            assert_eq!(proof.source_now, Some(proof.staged), "{}", map.map);
         }
     }
     assert_eq!(sums_found(proof(&again, "deal")), sums_found(proof(&maps, "deal")));
@@ -240,5 +240,35 @@ fn lost_late_and_foreign_answers_leave_nothing_that_differs() {
         let run = run.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!(differing(&run.maps), BTreeSet::new(), "seed {seed}");
         assert_eq!(sums_found(proof(&run.maps, "deal")), sums_there(&world), "seed {seed}");
+    }
+}
+
+/// An encoder that forgets a field, or writes one into another, is noticed although it says that all is well.
+#[cfg(debug_assertions)]
+#[test]
+fn an_encoder_that_errs_is_caught() {
+    type Bug = (Option<&'static str>, Option<(&'static str, &'static str)>);
+    let bugs: [(Bug, &str); 6] = [
+        ((Some("dueTime"), None), "`dueTime`"),
+        ((Some("contacts"), None), "`contacts`"),
+        ((Some("sources"), None), "`sources`"),
+        ((Some("phone"), None), "`phone`"),
+        ((None, Some(("description", "name"))), "`description`"),
+        ((None, Some(("contacts", "accounts"))), ""),
+    ];
+    for (seed, ((forgets, confuses), named)) in (120..).zip(bugs) {
+        let mut world = small(seed, Faults::default());
+        world.settings.planted.forgets = forgets;
+        world.settings.planted.confuses = confuses;
+        match world.live(&DieAt::default()) {
+            Err(Error::NotClosed { lines, .. }) => {
+                assert!(lines.join("\n").contains(named), "{forgets:?} {confuses:?}: {lines:?}");
+            }
+            // What the destination itself refuses never arrives, and that is told as well.
+            Ok(run) if named.is_empty() => {
+                assert!(run.maps.iter().any(|map| map.tally.failed > 0), "{confuses:?} went unnoticed");
+            }
+            other => panic!("{forgets:?} {confuses:?}: {other:?}"),
+        }
     }
 }

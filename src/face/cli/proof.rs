@@ -36,8 +36,10 @@ fn one(out: &mut String, map: &MapReport, proof: &Proof) {
     say(proof.disagreeing, "that the rules leave out or hold back, and the destination has");
     say(proof.not_compared, "not compared: refused, held back, or left as they were");
     say(proof.settled, "differed in a list and agreed when they were read again");
-    if let Some(now) = proof.source_now.filter(|now| *now != map.source && map.target != "Note") {
-        say(now, &format!("in the source by now; {} are staged", count(map.source)));
+    if let Some(now) = proof.source_now.filter(|now| *now != proof.staged) {
+        let staged = count(proof.staged);
+        let _ =
+            writeln!(out, "  {name}: the source counts {} records by now, {staged} are staged", count(now));
     }
     for field in &proof.fields {
         for (kind, records) in &field.differing {
@@ -156,7 +158,7 @@ pub fn json(proof: Option<&Proof>) -> Value {
     json!({
         "closes": proof.closes(), "compared": proof.compared, "not_compared": proof.not_compared,
         "settled": proof.settled, "unaccounted": proof.unaccounted, "unsourced": proof.unsourced,
-        "disagreeing": proof.disagreeing, "source_now": proof.source_now,
+        "disagreeing": proof.disagreeing, "source_now": proof.source_now, "staged": proof.staged,
         "fields": proof.fields.iter().map(field_json).collect::<Vec<_>>(), "sums": sums,
     })
 }

@@ -123,6 +123,10 @@ pub struct Planted {
     pub resend_on_timeout: bool,
     /// The destination is not listed after a phase.
     pub no_sweep: bool,
+    /// A field that the encoder forgets, by its key in a payload.
+    pub forgets: Option<&'static str>,
+    /// A field that the encoder writes from another key's value, by their keys in a payload.
+    pub confuses: Option<(&'static str, &'static str)>,
 }
 
 /// Why a run ended early. What is done is kept; the same command goes on from there.

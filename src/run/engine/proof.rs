@@ -226,8 +226,10 @@ pub struct Proof {
     pub unsourced: u64,
     /// Records whose end in the books is not what the rules say now.
     pub disagreeing: u64,
-    /// Records that the source counts now, where it was asked.
+    /// Records of the object that the source counts now, where it was asked.
     pub source_now: Option<u64>,
+    /// Records of the object that are staged, whichever map they go to.
+    pub staged: u64,
     /// Records that were compared field by field.
     pub compared: u64,
     /// Records that stand there and were not compared, since they ended as failed or held back.

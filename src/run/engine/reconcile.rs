@@ -210,6 +210,7 @@ impl Engine<'_> {
         proving.proof.unaccounted = self.workspace.unaccounted(staging)?;
         proving.proof.unsourced = self.workspace.unsourced(staging)?;
         proving.proof.source_now = source_now;
+        proving.proof.staged = self.workspace.staged(&plan.object)?;
         self.outside.progress.begin(&format!("count {}", plan.name), None);
         let (mut after, mut done) = (0, 0u64);
         loop {
