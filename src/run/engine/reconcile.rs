@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use crate::lang::plan::OnExisting;
+use crate::lang::plan::{Arm, OnExisting, Rule, Target};
 use crate::lang::types::Base;
 use crate::lang::value::{RefValue, Value};
-use crate::run::connect::{Normal, Normalise, Stored};
+use crate::run::connect::{Element, Normal, Normalise, Stored};
 use crate::run::workspace::{Differing, Outcome, StagedRecord, Staging, Status};
 
 use super::prepare::Evaluated;
@@ -70,7 +70,7 @@ impl Engine<'_> {
         let plan = &self.streams[stream];
         let map = plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]);
         self.workspace.begin_proof(&plan.name)?;
-        let field = |target: &crate::lang::plan::Target| FieldProof {
+        let field = |target: &Target| FieldProof {
             field: target.name.clone(),
             links: is_link(&target.ty.base).then(LinkProof::default),
             ..FieldProof::default()
@@ -178,6 +178,11 @@ impl Engine<'_> {
         let fills = self.plan.maps[plan.map].on_existing == OnExisting::Fill;
         if outcome.status == Status::Adopted && fills && !held.is_empty() {
             return Ok(Difference::Kept);
+        }
+        // What waits for its record is written when that arrives.
+        let waits = |rule: &Rule| rule.second_pass || matches!(rule.on_unmigrated, Some(Arm::Wait));
+        if plan.notes.is_some() || self.rules_of(plan.map, field).any(|(_, rule)| waits(rule)) {
+            return Ok(kind);
         }
         let own = self.first_write(&plan.name, key)?;
         for link in planned.links.get(field).into_iter().flatten() {
@@ -360,9 +365,7 @@ impl Proving {
         proof.found += u64::from(!found.is_empty());
         if let Some(links) = &mut proof.links {
             links.resolved += wanted.elements.len() as u64;
-            let there = |link: &&crate::run::connect::Element| {
-                found.elements.iter().any(|found| found.loose == link.loose)
-            };
+            let there = |link: &&Element| found.elements.iter().any(|found| found.loose == link.loose);
             links.found += wanted.elements.iter().filter(there).count() as u64;
         }
         if wanted.is_empty() {
@@ -403,24 +406,24 @@ impl Proving {
         let found_stage = self.stage.and_then(|stage| self.normalise.found(stage, stored));
         let there = self.stage_of(found_stage.as_ref());
         let wanted_stage = self.stage_of(planned.stage(self.stage));
-        let listed =
-            |field: usize| differing.iter().any(|found| found.field == field && !found.kind.keeps_open());
+        let open =
+            |field: usize| differing.iter().any(|found| found.field == field && found.kind.keeps_open());
         for (field, wanted) in planned.fields.iter().enumerate() {
             if planned.is_waiting(field) {
                 continue;
             }
             let Some(found) = self.normalise.found(field, stored) else { continue };
             let name = self.proof.fields[field].field.clone();
-            let explained = listed(field) || self.stage.is_some_and(listed);
-            let unasked = wanted.is_empty();
+            // What is not as planned and keeps nothing open is listed: it explains its part of the sum.
+            let explained = !open(field) && !self.stage.is_some_and(open);
             for (currency, amount) in amounts(&found) {
-                if unasked && amount.is_zero() {
+                if wanted.is_empty() && amount.is_zero() {
                     continue;
                 }
                 let sum = entry(&mut self.proof.sums, &name, currency, &there);
                 add(&mut sum.found, amount);
                 sum.found_records += 1;
-                if explained || unasked {
+                if explained {
                     add(&mut sum.explained, amount);
                 }
             }
