@@ -13,6 +13,9 @@ use super::reconcile::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
 use super::{Engine, Error, MapReport, Result};
 
+/// Records that are looked up at once.
+const PAGE: u32 = 500;
+
 impl Engine<'_> {
     /// Sweeps streams of a phase and demands that every equation closes.
     pub(super) async fn close(
@@ -102,12 +105,17 @@ impl Engine<'_> {
     /// instead of keeping the books open for ever. Gives whether there were any.
     async fn take_out_the_gone(&self, map: usize) -> Result<bool> {
         let plan = &self.streams[map];
-        let mut any = false;
-        for (key, id) in self.workspace.missing(&plan.name)? {
-            if self.target.read(&plan.target, &id).await?.is_none() {
-                let outcome = deleted_there(&plan.target, &id);
-                self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
-                any = true;
+        let (mut any, mut after) = (false, String::new());
+        loop {
+            let page = self.workspace.missing_page(&plan.name, &after, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            for (key, id) in page {
+                if self.target.read(&plan.target, &id).await?.is_none() {
+                    let outcome = deleted_there(&plan.target, &id);
+                    self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
+                    any = true;
+                }
             }
         }
         Ok(any)
