@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use b2n::lang::value::parse::decimal;
-use b2n::run::engine::{Difference, Error, FieldProof, MapReport, Proof, Sum};
+use b2n::run::engine::{self, Difference, Error, FieldProof, MapReport, Proof, Sum};
+use b2n::run::twin::bitrix24::Entity;
 use b2n::run::twin::bitrix24::generate::Counts;
 use serde_json::{Value as Json, json};
 
@@ -241,6 +242,48 @@ fn lost_late_and_foreign_answers_leave_nothing_that_differs() {
         assert_eq!(differing(&run.maps), BTreeSet::new(), "seed {seed}");
         assert_eq!(sums_found(proof(&run.maps, "deal")), sums_there(&world), "seed {seed}");
     }
+}
+
+/// The portal's own records say how many files there are, and the spec what becomes of them.
+#[test]
+fn the_ledger_of_files_is_that_of_the_portal() {
+    let counts = Counts { companies: 400, contacts: 300, deals: 5, leads: 0 };
+    let world = World::new(counts, 111, Faults::default());
+    world
+        .process(&DieAt::default(), async |engine| {
+            engine.bind_source().await?;
+            engine.extract().await
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    let (plan, source) = (&world.checked.plan, &world.checked.source);
+    let mut told: Vec<(String, String)> = Vec::new();
+    let ledger = engine::files(plan, &world.workspace, source, |line| {
+        assert!(!line.file.is_empty());
+        told.push((line.object.to_owned(), line.key.to_owned()));
+        Ok::<(), Error>(())
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    let mut all = 0;
+    for (object, entity, name) in
+        [("company", Entity::Company, "LOGO"), ("contact", Entity::Contact, "PHOTO")]
+    {
+        let with_file: BTreeSet<String> = world.portal.with_portal(|portal| {
+            let filled = |value: &Json| !(value.is_null() || *value == json!("") || *value == json!([]));
+            let records = portal.records[&entity].iter();
+            let with = records.filter(|(_, record)| record.get(name).is_some_and(filled));
+            with.map(|(id, _)| id.to_string()).collect()
+        });
+        let row = ledger.iter().find(|row| row.object == object && row.field == name).expect("a row");
+        assert!(!with_file.is_empty(), "no {object} has a {name}");
+        assert_eq!((row.records, row.files), (with_file.len() as u64, with_file.len() as u64), "{row:?}");
+        assert_eq!(row.dropped, ["files are uploaded by hand"], "{row:?}");
+        assert!(row.read_by.is_empty(), "{row:?}");
+        let lines: BTreeSet<String> =
+            told.iter().filter(|(of, _)| of == object).map(|(_, key)| key.clone()).collect();
+        assert_eq!(lines, with_file);
+        all += row.files;
+    }
+    assert_eq!(told.len() as u64, all, "other fields of files are empty there");
 }
 
 /// An encoder that forgets a field, or writes one into another, is noticed although it says that all is well.
