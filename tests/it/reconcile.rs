@@ -90,7 +90,7 @@ fn sums_found(proof: &Proof) -> BTreeMap<(String, String), String> {
     proof
         .sums
         .iter()
-        .filter(|(_, sum)| !sum.found.is_zero())
+        .filter(|(key, sum)| key.field == "value" && !sum.found.is_zero())
         .map(|(key, sum)| ((key.currency.clone(), key.stage.clone()), found(sum)))
         .collect()
 }
@@ -129,7 +129,9 @@ fn a_clean_migration_is_compared_field_by_field_and_its_sums_are_the_destination
 fn everything_of_the_language_is_compared_too() {
     let world = whole::world(102, Faults::default());
     let maps = migrated(&world);
-    assert_eq!(differing(&maps), BTreeSet::new());
+    // The amount of a lead with products is theirs, whatever the spec writes.
+    let value = ("deal".to_owned(), "value".to_owned(), Difference::WorkedOut);
+    assert_eq!(differing(&maps), BTreeSet::from([value]));
     for map in maps.iter().filter(|map| map.listed.is_some()) {
         let compared = map.proof.as_ref().map_or(0, |proof| proof.compared + proof.not_compared);
         assert_eq!(compared, map.expected, "{}", map.map);

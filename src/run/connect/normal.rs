@@ -107,6 +107,8 @@ pub trait Normalise {
     fn planned(&self, target: usize, value: &Value) -> Normal;
     /// What a record holds in that field; `None` where the API does not tell.
     fn found(&self, target: usize, stored: &Stored) -> Option<Normal>;
+    /// Whether the destination works the field out from others of that record, whatever is written into it.
+    fn worked_out(&self, target: usize, stored: &Stored) -> bool;
     /// The names in an [`super::Imprint`] of what that field is kept in.
     fn imprinted(&self, target: usize) -> Vec<String>;
 }

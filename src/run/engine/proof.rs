@@ -28,18 +28,21 @@ pub enum Difference {
     Changed,
     /// An adopted record keeps what it had.
     Kept,
+    /// The destination works it out from other fields of the record.
+    WorkedOut,
     /// A link whose record arrived only after this one was written, and that the spec does not wait for.
     Late,
 }
 
 impl Difference {
     /// Every kind, those that keep the books open first.
-    pub const ALL: [Difference; 6] = [
+    pub const ALL: [Difference; 7] = [
         Difference::Missing,
         Difference::Cut,
         Difference::Altered,
         Difference::Changed,
         Difference::Kept,
+        Difference::WorkedOut,
         Difference::Late,
     ];
 
@@ -51,6 +54,7 @@ impl Difference {
             Difference::Altered => "altered",
             Difference::Changed => "changed since",
             Difference::Kept => "kept",
+            Difference::WorkedOut => "worked out there",
             Difference::Late => "arrived later",
         }
     }

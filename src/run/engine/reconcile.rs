@@ -179,6 +179,9 @@ impl Engine<'_> {
         if outcome.status == Status::Adopted && fills && !held.is_empty() {
             return Ok(Difference::Kept);
         }
+        if proving.normalise.worked_out(field, now) {
+            return Ok(Difference::WorkedOut);
+        }
         // What waits for its record is written when that arrives.
         let waits = |rule: &Rule| rule.second_pass || matches!(rule.on_unmigrated, Some(Arm::Wait));
         if plan.notes.is_some() || self.rules_of(plan.map, field).any(|(_, rule)| waits(rule)) {

@@ -330,6 +330,12 @@ impl Normalise for Normaliser {
         })
     }
 
+    fn worked_out(&self, target: usize, stored: &Stored) -> bool {
+        // The amount of a lead with products may be theirs (sheet §5).
+        let value = self.fields.get(target).is_some_and(|field| !field.custom && field.form == Form::Money);
+        value && stored.body.get("products").is_some_and(|products| !rows(products).is_empty())
+    }
+
     fn imprinted(&self, target: usize) -> Vec<String> {
         let Some(field) = self.fields.get(target) else { return Vec::new() };
         if field.custom {
