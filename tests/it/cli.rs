@@ -194,7 +194,7 @@ fn machine_output_is_json_and_names_its_format() {
     for (args, format) in [
         (vec!["check"], "b2n-check/1"),
         (vec!["plan"], "b2n-plan/1"),
-        (vec!["rehearse", "--share", "0.02"], "b2n-rehearsal/1"),
+        (vec!["rehearse", "--share", "0.02"], "b2n-rehearsal/2"),
     ] {
         let ran = run(b2n().args(&args).arg(&spec).args(["--format", "json"]));
         assert_eq!(ran.code, 0, "{}", ran.all());
@@ -265,6 +265,23 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
         0,
         &["every record is accounted for"],
     );
+    let csv = folder.path().join("books.csv");
+    let proven = run(twins
+        .b2n()
+        .args(["reconcile", "--rate", "5000", "--format", "json", "--show-values", "--csv"])
+        .arg(&csv)
+        .arg(&spec));
+    shows(&proven, 0, &["\"format\":\"b2n-run/2\"", "\"closes\":true", "\"compared\":"]);
+    let rows = std::fs::read_to_string(&csv).expect("the file");
+    assert!(rows.starts_with("what,map,key,object,id,status,field,kind,reason,planned,found\r\n"), "{rows}");
+    let json: serde_json::Value = serde_json::from_str(&proven.out).expect("json");
+    for map in json["maps"].as_array().expect("maps") {
+        let begin = format!("record,{},", map["map"].as_str().expect("a name"));
+        let ends = rows.lines().filter(|row| row.starts_with(&begin)).count() as u64;
+        assert_eq!(Some(ends), map["source"].as_u64(), "every record of {} has a row", map["map"]);
+    }
+    assert!(rows.lines().any(|row| row.starts_with("sum,deal,")), "{rows}");
+    assert!(!rows.contains("/rest/1/secret"), "the webhook is in the file");
     shows(&run(b2n().arg("status").arg(&spec)), 0, &["379104"]);
     let again = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&again, 0, &["every record is accounted for"]);

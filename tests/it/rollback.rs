@@ -83,7 +83,7 @@ fn list_of(object: &str) -> &'static str {
 }
 
 /// One call of the RPC API by a person, with its result.
-fn by_hand(world: &World, user: &str, method: &str, params: Json) -> Json {
+pub fn by_hand(world: &World, user: &str, method: &str, params: Json) -> Json {
     let call = json!({"jsonrpc": "2.0", "id": "1", "method": method, "params": params});
     let login = format!("{user}:key");
     let request = Request {

@@ -38,6 +38,8 @@ pub struct Faults {
     pub html: f64,
     /// The body of the answer is cut, after the write was done.
     pub cut: f64,
+    /// Answers of this method have another text in the place of one: a list that lags behind its records.
+    pub stale: Option<(&'static str, &'static str, &'static str)>,
 }
 
 /// A wire to the destination twin on which things go wrong.
@@ -115,6 +117,11 @@ impl Transport for BadWire {
             }
             if write && self.chance(self.faults.get().cut) {
                 answer.body.truncate(answer.body.len() / 2);
+            }
+            if let Some((method, text, other)) = self.faults.get().stale
+                && String::from_utf8_lossy(&request.body).contains(&format!("\"method\":\"{method}\""))
+            {
+                answer.body = String::from_utf8_lossy(&answer.body).replace(text, other).into_bytes();
             }
             self.clock.sleep(answer.took_ms).await;
             self.settle(self.clock.now_ms());

@@ -155,7 +155,9 @@ impl From<engine::Error> for Failure {
                 for line in lines {
                     failure = failure.hint(line);
                 }
-                failure.hint("look at the records with `b2n status`, then run the same command again")
+                failure.hint(
+                    "list what differs with `b2n reconcile SPEC --csv FILE`, and what was held back with `b2n status`; then run the same command again",
+                )
             }
             engine::Error::Budget { phase, lines } => {
                 let mut failure = Failure::new(

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
 use crate::run::connect::Account;
-use crate::run::engine::RunReport;
+use crate::run::engine::{FileField, RunReport};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
 use super::failure::{Failure, Kind};
 use super::project::Project;
 use super::terminal::{Terminal, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -153,12 +153,24 @@ pub fn confirm(
 
 /// Prints what a run came to.
 pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
+    show_with(run, workspace, None, terminal)
+}
+
+/// The same, with the ledger of files where it was made.
+pub fn show_with(
+    run: &RunReport,
+    workspace: &Workspace,
+    files: Option<&[FileField]>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     match terminal.format {
         Format::Human => {
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
+            print!("{}", proof::text(&run.maps, terminal));
+            print!("{}", proof::files(files.unwrap_or_default(), terminal));
             let verdict = if run.closes() {
-                terminal.green("every record is accounted for")
+                terminal.green("every record is accounted for, and every field is as planned or listed")
             } else {
                 terminal.red("the books do not close")
             };
@@ -167,8 +179,8 @@ pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Resu
         Format::Json => println!(
             "{}",
             json!({
-                "format": "b2n-run/1", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?,
+                "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
+                "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
             })
         ),
     }

@@ -8,6 +8,7 @@ mod account;
 mod cache;
 mod check;
 mod completions;
+mod csv;
 mod diff;
 mod doc;
 mod draft;
@@ -28,6 +29,7 @@ mod plan;
 mod profiles;
 mod progress;
 mod project;
+mod proof;
 mod reconcile;
 mod rehearse;
 mod report;
@@ -152,8 +154,10 @@ enum Command {
         after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n\nStop with Ctrl-C at any time; the same command goes on from there."
     )]
     Migrate(migrate::Args),
-    /// Compare source, workspace and destination, writing to neither.
-    #[command(after_help = "Example:\n  b2n reconcile acme.b2n")]
+    /// Compare source, workspace and destination, field by field, writing to neither.
+    #[command(
+        after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --csv books.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
+    )]
     Reconcile(reconcile::Args),
     /// Take a migration back: delete what it made, restore what it changed, keep what people touched since.
     #[command(

@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::progress::Silent;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, plan, report};
+use super::{Format, PaceArgs, SpecArgs, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -226,6 +226,9 @@ fn show(
             print!("{}", report::books(&run.maps, terminal));
             println!();
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
+            if !run.closes() {
+                print!("{}", proof::text(&run.maps, terminal));
+            }
             println!();
             plan::show_floor(floor, limits, terminal);
             println!(
@@ -247,7 +250,7 @@ fn show(
         Format::Json => println!(
             "{}",
             json!({
-                "format": "b2n-rehearsal/1", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
+                "format": "b2n-rehearsal/2", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
                 "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
                 "forecast_s": forecast_s, "source_requests": rehearsed.source_log.requests,
                 "target_requests": rehearsed.target_log.total(),

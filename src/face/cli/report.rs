@@ -12,6 +12,7 @@ use crate::run::engine::MapReport;
 use crate::run::workspace::{Status, Workspace};
 
 use super::failure::Failure;
+use super::proof;
 use super::terminal::{Terminal, count};
 
 /// Every finding of every file, for people.
@@ -165,6 +166,7 @@ pub fn books_json(maps: &[MapReport], workspace: &Workspace) -> Result<Value, Fa
                 "failed": listed(Status::Failed)?, "on_list": listed(Status::Listed)?,
             },
             "flags": flags, "links_waiting": workspace.waiting(&map.map)?.len(),
+            "proof": proof::json(map.proof.as_deref()),
         }));
     }
     Ok(Value::Array(rows))

@@ -6,6 +6,7 @@
 pub mod bitrix24;
 pub mod http;
 pub mod imprint;
+pub mod normal;
 pub mod nutshell;
 mod open;
 pub mod outside;
@@ -21,6 +22,7 @@ use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
 
 pub use imprint::{Child, Goes, Imprint, Removal};
+pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -329,6 +331,8 @@ pub trait Target {
         map: &plan::Map,
         marker_field: &str,
     ) -> Result<Box<dyn Encode>, FieldError>;
+    /// How the records that one map wrote are compared with what it says; see [`Normalise`].
+    fn normaliser(&self, map: &plan::Map) -> Box<dyn Normalise>;
     /// Sends one create, once.
     fn create<'a>(&'a self, object: &'a str, payload: &'a Payload) -> Local<'a, Result<Stored, SendError>>;
     /// Sends one edit, once.

@@ -1,5 +1,7 @@
 //! Closes a phase: lists the destination independently of the journal, takes doubles away, and compares the books.
 
+use std::collections::BTreeMap;
+
 use crate::lang::plan::Plan;
 use crate::run::connect::{Encode, Payload, SendError};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
@@ -7,8 +9,12 @@ use crate::run::workspace::{self, JournalState, Operation, Workspace};
 use super::load::deleted_there;
 use super::once::Write;
 use super::place::placed;
+use super::reconcile::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
 use super::{Engine, Error, MapReport, Result};
+
+/// Records that are looked up at once.
+const PAGE: u32 = 500;
 
 impl Engine<'_> {
     /// Sweeps streams of a phase and demands that every equation closes.
@@ -26,7 +32,8 @@ impl Engine<'_> {
                 continue;
             }
             self.wait_until_dead(map).await?;
-            let mut doubles = self.sweep(map, true).await?;
+            let mut proving = self.begin_proof(map)?;
+            let mut doubles = self.sweep_and(map, true, Some(&mut proving)).await?;
             let mut report = self.books(map, true, doubles)?;
             for _ in 0..2 {
                 if report.closes() {
@@ -35,29 +42,58 @@ impl Engine<'_> {
                 // Records whose answer never came are taken in; a list may lag: read again before declaring.
                 self.take_in_strangers(map, encoders[map].as_ref()).await?;
                 self.outside.clock.sleep(self.settings.dead_ms).await;
-                doubles += self.sweep(map, true).await?;
+                proving = self.begin_proof(map)?;
+                doubles += self.sweep_and(map, true, Some(&mut proving)).await?;
                 report = self.books(map, true, doubles)?;
             }
             if !report.closes() && self.take_out_the_gone(map).await? {
                 report = self.books(map, true, doubles)?;
             }
+            report.proof = Some(self.proved(map, proving, None)?);
             reports.push(report);
         }
         closed(index, &reports)?;
         Ok(reports)
     }
 
+    /// At the end of a migration: everything once more, since later phases and links that waited wrote into records
+    /// of earlier ones. `books` are those of the phases as they closed.
+    pub(super) async fn close_at_the_end(&self, books: &mut Vec<MapReport>) -> Result<()> {
+        #[cfg(debug_assertions)]
+        if self.settings.planted.no_sweep {
+            return Ok(());
+        }
+        let mut last = Vec::with_capacity(books.len());
+        for index in 0..self.plan.phases.len() {
+            let reports = self.reconcile_phase(index, &BTreeMap::new()).await?;
+            closed(index, &reports)?;
+            last.extend(reports);
+        }
+        for report in &mut last {
+            let before = books.iter().find(|before| before.map == report.map);
+            report.doubles = before.map_or(0, |before| before.doubles);
+        }
+        *books = last;
+        Ok(())
+    }
+
     /// Says what became of the records that are folded into maps of a phase.
     pub(super) fn close_folded(&self, index: usize, phase: &[u16]) -> Result<Vec<MapReport>> {
-        let mut reports = Vec::new();
         for (at, flatten) in self.plan.flattens.iter().enumerate() {
             if phase.contains(&flatten.into) {
                 self.settle_folded(at)?;
-                reports.push(flatten_books(self.plan, self.workspace, at)?);
             }
         }
+        let reports = self.folded_rows(phase)?;
         closed(index, &reports)?;
         Ok(reports)
+    }
+
+    /// The rows of flattens into maps of a phase.
+    pub(super) fn folded_rows(&self, phase: &[u16]) -> Result<Vec<MapReport>> {
+        let flattens = self.plan.flattens.iter().enumerate();
+        let of_phase = flattens.filter(|(_, flatten)| phase.contains(&flatten.into));
+        of_phase.map(|(at, _)| Ok(flatten_books(self.plan, self.workspace, at)?)).collect()
     }
 
     /// The rows of splits whose first map is loaded in a phase.
@@ -69,12 +105,17 @@ impl Engine<'_> {
     /// instead of keeping the books open for ever. Gives whether there were any.
     async fn take_out_the_gone(&self, map: usize) -> Result<bool> {
         let plan = &self.streams[map];
-        let mut any = false;
-        for (key, id) in self.workspace.missing(&plan.name)? {
-            if self.target.read(&plan.target, &id).await?.is_none() {
-                let outcome = deleted_there(&plan.target, &id);
-                self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
-                any = true;
+        let (mut any, mut after) = (false, String::new());
+        loop {
+            let page = self.workspace.missing_page(&plan.name, &after, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after.clone_from(last);
+            for (key, id) in page {
+                if self.target.read(&plan.target, &id).await?.is_none() {
+                    let outcome = deleted_there(&plan.target, &id);
+                    self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
+                    any = true;
+                }
             }
         }
         Ok(any)
@@ -93,33 +134,7 @@ impl Engine<'_> {
         self.load(map, encode).await
     }
 
-    /// Compares workspace and destination without writing to either side.
-    ///
-    /// # Errors
-    /// A destination that does not answer; a mismatch is a report that does not close.
-    pub async fn reconcile(&self) -> Result<Vec<MapReport>> {
-        self.bind().await?;
-        let mut reports = Vec::new();
-        for (index, phase) in self.plan.phases.iter().enumerate() {
-            reports.extend(split_books(self.plan, self.workspace, index)?);
-            for stream in self.maps_of(phase) {
-                self.sweep(stream, false).await?;
-                reports.push(self.books(stream, true, 0)?);
-            }
-            for (at, flatten) in self.plan.flattens.iter().enumerate() {
-                if phase.contains(&flatten.into) {
-                    reports.push(flatten_books(self.plan, self.workspace, at)?);
-                }
-            }
-            for stream in self.notes_of_phase(phase) {
-                self.sweep(stream, false).await?;
-                reports.push(self.books(stream, true, 0)?);
-            }
-        }
-        Ok(reports)
-    }
-
-    fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
+    pub(super) fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
         Ok(books(self.plan, self.workspace, &self.streams[map], swept, doubles)?)
     }
 
@@ -135,6 +150,16 @@ impl Engine<'_> {
     /// Lists every record with a marker of this map. With `mend`, takes doubles away and
     /// gives how many.
     pub(super) async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
+        self.sweep_and(map, mend, None).await
+    }
+
+    /// The same, and compares each record with what the rules say of it.
+    pub(super) async fn sweep_and(
+        &self,
+        map: usize,
+        mend: bool,
+        mut proving: Option<&mut Proving>,
+    ) -> Result<u64> {
         let plan = &self.streams[map];
         let (field, prefix) = (self.marker_field(), self.stream_prefix(map)?);
         self.workspace.begin_sweep(&plan.name)?;
@@ -153,6 +178,9 @@ impl Engine<'_> {
                     && self.is_of(map, key)?
                 {
                     ours.push((key, stored.id.as_str(), stored.rev.as_str()));
+                    if let Some(proving) = proving.as_deref_mut() {
+                        self.prove_one(map, proving, key, stored).await?;
+                    }
                 }
             }
             self.workspace.saw(&plan.name, ours.into_iter())?;
@@ -264,6 +292,7 @@ fn books(plan: &Plan, workspace: &Workspace, stream: &Stream, swept: bool, doubl
         expected: workspace.with_target(&stream.name)?,
         doubles,
         beside: stream.notes.is_some(),
+        proof: None,
     })
 }
 
@@ -280,6 +309,7 @@ fn flatten_books(plan: &Plan, workspace: &Workspace, flatten: usize) -> Books<Ma
         expected: 0,
         doubles: 0,
         beside: false,
+        proof: None,
     })
 }
 
@@ -308,6 +338,7 @@ fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<Ma
             expected: 0,
             doubles: 0,
             beside: false,
+            proof: None,
         });
     }
     Ok(reports)

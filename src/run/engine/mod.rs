@@ -7,6 +7,7 @@ mod adopt;
 mod budget;
 mod close;
 mod extract;
+mod files;
 mod forecast;
 mod load;
 mod notes;
@@ -14,7 +15,9 @@ mod once;
 mod place;
 mod preflight;
 mod prepare;
+mod proof;
 mod readback;
+mod reconcile;
 mod report;
 mod resolve;
 mod rollback;
@@ -31,8 +34,10 @@ use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
 pub use extract::extract;
+pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
+pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use streams::objects;
@@ -118,6 +123,10 @@ pub struct Planted {
     pub resend_on_timeout: bool,
     /// The destination is not listed after a phase.
     pub no_sweep: bool,
+    /// A field that the encoder forgets, by its key in a payload.
+    pub forgets: Option<&'static str>,
+    /// A field that the encoder writes from another key's value, by their keys in a payload.
+    pub confuses: Option<(&'static str, &'static str)>,
 }
 
 /// Why a run ended early. What is done is kept; the same command goes on from there.
@@ -429,6 +438,7 @@ impl<'a> Engine<'a> {
             self.within_budget(index, &books)?;
         }
         self.write_later(&encoders).await?;
+        self.close_at_the_end(&mut books).await?;
         Ok(RunReport { maps: books, took_ms: self.outside.clock.now_ms().abs_diff(started) })
     }
 

@@ -64,20 +64,10 @@ impl Engine<'_> {
             let outcome = Outcome { status: Status::Quarantined, target: None, reason: Some(reason) };
             Prepared::Decided(outcome, Vec::new())
         };
-        let note: Staged = match serde_json::from_slice(&record.json) {
-            Ok(note) => note,
-            Err(why) => return Ok(held(format!("the staged note cannot be read: {why}"))),
+        let values = match self.note_values(stream, record)? {
+            Ok(values) => values,
+            Err(why) => return Ok(held(why)),
         };
-        let map = &self.plan.maps[self.streams[stream].map];
-        let parent = self.workspace.outcome(&map.name, &note.of)?.and_then(|outcome| outcome.target);
-        let Some(parent) = parent else {
-            return Ok(held(format!("{} {} is not there", map.name, note.of)));
-        };
-        let text = match note.title.trim() {
-            "" => note.body,
-            title => format!("{title}\n{}", note.body),
-        };
-        let values = vec![Value::text(format!("{}/{parent}", map.target)), Value::text(text)];
         let marker = format!("{}{}", self.account_prefix()?, record.key);
         Ok(match encode.encode(&marker, &values) {
             Ok(writes) => Prepared::Write(Box::new(Writing {
@@ -91,5 +81,27 @@ impl Engine<'_> {
             })),
             Err(error) => held(error.to_string()),
         })
+    }
+
+    /// What a staged note says and where it goes, in the order of its fields; the reason where it has no place.
+    pub(super) fn note_values(
+        &self,
+        stream: usize,
+        record: &StagedRecord,
+    ) -> Result<std::result::Result<Vec<Value>, String>> {
+        let note: Staged = match serde_json::from_slice(&record.json) {
+            Ok(note) => note,
+            Err(why) => return Ok(Err(format!("the staged note cannot be read: {why}"))),
+        };
+        let map = &self.plan.maps[self.streams[stream].map];
+        let parent = self.workspace.outcome(&map.name, &note.of)?.and_then(|outcome| outcome.target);
+        let Some(parent) = parent else {
+            return Ok(Err(format!("{} {} is not there", map.name, note.of)));
+        };
+        let text = match note.title.trim() {
+            "" => note.body,
+            title => format!("{title}\n{}", note.body),
+        };
+        Ok(Ok(vec![Value::text(format!("{}/{parent}", map.target)), Value::text(text)]))
     }
 }

@@ -91,12 +91,30 @@ impl Engine<'_> {
         flags.append(&mut links.flags);
         let marker = format!("{}{}", self.marker_prefix(map)?, record.key);
         match encode.encode(&marker, &values) {
-            Ok(writes) => {
+            #[cfg_attr(not(debug_assertions), allow(unused_mut))]
+            Ok(mut writes) => {
+                #[cfg(debug_assertions)]
+                self.spoil(&mut writes);
                 let notes = self.staged_notes(map, &record.key, output.notes);
                 let (key, waiting) = (record.key.clone(), links.waiting);
                 Ok(Prepared::Write(Box::new(Writing { key, marker, values, writes, flags, waiting, notes })))
             }
             Err(error) => Ok(Prepared::Decided(decided(Status::Quarantined, error.to_string()), flags)),
+        }
+    }
+
+    /// Bugs of an encoder that tests plant.
+    #[cfg(debug_assertions)]
+    fn spoil(&self, writes: &mut Writes) {
+        let fields = &mut writes.create.fields;
+        if let Some(key) = self.settings.planted.forgets {
+            fields.shift_remove(key);
+        }
+        if let Some((key, other)) = self.settings.planted.confuses
+            && let Some(value) = fields.get(other).cloned()
+            && let Some(place) = fields.get_mut(key)
+        {
+            *place = value;
         }
     }
 

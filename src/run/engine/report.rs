@@ -2,6 +2,8 @@
 
 use crate::run::workspace::{Listed, Tally};
 
+use super::proof::Proof;
+
 /// One equation: source = created + adopted + folded + listed + left out + quarantined + failed, of a map, of the notes
 /// of a map, of a flatten, or of a split, where records that went to maps are counted as sent there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +24,18 @@ pub struct MapReport {
     pub doubles: u64,
     /// Whether these records go with others, as notes do, and stand for no source record of their own.
     pub beside: bool,
+    /// What both sides were found to hold; `None` before they were compared, and of splits and flattens.
+    pub proof: Option<Box<Proof>>,
 }
 
 impl MapReport {
     /// Whether every record is accounted for and the destination agrees.
     pub fn closes(&self) -> bool {
+        self.counts_close() && self.proof.as_ref().is_none_or(|proof| proof.closes())
+    }
+
+    /// Whether the numbers of records agree, whatever is in them.
+    pub fn counts_close(&self) -> bool {
         self.source == self.tally.sum()
             && self.listed.is_none_or(|listed| listed.found == self.expected && listed.strange == 0)
     }
@@ -58,6 +67,9 @@ impl MapReport {
             if listed.strange > 0 {
                 text.push_str(&format!(" and {} that the books do not know", listed.strange));
             }
+        }
+        for word in self.proof.iter().flat_map(|proof| proof.words()) {
+            text.push_str(&format!("; {word}"));
         }
         text
     }

@@ -5,6 +5,7 @@
 
 mod journal;
 mod outcomes;
+mod proof;
 mod readback;
 mod rollback;
 mod routes;
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
+pub use proof::{Differing, Staging};
 pub use readback::{ReadBack, Remembered};
 pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;

@@ -60,7 +60,7 @@ impl Status {
         }
     }
 
-    fn from_number(number: i64) -> rusqlite::Result<Status> {
+    pub(super) fn from_number(number: i64) -> rusqlite::Result<Status> {
         Status::ALL
             .into_iter()
             .find(|status| status.number() == number)

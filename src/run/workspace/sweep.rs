@@ -155,23 +155,6 @@ impl Workspace {
         )
     }
 
-    /// Records of the books that the last sweep did not see: key and id.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn missing(&self, map: &str) -> Result<Vec<(String, String)>> {
-        let map = self.intern(map)?;
-        self.store(|db| {
-            db.prepare(
-                "SELECT o.key, o.target FROM outcome o LEFT JOIN seen s
-                     ON s.map = o.map AND s.key = o.key AND s.target = o.target
-                 WHERE o.map = ?1 AND o.target IS NOT NULL AND s.key IS NULL ORDER BY o.key",
-            )?
-            .query_map([map], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
-        })
-    }
-
     /// How many records of a map have a destination record in the books.
     ///
     /// # Errors

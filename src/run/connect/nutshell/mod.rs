@@ -10,6 +10,7 @@ mod encode;
 mod fields;
 mod footer;
 mod imprint;
+mod normal;
 mod provision;
 mod restore;
 mod schema;
@@ -32,8 +33,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Page, Payload, Provision, Provisioned,
-    Removal, SendError, Stored, Target,
+    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Normalise, Page, Payload, Provision,
+    Provisioned, Removal, SendError, Stored, Target,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -186,6 +187,10 @@ impl Target for Nutshell {
             why: "the destination's schema was not read yet".to_owned(),
         })?;
         Ok(Box::new(encode::Encoder::new(directory, live, map, marker_field)?))
+    }
+
+    fn normaliser(&self, map: &plan::Map) -> Box<dyn Normalise> {
+        Box::new(normal::Normaliser::new(map))
     }
 
     fn create<'a>(&'a self, object: &'a str, payload: &'a Payload) -> Local<'a, Result<Stored, SendError>> {

@@ -1,0 +1,143 @@
+//! CSV that a spreadsheet opens without running any of it: RFC 4180 in UTF-8, for its owner's eyes.
+//!
+//! A cell that a spreadsheet would take for a formula gets an apostrophe before it, which spreadsheets do not show.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+
+/// A file under way. It takes its name when it is whole.
+pub struct Csv {
+    path: PathBuf,
+    beside: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl Csv {
+    /// Begins a file with its head.
+    pub fn create(path: &Path, head: &[&str]) -> Result<Csv, Failure> {
+        let name = path.file_name().ok_or_else(|| {
+            Failure::usage(format!("`{}` names no file", path.display()))
+                .hint("add a file name, such as books.csv")
+        })?;
+        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let file = options.open(&beside).map_err(|error| Failure::file(path, &error))?;
+        let mut csv = Csv { path: path.to_owned(), beside, out: BufWriter::new(file) };
+        csv.row(head)?;
+        Ok(csv)
+    }
+
+    /// Writes a row.
+    pub fn row(&mut self, cells: &[&str]) -> Result<(), Failure> {
+        let line: Vec<String> = cells.iter().map(|cell| safe(cell)).collect();
+        write!(self.out, "{}\r\n", line.join(",")).map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    /// Gives the file its name.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let done = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        done.and_then(|()| std::fs::rename(&self.beside, &self.path))
+            .map_err(|error| Failure::file(&self.path, &error))
+    }
+}
+
+impl Drop for Csv {
+    fn drop(&mut self) {
+        // Renamed when it was finished; else half a file is nobody's use.
+        let _ = std::fs::remove_file(&self.beside);
+    }
+}
+
+/// A cell as it is written.
+fn safe(cell: &str) -> String {
+    let formula =
+        cell.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+            || cell.starts_with(['\t', '\r', '\n']);
+    let cell = if formula && !is_plain_number(cell) { format!("'{cell}") } else { cell.to_owned() };
+    // A quoted cell may hold anything but a lone quote.
+    if cell.contains([',', '"', '\n', '\r', ';', '\t']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
+}
+
+/// `-12.50`: an amount below zero is no formula.
+fn is_plain_number(cell: &str) -> bool {
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn formulas_are_text() {
+        for (cell, written) in [
+            ("Acme", "Acme"),
+            ("-12.50", "-12.50"),
+            ("=1+1", "'=1+1"),
+            ("+16502530000", "'+16502530000"),
+            ("-1+1", "'-1+1"),
+            ("-", "'-"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("  =1+1", "'  =1+1"),
+            ("\t=1", "\"'\t=1\""),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
+            ("a;=1", "\"a;=1\""),
+            ("Müller, Söhne", "\"Müller, Söhne\""),
+            ("", ""),
+        ] {
+            assert_eq!(safe(cell), written, "{cell:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_cell_begins_as_a_formula_and_every_quote_is_closed(cell in "[=+\\-@\t\r\n\",; a1ж]{0,8}") {
+            let written = safe(&cell);
+            let (inner, quoted) = match written.strip_prefix('"') {
+                Some(rest) => (rest.strip_suffix('"').expect("a closing quote").replace("\"\"", "\""), true),
+                None => (written.clone(), false),
+            };
+            prop_assert!(quoted || !written.contains([',', '"', '\n', '\r']));
+            let first = inner.trim_start().chars().next();
+            prop_assert!(!matches!(first, Some('=' | '+' | '@')), "{:?}", written);
+            prop_assert!(first != Some('-') || is_plain_number(&inner), "{:?}", written);
+            prop_assert_eq!(inner.strip_prefix('\'').unwrap_or(&inner), cell.as_str());
+        }
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("books.csv");
+        drop(Csv::create(&path, &["map"]).expect("begins"));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0, "half a file was left");
+        let mut csv = Csv::create(&path, &["map", "key"]).expect("begins");
+        csv.row(&["deal", "=1"]).expect("writes");
+        assert!(!path.exists());
+        csv.finish().expect("finishes");
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "map,key\r\ndeal,'=1\r\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).expect("is there").permissions().mode() & 0o077, 0);
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Compares both sides of what was loaded: per phase, at the end of a migration, and whenever somebody asks.
+//!
+//! Each side is enumerated on its own. The source's is every staged record, put through the rules anew; the
+//! destination's is every record that it lists with a marker, read back by a reader that shares nothing with the
+//! encoder. The journal takes part in one question only: whether a field that is not as planned was as it is now when
+//! it was last written, since then the destination changed it, and else somebody did.
+//!
+//! A field that differs in a list is read again by its record's id before it counts. Nothing is written to either
+//! side. In memory stand one page of each side and the numbers of [`Proof`]; differences go to the workspace's own
+//! table as they are found.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use crate::lang::plan::{Arm, OnExisting, Rule, Target};
+use crate::lang::types::Base;
+use crate::lang::value::{RefValue, Value};
+use crate::run::connect::{Element, Normal, Normalise, Stored};
+use crate::run::workspace::{Differing, Outcome, StagedRecord, Staging, Status};
+
+use super::prepare::Evaluated;
+use super::proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey, Verdict, compare};
+use super::resolve::Links;
+use super::{Engine, Error, MapReport, Result};
+
+/// Staged records that are read at once.
+const PAGE: u32 = 500;
+
+/// What a listing is compared with, and what came of it so far.
+pub(super) struct Proving {
+    normalise: Box<dyn Normalise>,
+    /// Whether links of this stream wait for other records.
+    waits: bool,
+    /// The index of the field that says where a record stands in its pipeline.
+    stage: Option<usize>,
+    proof: Proof,
+}
+
+/// What the plan wants of one record.
+struct Planned {
+    /// By target.
+    fields: Vec<Normal>,
+    /// By target: what its links lead to in the source.
+    links: Vec<Vec<RefValue>>,
+    /// Targets that are written later.
+    waiting: Vec<u16>,
+}
+
+/// What the rules say of a staged record.
+enum Says {
+    /// It is not written.
+    Out,
+    /// It is written like this.
+    In(Planned),
+    /// Nobody can tell, since what it goes with is not there.
+    Open,
+}
+
+/// A field of a record that is not as planned.
+struct Found {
+    field: usize,
+    kind: Difference,
+    held: Normal,
+}
+
+impl Engine<'_> {
+    /// Begins to compare a stream.
+    pub(super) fn begin_proof(&self, stream: usize) -> Result<Proving> {
+        let plan = &self.streams[stream];
+        let map = plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]);
+        self.workspace.begin_proof(&plan.name)?;
+        let field = |target: &Target| FieldProof {
+            field: target.name.clone(),
+            links: is_link(&target.ty.base).then(LinkProof::default),
+            ..FieldProof::default()
+        };
+        let proof = Proof { fields: map.targets.iter().map(field).collect(), ..Proof::default() };
+        Ok(Proving {
+            normalise: self.target.normaliser(map),
+            waits: !self.workspace.waiting_page(&plan.name, "", 1)?.is_empty(),
+            stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
+            proof,
+        })
+    }
+
+    /// Compares one listed record with what the rules say of its source record.
+    pub(super) async fn prove_one(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        key: &str,
+        listed: &Stored,
+    ) -> Result<()> {
+        let plan = &self.streams[stream];
+        let Some(outcome) = self.workspace.outcome(&plan.name, key)? else { return Ok(()) };
+        // Doubles and strangers are the sweep's to tell.
+        if outcome.target.as_deref() != Some(listed.id.as_str()) {
+            return Ok(());
+        }
+        if !matches!(outcome.status, Status::Created | Status::Adopted) {
+            proving.proof.not_compared += 1;
+            return Ok(());
+        }
+        let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(()) };
+        let planned = match self.says(stream, proving, &record)? {
+            Says::In(planned) => planned,
+            Says::Out | Says::Open => return Ok(()),
+        };
+        let joined = outcome.status == Status::Adopted;
+        if joined && self.plan.maps[plan.map].on_existing == OnExisting::Keep {
+            proving.proof.not_compared += 1;
+            return Ok(());
+        }
+        let read;
+        let mut now = listed;
+        if proving.any_differs(&planned, now, joined) {
+            // A list may lag behind, and a read may not.
+            match self.target.read(&plan.target, &listed.id).await? {
+                Some(fresh) => read = fresh,
+                None => return Ok(()),
+            }
+            now = &read;
+            if !proving.any_differs(&planned, now, joined) {
+                proving.proof.settled += 1;
+            }
+        }
+        proving.proof.compared += 1;
+        let mut differing = Vec::new();
+        for field in 0..planned.fields.len() {
+            if let Some((kind, held)) = proving.field(&planned, field, now, joined) {
+                let kind = self.cause(stream, key, proving, &planned, (field, kind), now, &outcome, &held)?;
+                differing.push(Found { field, kind, held });
+            }
+        }
+        proving.sum_found(&planned, now, &differing);
+        for Found { field, kind, held } in differing {
+            let proof = &mut proving.proof.fields[field];
+            *proof.differing.entry(kind).or_default() += 1;
+            self.workspace.differs(&Differing {
+                map: plan.name.clone(),
+                key: key.to_owned(),
+                target: listed.id.clone(),
+                field: proof.field.clone(),
+                kind: kind.word().to_owned(),
+                planned: planned.fields[field].shown(),
+                found: held.shown(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Why a field differs: a fault of the migration or the destination keeps its kind, what people or the order of
+    /// arrival did gets theirs.
+    #[allow(clippy::too_many_arguments)]
+    fn cause(
+        &self,
+        stream: usize,
+        key: &str,
+        proving: &Proving,
+        planned: &Planned,
+        (field, kind): (usize, Difference),
+        now: &Stored,
+        outcome: &Outcome,
+        held: &Normal,
+    ) -> Result<Difference> {
+        let plan = &self.streams[stream];
+        if let Some(kept) = self.workspace.readback(&plan.target, &now.id)? {
+            let seen = self.target.imprint(&plan.target, &now.body);
+            let moved = |name: &String| {
+                let remembered = kept.fields.get(name).and_then(|remembered| remembered.hash);
+                remembered != seen.fields.get(name).copied()
+            };
+            if proving.normalise.imprinted(field).iter().any(moved) {
+                return Ok(Difference::Changed);
+            }
+        }
+        let fills = self.plan.maps[plan.map].on_existing == OnExisting::Fill;
+        if outcome.status == Status::Adopted && fills && !held.is_empty() {
+            return Ok(Difference::Kept);
+        }
+        if proving.normalise.worked_out(field, now) {
+            return Ok(Difference::WorkedOut);
+        }
+        // What waits for its record is written when that arrives.
+        let waits = |rule: &Rule| rule.second_pass || matches!(rule.on_unmigrated, Some(Arm::Wait));
+        if plan.notes.is_some() || self.rules_of(plan.map, field).any(|(_, rule)| waits(rule)) {
+            return Ok(kind);
+        }
+        let own = self.first_write(&plan.name, key)?;
+        for link in planned.links.get(field).into_iter().flatten() {
+            for map in std::iter::once(link.map).chain(link.others.iter().copied()) {
+                let Some(other) = self.plan.maps.get(usize::from(map)) else { continue };
+                let there = self.first_write(&other.name, &link.key)?;
+                if there.is_some() && there > own {
+                    return Ok(Difference::Late);
+                }
+            }
+        }
+        Ok(kind)
+    }
+
+    /// The place in the journal of the first write of a record.
+    fn first_write(&self, map: &str, key: &str) -> Result<Option<i64>> {
+        Ok(self.workspace.writes_since_taken_back(map, key)?.first().map(|entry| entry.seq))
+    }
+
+    /// Goes through the source's side of a stream, and gives what both sides came to.
+    pub(super) fn proved(
+        &self,
+        stream: usize,
+        mut proving: Proving,
+        source_now: Option<u64>,
+    ) -> Result<Box<Proof>> {
+        let plan = &self.streams[stream];
+        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
+        let staging = Staging { map: &plan.name, object: &plan.object, routed };
+        proving.proof.unaccounted = self.workspace.unaccounted(staging)?;
+        proving.proof.unsourced = self.workspace.unsourced(staging)?;
+        proving.proof.source_now = source_now;
+        proving.proof.staged = self.workspace.staged(&plan.object)?;
+        self.outside.progress.begin(&format!("count {}", plan.name), None);
+        let (mut after, mut done) = (0, 0u64);
+        loop {
+            let page = if routed {
+                self.workspace.routed_page(&plan.name, after, PAGE)?
+            } else {
+                self.workspace.staged_page(&plan.object, after, PAGE)?
+            };
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            done += page.len() as u64;
+            for record in &page {
+                let outcome = self.workspace.outcome(&plan.name, &record.key)?;
+                let arrived = outcome
+                    .as_ref()
+                    .is_some_and(|outcome| matches!(outcome.status, Status::Created | Status::Adopted));
+                match self.says(stream, &proving, record)? {
+                    Says::In(planned) => {
+                        let adopted = outcome.is_some_and(|outcome| outcome.status == Status::Adopted);
+                        let kept = adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
+                        proving.sum_planned(&planned, arrived && !kept);
+                    }
+                    Says::Out if arrived => proving.proof.disagreeing += 1,
+                    Says::Out | Says::Open => {}
+                }
+            }
+            self.outside.progress.at(done);
+        }
+        self.outside.progress.end();
+        Ok(Box::new(proving.proof))
+    }
+
+    /// What the rules say of a staged record of a stream, with the links that its record can have now.
+    fn says(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<Says> {
+        let plan = &self.streams[stream];
+        let waiting =
+            if proving.waits { self.workspace.waiting_fields(&plan.name, &record.key)? } else { Vec::new() };
+        if plan.notes.is_some() {
+            let Ok(values) = self.note_values(stream, record)? else { return Ok(Says::Open) };
+            let fields: Vec<Normal> =
+                (0..).zip(&values).map(|(at, v)| proving.normalise.planned(at, v)).collect();
+            let links = vec![Vec::new(); fields.len()];
+            return Ok(Says::In(Planned { fields, links, waiting }));
+        }
+        let mut values = match self.evaluated(plan.map, record) {
+            Ok(Evaluated::Record(output)) => output.values,
+            Ok(Evaluated::Decided(_)) | Err(Error::Stopped { .. }) => return Ok(Says::Out),
+            Err(error) => return Err(error),
+        };
+        let mut all = Vec::with_capacity(values.len());
+        let mut fields = Vec::with_capacity(values.len());
+        for (field, value) in values.iter_mut().enumerate() {
+            let mut links = Vec::new();
+            refs(value, &mut links);
+            if !links.is_empty() {
+                let mut resolved = Links::new(plan.map, &record.key);
+                match self.resolve(&mut resolved, field, value) {
+                    Ok(None) => {}
+                    // What such a record holds in this field nobody can say; the others are compared.
+                    Ok(Some(_)) | Err(Error::Stopped { .. }) => *value = Value::Absent,
+                    Err(error) => return Err(error),
+                }
+            }
+            fields.push(proving.normalise.planned(field, value));
+            all.push(links);
+        }
+        Ok(Says::In(Planned { fields, links: all, waiting }))
+    }
+
+    /// Compares all that was loaded, without writing to either side.
+    ///
+    /// # Errors
+    /// A system that does not answer; a mismatch is a report that does not close.
+    pub async fn reconcile(&self) -> Result<Vec<MapReport>> {
+        self.bind().await?;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for object in super::objects(self.plan) {
+            counts.insert(object, self.source.count(object).await?);
+        }
+        let mut reports = Vec::new();
+        for index in 0..self.plan.phases.len() {
+            reports.extend(self.reconcile_phase(index, &counts).await?);
+        }
+        Ok(reports)
+    }
+
+    /// The same for one phase; `counts` are what the source counts now, where it was asked.
+    pub(super) async fn reconcile_phase(
+        &self,
+        index: usize,
+        counts: &BTreeMap<&str, u64>,
+    ) -> Result<Vec<MapReport>> {
+        let phase = &self.plan.phases[index];
+        let mut reports = self.split_rows(index)?;
+        for stream in self.maps_of(phase) {
+            reports.push(self.reconcile_stream(stream, counts).await?);
+        }
+        reports.extend(self.folded_rows(phase)?);
+        for stream in self.notes_of_phase(phase) {
+            reports.push(self.reconcile_stream(stream, counts).await?);
+        }
+        Ok(reports)
+    }
+
+    async fn reconcile_stream(&self, stream: usize, counts: &BTreeMap<&str, u64>) -> Result<MapReport> {
+        let mut proving = self.begin_proof(stream)?;
+        self.sweep_and(stream, false, Some(&mut proving)).await?;
+        let mut report = self.books(stream, true, 0)?;
+        let now = counts.get(self.streams[stream].object.as_str()).copied();
+        report.proof = Some(self.proved(stream, proving, now)?);
+        Ok(report)
+    }
+}
+
+impl Proving {
+    fn any_differs(&self, planned: &Planned, stored: &Stored, joined: bool) -> bool {
+        (0..planned.fields.len()).any(|field| {
+            let (wanted, skip) = (&planned.fields[field], planned.is_waiting(field));
+            !skip
+                && !wanted.is_empty()
+                && self
+                    .normalise
+                    .found(field, stored)
+                    .is_some_and(|found| matches!(compare(wanted, &found, joined), Verdict::Differs(_)))
+        })
+    }
+
+    /// Counts one field of a record; gives how it differs, and what is there instead.
+    fn field(
+        &mut self,
+        planned: &Planned,
+        field: usize,
+        stored: &Stored,
+        joined: bool,
+    ) -> Option<(Difference, Normal)> {
+        let wanted = &planned.fields[field];
+        let proof = &mut self.proof.fields[field];
+        if planned.is_waiting(field) {
+            proof.waiting += 1;
+            return None;
+        }
+        let Some(found) = self.normalise.found(field, stored) else {
+            proof.untold += u64::from(!wanted.is_empty());
+            return None;
+        };
+        proof.expected += u64::from(!wanted.is_empty());
+        proof.found += u64::from(!found.is_empty());
+        if let Some(links) = &mut proof.links {
+            links.resolved += wanted.elements.len() as u64;
+            let there = |link: &&Element| found.elements.iter().any(|found| found.loose == link.loose);
+            links.found += wanted.elements.iter().filter(there).count() as u64;
+        }
+        if wanted.is_empty() {
+            return None;
+        }
+        match compare(wanted, &found, joined) {
+            Verdict::Same => proof.same += 1,
+            Verdict::Reformatted => proof.reformatted += 1,
+            Verdict::More => proof.more += 1,
+            Verdict::Differs(kind) => return Some((kind, found)),
+        }
+        None
+    }
+
+    /// Adds what the plan wants of a record to the source's sums.
+    fn sum_planned(&mut self, planned: &Planned, arrived: bool) {
+        let stage = self.stage_of(planned.stage(self.stage));
+        for (field, wanted) in planned.fields.iter().enumerate() {
+            let proof = &mut self.proof.fields[field];
+            proof.planned += u64::from(!wanted.is_empty());
+            if let Some(links) = &mut proof.links {
+                links.planned += planned.links[field].len() as u64;
+            }
+            let waiting = planned.is_waiting(field);
+            for (currency, amount) in amounts(wanted) {
+                let sum = entry(&mut self.proof.sums, &proof.field, currency, &stage);
+                add(&mut sum.planned, amount);
+                sum.planned_records += 1;
+                if arrived && !waiting {
+                    add(&mut sum.arrived, amount);
+                }
+            }
+        }
+    }
+
+    /// Adds what a record holds to the destination's sums, and what listed differences explain.
+    fn sum_found(&mut self, planned: &Planned, stored: &Stored, differing: &[Found]) {
+        let found_stage = self.stage.and_then(|stage| self.normalise.found(stage, stored));
+        let there = self.stage_of(found_stage.as_ref());
+        let wanted_stage = self.stage_of(planned.stage(self.stage));
+        let open =
+            |field: usize| differing.iter().any(|found| found.field == field && found.kind.keeps_open());
+        for (field, wanted) in planned.fields.iter().enumerate() {
+            if planned.is_waiting(field) {
+                continue;
+            }
+            let Some(found) = self.normalise.found(field, stored) else { continue };
+            let name = self.proof.fields[field].field.clone();
+            // What is not as planned and keeps nothing open is listed: it explains its part of the sum.
+            let explained = !open(field) && !self.stage.is_some_and(open);
+            for (currency, amount) in amounts(&found) {
+                if wanted.is_empty() && amount.is_zero() {
+                    continue;
+                }
+                let sum = entry(&mut self.proof.sums, &name, currency, &there);
+                add(&mut sum.found, amount);
+                sum.found_records += 1;
+                if explained {
+                    add(&mut sum.explained, amount);
+                }
+            }
+            if explained {
+                for (currency, amount) in amounts(wanted) {
+                    let sum = entry(&mut self.proof.sums, &name, currency, &wanted_stage);
+                    add(&mut sum.explained, -amount);
+                }
+            }
+        }
+    }
+
+    fn stage_of(&self, stage: Option<&Normal>) -> String {
+        stage.and_then(|stage| stage.elements.first()).map(|stage| stage.exact.clone()).unwrap_or_default()
+    }
+}
+
+impl Planned {
+    fn is_waiting(&self, field: usize) -> bool {
+        self.waiting.iter().any(|waiting| usize::from(*waiting) == field)
+    }
+
+    fn stage(&self, field: Option<usize>) -> Option<&Normal> {
+        self.fields.get(field?)
+    }
+}
+
+fn is_link(base: &Base) -> bool {
+    matches!(base, Base::Ref(_) | Base::AnyRef(_))
+}
+
+/// The links in a value, those in lines included.
+fn refs(value: &Value, into: &mut Vec<RefValue>) {
+    match value {
+        Value::Ref(link) => into.push((**link).clone()),
+        Value::Item(item) => {
+            refs(&item.value, into);
+            // The attributes of what has a value of its own are labels.
+            if item.value.is_absent() {
+                item.attrs.iter().for_each(|attr| refs(attr, into));
+            }
+        }
+        Value::List(values) => values.iter().for_each(|value| refs(value, into)),
+        _ => {}
+    }
+}
+
+fn amounts(normal: &Normal) -> impl Iterator<Item = (&str, Decimal)> {
+    normal
+        .elements
+        .iter()
+        .filter_map(|element| element.money.as_ref().map(|(currency, amount)| (currency.as_str(), *amount)))
+}
+
+fn entry<'s>(sums: &'s mut BTreeMap<SumKey, Sum>, field: &str, currency: &str, stage: &str) -> &'s mut Sum {
+    let key = SumKey { field: field.to_owned(), currency: currency.to_owned(), stage: stage.to_owned() };
+    sums.entry(key).or_default()
+}
+
+/// A sum that no decimal holds stays at the largest one, and then does not close.
+fn add(sum: &mut Decimal, amount: Decimal) {
+    *sum = sum.checked_add(amount).unwrap_or(Decimal::MAX);
+}
