@@ -53,7 +53,9 @@ impl Engine<'_> {
         for (at, flatten) in self.plan.flattens.iter().enumerate() {
             if phase.contains(&flatten.into) {
                 self.settle_folded(at)?;
-                reports.push(flatten_books(self.plan, self.workspace, at)?);
+                let mut report = flatten_books(self.plan, self.workspace, at)?;
+                report.left = self.left_of_folded(at)?;
+                reports.push(report);
             }
         }
         closed(index, &reports)?;
@@ -88,8 +90,19 @@ impl Engine<'_> {
         if strangers.is_empty() {
             return Ok(());
         }
-        self.workspace
-            .transaction(|ws| strangers.iter().try_for_each(|stranger| ws.unsettle(name, &stranger.key)))?;
+        let now = self.outside.clock.now_ms();
+        for stranger in &strangers {
+            // A write without an answer was done after all: what stands there is in the books, whatever was decided.
+            if self.workspace.transaction(|ws| ws.lift(name, &stranger.key, now))? {
+                self.outside.progress.notice(&format!(
+                    "`{name}` {} stands in the destination ({} {}), so the decision to leave it out is taken back",
+                    stranger.key, self.streams[map].target, stranger.target
+                ));
+            }
+            self.workspace.transaction(|ws| ws.unsettle(name, &stranger.key))?;
+        }
+        let keys: Vec<String> = strangers.into_iter().map(|stranger| stranger.key).collect();
+        self.scope.borrow().take_in(map, &keys);
         self.load(map, encode).await
     }
 
@@ -119,8 +132,10 @@ impl Engine<'_> {
         Ok(reports)
     }
 
-    fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
-        Ok(books(self.plan, self.workspace, &self.streams[map], swept, doubles)?)
+    pub(super) fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
+        let mut report = books(self.plan, self.workspace, &self.streams[map], swept, doubles)?;
+        report.left = self.left_of(map)?;
+        Ok(report)
     }
 
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
@@ -264,6 +279,7 @@ fn books(plan: &Plan, workspace: &Workspace, stream: &Stream, swept: bool, doubl
         expected: workspace.with_target(&stream.name)?,
         doubles,
         beside: stream.notes.is_some(),
+        left: 0,
     })
 }
 
@@ -280,6 +296,7 @@ fn flatten_books(plan: &Plan, workspace: &Workspace, flatten: usize) -> Books<Ma
         expected: 0,
         doubles: 0,
         beside: false,
+        left: 0,
     })
 }
 
@@ -308,6 +325,7 @@ fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<Ma
             expected: 0,
             doubles: 0,
             beside: false,
+            left: 0,
         });
     }
     Ok(reports)

@@ -182,7 +182,7 @@ impl Engine<'_> {
     }
 
     /// Whether a source record is one of a map.
-    fn takes_part(&self, map: usize, key: &str) -> Result<bool> {
+    pub(super) fn takes_part(&self, map: usize, key: &str) -> Result<bool> {
         let plan = &self.plan.maps[map];
         match plan.split {
             Some(_) => Ok(self.workspace.is_routed(&plan.name, &plan.source, key)?),
