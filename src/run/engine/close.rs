@@ -5,6 +5,7 @@ use crate::run::connect::{Encode, Payload, SendError};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::load::deleted_there;
+use super::notes::parent_of;
 use super::once::Write;
 use super::place::placed;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
@@ -101,8 +102,19 @@ impl Engine<'_> {
             }
             self.workspace.transaction(|ws| ws.unsettle(name, &stranger.key))?;
         }
-        let keys: Vec<String> = strangers.into_iter().map(|stranger| stranger.key).collect();
-        self.scope.borrow().take_in(map, &keys);
+        let plan = &self.streams[map];
+        for stranger in &strangers {
+            // A note is of the scope with its record.
+            let key = match plan.notes {
+                None => Some(stranger.key.clone()),
+                Some(_) => {
+                    self.workspace.staged_record(&plan.object, &stranger.key)?.and_then(|note| parent_of(&note))
+                }
+            };
+            if let Some(key) = key {
+                self.scope.borrow().add(plan.map, &key);
+            }
+        }
         self.load(map, encode).await
     }
 

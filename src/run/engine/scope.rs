@@ -129,15 +129,11 @@ impl Scope {
                 .is_none_or(|records| records.get(&map).is_some_and(|keys| keys.contains(key)))
     }
 
-    fn add(&self, map: usize, key: &str) {
+    /// Takes a record in, within the maps of the scope.
+    pub(super) fn add(&self, map: usize, key: &str) {
         if let Some(records) = self.records.borrow_mut().as_mut() {
             records.entry(map).or_default().insert(key.to_owned());
         }
-    }
-
-    /// Records that stand in the destination and in no book belong to the run that finds them.
-    pub(super) fn take_in(&self, map: usize, keys: &[String]) {
-        keys.iter().for_each(|key| self.add(map, key));
     }
 
     /// A load of a stream begins: what it leaves is counted from here.
@@ -212,6 +208,10 @@ impl Engine<'_> {
         let mut records: HashMap<usize, HashSet<String>> = HashMap::new();
         let mut unknown = Vec::new();
         for name in names {
+            if let Some((map, key)) = self.record_of_note(name)? {
+                records.entry(map).or_default().insert(key);
+                continue;
+            }
             let candidates: Vec<usize> = match &name.item {
                 Some(item) => self.maps_called(item)?,
                 None => match maps {
@@ -249,6 +249,14 @@ impl Engine<'_> {
         )))
     }
 
+    /// The record that a note goes with, where a note is named.
+    fn record_of_note(&self, name: &RecordName) -> Result<Option<(usize, String)>> {
+        let of_item = |stream: &&Stream| stream.notes.is_some() && Some(&stream.name) == name.item.as_ref();
+        let Some(stream) = self.streams.iter().find(of_item) else { return Ok(None) };
+        let note = self.workspace.staged_record(&stream.object, &name.key)?;
+        Ok(note.and_then(|note| parent_of(&note)).map(|parent| (stream.map, parent)))
+    }
+
     /// The map of this name, else the maps that read the object of this name.
     fn maps_called(&self, item: &str) -> Result<Vec<usize>> {
         let of = |matches: &dyn Fn(&crate::lang::plan::Map) -> bool| -> Vec<usize> {
@@ -265,7 +273,8 @@ impl Engine<'_> {
             || self.streams.iter().any(|stream| stream.notes.is_some() && stream.name == item);
         if placed {
             return Err(Error::Selection(format!(
-                "`{item}` is loaded with its records and not by itself; name the record of a map"
+                "records of `{item}` are not loaded by themselves: name the record of a map that they go with, or decide on \
+                 them with `b2n quarantine skip`"
             )));
         }
         self.map_named(item).map(|map| vec![map])
