@@ -107,9 +107,10 @@ impl Engine<'_> {
             // A note is of the scope with its record.
             let key = match plan.notes {
                 None => Some(stranger.key.clone()),
-                Some(_) => {
-                    self.workspace.staged_record(&plan.object, &stranger.key)?.and_then(|note| parent_of(&note))
-                }
+                Some(_) => self
+                    .workspace
+                    .staged_record(&plan.object, &stranger.key)?
+                    .and_then(|note| parent_of(&note)),
             };
             if let Some(key) = key {
                 self.scope.borrow().add(plan.map, &key);

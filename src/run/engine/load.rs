@@ -158,7 +158,7 @@ impl Engine<'_> {
             feed.after = record.seq;
             if self.workspace.outcome(&stream.name, &record.key)?.is_none() {
                 let scope = self.scope.borrow();
-                if self.in_scope(&scope, at, &record) {
+                if self.takes(&scope, at, &record) {
                     return Ok(Some(record));
                 }
                 scope.leave(at);

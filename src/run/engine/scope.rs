@@ -124,9 +124,7 @@ impl Scope {
     pub(super) fn has(&self, map: usize, key: &str) -> bool {
         let records = self.records.borrow();
         self.has_map(map)
-            && records
-                .as_ref()
-                .is_none_or(|records| records.get(&map).is_some_and(|keys| keys.contains(key)))
+            && records.as_ref().is_none_or(|records| records.get(&map).is_some_and(|keys| keys.contains(key)))
     }
 
     /// Takes a record in, within the maps of the scope.
@@ -313,7 +311,7 @@ impl Engine<'_> {
             after.clone_from(&last.key);
             for held in &page {
                 let note = self.workspace.staged_record(&stream.object, &held.key)?;
-                let ours = note.is_some_and(|note| self.in_scope(scope, index, &note));
+                let ours = note.is_some_and(|note| self.takes(scope, index, &note));
                 if ours
                     && statuses.contains(&held.outcome.status)
                     && self.workspace.decision(&stream.name, &held.key)?.is_none()
@@ -325,7 +323,7 @@ impl Engine<'_> {
     }
 
     /// Whether a staged record of a stream is one of a scope; a note goes with its record.
-    pub(super) fn in_scope(&self, scope: &Scope, stream: usize, record: &StagedRecord) -> bool {
+    pub(super) fn takes(&self, scope: &Scope, stream: usize, record: &StagedRecord) -> bool {
         let stream = &self.streams[stream];
         if !scope.is_partial() {
             return true;

@@ -110,9 +110,7 @@ impl Workspace {
                 "SELECT l.field, n.name, l.to_key FROM lack l JOIN name n ON n.id = l.to_map
                  WHERE l.map = ?1 AND l.key = ?2 ORDER BY l.field, n.name, l.to_key",
             )?
-            .query_map((id, key), |row| {
-                Ok(Lack { field: row.get(0)?, map: row.get(1)?, key: row.get(2)? })
-            })?
+            .query_map((id, key), |row| Ok(Lack { field: row.get(0)?, map: row.get(1)?, key: row.get(2)? }))?
             .collect()
         })
     }
@@ -374,7 +372,8 @@ mod tests {
     #[test]
     fn a_record_can_go_on_once_what_it_lacks_has_arrived() {
         let ws = Workspace::in_memory().expect("opens");
-        for (key, status) in [("1", Status::Quarantined), ("2", Status::LeftOut), ("3", Status::Quarantined)] {
+        for (key, status) in [("1", Status::Quarantined), ("2", Status::LeftOut), ("3", Status::Quarantined)]
+        {
             ws.settle("deal", key, &ended(status, None), &[]).expect("settles");
             ws.keep_lacks("deal", key, &[lack(2, "7"), lack(2, "8")]).expect("keeps");
         }

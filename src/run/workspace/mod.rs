@@ -202,8 +202,9 @@ impl Workspace {
         if found < FORMAT {
             self.store(|db| {
                 // What later layouts added is new tables only, so that an older file loses nothing.
-                let missing =
-                    [LAYOUT, ADDED, ADDED_THIRD, ADDED_FOURTH].into_iter().skip(usize::try_from(found).unwrap_or(0));
+                let missing = [LAYOUT, ADDED, ADDED_THIRD, ADDED_FOURTH]
+                    .into_iter()
+                    .skip(usize::try_from(found).unwrap_or(0));
                 let missing: String = missing.collect();
                 db.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {FORMAT}; COMMIT;"))
             })?;

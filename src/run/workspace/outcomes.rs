@@ -181,7 +181,8 @@ impl Workspace {
     /// Those of the database.
     pub fn retry(&self, map: &str, statuses: &[Status]) -> Result<()> {
         let map = self.intern(map)?;
-        let (open, standing) = ("DELETE FROM outcome WHERE map = ?1 AND status = ?2 AND key NOT IN", STANDING);
+        let (open, standing) =
+            ("DELETE FROM outcome WHERE map = ?1 AND status = ?2 AND key NOT IN", STANDING);
         self.transaction(|ws| {
             ws.store(|db| {
                 for status in statuses {
