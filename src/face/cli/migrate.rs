@@ -57,7 +57,7 @@ enum Again {
 /// A run of a part, with what it needs of the command line.
 pub struct Named<'a> {
     pub spec: &'a Path,
-    pub pace: PaceArgs,
+    pub live: &'a Live,
     pub yes_into: Option<&'a str>,
     /// Records whose decisions are taken back once the account is confirmed, by row of the books and key.
     pub lift: &'a [(String, String)],
@@ -77,10 +77,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         },
     };
     decided(&ready.plan)?;
+    let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
     let named = Named {
         spec: &args.spec.spec,
-        pace: args.pace,
+        live: &live,
         yes_into: args.yes_into.as_deref(),
         lift: &[],
         selection: &selection,
@@ -96,9 +97,9 @@ pub fn carry_out(
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
     decided(&ready.plan)?;
-    let live = Live::from_environment(ready, named.pace.pace())?;
+    let live = named.live;
     let (_, target) =
-        account::block_on(&live, ready, workspace, terminal, async |engine| engine.bind().await)?;
+        account::block_on(live, ready, workspace, terminal, async |engine| engine.bind().await)?;
     if workspace.writes()? == 0 {
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
@@ -107,7 +108,7 @@ pub fn carry_out(
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
-    let run = account::block_on(&live, ready, workspace, terminal, async |engine| {
+    let run = account::block_on(live, ready, workspace, terminal, async |engine| {
         engine.migrate_part(named.selection).await
     })?;
     show(&run, workspace, terminal)?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::run::engine::{self, Cause, Detail, HeldBack, RecordName, Retry, Selection};
 use crate::run::workspace::{Decision, Status, Workspace};
 
+use super::account::Live;
 use super::failure::Failure;
 use super::migrate::{self, Named};
 use super::project::{Project, Ready};
@@ -413,9 +414,10 @@ fn retry(args: &RetryArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
         }
     }
     let selection = Selection { only: Vec::new(), records: Some(records), retry: Retry::All };
+    let live = Live::from_environment(&ready, args.pace.pace())?;
     let named = Named {
         spec: &args.spec.spec,
-        pace: args.pace,
+        live: &live,
         yes_into: args.yes_into.as_deref(),
         lift: &rows,
         selection: &selection,

@@ -46,6 +46,8 @@ enum Found {
     NoLink,
     /// The other record did not arrive.
     Missing,
+    /// What the other record has there hangs on a record of this map, which this run leaves to a later one.
+    Later(usize),
     /// Its id, or what it has in the field that was asked for.
     There(Value),
 }
@@ -100,6 +102,19 @@ impl Engine<'_> {
         own.chain(folded).filter(move |(_, rule)| usize::from(rule.target) == field)
     }
 
+    /// Where several rules write a field, the one that speaks of links decides on them.
+    fn rule_of_links(&self, map: usize, field: usize) -> Option<(&str, &Rule)> {
+        let rules = || self.rules_of(map, field);
+        rules().find(|(_, rule)| rule.on_unmigrated.is_some()).or_else(|| rules().next())
+    }
+
+    /// The id that flags and reasons about links of a field carry.
+    pub(super) fn id_of_links(&self, map: usize, field: usize) -> String {
+        let plan = &self.plan.maps[map];
+        let item = self.rule_of_links(map, field).map_or(plan.name.as_str(), |(item, _)| item);
+        format!("{item}.{}", plan.targets[field].name)
+    }
+
     /// Turns the links of one destination field into destination ids. Gives the reason when the record is not written.
     pub(super) fn resolve(
         &self,
@@ -108,11 +123,8 @@ impl Engine<'_> {
         value: &mut Value,
     ) -> Result<Option<Held>> {
         let target = &self.plan.maps[links.map].targets[field];
-        // Where several rules write a field, the one that speaks of links decides on them.
-        let rules = || self.rules_of(links.map, field);
-        let rule = rules().find(|(_, rule)| rule.on_unmigrated.is_some()).or_else(|| rules().next());
-        let item = rule.map_or(self.plan.maps[links.map].name.as_str(), |(item, _)| item);
-        let place = Place { id: format!("{item}.{}", target.name), rule: rule.map(|(_, rule)| rule), field };
+        let rule = self.rule_of_links(links.map, field);
+        let place = Place { id: self.id_of_links(links.map, field), rule: rule.map(|(_, rule)| rule), field };
         match value {
             Value::List(items) => {
                 let mut kept = Vec::with_capacity(items.len());
@@ -157,6 +169,7 @@ impl Engine<'_> {
                 Ok(None)
             }
             Found::Missing => self.missing(links, place, value).map(Some),
+            Found::Later(map) => Ok(Some(Missing::Later(map))),
         }
     }
 
@@ -171,6 +184,7 @@ impl Engine<'_> {
             let found = match self.find(value, column, DEPTH)? {
                 Found::NoLink => continue,
                 Found::There(found) => found,
+                Found::Later(map) => return Ok(Some(Missing::Later(map))),
                 Found::Missing => {
                     let inner = Place {
                         id: format!("{}.{}", place.id, column.name),
@@ -230,7 +244,14 @@ impl Engine<'_> {
             match self.find(&item, own, depth)? {
                 Found::NoLink => {}
                 Found::There(there) => put(&mut item, there),
-                Found::Missing => continue,
+                Found::Later(map) => return Ok(Found::Later(map)),
+                Found::Missing => {
+                    let later = link_of(&item).map(|link| self.left_to_a_later_run(link)).transpose()?;
+                    if let Some(map) = later.flatten() {
+                        return Ok(Found::Later(map));
+                    }
+                    continue;
+                }
             }
             found.push(match (&target.ty.base, &item) {
                 (Base::Text { .. }, Value::Text(_)) => item,

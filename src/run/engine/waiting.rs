@@ -114,12 +114,15 @@ impl Engine<'_> {
             let Some(value) = output.values.get_mut(at) else { continue };
             let mut links = Links::new(map, key);
             let held = self.resolve(&mut links, at, value)?;
-            let rule = format!("{}.{}", plan.name, plan.targets[at].name);
+            let rule = self.id_of_links(map, at);
             if matches!(held, Some(Held::Later(_))) {
                 continue;
             }
             let (waits, is_held) = (!links.waiting.is_empty(), held.is_some());
             let mut flags = links.flags;
+            // Those that the rule itself makes stay.
+            let own = output.flags.iter().map(|flag| (flag.rule.id(self.plan, map), flag.why.to_string()));
+            flags.extend(own.filter(|(id, _)| *id == rule).map(|(rule, why)| Flag { rule, why }));
             flags.extend(held.and_then(Held::reason).map(|why| Flag { rule: rule.clone(), why }));
             self.workspace.transaction(|ws| {
                 // What was flagged for want of a record that is there now is flagged no more.

@@ -194,16 +194,19 @@ impl Workspace {
         Ok(page)
     }
 
-    /// The flags of a rule on a record are settled.
+    /// The flags of a rule on a record, and of the rules within it, are settled.
     ///
     /// # Errors
     /// Those of the database.
     pub fn unflag(&self, map: &str, key: &str, rule: &str) -> Result<()> {
         let id = self.intern(map)?;
         self.store(|db| {
-            db.prepare_cached("DELETE FROM flag WHERE map = ?1 AND key = ?2 AND rule = ?3")?
-                .execute((id, key, rule))
-                .map(|_| ())
+            db.prepare_cached(
+                "DELETE FROM flag WHERE map = ?1 AND key = ?2
+                 AND (rule = ?3 OR substr(rule, 1, length(?3) + 1) = ?3 || '.')",
+            )?
+            .execute((id, key, rule))
+            .map(|_| ())
         })
     }
 
