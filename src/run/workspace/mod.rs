@@ -525,6 +525,8 @@ mod tests {
             assert_eq!(workspace.note("plan").expect("reads").as_deref(), Some("x"));
             assert_eq!(workspace.routed("deal").expect("counts"), 0);
             assert_eq!(workspace.readbacks().expect("counts"), 0);
+            assert!(workspace.can_go_on("deal").expect("lists").is_empty());
+            assert!(workspace.decisions("deal").expect("lists").is_empty());
         }
     }
 
