@@ -28,6 +28,8 @@ struct Later {
     lacks: Vec<Lack>,
     /// Whether it waits still, as its rule says.
     waits: bool,
+    /// Whether it is written since a record arrived that it lacked: a person may have filled the gap meanwhile.
+    arrived: bool,
 }
 
 impl Engine<'_> {
@@ -139,7 +141,8 @@ impl Engine<'_> {
                 self.settled(map, key, field, &links.lacks, waits)?;
                 continue;
             }
-            ready.push(Later { field, value: std::mem::take(value), lacks: links.lacks, waits });
+            let (value, lacks) = (std::mem::take(value), links.lacks);
+            ready.push(Later { field, value, lacks, waits, arrived });
         }
         Ok(ready)
     }
@@ -156,7 +159,7 @@ impl Engine<'_> {
     ) -> Result<Option<Stored>> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
-        let Later { field, value, lacks, waits } = later;
+        let Later { field, value, lacks, waits, arrived } = later;
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let payload = if adopted {
@@ -186,6 +189,14 @@ impl Engine<'_> {
             self.settled(map, key, field, &lacks, waits)?;
             return Ok(Some(stored));
         }
+        if arrived && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
+            let why =
+                "changed in the destination since it was written, so what arrived later was not written";
+            let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
+            self.workspace.transaction(|ws| ws.flag(&plan.name, key, &[flag]))?;
+            self.settled(map, key, field, &[], false)?;
+            return Ok(Some(stored));
+        }
         let step = 1000 + field;
         let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
         let (operation, before) =
@@ -202,5 +213,15 @@ impl Engine<'_> {
             }
             Sent::Gone | Sent::Moved(_) => Ok(None),
         }
+    }
+
+    /// Whether somebody changed what a payload is about since it was last read back.
+    fn is_changed_there(&self, object: &str, payload: &Payload, stored: &Stored) -> Result<bool> {
+        let Some(kept) = self.workspace.readback(object, &stored.id)? else { return Ok(false) };
+        let now = self.target.imprint(object, &stored.body).fields;
+        let touched = self.target.touches(object, payload, stored);
+        Ok(touched.iter().any(|field| {
+            kept.fields.get(field).and_then(|remembered| remembered.hash) != now.get(field).copied()
+        }))
     }
 }
