@@ -2,6 +2,7 @@
 //! holds in the end: however it came about, it is what a run of everything would have made of it.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use b2n::run::engine::{
     Cause, Error, RecordName, Retry, RunReport, Selection, address, detail, held_back, skip,
@@ -10,10 +11,11 @@ use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{Entity, Portal};
 use b2n::run::twin::nutshell::record::Record;
 use b2n::run::twin::nutshell::{Actor, Company, Kind};
-use b2n::run::workspace::{Status, Tally};
+use b2n::run::workspace::{Lack, Manifest, Outcome, Status, Tally, Workspace};
+use serde_json::Value as Json;
 
 use crate::whole;
-use crate::world::{DieAt, Faults, World};
+use crate::world::{DieAt, Faults, World, root};
 
 /// The company of the portal, by its place, that the destination holds already.
 const TAKEN: usize = 1;
@@ -214,4 +216,98 @@ fn what_was_quarantined_stays_where_only_what_failed_is_tried_again() {
     }
     assert!(ok(part(&world, &Selection { retry: Retry::Quarantined, ..Selection::default() })).closes());
     assert_eq!(quarantined(), before - 1);
+}
+
+/// A workspace of the example customer with a company and a deal that are held back, the deal for want of the company.
+fn on_disk(path: &std::path::Path) {
+    let workspace = Workspace::open(path).expect("opens");
+    let whole = Manifest { done: true, ..Manifest::default() };
+    let company: [(&str, &[u8]); 1] = [("7", br#"{"ID":"7","TITLE":"Nordlicht"}"#)];
+    let deals: [(&str, &[u8]); 2] = [("3", br#"{"ID":"3"}"#), ("4", br#"{"ID":"4"}"#)];
+    workspace.stage("company", company.into_iter(), &whole).expect("stages");
+    workspace.stage("deal", deals.into_iter(), &whole).expect("stages");
+    let ended = |status, target: Option<&str>, why: &str| Outcome {
+        status,
+        target: target.map(str::to_owned),
+        reason: Some(why.to_owned()),
+    };
+    workspace.settle("company", "7", &ended(Status::Quarantined, None, "two match"), &[]).expect("settles");
+    let waits = ended(Status::Quarantined, None, "deal.accounts: company 7 did not arrive");
+    workspace.settle("deal", "3", &waits, &[]).expect("settles");
+    workspace.settle("deal", "4", &ended(Status::Created, Some("17"), "x"), &[]).expect("settles");
+    let lack = Lack { field: 0, map: "company".to_owned(), key: "7".to_owned() };
+    workspace.keep_lacks("deal", "3", &[lack]).expect("keeps");
+}
+
+/// Exit code, standard output and standard error of `b2n quarantine` on that workspace, without a network.
+fn program(workspace: &std::path::Path, args: &[&str]) -> (i32, String, String) {
+    let spec = root().join("examples/acme/acme.b2n");
+    let output = Command::new(env!("CARGO_BIN_EXE_b2n"))
+        .env_clear()
+        .arg("quarantine")
+        .arg(args[0])
+        .arg(spec)
+        .args(&args[1..])
+        .arg("--workspace")
+        .arg(workspace)
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+fn as_json(workspace: &std::path::Path, args: &[&str]) -> Json {
+    let (_, out, err) = program(workspace, &[args, &["--format", "json"]].concat());
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}\n{out}\n{err}"))
+}
+
+#[test]
+fn the_program_lists_shows_and_leaves_out_without_a_network() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("acme.b2nw");
+    on_disk(&path);
+    let (code, out, err) = program(&path, &["list"]);
+    assert_eq!(code, 1, "{out}{err}");
+    for part in [
+        "company: 1 quarantined, two match",
+        "1 record lacks it",
+        "deal: 1 quarantined",
+        "`company/7` arrives",
+    ] {
+        assert!(out.contains(part), "`{part}` is not in\n{out}");
+    }
+    let listed = as_json(&path, &["list"]);
+    assert_eq!(listed["format"], "b2n-quarantine/1");
+    let causes: Vec<&str> =
+        listed["held"].as_array().expect("a list").iter().filter_map(|one| one["cause"].as_str()).collect();
+    assert_eq!(causes, ["ruled", "link"]);
+    assert_eq!(as_json(&path, &["list", "--map", "deal"])["held"].as_array().expect("a list").len(), 1);
+
+    let shown = &as_json(&path, &["show", "deal/3"])["record"];
+    assert_eq!(
+        (&shown["lacks"][0]["key"], &shown["lacks"][0]["status"]),
+        (&"7".into(), &"quarantined".into())
+    );
+    assert!(shown["values"].is_null(), "values are personal data");
+    let company = &as_json(&path, &["show", "company/7", "--show-values"])["record"];
+    assert_eq!(company["values"]["TITLE"], "Nordlicht");
+    assert_eq!(company["dependents"][0]["key"], "3");
+
+    for (args, part) in [
+        (&["skip", "deal/4", "--reason", "a test"][..], "stands in the destination already"),
+        (&["skip", "deal/99", "--reason", "a test"], "not staged"),
+        (&["skip", "company/7", "--reason", "  "], "`--reason` is empty"),
+        (&["show", "dael/3"], "no row `dael`"),
+    ] {
+        let (code, out, err) = program(&path, args);
+        assert!(code == 2 && err.contains(part), "{args:?}: {code}\n{out}{err}");
+    }
+    let skip = ["skip", "company/7", "--reason", "a double", "--by", "ops@acme.example"];
+    let (code, out, err) = program(&path, &skip);
+    assert!(code == 0 && out.contains("1 record is left out by decision: a double"), "{code}\n{out}{err}");
+    let listed = as_json(&path, &["list"]);
+    assert_eq!(listed["held"].as_array().expect("a list").len(), 1);
+    let decided = &listed["decided"][0];
+    assert_eq!((&decided["key"], &decided["by"]), (&"7".into(), &"ops@acme.example".into()));
+    assert!(decided["lifted_ms"].is_null() && decided["stood"] == "quarantined: two match", "{decided}");
 }

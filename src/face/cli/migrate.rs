@@ -298,3 +298,27 @@ pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_named_in_a_list_or_a_file() {
+        let shown = |text: &str| -> Vec<String> {
+            record_names(text).expect("names").iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown("deal/7, deal/9,"), ["deal/7", "deal/9"]);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("ids.txt");
+        std::fs::write(
+            &path,
+            "\u{feff}# of the steering group\r\ndeal/7\r\n\r\n  9 \r\nnotes of deal/deal/7#deal.a, b\n",
+        )
+        .expect("writes");
+        assert_eq!(shown(&path.display().to_string()), ["deal/7", "9", "notes of deal/deal/7#deal.a, b"]);
+        for bad in ["", ",", "deal/", "deal/7,deal/"] {
+            assert!(record_names(bad).is_err(), "`{bad}` names something");
+        }
+    }
+}
