@@ -161,6 +161,10 @@ fn commands_page() -> String {
         }
         let name = sub.get_name().to_owned();
         let _ = write!(page, "\n## `b2n {name}`\n\n```text\n{}\n```\n", help(sub));
+        for inner in sub.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let inner_name = inner.get_name().to_owned();
+            let _ = write!(page, "\n### `b2n {name} {inner_name}`\n\n```text\n{}\n```\n", help(inner));
+        }
     }
     page
 }

@@ -135,7 +135,9 @@ pub fn picture(world: &World) -> BTreeSet<String> {
         lines.insert(format!("{:?} {relation} {:?}", of(&entity, id), of(to, other)));
     }
     let dump = world.account.dump();
-    for account in dump["accounts"].as_array().expect("accounts") {
+    // The dump holds what was deleted too.
+    let live = |account: &&serde_json::Value| account["deletedTime"].is_null();
+    for account in dump["accounts"].as_array().expect("accounts").iter().filter(live) {
         let fields = &account["customFields"];
         let _ = lines.insert(format!(
             "{} parent {} equipment {}",

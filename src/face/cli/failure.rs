@@ -185,7 +185,8 @@ impl From<engine::Error> for Failure {
                     None => failure.hint("roll everything back, without `--only`"),
                 }
             }
-            engine::Error::NotStaged { .. }
+            engine::Error::Selection(_)
+            | engine::Error::NotStaged { .. }
             | engine::Error::Plan(_)
             | engine::Error::RollbackOpen
             | engine::Error::OtherRollback { .. }

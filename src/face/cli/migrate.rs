@@ -1,19 +1,20 @@
 //! `b2n migrate`
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
 use crate::run::connect::Account;
-use crate::run::engine::{FileField, RunReport};
+use crate::run::engine::{FileField, RecordName, Retry, RunReport, Selection};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
 use super::failure::{Failure, Kind};
-use super::project::Project;
-use super::terminal::{Terminal, duration};
+use super::project::{Project, Ready};
+use super::terminal::{Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
 
 #[derive(Debug, clap::Args)]
@@ -27,23 +28,144 @@ pub struct Args {
     /// Write into the account with this id without asking.
     #[arg(long, value_name = "ID")]
     yes_into: Option<String>,
+    /// Load these maps only, one or several; what they link to must have arrived, or their records are left to a
+    /// later run.
+    #[arg(long, value_name = "MAP", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Load these records only, such as `deal/7,deal/9`, and what was held back for want of them; or a file with one
+    /// in each line, or `-` for standard input.
+    #[arg(long, value_name = "FILE|LIST")]
+    ids: Option<String>,
+    /// Which records that were held back are tried again.
+    #[arg(long, value_enum, default_value = "all", value_name = "WHICH")]
+    retry: Again,
+}
+
+/// Which records that were held back are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Again {
+    /// What was quarantined and what failed.
+    All,
+    /// What the destination refused.
+    Failed,
+    /// What was quarantined.
+    Quarantined,
+    /// Nothing.
+    None,
+}
+
+/// A run of a part, with what it needs of the command line.
+pub struct Named<'a> {
+    pub spec: &'a Path,
+    pub live: &'a Live,
+    pub yes_into: Option<&'a str>,
+    /// Records whose decisions are taken back once the account is confirmed, by row of the books and key.
+    pub lift: &'a [(String, String)],
+    pub selection: &'a Selection,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let selection = Selection {
+        only: args.only.clone(),
+        records: args.ids.as_deref().map(record_names).transpose()?,
+        retry: match args.retry {
+            Again::All => Retry::All,
+            Again::Failed => Retry::Failed,
+            Again::Quarantined => Retry::Quarantined,
+            Again::None => Retry::Nothing,
+        },
+    };
     decided(&ready.plan)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
+    let named = Named {
+        spec: &args.spec.spec,
+        live: &live,
+        yes_into: args.yes_into.as_deref(),
+        lift: &[],
+        selection: &selection,
+    };
+    carry_out(&ready, &workspace, &named, terminal)
+}
+
+/// Carries a plan out, or a part of it, and prints what it came to.
+pub fn carry_out(
+    ready: &Ready,
+    workspace: &Workspace,
+    named: &Named<'_>,
+    terminal: &Terminal,
+) -> Result<ExitCode, Failure> {
+    decided(&ready.plan)?;
+    let live = named.live;
     let (_, target) =
-        account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind().await)?;
+        account::block_on(live, ready, workspace, terminal, async |engine| engine.bind().await)?;
     if workspace.writes()? == 0 {
-        confirm(args.yes_into.as_deref(), &target, terminal, &FIRST_WRITE)?;
+        confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
-    hold(&ready.certificate, &workspace, terminal)?;
+    hold(&ready.certificate, workspace, terminal)?;
     let _destination = account::lock_destination(&target)?;
-    let run = account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.migrate().await)?;
-    show(&run, &workspace, terminal)?;
+    for (item, key) in named.lift {
+        workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
+    }
+    let run = account::block_on(live, ready, workspace, terminal, async |engine| {
+        engine.migrate_part(named.selection).await
+    })?;
+    show(&run, workspace, terminal)?;
+    if terminal.format == Format::Human {
+        print!("{}", afterwards(&run, named.spec));
+    }
     Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)))
+}
+
+/// What is left to do after a run, a line each; empty where nothing is.
+fn afterwards(run: &RunReport, spec: &Path) -> String {
+    let (held, left, spec) = (run.held_back(), run.left(), spec.display());
+    let mut lines = Vec::new();
+    if held > 0 {
+        let word = if held == 1 { "record is" } else { "records are" };
+        lines.push(format!("{} {word} held back: `b2n quarantine list {spec}` tells why", count(held)));
+    }
+    if left > 0 {
+        let word = if left == 1 { "record is" } else { "records are" };
+        lines.push(format!("{} {word} left to a later run: `b2n migrate {spec}` goes on", count(left)));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Reads names of records: a file with one in each line (empty lines and those that begin with `#` say nothing), `-`
+/// for standard input, or a list with commas.
+pub fn record_names(text: &str) -> Result<Vec<RecordName>, Failure> {
+    /// What is read at most, in bytes.
+    const MOST: u64 = 256 << 20;
+    let path = Path::new(text);
+    let mut read = String::new();
+    let list = if text == "-" {
+        let input = std::io::stdin().lock().take(MOST).read_to_string(&mut read);
+        input.map_err(|error| Failure::outside(format!("standard input: {error}")))?;
+        read.lines().collect::<Vec<_>>()
+    } else if path.is_file() {
+        let file = std::fs::File::open(path).map_err(|error| Failure::file(path, &error))?;
+        file.take(MOST).read_to_string(&mut read).map_err(|error| Failure::file(path, &error))?;
+        read.lines().collect()
+    } else {
+        text.split(',').collect()
+    };
+    let names: Vec<RecordName> = list
+        .into_iter()
+        .map(|line| line.trim_start_matches('\u{feff}').trim())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(RecordName::parse)
+        .collect();
+    if let Some(bad) = names.iter().find(|name| name.key.is_empty()) {
+        return Err(Failure::usage(format!("`{bad}` names no record"))
+            .hint("write `MAP/KEY`, such as `deal/7`, or a file with one in each line"));
+    }
+    if names.is_empty() {
+        return Err(Failure::usage(format!("`{text}` names no record"))
+            .hint("write `MAP/KEY`, such as `deal/7`, or a file with one in each line"));
+    }
+    Ok(names)
 }
 
 /// A plan in which a person still has to decide something is not carried out in a real account.
@@ -169,7 +291,9 @@ pub fn show_with(
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
             print!("{}", proof::text(&run.maps, terminal));
             print!("{}", proof::files(files.unwrap_or_default(), terminal));
-            let verdict = if run.closes() {
+            let verdict = if run.closes() && run.left() > 0 {
+                terminal.green("every record of this part is accounted for, and every field is as planned or listed")
+            } else if run.closes() {
                 terminal.green("every record is accounted for, and every field is as planned or listed")
             } else {
                 terminal.red("the books do not close")
@@ -185,4 +309,28 @@ pub fn show_with(
         ),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_named_in_a_list_or_a_file() {
+        let shown = |text: &str| -> Vec<String> {
+            record_names(text).expect("names").iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown("deal/7, deal/9,"), ["deal/7", "deal/9"]);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("ids.txt");
+        std::fs::write(
+            &path,
+            "\u{feff}# of the steering group\r\ndeal/7\r\n\r\n  9 \r\nnotes of deal/deal/7#deal.a, b\n",
+        )
+        .expect("writes");
+        assert_eq!(shown(&path.display().to_string()), ["deal/7", "9", "notes of deal/deal/7#deal.a, b"]);
+        for bad in ["", ",", "deal/", "deal/7,deal/"] {
+            assert!(record_names(bad).is_err(), "`{bad}` names something");
+        }
+    }
 }

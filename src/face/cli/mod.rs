@@ -30,6 +30,7 @@ mod profiles;
 mod progress;
 mod project;
 mod proof;
+mod quarantine;
 mod reconcile;
 mod rehearse;
 mod report;
@@ -151,7 +152,7 @@ enum Command {
     Rehearse(rehearse::Args),
     /// Carry the move out: extract what is missing, provision, load in order, close each phase.
     #[command(
-        after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n\nStop with Ctrl-C at any time; the same command goes on from there."
+        after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
     )]
     Migrate(migrate::Args),
     /// Compare source, workspace and destination, field by field, writing to neither.
@@ -164,6 +165,11 @@ enum Command {
         after_help = "Examples:\n  b2n rollback acme.b2n --dry-run\n  b2n rollback acme.b2n --yes-into 379104\n  b2n rollback acme.b2n --only deal\n\nStop with Ctrl-C at any time; the same command goes on from there. Asks the destination only.\nExit codes: 0 all went as announced, 1 something changed meanwhile or was refused, 2 wrong use, 3 the outside world failed."
     )]
     Rollback(rollback::Args),
+    /// What is held back: list it, show one record, try records again, or leave them out by decision.
+    #[command(
+        after_help = "Examples:\n  b2n quarantine list acme.b2n\n  b2n quarantine show acme.b2n deal/7\n  b2n quarantine retry acme.b2n deal/7 deal/9\n  b2n quarantine skip acme.b2n deal/7 --reason \"a test deal\" --by ops@acme.example\n\nExit codes: 0 nothing is held back, 1 something is, 2 wrong use, 3 the outside world failed."
+    )]
+    Quarantine(quarantine::Args),
     /// Tell how far a workspace is. Needs no network.
     #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
     Status(status::Args),
@@ -301,6 +307,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),
+        Command::Quarantine(args) => quarantine::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),
         Command::Transform(args) => transform::run(&args),
         Command::Twin(args) => twin::run(&args, terminal),

@@ -99,7 +99,7 @@ pub fn books(maps: &[MapReport], terminal: &Terminal) -> String {
                 Some(listed) => count(listed.found + listed.strange),
                 None => "-".to_owned(),
             });
-            row.push(if map.closes() && map.pending() == 0 { "closes" } else { "open" }.to_owned());
+            row.push(if map.closes() && map.pending() == map.left { "closes" } else { "open" }.to_owned());
             row
         })
         .collect();
@@ -160,7 +160,8 @@ pub fn books_json(maps: &[MapReport], workspace: &Workspace) -> Result<Value, Fa
             "failed": t.failed, "pending": map.pending(), "folded": t.folded, "on_list": t.listed,
             "sent_to_maps": t.routed,
             "listed": map.listed.map(|listed| json!({"found": listed.found, "strange": listed.strange, "expected": map.expected})),
-            "doubles_removed": map.doubles, "closes": map.closes() && map.pending() == 0,
+            "doubles_removed": map.doubles, "closes": map.closes() && map.pending() == map.left,
+            "left_to_a_later_run": map.left,
             "reasons": {
                 "left_out": listed(Status::LeftOut)?, "quarantined": listed(Status::Quarantined)?,
                 "failed": listed(Status::Failed)?, "on_list": listed(Status::Listed)?,

@@ -21,7 +21,7 @@ impl Engine<'_> {
         for limit in &self.plan.budget {
             let (mut counted, mut all) = (0u64, 0u64);
             for book in books.iter().filter(|book| !book.beside) {
-                all += book.source - book.tally.routed.min(book.source);
+                all += book.source.saturating_sub(book.tally.routed + book.left);
                 counted += match limit.what.as_str() {
                     "quarantine" => book.tally.quarantined,
                     "flag" => self.workspace.flagged(&book.map, None, OTHER_OWNERS)?,

@@ -7,6 +7,7 @@ use crate::run::connect::{Encode, Payload, SendError};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::load::deleted_there;
+use super::notes::parent_of;
 use super::once::Write;
 use super::place::placed;
 use super::reconcile::Proving;
@@ -56,7 +57,7 @@ impl Engine<'_> {
         Ok(reports)
     }
 
-    /// At the end of a migration: everything once more, since later phases and links that waited wrote into records
+    /// At the end of a migration: everything of its scope once more, since later phases and links that waited wrote into records
     /// of earlier ones. `books` are those of the phases as they closed.
     pub(super) async fn close_at_the_end(&self, books: &mut Vec<MapReport>) -> Result<()> {
         #[cfg(debug_assertions)]
@@ -93,7 +94,13 @@ impl Engine<'_> {
     pub(super) fn folded_rows(&self, phase: &[u16]) -> Result<Vec<MapReport>> {
         let flattens = self.plan.flattens.iter().enumerate();
         let of_phase = flattens.filter(|(_, flatten)| phase.contains(&flatten.into));
-        of_phase.map(|(at, _)| Ok(flatten_books(self.plan, self.workspace, at)?)).collect()
+        of_phase
+            .map(|(at, _)| {
+                let mut report = flatten_books(self.plan, self.workspace, at)?;
+                report.left = self.left_of_folded(at)?;
+                Ok(report)
+            })
+            .collect()
     }
 
     /// The rows of splits whose first map is loaded in a phase.
@@ -129,13 +136,38 @@ impl Engine<'_> {
         if strangers.is_empty() {
             return Ok(());
         }
-        self.workspace
-            .transaction(|ws| strangers.iter().try_for_each(|stranger| ws.unsettle(name, &stranger.key)))?;
+        let now = self.outside.clock.now_ms();
+        for stranger in &strangers {
+            // A write without an answer was done after all: what stands there is in the books, whatever was decided.
+            if self.workspace.transaction(|ws| ws.lift(name, &stranger.key, now))? {
+                self.outside.progress.notice(&format!(
+                    "`{name}` {} stands in the destination ({} {}), so the decision to leave it out is taken back",
+                    stranger.key, self.streams[map].target, stranger.target
+                ));
+            }
+            self.workspace.transaction(|ws| ws.unsettle(name, &stranger.key))?;
+        }
+        let plan = &self.streams[map];
+        for stranger in &strangers {
+            // A note is of the scope with its record.
+            let key = match plan.notes {
+                None => Some(stranger.key.clone()),
+                Some(_) => self
+                    .workspace
+                    .staged_record(&plan.object, &stranger.key)?
+                    .and_then(|note| parent_of(&note)),
+            };
+            if let Some(key) = key {
+                self.scope.borrow().add(plan.map, &key);
+            }
+        }
         self.load(map, encode).await
     }
 
     pub(super) fn books(&self, map: usize, swept: bool, doubles: u64) -> Result<MapReport> {
-        Ok(books(self.plan, self.workspace, &self.streams[map], swept, doubles)?)
+        let mut report = books(self.plan, self.workspace, &self.streams[map], swept, doubles)?;
+        report.left = self.left_of(map)?;
+        Ok(report)
     }
 
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
@@ -293,6 +325,7 @@ fn books(plan: &Plan, workspace: &Workspace, stream: &Stream, swept: bool, doubl
         doubles,
         beside: stream.notes.is_some(),
         proof: None,
+        left: 0,
     })
 }
 
@@ -310,6 +343,7 @@ fn flatten_books(plan: &Plan, workspace: &Workspace, flatten: usize) -> Books<Ma
         doubles: 0,
         beside: false,
         proof: None,
+        left: 0,
     })
 }
 
@@ -339,6 +373,7 @@ fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<Ma
             doubles: 0,
             beside: false,
             proof: None,
+            left: 0,
         });
     }
     Ok(reports)

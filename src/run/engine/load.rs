@@ -9,7 +9,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::types::Base;
 use crate::run::connect::{Encode, Stored};
-use crate::run::workspace::{Flag, JournalState, Operation, Outcome, StagedRecord, Status};
+use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
 use super::once::{Sent, Write};
@@ -27,6 +27,14 @@ const KEPT_AT_ONCE: usize = 500;
 struct Landed {
     writing: Box<Writing>,
     outcome: Outcome,
+}
+
+/// A record that ended without anything being sent.
+struct Settled {
+    key: String,
+    outcome: Outcome,
+    flags: Vec<Flag>,
+    lacks: Vec<Lack>,
 }
 
 /// What an earlier process made of a record.
@@ -59,6 +67,7 @@ impl Engine<'_> {
         let plan = &self.streams[stream];
         let total = records(self.plan, self.workspace, plan)?;
         let mut done = self.workspace.tally(&plan.name)?.sum();
+        self.scope.borrow().begin(stream);
         if done == total {
             return Ok(());
         }
@@ -67,19 +76,33 @@ impl Engine<'_> {
             Some(_) => Adoption::never(),
         };
         let resumed = self.workspace.writes()? > 0;
-        self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), Some(total));
+        // How many of a part there are shows only as they come.
+        let shown = (!self.scope.borrow().is_partial()).then_some(total);
+        self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), shown);
         self.outside.progress.at(done);
         let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
         let mut feed = Feed { routed, after: 0, page: VecDeque::new(), exhausted: false };
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         let mut landed: Vec<Landed> = Vec::new();
         loop {
-            let mut settled: Vec<(String, Outcome, Vec<Flag>)> = Vec::new();
+            let mut settled: Vec<Settled> = Vec::new();
             let mut launches: Vec<Box<Writing>> = Vec::new();
             while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
-                let Some(record) = self.next_record(plan, &mut feed)? else { break };
+                let Some(record) = self.next_record(stream, &mut feed)? else { break };
+                if let Some(outcome) = self.decided_by_a_person(stream, &record.key)? {
+                    let (flags, lacks) = (Vec::new(), Vec::new());
+                    settled.push(Settled { key: record.key, outcome, flags, lacks });
+                    continue;
+                }
                 match self.prepare(stream, &record, encode)? {
-                    Prepared::Decided(outcome, flags) => settled.push((record.key, outcome, flags)),
+                    Prepared::Decided(outcome, flags, lacks) => {
+                        settled.push(Settled { key: record.key, outcome, flags, lacks });
+                    }
+                    Prepared::Later(needed) => {
+                        let scope = self.scope.borrow();
+                        scope.leave(stream);
+                        scope.need(plan.map, needed);
+                    }
                     Prepared::Write(writing) => launches.push(writing),
                 }
             }
@@ -110,8 +133,15 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The next staged record that has not ended.
-    fn next_record(&self, stream: &Stream, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+    /// What a person decided about a record; it holds whatever the plan says.
+    fn decided_by_a_person(&self, stream: usize, key: &str) -> Result<Option<Outcome>> {
+        let decision = self.workspace.decision(&self.streams[stream].name, key)?;
+        Ok(decision.map(|decision| ended(Status::LeftOut, None, format!("{DECIDED}{}", decision.reason))))
+    }
+
+    /// The next staged record of the scope that has not ended; those outside of it are counted.
+    fn next_record(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+        let stream: &Stream = &self.streams[at];
         loop {
             if feed.page.is_empty() {
                 if feed.exhausted {
@@ -127,7 +157,11 @@ impl Engine<'_> {
             let Some(record) = feed.page.pop_front() else { return Ok(None) };
             feed.after = record.seq;
             if self.workspace.outcome(&stream.name, &record.key)?.is_none() {
-                return Ok(Some(record));
+                let scope = self.scope.borrow();
+                if self.takes(&scope, at, &record) {
+                    return Ok(Some(record));
+                }
+                scope.leave(at);
             }
         }
     }
@@ -138,7 +172,7 @@ impl Engine<'_> {
         &self,
         stream: usize,
         landed: &mut Vec<Landed>,
-        settled: &[(String, Outcome, Vec<Flag>)],
+        settled: &[Settled],
         launches: &[Box<Writing>],
         adoption: &Adoption,
         resumed: bool,
@@ -149,6 +183,11 @@ impl Engine<'_> {
         let numbers = self.workspace.transaction(|ws| {
             for Landed { writing, outcome } in landed.iter() {
                 ws.settle(name, &writing.key, outcome, &writing.flags)?;
+                // The API cannot move a note: what it lacks is never written later.
+                let lacks = if self.streams[stream].target == NOTE { &[][..] } else { &writing.lacks };
+                if resumed || !lacks.is_empty() {
+                    ws.keep_lacks(name, &writing.key, lacks)?;
+                }
                 if outcome.target.is_some() {
                     for field in &writing.waiting {
                         ws.wait_for(name, &writing.key, *field)?;
@@ -158,8 +197,11 @@ impl Engine<'_> {
                     }
                 }
             }
-            for (key, outcome, flags) in settled {
+            for Settled { key, outcome, flags, lacks } in settled {
                 ws.settle(name, key, outcome, flags)?;
+                if resumed || !lacks.is_empty() {
+                    ws.keep_lacks(name, key, lacks)?;
+                }
             }
             let mut numbers = Vec::with_capacity(launches.len());
             for writing in launches {

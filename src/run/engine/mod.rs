@@ -16,11 +16,13 @@ mod place;
 mod preflight;
 mod prepare;
 mod proof;
+mod quarantine;
 mod readback;
 mod reconcile;
 mod report;
 mod resolve;
 mod rollback;
+mod scope;
 mod streams;
 mod waiting;
 
@@ -28,8 +30,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
-use crate::lang::plan::{Arm, Plan, Rule};
-use crate::run::connect::{self, Decode, Source, Target, outside::Clock};
+use crate::lang::plan::Plan;
+use crate::run::connect::{self, Decode, Encode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
@@ -38,10 +40,13 @@ pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::{Problem, Ready};
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
+pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, skip};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
+pub use scope::{RecordName, Retry, Selection};
 pub use streams::objects;
 
+use scope::Scope;
 use streams::Stream;
 
 /// Where a run can end: people press Ctrl-C there, and simulations let the process die there.
@@ -237,6 +242,9 @@ pub enum Error {
         /// One line for each map that does not close.
         lines: Vec<String>,
     },
+    /// A run of a part names what is not there.
+    #[error("{0}")]
+    Selection(String),
     /// A limit of the plan is exceeded.
     #[error(
         "the budget is exceeded after phase {phase}: {}; mend the spec or agree on another limit, then run again",
@@ -290,6 +298,8 @@ pub struct Engine<'a> {
     settings: Settings,
     /// Destination records that an adoption in flight has its eye on.
     claimed: RefCell<HashSet<String>>,
+    /// What this run loads.
+    scope: RefCell<Scope>,
 }
 
 impl<'a> Engine<'a> {
@@ -312,8 +322,19 @@ impl<'a> Engine<'a> {
         }
         streams::refuse_ambiguous(plan)?;
         let streams = streams::streams(plan);
-        let claimed = RefCell::new(HashSet::new());
-        Ok(Engine { plan, program, workspace, source, target, decoders, streams, outside, settings, claimed })
+        Ok(Engine {
+            plan,
+            program,
+            workspace,
+            source,
+            target,
+            decoders,
+            streams,
+            outside,
+            settings,
+            claimed: RefCell::default(),
+            scope: RefCell::default(),
+        })
     }
 
     /// Asks both accounts who they are and binds the workspace to them.
@@ -395,6 +416,14 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Whatever ended it early; the same call goes on from there.
     pub async fn migrate(&self) -> Result<RunReport> {
+        self.migrate_part(&Selection::default()).await
+    }
+
+    /// As [`Engine::migrate`], for a part of the records; what it leaves is left to a later run.
+    ///
+    /// # Errors
+    /// Whatever ended it early; [`Error::Selection`] before anything is written where a name is not there.
+    pub async fn migrate_part(&self, selection: &Selection) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
         self.name_other_source(&source);
@@ -408,38 +437,55 @@ impl<'a> Engine<'a> {
         if self.workspace.writes()? == 0 {
             self.refuse_other_workspace().await?;
         }
-        // Whatever held records back may be settled by now; a create that happened is found, not repeated.
-        for stream in &self.streams {
-            let skips = |rule: &Rule| matches!(rule.on_unmigrated, Some(Arm::Skip(_)));
-            let left_out = stream.notes.is_none() && self.plan.maps[stream.map].rules.iter().any(skips);
-            self.workspace.retry_held_back(&stream.name, left_out)?;
-        }
-        for flatten in &self.plan.flattens {
-            self.workspace.retry_folded(&streams::flatten_name(self.plan, flatten))?;
-        }
         self.place()?;
+        // Whatever held records back may be settled by now; a create that happened is found, not repeated.
+        let scope = self.select(selection)?;
+        self.scope.replace(scope);
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
+        let mut maps = self.load_phases(&encoders).await?;
+        // What follows in an earlier phase, or in the same one before what it lacked.
+        while self.follow(0..self.plan.maps.len())? {
+            maps = self.load_phases(&encoders).await?;
+        }
+        self.write_later(&encoders).await?;
+        self.close_at_the_end(&mut maps).await?;
+        self.tell_what_is_left();
+        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+    }
+
+    /// Loads and closes every phase, as far as the scope goes.
+    async fn load_phases(&self, encoders: &[Box<dyn Encode>]) -> Result<Vec<MapReport>> {
         let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
             books.extend(self.split_rows(index)?);
-            let maps = self.maps_of(phase);
-            for stream in &maps {
-                self.load(*stream, encoders[*stream].as_ref()).await?;
-            }
-            books.extend(self.close(index, &maps, &encoders).await?);
+            self.follow(phase.iter().map(|map| usize::from(*map)))?;
+            books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);
             books.extend(self.close_folded(index, phase)?);
-            let notes = self.notes_of_phase(phase);
-            for stream in &notes {
-                self.load(*stream, encoders[*stream].as_ref()).await?;
-            }
-            books.extend(self.close(index, &notes, &encoders).await?);
+            books.extend(self.load_and_close(index, &self.notes_of_phase(phase), encoders).await?);
             self.outside.points.reach("phase.closed")?;
             self.within_budget(index, &books)?;
         }
-        self.write_later(&encoders).await?;
-        self.close_at_the_end(&mut books).await?;
-        Ok(RunReport { maps: books, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+        Ok(books)
+    }
+
+    /// Loads and closes streams of a phase; those that nothing is loaded of are only counted.
+    async fn load_and_close(
+        &self,
+        index: usize,
+        streams: &[usize],
+        encoders: &[Box<dyn Encode>],
+    ) -> Result<Vec<MapReport>> {
+        let touched = |stream: &usize| self.scope.borrow().touches(self.streams[*stream].map);
+        let (now, later): (Vec<usize>, Vec<usize>) = streams.iter().copied().partition(touched);
+        for stream in &now {
+            self.load(*stream, encoders[*stream].as_ref()).await?;
+        }
+        let mut books = self.close(index, &now, encoders).await?;
+        for stream in later {
+            books.push(self.books(stream, false, 0)?);
+        }
+        Ok(books)
     }
 
     /// The streams of a phase's maps.

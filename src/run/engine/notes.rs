@@ -62,7 +62,7 @@ impl Engine<'_> {
     ) -> Result<Prepared> {
         let held = |reason: String| {
             let outcome = Outcome { status: Status::Quarantined, target: None, reason: Some(reason) };
-            Prepared::Decided(outcome, Vec::new())
+            Prepared::Decided(outcome, Vec::new(), Vec::new())
         };
         let values = match self.note_values(stream, record)? {
             Ok(values) => values,
@@ -77,6 +77,7 @@ impl Engine<'_> {
                 writes,
                 flags: Vec::new(),
                 waiting: Vec::new(),
+                lacks: Vec::new(),
                 notes: Vec::new(),
             })),
             Err(error) => held(error.to_string()),

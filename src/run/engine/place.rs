@@ -2,8 +2,9 @@
 //! when the others are loaded, what became of those that were folded.
 
 use crate::lang::eval::{Fold, Folded, Outcome as Evaluated, Route, key_order};
+use crate::lang::plan::Plan;
 use crate::lang::value::{Record, Value};
-use crate::run::workspace::{Outcome, StagedRecord, Status};
+use crate::run::workspace::{DECIDED, Outcome, StagedRecord, Status, Workspace};
 
 use super::streams::{flatten_name, maps_of_split, split_name};
 use super::{Engine, Error, Result};
@@ -97,6 +98,11 @@ impl Engine<'_> {
     }
 
     fn end(&self, name: &str, record: &StagedRecord, outcome: &Outcome) -> Result<()> {
+        // A person's decision holds whatever the plan says.
+        if let Some(decision) = self.workspace.decision(name, &record.key)? {
+            let decided = ended(Status::LeftOut, format!("{DECIDED}{}", decision.reason));
+            return Ok(self.workspace.settle(name, &record.key, &decided, &[])?);
+        }
         Ok(self.workspace.settle(name, &record.key, outcome, &[])?)
     }
 
@@ -182,12 +188,17 @@ impl Engine<'_> {
     }
 
     /// Whether a source record is one of a map.
-    fn takes_part(&self, map: usize, key: &str) -> Result<bool> {
-        let plan = &self.plan.maps[map];
-        match plan.split {
-            Some(_) => Ok(self.workspace.is_routed(&plan.name, &plan.source, key)?),
-            None => Ok(self.workspace.staged_record(&plan.source, key)?.is_some()),
-        }
+    pub(super) fn takes_part(&self, map: usize, key: &str) -> Result<bool> {
+        takes_part(self.plan, self.workspace, map, key)
+    }
+}
+
+/// Whether a source record is one of a map.
+pub(super) fn takes_part(plan: &Plan, workspace: &Workspace, map: usize, key: &str) -> Result<bool> {
+    let plan = &plan.maps[map];
+    match plan.split {
+        Some(_) => Ok(workspace.is_routed(&plan.name, &plan.source, key)?),
+        None => Ok(workspace.staged_record(&plan.source, key)?.is_some()),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::lang::eval;
 use crate::lang::plan::OwnerHow;
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Writes};
-use crate::run::workspace::{Flag, Outcome, StagedRecord, Status};
+use crate::run::workspace::{Flag, Lack, Outcome, StagedRecord, Status};
 
 use super::budget::OTHER_OWNERS;
 use super::resolve::{Held, Links};
@@ -13,7 +13,9 @@ use super::{Engine, Error, Result};
 /// What a staged record comes to before anything is sent.
 pub(super) enum Prepared {
     /// Nothing is sent.
-    Decided(Outcome, Vec<Flag>),
+    Decided(Outcome, Vec<Flag>, Vec<Lack>),
+    /// Nothing is decided: this run leaves it to a later one, for want of a record of this map.
+    Later(usize),
     /// This is to be written.
     Write(Box<Writing>),
 }
@@ -27,6 +29,8 @@ pub(super) struct Writing {
     pub flags: Vec<Flag>,
     /// Destination fields that are written later: their link waits for its record, or they have a second pass.
     pub waiting: Vec<u16>,
+    /// Links that were left out, or wait, since their record did not arrive.
+    pub lacks: Vec<Lack>,
     /// Notes that go with it: their keys, and what is staged of them.
     pub notes: Vec<(String, Vec<u8>)>,
 }
@@ -56,7 +60,7 @@ impl Engine<'_> {
         }
         let map = self.streams[stream].map;
         let output = match self.evaluated(map, record)? {
-            Evaluated::Decided(outcome) => return Ok(Prepared::Decided(outcome, Vec::new())),
+            Evaluated::Decided(outcome) => return Ok(Prepared::Decided(outcome, Vec::new(), Vec::new())),
             Evaluated::Record(output) => output,
         };
         let mut flags: Vec<Flag> = output
@@ -84,8 +88,9 @@ impl Engine<'_> {
                 let outcome = match held {
                     Held::LeftOut(reason) => decided(Status::LeftOut, reason),
                     Held::Quarantined(reason) => decided(Status::Quarantined, reason),
+                    Held::Later(needed) => return Ok(Prepared::Later(needed)),
                 };
-                return Ok(Prepared::Decided(outcome, flags));
+                return Ok(Prepared::Decided(outcome, flags, links.lacks));
             }
         }
         flags.append(&mut links.flags);
@@ -96,10 +101,14 @@ impl Engine<'_> {
                 #[cfg(debug_assertions)]
                 self.spoil(&mut writes);
                 let notes = self.staged_notes(map, &record.key, output.notes);
-                let (key, waiting) = (record.key.clone(), links.waiting);
-                Ok(Prepared::Write(Box::new(Writing { key, marker, values, writes, flags, waiting, notes })))
+                let (key, waiting, lacks) = (record.key.clone(), links.waiting, links.lacks);
+                let writing = Writing { key, marker, values, writes, flags, waiting, lacks, notes };
+                Ok(Prepared::Write(Box::new(writing)))
             }
-            Err(error) => Ok(Prepared::Decided(decided(Status::Quarantined, error.to_string()), flags)),
+            Err(error) => {
+                let outcome = decided(Status::Quarantined, error.to_string());
+                Ok(Prepared::Decided(outcome, flags, links.lacks))
+            }
         }
     }
 

@@ -324,6 +324,9 @@ impl Engine<'_> {
     }
 
     async fn reconcile_stream(&self, stream: usize, counts: &BTreeMap<&str, u64>) -> Result<MapReport> {
+        if !self.scope.borrow().touches(self.streams[stream].map) {
+            return self.books(stream, false, 0);
+        }
         let mut proving = self.begin_proof(stream)?;
         self.sweep_and(stream, false, Some(&mut proving)).await?;
         let mut report = self.books(stream, true, 0)?;

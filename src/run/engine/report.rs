@@ -26,17 +26,19 @@ pub struct MapReport {
     pub beside: bool,
     /// What both sides were found to hold; `None` before they were compared, and of splits and flattens.
     pub proof: Option<Box<Proof>>,
+    /// Records that a run of a part left to a later run, counted one by one.
+    pub left: u64,
 }
 
 impl MapReport {
-    /// Whether every record is accounted for and the destination agrees.
+    /// Whether every record is accounted for, if only as left to a later run, and the destination agrees.
     pub fn closes(&self) -> bool {
         self.counts_close() && self.proof.as_ref().is_none_or(|proof| proof.closes())
     }
 
     /// Whether the numbers of records agree, whatever is in them.
     pub fn counts_close(&self) -> bool {
-        self.source == self.tally.sum()
+        self.source == self.tally.sum() + self.left
             && self.listed.is_none_or(|listed| listed.found == self.expected && listed.strange == 0)
     }
 
@@ -59,8 +61,12 @@ impl MapReport {
             " + {} left out + {} quarantined + {} failed",
             t.left_out, t.quarantined, t.failed
         ));
-        if self.pending() > 0 {
-            text.push_str(&format!(" + {} pending", self.pending()));
+        if self.left > 0 {
+            text.push_str(&format!(" + {} left to a later run", self.left));
+        }
+        let pending = self.pending().saturating_sub(self.left);
+        if pending > 0 {
+            text.push_str(&format!(" + {pending} pending"));
         }
         if let Some(listed) = self.listed {
             text.push_str(&format!("; the destination lists {} of {}", listed.found, self.expected));
@@ -88,6 +94,11 @@ impl RunReport {
     /// Records that a person has to look at before they can arrive.
     pub fn held_back(&self) -> u64 {
         self.maps.iter().map(|map| map.tally.quarantined + map.tally.failed).sum()
+    }
+
+    /// Records that a run of a part left to a later run.
+    pub fn left(&self) -> u64 {
+        self.maps.iter().map(|map| map.left).sum()
     }
 
     /// Whether every map's equation closes.

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use crate::lang::plan::{Arm, Expr, Rule, Target};
 use crate::lang::types::Base;
 use crate::lang::value::{Item, RefValue, Value};
-use crate::run::workspace::Flag;
+use crate::run::workspace::{Flag, Lack};
 
 use super::prepare::Evaluated;
 use super::{Engine, Error, Result};
@@ -22,11 +22,13 @@ pub(super) struct Links<'r> {
     pub flags: Vec<Flag>,
     /// Destination fields that are written later.
     pub waiting: Vec<u16>,
+    /// Links whose other record did not arrive, whatever became of them here.
+    pub lacks: Vec<Lack>,
 }
 
 impl<'r> Links<'r> {
     pub(super) fn new(map: usize, key: &'r str) -> Links<'r> {
-        Links { map, key, flags: Vec::new(), waiting: Vec::new() }
+        Links { map, key, flags: Vec::new(), waiting: Vec::new(), lacks: Vec::new() }
     }
 
     /// A destination field is written later.
@@ -44,6 +46,8 @@ enum Found {
     NoLink,
     /// The other record did not arrive.
     Missing,
+    /// What the other record has there hangs on a record of this map, which this run leaves to a later one.
+    Later(usize),
     /// Its id, or what it has in the field that was asked for.
     There(Value),
 }
@@ -56,6 +60,8 @@ enum Missing {
     /// The record is left out, for this reason; of a list, the element.
     LeftOut(String),
     Quarantine(String),
+    /// It has not failed to arrive: this run leaves its map's records to a later one.
+    Later(usize),
 }
 
 /// Why a record is not written.
@@ -64,13 +70,16 @@ pub(super) enum Held {
     LeftOut(String),
     /// A person has to look at it.
     Quarantined(String),
+    /// A later run decides, since this one leaves records of this map out that it links to.
+    Later(usize),
 }
 
 impl Held {
-    /// Why.
-    pub(super) fn reason(self) -> String {
+    /// Why; `None` where nothing is decided yet.
+    pub(super) fn reason(self) -> Option<String> {
         match self {
-            Held::LeftOut(reason) | Held::Quarantined(reason) => reason,
+            Held::LeftOut(reason) | Held::Quarantined(reason) => Some(reason),
+            Held::Later(_) => None,
         }
     }
 }
@@ -93,6 +102,19 @@ impl Engine<'_> {
         own.chain(folded).filter(move |(_, rule)| usize::from(rule.target) == field)
     }
 
+    /// Where several rules write a field, the one that speaks of links decides on them.
+    fn rule_of_links(&self, map: usize, field: usize) -> Option<(&str, &Rule)> {
+        let rules = || self.rules_of(map, field);
+        rules().find(|(_, rule)| rule.on_unmigrated.is_some()).or_else(|| rules().next())
+    }
+
+    /// The id that flags and reasons about links of a field carry.
+    pub(super) fn id_of_links(&self, map: usize, field: usize) -> String {
+        let plan = &self.plan.maps[map];
+        let item = self.rule_of_links(map, field).map_or(plan.name.as_str(), |(item, _)| item);
+        format!("{item}.{}", plan.targets[field].name)
+    }
+
     /// Turns the links of one destination field into destination ids. Gives the reason when the record is not written.
     pub(super) fn resolve(
         &self,
@@ -101,11 +123,8 @@ impl Engine<'_> {
         value: &mut Value,
     ) -> Result<Option<Held>> {
         let target = &self.plan.maps[links.map].targets[field];
-        // Where several rules write a field, the one that speaks of links decides on them.
-        let rules = || self.rules_of(links.map, field);
-        let rule = rules().find(|(_, rule)| rule.on_unmigrated.is_some()).or_else(|| rules().next());
-        let item = rule.map_or(self.plan.maps[links.map].name.as_str(), |(item, _)| item);
-        let place = Place { id: format!("{item}.{}", target.name), rule: rule.map(|(_, rule)| rule), field };
+        let rule = self.rule_of_links(links.map, field);
+        let place = Place { id: self.id_of_links(links.map, field), rule: rule.map(|(_, rule)| rule), field };
         match value {
             Value::List(items) => {
                 let mut kept = Vec::with_capacity(items.len());
@@ -114,6 +133,7 @@ impl Engine<'_> {
                         None => kept.push(item),
                         Some(Missing::Unset | Missing::NoLine | Missing::LeftOut(_)) => {}
                         Some(Missing::Quarantine(reason)) => return Ok(Some(Held::Quarantined(reason))),
+                        Some(Missing::Later(map)) => return Ok(Some(Held::Later(map))),
                     }
                 }
                 *value = Value::list(kept);
@@ -123,6 +143,7 @@ impl Engine<'_> {
                 Some(Missing::Unset | Missing::NoLine) => *single = Value::Absent,
                 Some(Missing::LeftOut(reason)) => return Ok(Some(Held::LeftOut(reason))),
                 Some(Missing::Quarantine(reason)) => return Ok(Some(Held::Quarantined(reason))),
+                Some(Missing::Later(map)) => return Ok(Some(Held::Later(map))),
             },
         }
         Ok(None)
@@ -148,6 +169,7 @@ impl Engine<'_> {
                 Ok(None)
             }
             Found::Missing => self.missing(links, place, value).map(Some),
+            Found::Later(map) => Ok(Some(Missing::Later(map))),
         }
     }
 
@@ -162,6 +184,7 @@ impl Engine<'_> {
             let found = match self.find(value, column, DEPTH)? {
                 Found::NoLink => continue,
                 Found::There(found) => found,
+                Found::Later(map) => return Ok(Some(Missing::Later(map))),
                 Found::Missing => {
                     let inner = Place {
                         id: format!("{}.{}", place.id, column.name),
@@ -221,7 +244,14 @@ impl Engine<'_> {
             match self.find(&item, own, depth)? {
                 Found::NoLink => {}
                 Found::There(there) => put(&mut item, there),
-                Found::Missing => continue,
+                Found::Later(map) => return Ok(Found::Later(map)),
+                Found::Missing => {
+                    let later = link_of(&item).map(|link| self.left_to_a_later_run(link)).transpose()?;
+                    if let Some(map) = later.flatten() {
+                        return Ok(Found::Later(map));
+                    }
+                    continue;
+                }
             }
             found.push(match (&target.ty.base, &item) {
                 (Base::Text { .. }, Value::Text(_)) => item,
@@ -236,6 +266,13 @@ impl Engine<'_> {
     }
 
     fn missing(&self, links: &mut Links<'_>, place: &Place<'_>, value: &Value) -> Result<Missing> {
+        let waits = place.rule.is_some_and(|rule| matches!(rule.on_unmigrated, Some(Arm::Wait)));
+        if let Some(link) = link_of(value) {
+            if !waits && let Some(map) = self.left_to_a_later_run(link)? {
+                return Ok(Missing::Later(map));
+            }
+            self.note_lack(links, place.field, link)?;
+        }
         let link = link_of(value)
             .map(|link| format!("{} {}", self.plan.maps[usize::from(link.map)].name, link.key))
             .unwrap_or_default();
@@ -263,6 +300,26 @@ impl Engine<'_> {
                 Missing::Quarantine(format!("{}: {link} did not arrive", place.id))
             }
         })
+    }
+}
+
+impl Engine<'_> {
+    /// Notes that a link's other record did not arrive: under each map that may bring it, and where none has it, under
+    /// the first.
+    fn note_lack(&self, links: &mut Links<'_>, field: usize, link: &RefValue) -> Result<()> {
+        let field = u16::try_from(field).unwrap_or(u16::MAX);
+        let before = links.lacks.len();
+        for map in std::iter::once(link.map).chain(link.others.iter().copied()).map(usize::from) {
+            if self.takes_part(map, &link.key)? {
+                let map = self.plan.maps[map].name.clone();
+                links.lacks.push(Lack { field, map, key: link.key.to_string() });
+            }
+        }
+        if links.lacks.len() == before {
+            let map = self.plan.maps[usize::from(link.map)].name.clone();
+            links.lacks.push(Lack { field, map, key: link.key.to_string() });
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes what had to wait until every record exists: links to records that came later, and second passes.
 //!
-//! Each is an edit of one field that is safe to repeat: what stands there already is not written again.
+//! Each is an edit of one field that is safe to repeat: what stands there already is not written again. A field whose
+//! links lack several records is written as often as one of them arrives, and goes on lacking the rest.
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::lang::plan::OnExisting;
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
-use crate::run::workspace::{Flag, Operation, Outcome, Status};
+use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
 
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
@@ -23,21 +24,30 @@ const PAGE: u32 = 500;
 struct Later {
     field: u16,
     value: Value,
+    /// What it lacks still.
+    lacks: Vec<Lack>,
+    /// Whether it waits still, as its rule says.
+    waits: bool,
+    /// Whether it is written since a record arrived that it lacked: a person may have filled the gap meanwhile.
+    arrived: bool,
 }
 
 impl Engine<'_> {
     /// Writes everything that waits and can be written now; the rest goes on waiting.
     pub(super) async fn write_later(&self, encoders: &[Box<dyn Encode>]) -> Result<()> {
         for (map, plan) in self.plan.maps.iter().enumerate() {
+            if !self.scope.borrow().has_map(map) {
+                continue;
+            }
             let (mut after, mut done) = (String::new(), 0u64);
             loop {
-                let page = self.workspace.waiting_page(&plan.name, &after, PAGE)?;
+                let page = self.workspace.late_page(&plan.name, &after, PAGE)?;
                 let Some((last, _)) = page.last() else { break };
                 after.clone_from(last);
                 if done == 0 {
                     self.outside.progress.begin(&format!("write links of {}", plan.name), None);
                 }
-                let mut page: VecDeque<(String, Vec<u16>)> = page.into();
+                let mut page: VecDeque<(String, Vec<(u16, bool)>)> = page.into();
                 let mut flights = FuturesUnordered::new();
                 loop {
                     while flights.len() < self.settings.in_flight {
@@ -62,7 +72,7 @@ impl Engine<'_> {
         &self,
         map: usize,
         key: String,
-        fields: Vec<u16>,
+        fields: Vec<(u16, bool)>,
         encode: &dyn Encode,
     ) -> Result<()> {
         let plan = &self.plan.maps[map];
@@ -70,7 +80,7 @@ impl Engine<'_> {
         let Some(id) = outcome.target.clone() else { return Ok(()) };
         let adopted = outcome.status == Status::Adopted;
         if adopted && plan.on_existing == OnExisting::Keep {
-            return self.settled(map, &key, &fields);
+            return fields.iter().try_for_each(|(field, _)| self.settled(map, &key, *field, &[], false));
         }
         let later = self.values_of(map, &key, &fields)?;
         if later.is_empty() {
@@ -86,41 +96,53 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn settled(&self, map: usize, key: &str, fields: &[u16]) -> Result<()> {
-        let name = &self.plan.maps[map].name;
-        Ok(self
-            .workspace
-            .transaction(|ws| fields.iter().try_for_each(|field| ws.waits_no_more(name, key, *field)))?)
+    /// A field stands as it can stand now: it lacks these records still, and waits for them or not.
+    fn settled(&self, map: usize, key: &str, field: u16, lacks: &[Lack], waits: bool) -> Result<()> {
+        let plan = &self.plan.maps[map];
+        Ok(self.workspace.transaction(|ws| {
+            ws.keep_lacks_of(&plan.name, key, field, lacks)?;
+            if waits { Ok(()) } else { ws.waits_no_more(&plan.name, key, field) }
+        })?)
     }
 
     /// The values of fields that can be written now. What stays empty waits no longer.
-    fn values_of(&self, map: usize, key: &str, fields: &[u16]) -> Result<Vec<Later>> {
+    fn values_of(&self, map: usize, key: &str, fields: &[(u16, bool)]) -> Result<Vec<Later>> {
         let plan = &self.plan.maps[map];
         let Some(record) = self.workspace.staged_record(&plan.source, key)? else { return Ok(Vec::new()) };
         let Evaluated::Record(mut output) = self.evaluated(map, &record)? else { return Ok(Vec::new()) };
         let mut ready = Vec::new();
-        for field in fields.iter().copied() {
+        for (field, arrived) in fields.iter().copied() {
             let at = usize::from(field);
             let Some(value) = output.values.get_mut(at) else { continue };
             let mut links = Links::new(map, key);
-            let held = self.resolve(&mut links, at, value)?.map(Held::reason);
-            // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
-            let missing = held.is_some() || !links.waiting.is_empty();
-            let mut flags = links.flags;
-            flags.extend(
-                held.map(|why| Flag { rule: format!("{}.{}", plan.name, plan.targets[at].name), why }),
-            );
-            if !flags.is_empty() {
-                self.workspace.transaction(|ws| ws.flag(&plan.name, key, &flags))?;
+            let held = self.resolve(&mut links, at, value)?;
+            let rule = self.id_of_links(map, at);
+            if matches!(held, Some(Held::Later(_))) {
+                continue;
             }
-            if missing {
+            let (waits, is_held) = (!links.waiting.is_empty(), held.is_some());
+            let mut flags = links.flags;
+            // Those that the rule itself makes stay.
+            let own = output.flags.iter().map(|flag| (flag.rule.id(self.plan, map), flag.why.to_string()));
+            flags.extend(own.filter(|(id, _)| *id == rule).map(|(rule, why)| Flag { rule, why }));
+            flags.extend(held.and_then(Held::reason).map(|why| Flag { rule: rule.clone(), why }));
+            self.workspace.transaction(|ws| {
+                // What was flagged for want of a record that is there now is flagged no more.
+                if arrived {
+                    ws.unflag(&plan.name, key, &rule)?;
+                }
+                ws.flag(&plan.name, key, &flags)
+            })?;
+            // A link that did not arrive goes on waiting: it is counted, and written by the run that brings it.
+            if is_held || (waits && !arrived) {
                 continue;
             }
             if value.is_absent() {
-                self.settled(map, key, &[field])?;
+                self.settled(map, key, field, &links.lacks, waits)?;
                 continue;
             }
-            ready.push(Later { field, value: std::mem::take(value) });
+            let (value, lacks) = (std::mem::take(value), links.lacks);
+            ready.push(Later { field, value, lacks, waits, arrived });
         }
         Ok(ready)
     }
@@ -137,17 +159,18 @@ impl Engine<'_> {
     ) -> Result<Option<Stored>> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
+        let Later { field, value, lacks, waits, arrived } = later;
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let payload = if adopted {
             // A record that was there before keeps what a person typed, as the map says.
             let mut values = vec![Value::Absent; plan.targets.len()];
-            values[at] = later.value;
+            values[at] = value;
             let overwrite = plan.on_existing == OnExisting::Overwrite;
             let payloads = encode.adopt(&marker, &values, &stored, overwrite);
             payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
         } else {
-            encode.patch(at, &later.value, &stored)
+            encode.patch(at, &value, &stored)
         };
         let name = &plan.targets[at].name;
         let notice = |why: String| {
@@ -163,16 +186,24 @@ impl Engine<'_> {
             }
         };
         if payload.is_empty() {
-            self.settled(map, key, &[later.field])?;
+            self.settled(map, key, field, &lacks, waits)?;
             return Ok(Some(stored));
         }
-        let step = 1000 + later.field;
+        if arrived && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
+            let why =
+                "changed in the destination since it was written, so what arrived later was not written";
+            let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
+            self.workspace.transaction(|ws| ws.flag(&plan.name, key, &[flag]))?;
+            self.settled(map, key, field, &[], false)?;
+            return Ok(Some(stored));
+        }
+        let step = 1000 + field;
         let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
         let (operation, before) =
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {
             Sent::Done(edited) => {
-                self.settled(map, key, &[later.field])?;
+                self.settled(map, key, field, &lacks, waits)?;
                 Ok(Some(edited))
             }
             // What is left of this record is worked out anew by the next run.
@@ -182,5 +213,15 @@ impl Engine<'_> {
             }
             Sent::Gone | Sent::Moved(_) => Ok(None),
         }
+    }
+
+    /// Whether somebody changed what a payload is about since it was last read back.
+    fn is_changed_there(&self, object: &str, payload: &Payload, stored: &Stored) -> Result<bool> {
+        let Some(kept) = self.workspace.readback(object, &stored.id)? else { return Ok(false) };
+        let now = self.target.imprint(object, &stored.body).fields;
+        let touched = self.target.touches(object, payload, stored);
+        Ok(touched.iter().any(|field| {
+            kept.fields.get(field).and_then(|remembered| remembered.hash) != now.get(field).copied()
+        }))
     }
 }

@@ -3,6 +3,7 @@
 //! Holds personal data: the file is readable by its owner only. One process at a time may have it open. Knows plans
 //! by their names only, and nothing of the systems' wire forms.
 
+mod held;
 mod journal;
 mod outcomes;
 mod proof;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
@@ -27,7 +29,7 @@ pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
 
 /// The layout that this version reads and writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// Why a workspace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -202,8 +204,9 @@ impl Workspace {
         if found < FORMAT {
             self.store(|db| {
                 // What later layouts added is new tables only, so that an older file loses nothing.
-                let missing =
-                    [LAYOUT, ADDED, ADDED_THIRD].into_iter().skip(usize::try_from(found).unwrap_or(0));
+                let missing = [LAYOUT, ADDED, ADDED_THIRD, ADDED_FOURTH]
+                    .into_iter()
+                    .skip(usize::try_from(found).unwrap_or(0));
                 let missing: String = missing.collect();
                 db.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {FORMAT}; COMMIT;"))
             })?;
@@ -341,7 +344,7 @@ impl Workspace {
                 // Nothing was written yet: what the old plan left out or held back is decided anew.
                 ws.store(|db| {
                     db.execute_batch(
-                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM routed;
+                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM lack; DELETE FROM routed;
                          DELETE FROM folded; DELETE FROM note WHERE name LIKE 'placed %';",
                     )
                 })?;
@@ -452,6 +455,22 @@ CREATE INDEX rollback_record ON rollback (object, target);
 CREATE INDEX rollback_key ON rollback (map, key);
 ";
 
+/// What the fourth layout added: links that lack their record, and what people decided.
+const ADDED_FOURTH: &str = "
+-- Links whose other record did not arrive, of whatever became of the record that has them.
+CREATE TABLE lack (
+    map INTEGER NOT NULL, key TEXT NOT NULL, field INTEGER NOT NULL, to_map INTEGER NOT NULL, to_key TEXT NOT NULL,
+    PRIMARY KEY (map, key, field, to_map, to_key)
+) WITHOUT ROWID;
+CREATE INDEX lack_to ON lack (to_map, to_key);
+-- A person's word that a record is left out. Rows are never deleted.
+CREATE TABLE decision (
+    seq INTEGER PRIMARY KEY, map INTEGER NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL, decider TEXT NOT NULL,
+    decided_ms INTEGER NOT NULL, before TEXT NOT NULL, lifted_ms INTEGER
+);
+CREATE INDEX decision_key ON decision (map, key);
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,6 +527,8 @@ mod tests {
             assert_eq!(workspace.note("plan").expect("reads").as_deref(), Some("x"));
             assert_eq!(workspace.routed("deal").expect("counts"), 0);
             assert_eq!(workspace.readbacks().expect("counts"), 0);
+            assert!(workspace.can_go_on("deal").expect("lists").is_empty());
+            assert!(workspace.decisions("deal").expect("lists").is_empty());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::OptionalExtension;
 
+use super::held::STANDING;
 use super::{Result, Workspace};
 
 /// Where a record ended. Every pair of record and map ends in exactly one of these, or is pending.
@@ -174,27 +175,31 @@ impl Workspace {
         })
     }
 
-    /// Makes a map's quarantined and failed records pending again; with `left_out` those too that were left out, where
-    /// that may hang on other records.
+    /// Makes a map's records that ended in one of these pending again, but for what a person decided.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn retry_held_back(&self, map: &str, left_out: bool) -> Result<()> {
+    pub fn retry(&self, map: &str, statuses: &[Status]) -> Result<()> {
         let map = self.intern(map)?;
-        let third = if left_out { Status::LeftOut } else { Status::Failed };
-        let held = [Status::Quarantined.number(), Status::Failed.number(), third.number()];
+        let (open, standing) =
+            ("DELETE FROM outcome WHERE map = ?1 AND status = ?2 AND key NOT IN", STANDING);
         self.transaction(|ws| {
             ws.store(|db| {
-                db.execute(
-                    "DELETE FROM flag WHERE map = ?1 AND key IN
-                         (SELECT key FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4))",
-                    (map, held[0], held[1], held[2]),
-                )?;
-                db.execute(
-                    "DELETE FROM outcome WHERE map = ?1 AND status IN (?2, ?3, ?4)",
-                    (map, held[0], held[1], held[2]),
-                )
-                .map(|_| ())
+                for status in statuses {
+                    db.execute(
+                        &format!(
+                            "DELETE FROM flag WHERE map = ?1 AND key IN
+                                 (SELECT key FROM outcome WHERE map = ?1 AND status = ?2)
+                             AND key NOT IN (SELECT key FROM ({standing} AND d.map = ?1))"
+                        ),
+                        (map, status.number()),
+                    )?;
+                    db.execute(
+                        &format!("{open} (SELECT key FROM ({standing} AND d.map = ?1))"),
+                        (map, status.number()),
+                    )?;
+                }
+                Ok(())
             })
         })
     }
@@ -311,31 +316,6 @@ impl Workspace {
         })
     }
 
-    /// What waits of up to `limit` records of a map that follow `after`, in order of key.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn waiting_page(&self, map: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<u16>)>> {
-        let map = self.intern(map)?;
-        let rows: Vec<(String, u16)> = self.store(|db| {
-            db.prepare_cached(
-                "SELECT key, field FROM waiting WHERE map = ?1 AND key IN
-                     (SELECT DISTINCT key FROM waiting WHERE map = ?1 AND key > ?2 ORDER BY key LIMIT ?3)
-                 ORDER BY key, field",
-            )?
-            .query_map((map, after, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
-        })?;
-        let mut page: Vec<(String, Vec<u16>)> = Vec::new();
-        for (key, field) in rows {
-            match page.last_mut().filter(|(last, _)| *last == key) {
-                Some((_, fields)) => fields.push(field),
-                None => page.push((key, vec![field])),
-            }
-        }
-        Ok(page)
-    }
-
     /// Adds flags to a record that ended.
     ///
     /// # Errors
@@ -411,9 +391,9 @@ mod tests {
         for (key, status) in ["1", "2", "3", "4"].into_iter().zip(all) {
             ws.settle("deal", key, &ended(status), &[]).expect("settles");
         }
-        ws.retry_held_back("deal", false).expect("retries");
+        ws.retry("deal", &all[2..]).expect("retries");
         assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, left_out: 1, ..Tally::default() });
-        ws.retry_held_back("deal", true).expect("retries");
+        ws.retry("deal", &all[1..]).expect("retries");
         assert_eq!(ws.tally("deal").expect("counts"), Tally { created: 1, ..Tally::default() });
     }
 }

@@ -125,7 +125,7 @@ impl Workspace {
         })
     }
 
-    /// Makes folded records pending again that were held back with the record that takes them in.
+    /// Makes folded records pending again that were held back or left out with the record that takes them in.
     ///
     /// # Errors
     /// Those of the database.
@@ -133,8 +133,9 @@ impl Workspace {
         let flatten = self.intern(flatten)?;
         self.store(|db| {
             db.execute(
-                "DELETE FROM outcome WHERE map = ?1 AND status IN (4, 5) AND key IN
-                     (SELECT s.key FROM folded f JOIN staged s ON s.seq = f.seq WHERE f.flatten = ?1)",
+                "DELETE FROM outcome WHERE map = ?1 AND status IN (3, 4, 5) AND key IN
+                     (SELECT s.key FROM folded f JOIN staged s ON s.seq = f.seq WHERE f.flatten = ?1)
+                 AND key NOT IN (SELECT key FROM decision WHERE map = ?1 AND lifted_ms IS NULL)",
                 [flatten],
             )
             .map(|_| ())

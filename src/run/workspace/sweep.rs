@@ -143,15 +143,17 @@ impl Workspace {
         )
     }
 
-    /// Records whose source record has ended, but without a destination record in the books.
+    /// Records that the books name no destination record for: their source record ended otherwise, or, in a run of a
+    /// part, was left to a later run though an earlier one has written it.
     ///
     /// # Errors
     /// Those of the database.
     pub fn strangers(&self, map: &str) -> Result<Vec<Seen>> {
         self.seen_rows(
             map,
-            "SELECT s.key, s.target, s.rev FROM seen s JOIN outcome o ON o.map = s.map AND o.key = s.key
-             WHERE s.map = ?1 AND o.target IS NULL ORDER BY s.key, s.target",
+            "SELECT s.key, s.target, s.rev FROM seen s LEFT JOIN outcome o ON o.map = s.map AND o.key = s.key
+             WHERE s.map = ?1 AND o.target IS NULL AND (o.key IS NOT NULL OR EXISTS
+                 (SELECT 1 FROM journal j WHERE j.map = s.map AND j.key = s.key)) ORDER BY s.key, s.target",
         )
     }
 
