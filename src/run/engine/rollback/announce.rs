@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::run::connect::{Goes, Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
-use super::super::preflight::{MADE, PROVISIONED, describe, provisioned};
+use super::super::provision::{MADE, PROVISIONED, describe, provisioned};
 use super::super::{Engine, Error, Result};
 use super::judge::Origin;
 use super::{Announcement, Assessment, Leftover, PAGE, There};
