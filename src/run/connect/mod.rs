@@ -326,6 +326,8 @@ pub trait Target {
     fn called(&self, domain: &str) -> Option<&'static str>;
     /// What the system may do by itself when these records arrive, and limits that no API shows, in a fixed order.
     fn hand_work(&self, coming: &Coming) -> Vec<HandWork>;
+    /// The names of all hand work that there can be.
+    fn hand_items(&self) -> &'static [&'static str];
     /// Makes a custom field or a choice; safe to repeat.
     fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>>;
     /// The encoder of one map, from the schema as it is now. `marker_field` is the custom field for markers; objects

@@ -144,13 +144,13 @@ pub enum Error {
     /// Nobody has confirmed what the destination may do by itself.
     #[error("{} not confirmed: {}", if .0.len() == 1 { "one item is" } else { "several items are" }, names(.0))]
     Unconfirmed(Vec<Item>),
-    /// Something is confirmed that the plan does not ask for.
+    /// Something is confirmed that no item is called.
     #[error("there is no item `{item}` to confirm: {}", known_items(known))]
     NoItem {
         /// What was named.
         item: String,
         /// What can be.
-        known: Vec<&'static str>,
+        known: &'static [&'static str],
     },
     /// The plan cannot be run by this version.
     #[error("the plan cannot be run: {0}")]
@@ -269,9 +269,6 @@ fn names(items: &[Item]) -> String {
 }
 
 fn known_items(known: &[&'static str]) -> String {
-    if known.is_empty() {
-        return "this plan has none".to_owned();
-    }
     let known: Vec<String> = known.iter().map(|item| format!("`{item}`")).collect();
     format!("name one of {}", known.join(", "))
 }

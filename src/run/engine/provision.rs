@@ -184,12 +184,13 @@ impl Engine<'_> {
         Ok(Item { confirmed_ms: kept.map(|kept| kept.at_ms), work })
     }
 
-    /// Keeps in the workspace that a person has seen to these items; all of them, or none where one is unknown.
+    /// Keeps in the workspace that a person has seen to these items; all of them, or none where one is unknown. An
+    /// item that this plan does not ask for, or no longer, is passed over.
     ///
     /// # Errors
-    /// [`Error::NoItem`] for a name that the survey does not have.
+    /// [`Error::NoItem`] for a name that no item bears.
     pub fn confirm(&self, survey: &mut Survey, items: &[String]) -> Result<()> {
-        let known: Vec<&'static str> = survey.items.iter().map(|item| item.work.item).collect();
+        let known = self.target.hand_items();
         if let Some(item) = items.iter().find(|item| !known.contains(&item.as_str())) {
             return Err(Error::NoItem { item: item.clone(), known });
         }

@@ -20,6 +20,18 @@ use crate::run::connect::{ByHand, Coming, Error, HandWork, Presence, Provision, 
 /// How many open leads the plan Foundation holds (sheet §7).
 const FOUNDATION_LEADS: u64 = 100;
 
+/// The names of what a person confirms, in the order in which it is told.
+pub(super) const ITEMS: [&str; 8] = [
+    "automations",
+    "assignment-rules",
+    "webhooks",
+    "notifications",
+    "calendar-sync",
+    "mail-sync",
+    "open-leads",
+    "custom-fields",
+];
+
 /// What is wrong and what to do, in one sentence.
 pub(super) fn sentence(lack: &ByHand) -> String {
     format!("{}: {}", lack.what, lack.next)
@@ -335,19 +347,6 @@ mod tests {
         assert_eq!(items(&["Product"], 0), ["webhooks"]);
         assert_eq!(items(&["Note"], 0), ["notifications"]);
         assert_eq!(items(&["Contact"], 2), ["webhooks", "mail-sync", "custom-fields"]);
-        let all = items(&Kind::ALL.map(Kind::object), 1);
-        assert_eq!(
-            all,
-            [
-                "automations",
-                "assignment-rules",
-                "webhooks",
-                "notifications",
-                "calendar-sync",
-                "mail-sync",
-                "open-leads",
-                "custom-fields"
-            ]
-        );
+        assert_eq!(items(&Kind::ALL.map(Kind::object), 1), ITEMS);
     }
 }

@@ -190,6 +190,10 @@ impl Target for Nutshell {
         ahead::hand_work(coming)
     }
 
+    fn hand_items(&self) -> &'static [&'static str] {
+        &ahead::ITEMS
+    }
+
     fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>> {
         Box::pin(provision::provision(&self.client, what))
     }
