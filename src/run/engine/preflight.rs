@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::lang::schema::Schema;
-use crate::run::connect::{ByHand, Encode};
+use crate::run::connect::{ByHand, Encode, Presence, Provision};
 
-use super::provision::{Item, Ready};
+use super::provision::{Item, Making, Ready};
 use super::streams::objects;
 use super::{Engine, Error, Result};
 
@@ -44,9 +44,12 @@ impl Engine<'_> {
         let open: Vec<&Item> =
             if self.settings.confirmed_only { survey.open().collect() } else { Vec::new() };
         if problems.is_empty() && open.is_empty() {
-            return Ok(Ready {
-                provisions: survey.makes.into_iter().map(|making| making.provision).collect(),
-            });
+            // Fields are looked for once more when their turn comes, which may be hours later.
+            let settled = |making: &Making| {
+                making.presence == Presence::There && matches!(making.provision, Provision::Choice { .. })
+            };
+            let makes = survey.makes.into_iter().filter(|making| !settled(making));
+            return Ok(Ready { provisions: makes.map(|making| making.provision).collect() });
         }
         if problems.is_empty() {
             return Err(Error::Unconfirmed(open.into_iter().cloned().collect()));
