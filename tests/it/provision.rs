@@ -266,7 +266,11 @@ fn a_limit_of_fields_that_is_reached_midway_is_named_and_nothing_is_made_twice()
         world.account.configure(|settings| settings.limits.custom_fields = Some(limit));
         let stopped = ahead(&world, &DieAt::default());
         let Err(error) = stopped else { panic!("{stopped:?}") };
-        assert!(error.to_string().contains("allows no more custom fields"), "{error}");
+        let told = error.to_string();
+        assert!(
+            told.contains("allows no more custom fields") && told.contains("the account's plan may"),
+            "{told}"
+        );
         assert!(open(&survey(&world)).contains(&"custom-fields"));
     }
     world.account.configure(|settings| settings.limits.custom_fields = None);

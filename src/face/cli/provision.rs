@@ -128,7 +128,8 @@ fn reasons(making: &Making) -> Vec<String> {
 
 /// The three lists, for people.
 fn lists(survey: &Survey, target: &Account, terminal: &Terminal) -> String {
-    let mut text = format!("{} {} ({})\n", terminal.bold("settings of"), target.name, target.id);
+    let mut text =
+        format!("{} {} ({})\n", terminal.bold("settings of"), line(&target.name), line(&target.id));
     let head = |text: &mut String, title: &str| {
         let _ = writeln!(text, "\n{}", terminal.bold(title));
     };
@@ -143,18 +144,18 @@ fn lists(survey: &Survey, target: &Account, terminal: &Terminal) -> String {
             "missing" => "missing  ".to_owned(),
             word => mark(word == "there", word),
         };
-        let _ = writeln!(text, "  {word} {}", name(&making.provision));
+        let _ = writeln!(text, "  {word} {}", line(&name(&making.provision)));
         for reason in reasons(making) {
-            let _ = writeln!(text, "            {reason}");
+            let _ = writeln!(text, "            {}", line(&reason));
         }
     }
     head(&mut text, "only a person can make");
     for check in &survey.checks {
-        let thing = thing(&check.kind, &check.of, &check.name);
+        let thing = line(&thing(&check.kind, &check.of, &check.name));
         let word = if check.lack.is_none() { "there" } else { "missing" };
         let _ = writeln!(text, "  {} {thing}", mark(check.lack.is_none(), word));
         if let Some(lack) = &check.lack {
-            let _ = writeln!(text, "            {}", reason(lack));
+            let _ = writeln!(text, "            {}", line(&reason(lack)));
         }
     }
     head(&mut text, "a person confirms");

@@ -48,7 +48,24 @@ async fn custom_field(client: &Client, field: &CustomField) -> Result<Provisione
             },
         }
     };
-    make(client, &path, find, async || client.post(&path, &body).await).await
+    let send = async || client.post(&path, &body).await.map_err(|fault| perhaps_limited(fault, field));
+    make(client, &path, find, send).await
+}
+
+/// Nothing documents how the API answers when a plan allows no more custom fields (sheet §7): it may look like a
+/// missing right.
+fn perhaps_limited(fault: Fault, field: &CustomField) -> Fault {
+    let told = |why: String| {
+        let CustomField { object, label, .. } = field;
+        format!(
+            "{why} (for the custom field `{label}` of `{object}`; the account's plan may allow no more of them)"
+        )
+    };
+    match fault {
+        Fault::Denied(why) => Fault::Denied(told(why)),
+        Fault::Refused(why) => Fault::Refused(told(why)),
+        other => other,
+    }
 }
 
 async fn source(client: &Client, name: &str) -> Result<Provisioned, Error> {
