@@ -93,6 +93,32 @@ fn what_is_made_ahead_is_left_alone_by_everything_after() {
 }
 
 #[test]
+fn what_was_made_ahead_is_taken_back_as_far_as_the_api_goes() {
+    let world = world();
+    let choices = |world: &World| {
+        world.account.with(|company| {
+            let tags = company.tags.iter().filter(|tag| tag.deleted.is_none());
+            let tags = tags.map(|tag| (format!("{:?}", tag.kind), tag.name.clone()));
+            let sources = company.sources.iter().filter(|source| source.deleted.is_none());
+            let sources = sources.map(|source| ("source".to_owned(), source.name.clone()));
+            tags.chain(sources).collect::<std::collections::BTreeSet<_>>()
+        })
+    };
+    let before = choices(&world);
+    ahead(&world, &DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
+    let (made, there) = (choices(&world), fields(&world));
+    assert!(made.len() > before.len() && !there.is_empty(), "the example needs tags or sources");
+    let report = world.roll_back(&DieAt::default(), None).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.anew && report.as_announced(), "{report:?}");
+    assert_eq!(choices(&world), before);
+    assert_eq!(fields(&world), there, "no API deletes a field");
+    let again = world.announce(None);
+    assert!(matches!(again, Err(Error::NoRollback(_))), "{again:?}");
+    let report = world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.closes());
+}
+
+#[test]
 fn a_death_at_any_point_makes_no_field_twice_and_forgets_none() {
     let clean = world();
     ahead(&clean, &DieAt::default()).unwrap_or_else(|error| panic!("{error}"));

@@ -34,7 +34,7 @@ pub use close::standing;
 pub use extract::extract;
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::Problem;
-pub use provision::{Check, Item, Made, Making, Ready, Survey};
+pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use streams::objects;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::lang::plan::{CustomField, Requirement};
 use crate::lang::schema::Schema;
 use crate::run::connect::{Coming, HandWork, Presence, Provision, Provisioned, Unusable};
+use crate::run::workspace::{self, Workspace};
 
 use super::preflight::{NO_SALT, Problem};
 use super::{Engine, Error, Result};
@@ -318,6 +319,10 @@ impl Engine<'_> {
         if self.workspace.rollback()?.is_some_and(|rollback| rollback.ended_ms.is_none()) {
             return Err(Error::RollbackOpen);
         }
+        if self.workspace.writes()? == 0 {
+            // So that what is made can be taken back before any record has moved.
+            self.keep_shape()?;
+        }
         let missing = survey.makes.iter().filter(|making| making.presence == Presence::Missing);
         let provisions = missing.map(|making| making.provision.clone()).collect();
         self.provision(&Ready { provisions }).await
@@ -350,6 +355,16 @@ pub(super) fn describe(provision: &Provision) -> String {
 
 /// What the notes of confirmed items begin with.
 pub(super) const CONFIRMED: &str = "confirmed ";
+
+/// The items that a person has confirmed, for those who ask without a network. An item may be open all the same, where
+/// more comes than was confirmed.
+///
+/// # Errors
+/// Those of the workspace.
+pub fn confirmed_items(workspace: &Workspace) -> std::result::Result<Vec<String>, workspace::Error> {
+    let notes = workspace.notes_of(CONFIRMED)?;
+    Ok(notes.into_iter().map(|note| note[CONFIRMED.len()..].to_owned()).collect())
+}
 
 /// The workspace's note of a confirmed item.
 fn confirmed(item: &str) -> String {

@@ -307,6 +307,7 @@ fn what_is_needed_is_shown_made_and_confirmed() {
     let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&refused, 1, &[&format!("--confirm {}", left.join(","))]);
     shows(&provision(&["--confirm", &left.join(",")]), 0, &["nothing is left for a person to do"]);
+    shows(&run(b2n().arg("status").arg(&spec)), 0, &["confirmed   assignment-rules, automations, "]);
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
 }
 
