@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use b2n::run::workspace::Workspace;
+
 use crate::world::root;
 
 mod journeys;
@@ -18,6 +20,17 @@ fn b2n() -> Command {
 
 /// Into the twin's account, as fast as it answers.
 const FAST: [&str; 4] = ["--yes-into", "379104", "--rate", "5000"];
+
+/// Everything that a person may have to confirm.
+const ITEMS: &str =
+    "automations,assignment-rules,webhooks,notifications,calendar-sync,mail-sync,open-leads,custom-fields";
+
+/// What every migration needs first: the fields, and somebody's word for what no API shows.
+#[track_caller]
+fn provisioned(twins: &Twins, spec: &Path) {
+    let ran = run(twins.b2n().arg("provision").arg(spec).args(FAST).args(["--confirm", ITEMS]));
+    shows(&ran, 0, &["nothing is left for a person to do"]);
+}
 
 /// What a command printed, and its exit code.
 struct Ran {
@@ -258,6 +271,9 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
     let (folder, spec) = example();
     shows(&run(twins.b2n().arg("migrate").arg(&spec)), 2, &["--yes-into 379104"]);
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(["--yes-into", "1"])), 2, &["nothing was written"]);
+    let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    shows(&refused, 1, &["nobody has confirmed", "--confirm automations,"]);
+    provisioned(&twins, &spec);
     let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&ran, 0, &["every record is accounted for"]);
     shows(
@@ -330,6 +346,7 @@ fn what_the_network_does_wrong_is_exit_3_with_a_next_step() {
 fn a_killed_migration_goes_on_to_the_same_end() {
     let twins = Twins::start(&["--scale", "0.05", "--seed", "5", "--unthrottled"]);
     let (_folder, spec) = example();
+    provisioned(&twins, &spec);
     let mut killed = 0;
     for after in [150, 250, 350, 450, 600] {
         let mut child = twins
@@ -368,6 +385,7 @@ fn a_rollback_over_real_sockets_does_what_it_announced() {
     let rollback =
         |args: &[&str]| run(twins.b2n().arg("rollback").arg(&spec).args(["--rate", "5000"]).args(args));
     shows(&rollback(&["--dry-run"]), 2, &["does not exist"]);
+    provisioned(&twins, &spec);
     let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&ran, 0, &["every record is accounted for"]);
     let dry = rollback(&["--dry-run"]);
@@ -400,6 +418,7 @@ fn a_rollback_over_real_sockets_does_what_it_announced() {
     assert!(standing(&twins) > 0, "the marker's fields stay");
     shows(&run(b2n().arg("status").arg(&spec)), 0, &["rolled back:", "0 stay"]);
     shows(&rollback(&[]), 2, &["nothing to roll back"]);
+    provisioned(&twins, &spec);
     let again = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&again, 0, &["every record is accounted for"]);
 }
@@ -410,6 +429,7 @@ fn a_rollback_over_real_sockets_does_what_it_announced() {
 fn a_killed_rollback_goes_on_to_the_same_end() {
     let twins = Twins::start(&["--scale", "0.05", "--seed", "8", "--unthrottled"]);
     let (_folder, spec) = example();
+    provisioned(&twins, &spec);
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
     let (mut killed, mut under_way) = (0, false);
     for after in [400, 50, 150, 300] {
@@ -452,6 +472,15 @@ fn a_killed_rollback_goes_on_to_the_same_end() {
 fn ctrl_c_stops_cleanly_and_resumes() {
     let twins = Twins::start(&["--scale", "0.2", "--seed", "6"]);
     let (_folder, spec) = example();
+    // Through the file itself: this twin answers as slowly as a real account.
+    let confirmed = Workspace::open(&spec.with_extension("b2nw")).expect("a workspace");
+    for item in ITEMS.split(',') {
+        let note = serde_json::json!({"at_ms": 0, "extent": u64::MAX, "what": ""}).to_string();
+        confirmed.set_note(&format!("confirmed {item}"), &note).expect("a note");
+    }
+    drop(confirmed);
+    let lock = spec.with_extension("b2nw-lock");
+    std::fs::remove_file(&lock).expect("a lock that nobody holds");
     let mut child = twins
         .b2n()
         .arg("migrate")
@@ -461,9 +490,8 @@ fn ctrl_c_stops_cleanly_and_resumes() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    let workspace = spec.with_extension("b2nw");
     let started = Instant::now();
-    while !workspace.exists() && started.elapsed() < Duration::from_secs(20) {
+    while !lock.exists() && started.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(50));
     }
     std::thread::sleep(Duration::from_millis(500));

@@ -15,6 +15,7 @@ mod findings;
 mod grammar;
 mod mutations;
 mod pages;
+mod provision;
 mod quarantine;
 mod reconcile;
 mod review;

@@ -149,6 +149,18 @@ impl From<engine::Error> for Failure {
                 }
                 failure
             }
+            engine::Error::Unconfirmed(items) => {
+                let mut failure = Failure::new(
+                    Kind::Findings,
+                    "nobody has confirmed what the destination may do by itself; no record was written by this run",
+                );
+                for item in &items {
+                    failure =
+                        failure.hint(format!("`{}`: {}: {}", item.work.item, item.work.what, item.work.next));
+                }
+                let items: Vec<&str> = items.iter().map(|item| item.work.item).collect();
+                failure.hint(format!("then run `b2n provision SPEC --confirm {}`", items.join(",")))
+            }
             engine::Error::NotClosed { phase, lines } => {
                 let mut failure =
                     Failure::new(Kind::Findings, format!("phase {phase} does not close; the run ends here"));
@@ -187,6 +199,7 @@ impl From<engine::Error> for Failure {
             }
             engine::Error::Selection(_)
             | engine::Error::NotStaged { .. }
+            | engine::Error::NoItem { .. }
             | engine::Error::Plan(_)
             | engine::Error::RollbackOpen
             | engine::Error::OtherRollback { .. }

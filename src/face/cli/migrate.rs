@@ -169,7 +169,7 @@ pub fn record_names(text: &str) -> Result<Vec<RecordName>, Failure> {
 }
 
 /// A plan in which a person still has to decide something is not carried out in a real account.
-fn decided(plan: &Plan) -> Result<(), Failure> {
+pub fn decided(plan: &Plan) -> Result<(), Failure> {
     const SHOWN: usize = 10;
     if plan.open.is_empty() {
         return Ok(());

@@ -30,6 +30,7 @@ mod profiles;
 mod progress;
 mod project;
 mod proof;
+mod provision;
 mod quarantine;
 mod reconcile;
 mod rehearse;
@@ -150,6 +151,11 @@ enum Command {
         after_help = "Examples:\n  b2n rehearse examples/acme/acme.b2n\n  b2n rehearse acme.b2n --workspace acme.b2nw\n  b2n rehearse acme.b2n --seed 7 --format json"
     )]
     Rehearse(rehearse::Args),
+    /// Make custom fields ahead of a migration, and list what only a person can make or confirm.
+    #[command(
+        after_help = "Examples:\n  b2n provision acme.b2n --dry-run\n  b2n provision acme.b2n --dry-run --format markdown > before.md\n  b2n provision acme.b2n --yes-into 379104\n  b2n provision acme.b2n --confirm automations,webhooks\n\nAsks the destination only. Safe to repeat.\nExit codes: 0 nothing is left for a person to do, 1 something is, 2 wrong use, 3 the outside world failed."
+    )]
+    Provision(provision::Args),
     /// Carry the move out: extract what is missing, provision, load in order, close each phase.
     #[command(
         after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
@@ -200,9 +206,9 @@ impl Command {
         matches!(self, Command::Check(_) | Command::Test(_))
     }
 
-    /// Whether its output goes into pull requests.
+    /// Whether its output goes into pull requests and tickets.
     fn prints_markdown(&self) -> bool {
-        matches!(self, Command::Diff(_) | Command::Drift(_))
+        matches!(self, Command::Diff(_) | Command::Drift(_) | Command::Provision(_))
     }
 }
 
@@ -273,7 +279,7 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::detect(cli.format, cli.color);
     if cli.format == Shape::Markdown {
         if !cli.command.prints_markdown() {
-            return Failure::usage("`markdown` is a format of `b2n diff` and `b2n drift`")
+            return Failure::usage("`markdown` is a format of `b2n diff`, `b2n drift` and `b2n provision`")
                 .hint("use `--format human` or `--format json` here")
                 .show(&terminal);
         }
@@ -304,6 +310,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Snapshot(args) => snapshot::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),
+        Command::Provision(args) => provision::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),

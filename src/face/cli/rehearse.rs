@@ -199,6 +199,8 @@ fn rehearse(
         outside,
         Settings {
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            // The twin does nothing by itself.
+            confirmed_only: false,
             ..Settings::default()
         },
     )?;

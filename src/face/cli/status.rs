@@ -28,6 +28,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let target = workspace.pinned(Side::Target)?;
     let unsettled = workspace.unsettled()?;
     let rolled = Standing::of(&workspace)?;
+    let confirmed = crate::run::engine::confirmed_items(&workspace)?;
     let mut staged = Vec::new();
     for object in crate::run::engine::objects(&ready.plan) {
         let manifest = workspace.manifest(object)?;
@@ -42,6 +43,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             println!("{} {}", terminal.bold("workspace"), workspace.path().display());
             println!("  source      {}", source.as_deref().unwrap_or("not met yet"));
             println!("  destination {}", target.as_deref().unwrap_or("not met yet"));
+            if !confirmed.is_empty() {
+                println!("  confirmed   {}", confirmed.join(", "));
+            }
             for (object, records, done) in &staged {
                 let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
                 println!("  staged      {object}: {} records, {state}", count(*records));
@@ -67,7 +71,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 "{}",
                 json!({
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source,
-                    "target": target, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
+                    "target": target, "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
                 })
             );

@@ -3,6 +3,7 @@
 //! A folder per system holds its wire types; nothing above this room knows a vendor. Reads are retried in here,
 //! writes never: whether a write may be sent again is the engine's decision, since only its journal knows.
 
+mod ahead;
 pub mod bitrix24;
 pub mod http;
 pub mod imprint;
@@ -21,6 +22,7 @@ use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{Record, Value};
 
+pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
@@ -317,6 +319,17 @@ pub trait Target {
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
     /// E-mail addresses of its users by id. Never logged, never in a snapshot.
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
+    /// Whether something that is to be provisioned is there, by the last look at [`Target::schema`].
+    fn presence(&self, what: &Provision) -> Presence;
+    /// Pipelines that are there and that leads cannot be put into, such as those beyond the account's tariff. Empty
+    /// where nobody can tell.
+    fn unusable_pipelines(&self) -> Local<'_, Result<Vec<Unusable>, Error>>;
+    /// What people call the rows of an enumeration that stands in the settings, such as `market`; `None` for others.
+    fn called(&self, domain: &str) -> Option<&'static str>;
+    /// What the system may do by itself when these records arrive, and limits that no API shows, in a fixed order.
+    fn hand_work(&self, coming: &Coming) -> Vec<HandWork>;
+    /// The names of all hand work that there can be.
+    fn hand_items(&self) -> &'static [&'static str];
     /// Makes a custom field or a choice; safe to repeat.
     fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>>;
     /// The encoder of one map, from the schema as it is now. `marker_field` is the custom field for markers; objects

@@ -16,6 +16,7 @@ mod place;
 mod preflight;
 mod prepare;
 mod proof;
+mod provision;
 mod quarantine;
 mod readback;
 mod reconcile;
@@ -38,8 +39,9 @@ pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
-pub use preflight::{Problem, Ready};
+pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
+pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
 pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, skip};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
@@ -102,6 +104,9 @@ pub struct Settings {
     pub dead_ms: u64,
     /// How often a write is sent at most.
     pub sends: u32,
+    /// Whether records move only once a person has confirmed what no API shows ([`Survey::items`]). Off where no
+    /// account can act by itself, as in a rehearsal.
+    pub confirmed_only: bool,
     /// Bugs that tests switch on to see that they are caught; not there in release builds.
     #[cfg(debug_assertions)]
     pub planted: Planted,
@@ -114,6 +119,7 @@ impl Default for Settings {
             first_look_ms: 3_000,
             dead_ms: 90_000,
             sends: 6,
+            confirmed_only: true,
             #[cfg(debug_assertions)]
             planted: Planted::default(),
         }
@@ -149,6 +155,17 @@ pub enum Error {
     /// The plan does not fit its accounts as they are now.
     #[error("the plan does not fit the accounts as they are now")]
     Preflight(Vec<Problem>),
+    /// Nobody has confirmed what the destination may do by itself.
+    #[error("{} not confirmed: {}", if .0.len() == 1 { "one item is" } else { "several items are" }, names(.0))]
+    Unconfirmed(Vec<Item>),
+    /// Something is confirmed that no item is called.
+    #[error("there is no item `{item}` to confirm: {}", known_items(known))]
+    NoItem {
+        /// What was named.
+        item: String,
+        /// What can be.
+        known: &'static [&'static str],
+    },
     /// The plan cannot be run by this version.
     #[error("the plan cannot be run: {0}")]
     Plan(String),
@@ -264,6 +281,15 @@ impl From<Interrupted> for Error {
     }
 }
 
+fn names(items: &[Item]) -> String {
+    items.iter().map(|item| format!("`{}`", item.work.item)).collect::<Vec<_>>().join(", ")
+}
+
+fn known_items(known: &[&'static str]) -> String {
+    let known: Vec<String> = known.iter().map(|item| format!("`{item}`")).collect();
+    format!("name one of {}", known.join(", "))
+}
+
 fn by_map(by: &[(String, u64)]) -> String {
     let one = |(map, records): &(String, u64)| {
         format!("{records} {} of `{map}`", if *records == 1 { "record" } else { "records" })
@@ -343,6 +369,14 @@ impl<'a> Engine<'a> {
     /// An account that does not answer, or is not the one that the workspace is bound to.
     pub async fn bind(&self) -> Result<(connect::Account, connect::Account)> {
         let source = self.bind_source().await?;
+        Ok((source, self.bind_destination().await?))
+    }
+
+    /// Asks the destination who it is and binds the workspace to it.
+    ///
+    /// # Errors
+    /// As for [`Engine::bind`].
+    pub async fn bind_destination(&self) -> Result<connect::Account> {
         let target = self.target.account().await?;
         if target.id != self.plan.target.account && self.workspace.pinned(Side::Target)?.is_none() {
             // Pinned by mistake, the right account would be refused ever after.
@@ -350,7 +384,7 @@ impl<'a> Engine<'a> {
             return Err(connect::Error::WrongAccount { system, expected, found: target.id }.into());
         }
         self.workspace.pin(Side::Target, &target.id)?;
-        Ok((source, target))
+        Ok(target)
     }
 
     /// Asks the source who it is and binds the workspace to it.

@@ -326,6 +326,7 @@ pub fn company(schema: &Schema) -> Company {
             name: pipeline.name.clone(),
             default: index == 0,
             position: index as i64 + 1,
+            status: 1,
         });
         for (position, stage) in pipeline.stages.iter().enumerate() {
             company.milestones.push(nutshell::Milestone {

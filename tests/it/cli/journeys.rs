@@ -47,6 +47,7 @@ fn a_comment_changes_no_plan_and_stops_no_run() {
     let (_folder, spec) = example();
     let migrate = || run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     let before = certificate(&spec);
+    provisioned(&twins, &spec);
     shows(&migrate(), 0, &["every record is accounted for"]);
 
     edited(
@@ -220,8 +221,10 @@ fn nothing_is_migrated_while_something_is_open() {
     for (old, new, code, told, rehearses) in cases {
         let (_folder, spec) = example();
         edited(&spec, &[(old, new)]);
+        for command in ["provision", "migrate"] {
+            shows(&run(twins.b2n().arg(command).arg(&spec).args(FAST)), code, &[told]);
+        }
         let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
-        shows(&ran, code, &[told]);
         assert!(!spec.with_extension("b2nw").exists(), "nothing was begun");
         let place = format!("acme.b2n:{}", 1 + line_of(&spec, new.lines().next().unwrap_or_default()));
         if rehearses {
@@ -241,8 +244,74 @@ fn nothing_is_migrated_while_something_is_open() {
     // Once it is settled, the run says under which certificate it is.
     let (_folder, spec) = example();
     let certificate = certificate(&spec)["certificate"].as_str().expect("a hash")[..16].to_owned();
+    provisioned(&twins, &spec);
     let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&ran, 0, &[&format!("certificate {certificate}")]);
+}
+
+#[test]
+fn what_is_needed_is_shown_made_and_confirmed() {
+    let twins = Twins::start(&["--scale", "0.01", "--seed", "9", "--unthrottled"]);
+    let (_folder, spec) = example();
+    // The source is never asked: no credentials of it are needed.
+    let provision = |args: &[&str]| {
+        let mut command = twins.b2n();
+        command.env_remove("B2N_BITRIX24_WEBHOOK").arg("provision").arg(&spec);
+        run(command.args(["--rate", "5000"]).args(args))
+    };
+    let shown = provision(&["--dry-run"]);
+    shows(
+        &shown,
+        1,
+        &["b2n makes", "pipeline `Sales`", "automations", "nothing was made", "--confirm automations,"],
+    );
+    assert!(!spec.with_extension("b2nw").exists(), "a look leaves nothing behind");
+    assert_eq!(standing(&twins), 0, "nothing is made");
+    let found = json(&provision(&["--dry-run", "--format", "json"]));
+    assert_eq!((&found["format"], &found["dry_run"]), (&"b2n-provision/1".into(), &true.into()));
+    let rows = |found: &Json, list: &str, key: &str| -> Vec<Json> {
+        found[list].as_array().expect("a list").iter().map(|row| row[key].clone()).collect()
+    };
+    // Some of the tags and sources are there before; no field is.
+    let missing = rows(&found, "makes", "state").iter().filter(|state| **state == "missing").count();
+    let fields = found["makes"].as_array().expect("a list").iter().filter(|row| !row["field"].is_null());
+    assert!(fields.clone().all(|row| row["state"] == "missing") && fields.count() > 40, "{found}");
+    assert!(rows(&found, "by_hand", "there").iter().all(|there| there == true), "{found}");
+    assert!(rows(&found, "confirm", "confirmed_ms").iter().all(Json::is_null), "{found}");
+    let boxes = provision(&["--dry-run", "--format", "markdown"]);
+    let ticked = |text: &str| boxes.out.lines().filter(|line| line.starts_with(text)).count();
+    let there = rows(&found, "makes", "state").len() - missing;
+    assert_eq!(ticked("- [x]"), rows(&found, "by_hand", "there").len() + there, "{}", boxes.all());
+    assert_eq!(ticked("- [ ]"), missing + rows(&found, "confirm", "item").len(), "{}", boxes.all());
+
+    shows(&provision(&[]), 2, &["wants to be confirmed", "--yes-into 379104"]);
+    shows(&provision(&["--yes-into", "1"]), 2, &["nothing was written"]);
+    shows(&provision(&["--confirm", "weather"]), 2, &["no item `weather`", "`automations`"]);
+    shows(&provision(&["--confirm", "webhooks", "--dry-run"]), 2, &["--dry-run"]);
+    assert_eq!(standing(&twins), 0, "nothing is made");
+
+    let made = json(&provision(&["--yes-into", "379104", "--format", "json"]));
+    assert_eq!(
+        rows(&made, "makes", "state").iter().filter(|state| **state == "made").count(),
+        missing,
+        "{made}"
+    );
+    assert_eq!(made["ready"], false);
+    assert!(standing(&twins) > 0);
+    let again = json(&provision(&["--confirm", "webhooks,automations", "--format", "json"]));
+    assert!(rows(&again, "makes", "state").iter().all(|state| state == "there"), "{again}");
+    let open = |found: &Json| -> Vec<String> {
+        let rows = found["confirm"].as_array().expect("a list").iter();
+        let open = rows.filter(|row| row["confirmed_ms"].is_null());
+        open.map(|row| row["item"].as_str().expect("a name").to_owned()).collect()
+    };
+    let left = open(&again);
+    assert!(!left.iter().any(|item| item == "webhooks" || item == "custom-fields"), "{left:?}");
+    let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    shows(&refused, 1, &[&format!("--confirm {}", left.join(","))]);
+    shows(&provision(&["--confirm", &left.join(",")]), 0, &["nothing is left for a person to do"]);
+    shows(&run(b2n().arg("status").arg(&spec)), 0, &["confirmed   assignment-rules, automations, "]);
+    shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
 }
 
 /// The line of a file that begins with a text, from 0.

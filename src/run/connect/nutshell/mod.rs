@@ -3,6 +3,7 @@
 //! Owns the wire types and the ids of names. Knows no plan beyond what an encoder is given, and never sends a write
 //! twice: only the engine's journal knows whether it may. A record that was written is read back in the same answer.
 
+mod ahead;
 mod capability;
 mod client;
 mod directory;
@@ -33,8 +34,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Encode, Error, FieldError, Goes, Imprint, Local, Normalise, Page, Payload, Provision,
-    Provisioned, Removal, SendError, Stored, Target,
+    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page, Payload,
+    Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -169,6 +170,29 @@ impl Target for Nutshell {
             let users = directory::user_rows(&self.client).await?;
             Ok(users.into_iter().filter_map(|user| Some((user.id, user.email?))).collect())
         })
+    }
+
+    fn presence(&self, what: &Provision) -> Presence {
+        self.directory
+            .borrow()
+            .as_deref()
+            .map_or(Presence::Missing, |directory| ahead::presence(directory, what))
+    }
+
+    fn unusable_pipelines(&self) -> Local<'_, Result<Vec<Unusable>, Error>> {
+        Box::pin(ahead::unusable_pipelines(&self.client))
+    }
+
+    fn called(&self, domain: &str) -> Option<&'static str> {
+        ahead::called(domain)
+    }
+
+    fn hand_work(&self, coming: &Coming) -> Vec<HandWork> {
+        ahead::hand_work(coming)
+    }
+
+    fn hand_items(&self) -> &'static [&'static str] {
+        &ahead::ITEMS
     }
 
     fn provision<'a>(&'a self, what: &'a Provision) -> Local<'a, Result<Provisioned, Error>> {

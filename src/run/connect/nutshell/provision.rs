@@ -3,14 +3,14 @@
 
 use serde_json::{Value as Json, json};
 
-use super::capability::{CUSTOM_TYPES, Kind, custom_base};
+use super::ahead;
+use super::capability::Kind;
 use super::client::{Client, failed, named, refused};
-use super::directory::{self, FieldRow};
+use super::directory;
 use super::kind;
 use super::wire::Fault;
 use super::{Nutshell, stored};
 use crate::lang::plan::CustomField;
-use crate::lang::types::Base;
 use crate::run::connect::{Error, Goes, Provision, Provisioned, Removal};
 
 /// How often something is looked for and made.
@@ -30,10 +30,7 @@ pub(super) async fn provision(client: &Client, what: &Provision) -> Result<Provi
 async fn custom_field(client: &Client, field: &CustomField) -> Result<Provisioned, Error> {
     let kind = kind(&field.object)?;
     let path = format!("/{}/customfield", kind.rest());
-    let word = CUSTOM_TYPES.iter().find(|(word, _)| *word == field.kind).map(|(_, api)| *api);
-    let word = word.filter(|_| kind.custom_types().contains(&field.kind.as_str())).ok_or_else(|| {
-        refused(&path, format!("`{}` of `{}` cannot be of type `{}`", field.label, field.object, field.kind))
-    })?;
+    let word = ahead::type_word(kind, field).map_err(|lack| refused(&path, ahead::sentence(&lack)))?;
     let mut body = json!({"name": field.label, "type": word});
     if word == "Decision"
         && let Some(map) = body.as_object_mut()
@@ -45,42 +42,30 @@ async fn custom_field(client: &Client, field: &CustomField) -> Result<Provisione
         let rows = directory::fields(client, kind).await?;
         match rows.iter().find(|row| row.name == field.label) {
             None => Ok(false),
-            Some(row) => agrees(&path, row, field).map(|()| true),
+            Some(row) => match ahead::lacks(row, field).first() {
+                None => Ok(true),
+                Some(lack) => Err(refused(&path, ahead::sentence(lack))),
+            },
         }
     };
-    make(client, &path, find, async || client.post(&path, &body).await).await
+    let send = async || client.post(&path, &body).await.map_err(|fault| perhaps_limited(fault, field));
+    make(client, &path, find, send).await
 }
 
-/// Whether a field that is there can take the values.
-fn agrees(path: &str, row: &FieldRow, wanted: &CustomField) -> Result<(), Error> {
-    let text = |base: &Base| matches!(base, Base::Text { .. });
-    let api = CUSTOM_TYPES.iter().find(|(word, _)| *word == wanted.kind).map_or("", |(_, api)| *api);
-    let (is, should) =
-        (custom_base(&row.word, &wanted.object, &row.name), custom_base(api, &wanted.object, &row.name));
-    // Some accounts name no types.
-    if !row.word.is_empty() && is != should && !(text(&is) && text(&should)) {
-        let why = format!(
-            "`{}` of `{}` exists with the type `{}`, not `{api}`: rename one of them, the API can change neither",
-            wanted.label, wanted.object, row.word
-        );
-        return Err(refused(path, why));
+/// Nothing documents how the API answers when a plan allows no more custom fields (sheet §7): it may look like a
+/// missing right.
+fn perhaps_limited(fault: Fault, field: &CustomField) -> Fault {
+    let told = |why: String| {
+        let CustomField { object, label, .. } = field;
+        format!(
+            "{why} (for the custom field `{label}` of `{object}`; the account's plan may allow no more of them)"
+        )
+    };
+    match fault {
+        Fault::Denied(why) => Fault::Denied(told(why)),
+        Fault::Refused(why) => Fault::Refused(told(why)),
+        other => other,
     }
-    let missing = wanted.choices.iter().find(|choice| !row.choices.contains(choice));
-    if let (Base::Enum(_), Some(missing)) = (&is, missing) {
-        let why = format!(
-            "`{}` of `{}` has no choice `{missing}`: add it in the settings, the API cannot",
-            wanted.label, wanted.object
-        );
-        return Err(refused(path, why));
-    }
-    if matches!(is, Base::Enum(_)) && wanted.many && !row.many {
-        let why = format!(
-            "`{}` of `{}` takes one choice only: change it in the settings",
-            wanted.label, wanted.object
-        );
-        return Err(refused(path, why));
-    }
-    Ok(())
 }
 
 async fn source(client: &Client, name: &str) -> Result<Provisioned, Error> {

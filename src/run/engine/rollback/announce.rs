@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::run::connect::{Goes, Removal, Stored};
+use crate::run::connect::{Goes, Provision, Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
-use super::super::preflight::{MADE, PROVISIONED, describe, provisioned};
+use super::super::provision::{MADE, PROVISIONED, describe, provisioned};
 use super::super::{Engine, Error, Result};
 use super::judge::Origin;
 use super::{Announcement, Assessment, Leftover, PAGE, There};
@@ -87,7 +87,7 @@ impl Engine<'_> {
     /// What speaks against a rollback before anything is looked at.
     async fn refuse_rollback(&self, only: Option<&str>) -> Result<()> {
         let no = |why: String| Err(Error::NoRollback(why));
-        if self.workspace.writes()? == 0 {
+        if self.workspace.writes()? == 0 && !self.made_choices()? {
             return no(
                 "no record of this migration is there: there is nothing to roll back; what it made in the settings stays, \
                  and a migration uses it again"
@@ -298,6 +298,18 @@ impl Engine<'_> {
             return Ok((Some(seen.clone()), Some(seen)));
         }
         Ok((None, None))
+    }
+
+    /// Whether tags or sources were made that are not taken away yet. Custom fields do not count: nothing takes them.
+    fn made_choices(&self) -> Result<bool> {
+        for provision in self.ever_provisioned() {
+            if matches!(provision, Provision::Choice { .. })
+                && self.workspace.note(&provisioned(&provision))?.is_some_and(|made| made == MADE)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What this migration made in the destination's settings, and what becomes of it. With `ask`, nothing is removed.

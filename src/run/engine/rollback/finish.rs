@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::run::workspace::{Fate, Rollback, Turn};
 
 use super::super::notes::parent_of;
+use super::super::provision::CONFIRMED;
 use super::super::streams::flatten_name;
 use super::super::{Engine, Result};
 use super::{Leftover, PAGE};
@@ -46,6 +47,10 @@ impl Engine<'_> {
         self.workspace.transaction(|ws| {
             if anew {
                 ws.begin_anew()?;
+                // By the next migration, people may have switched on again what they had switched off for this one.
+                for item in ws.notes_of(CONFIRMED)? {
+                    ws.forget_note(&item)?;
+                }
             }
             ws.end_rollback(&ended)
         })?;

@@ -104,8 +104,8 @@ impl Company {
 
     /// Builds a start state from a description.
     ///
-    /// Keys: `users [{id, name, email, enabled, admin}]`, `stagesets [{id, name, default, stages}]`,
-    /// `outcomes [{id, name, type}]`, `markets [{id, name, currency, default}]`, `tags` and `custom_fields` by
+    /// Keys: `users [{id, name, email, enabled, admin}]`, `stagesets [{id, name, default, status,
+    /// stages}]`, `outcomes [{id, name, type}]`, `markets [{id, name, currency, default}]`, `tags` and `custom_fields` by
     /// `entityType`, and lists of names (or of `{id, name}`) under `teams`, `industries`, `account_types`,
     /// `activity_types`, `territories`, `competitors`, `sources`, `products`. What is missing stays empty, an id that
     /// is missing is given. Fails with the place of what cannot be read.
@@ -131,7 +131,8 @@ impl Company {
         for (at, (row, id)) in rows(seed, "stagesets")?.into_iter().enumerate() {
             let name = name(row).ok_or_else(|| format!("stageset {id} has no `name`"))?;
             let default = row.get("default").is_some_and(|flag| flag == &json!(true) || flag == &json!(1));
-            company.stagesets.push(Stageset { id, name, default, position: at as i64 + 1 });
+            let status = row.get("status").and_then(Value::as_i64).unwrap_or(1);
+            company.stagesets.push(Stageset { id, name, default, position: at as i64 + 1, status });
             for (at, (stage, given)) in rows(row, "stages")?.into_iter().enumerate() {
                 let name =
                     self::name(stage).ok_or_else(|| format!("a stage of stageset {id} has no `name`"))?;

@@ -18,6 +18,8 @@ pub struct Limits {
     pub open_leads: Option<usize>,
     /// Per entity type.
     pub custom_fields: Option<usize>,
+    /// How many pipelines the plan gives access to, the first in order; the others are there and closed (sheet §2).
+    pub pipelines: Option<usize>,
 }
 
 /// How an RPC answer is wrapped (sheet §3.1).

@@ -47,6 +47,8 @@ pub struct Stageset {
     pub name: String,
     pub default: bool,
     pub position: i64,
+    /// 1 active, 2 draft, 3 retired.
+    pub status: i64,
 }
 
 /// A stage of one pipeline.

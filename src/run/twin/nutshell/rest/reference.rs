@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::State;
-use super::super::company::{Company, FieldType, Milestone, Source, Tag};
+use super::super::company::{Company, FieldType, Milestone, Source, Stageset, Tag};
 use super::super::json::Json;
 use super::super::record::{Kind, Note};
 use super::super::rpc::render::Render;
@@ -78,8 +78,9 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
     let rows: Vec<Value> = match first {
         "users" => company.users.iter().map(|user| render::user(user, context.settings.may_delete)).collect(),
         "stagesets" => company.stagesets.iter().map(|known| json!({
-            "id": format!("{}-stagesets", known.id), "type": "stagesets", "name": known.name, "status": 1,
-            "default": known.default, "position": known.position, "canAccess": true,
+            "id": format!("{}-stagesets", known.id), "type": "stagesets", "name": known.name, "status": known.status,
+            "default": known.default, "position": known.position,
+            "canAccess": within_plan(company, context, known),
         })).collect(),
         "stages" => company.milestones.iter().map(stage).collect(),
         "outcomes" => company.outcomes.iter().map(|outcome| json!({
@@ -114,6 +115,15 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
         }
         _ => Err(Fail::NotFound),
     }
+}
+
+/// Whether the plan gives access to a pipeline: to the first ones in order, as far as they are not retired.
+fn within_plan(company: &Company, context: Context, known: &Stageset) -> bool {
+    let before = company
+        .stagesets
+        .iter()
+        .filter(|other| other.status != 3 && (other.position, other.id) < (known.position, known.id));
+    context.settings.limits.pipelines.is_none_or(|limit| before.count() < limit)
 }
 
 /// `POST /{type}/customfield` (sheet §6).

@@ -188,6 +188,31 @@ fn faults_and_limits() {
     field(&small, "accounts", json!({"name": "B", "type": "Text"}));
 }
 
+/// A plan gives access to its first pipelines; those that are retired do not count.
+#[test]
+fn pipelines_beyond_the_plan_are_there_and_closed() {
+    let names = ["A", "B", "C"];
+    let seed = json!({"users": [{"email": "admin@acme.example", "admin": true}], "stagesets": [
+        {"name": "A", "stages": ["S"]}, {"name": "B", "status": 3, "stages": ["S"]}, {"name": "C", "stages": ["S"]},
+    ]});
+    let twin = Twin::new(Company::from_json(&seed).expect("a company"), Settings::default());
+    let open = |limit: Option<usize>| -> Vec<bool> {
+        twin.configure(|settings| settings.limits.pipelines = limit);
+        let (status, body) = rest(&twin, "GET", "/stagesets", Value::Null);
+        assert_eq!(status, 200);
+        let rows = body["stagesets"].as_array().expect("a list").clone();
+        assert_eq!(rows.iter().map(|row| row["status"].clone()).collect::<Vec<_>>(), [1, 3, 1]);
+        assert!(rows.iter().zip(names).all(|(row, name)| row["name"] == name));
+        rows.iter().map(|row| row["canAccess"] == true).collect()
+    };
+    assert_eq!(open(None), [true, true, true]);
+    assert_eq!(open(Some(0)), [false, false, false]);
+    assert_eq!(open(Some(1)), [true, false, false]);
+    assert_eq!(open(Some(2)), [true, true, true]);
+    // RPC tells nothing of it.
+    assert_eq!(call(&twin, "findStagesets", json!({})).as_array().map(Vec::len), Some(3));
+}
+
 /// A record is read by id at once, and found after the lag; so are edits.
 #[test]
 fn index_lag() {
