@@ -100,7 +100,8 @@ proptest! {
     }
 }
 
-fn b2n(folder: &Path, args: &[&str]) -> (i32, String) {
+/// Runs the program in a folder: its exit code, and what it prints, errors last.
+pub fn b2n(folder: &Path, args: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_b2n"))
         .env_clear()
         .env("COLUMNS", "100")

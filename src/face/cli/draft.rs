@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::lang::check::profile::shipped;
 use crate::lang::draft::{Draft, Input, Told, draft};
-use crate::lang::finding::{Finding, Severity, registry};
+use crate::lang::finding::Finding;
 use crate::lang::schema::{Schema, email_hash, snapshot};
 
 use super::Format;
@@ -83,17 +83,12 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         None if terminal.format == Format::Human => print!("{}", draft.text),
         None => {}
     }
-    let wrong: Vec<&Finding> = draft.findings.iter().filter(|finding| unsettled(finding)).collect();
+    let wrong: Vec<&Finding> = draft.findings.iter().filter(|finding| finding.forbids_plan()).collect();
     match terminal.format {
         Format::Human => tell(args, &draft, &wrong, terminal),
         Format::Json => println!("{}", json(args, &draft, &wrong)),
     }
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// Whether no person was asked about an error.
-fn unsettled(finding: &Finding) -> bool {
-    finding.severity == Severity::Error && finding.code != registry::TODO_OPEN
 }
 
 /// An owner whom the destination lacks would make every record's owner an error.

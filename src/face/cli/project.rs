@@ -138,9 +138,7 @@ impl Project {
         findings.sort_by_key(|finding| {
             finding.label.as_ref().map_or((u32::MAX, 0), |label| (label.span.start, label.span.end))
         });
-        let wrong = findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error && finding.code != registry::TODO_OPEN);
+        let wrong = findings.iter().any(Finding::forbids_plan);
         let broken =
             syntax_errors || wrong || others.iter().any(|(_, findings): &(_, Vec<_>)| !findings.is_empty());
         let plan = checked.plan.filter(|_| !broken);

@@ -86,6 +86,18 @@ fn rows(counts: &[RollbackCount], columns: &[fn(&RollbackCount) -> bool]) -> Vec
     rows
 }
 
+/// The same for programs: each number under its column's name.
+fn maps_json(rows: &[(String, String, Vec<u64>)], columns: &[Column]) -> Vec<Value> {
+    let row = |(map, object, numbers): &(String, String, Vec<u64>)| {
+        let mut row = json!({"map": map, "object": object});
+        for ((name, _), number) in columns.iter().zip(numbers) {
+            row[*name] = json!(number);
+        }
+        row
+    };
+    rows.iter().map(row).collect()
+}
+
 /// A column: its name, and what it counts.
 type Column = (&'static str, fn(&RollbackCount) -> bool);
 
@@ -115,16 +127,10 @@ fn announce(
 ) -> Result<(), Failure> {
     let numbers = rows(&announced.counts, &ANNOUNCED.map(|(_, column)| column));
     if terminal.format == Format::Json {
-        let maps: Vec<Value> = numbers
-            .iter()
-            .map(|(map, object, numbers)| {
-                let mut row = json!({"map": map, "object": object, "by": by(object)});
-                for ((name, _), number) in ANNOUNCED.iter().zip(numbers) {
-                    row[*name] = json!(number);
-                }
-                row
-            })
-            .collect();
+        let mut maps = maps_json(&numbers, &ANNOUNCED);
+        for (row, (_, object, _)) in maps.iter_mut().zip(&numbers) {
+            row["by"] = json!(by(object));
+        }
         let doubts: Vec<Value> = announced
             .doubts
             .iter()
@@ -267,16 +273,7 @@ fn show(
 ) -> Result<(), Failure> {
     let numbers = rows(&report.counts, &CAME_TO.map(|(_, column)| column));
     if terminal.format == Format::Json {
-        let maps: Vec<Value> = numbers
-            .iter()
-            .map(|(map, object, numbers)| {
-                let mut row = json!({"map": map, "object": object});
-                for ((name, _), number) in CAME_TO.iter().zip(numbers) {
-                    row[*name] = json!(number);
-                }
-                row
-            })
-            .collect();
+        let maps = maps_json(&numbers, &CAME_TO);
         let strangers: Vec<Value> = report
             .strangers
             .iter()

@@ -421,7 +421,7 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::lang::check::{self, Input, sample_schema};
+    use crate::lang::check::{self, sample_schema};
     use crate::lang::plan::Certificate;
     use crate::lang::syntax;
     use crate::lang::text::SourceText;
@@ -463,18 +463,8 @@ flatten process 1032 into left via PARENT_ID_4 {
         let (source, target) = (sample_schema::source(), sample_schema::target());
         let text = SourceText::new("sample.b2n", SPEC);
         let (tree, found) = syntax::parse(&text);
-        let checked = check::check(&Input {
-            spec: &tree,
-            text: &text,
-            source: Some(&source),
-            target: Some(&target),
-            source_hash: "s",
-            target_hash: "t",
-            source_name: "s",
-            target_name: "t",
-            today: sample_schema::TAKEN,
-            broken: &check::broken(&found),
-        });
+        let checked =
+            check::check(&sample_schema::input(&tree, &text, (&source, &target), &check::broken(&found)));
         let told: Vec<String> =
             checked.findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();
         let plan = checked.plan.unwrap_or_else(|| panic!("{}", told.join("\n")));

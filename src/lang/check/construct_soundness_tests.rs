@@ -2,7 +2,7 @@
 //! judgement of the fuzzer, which knows nothing of the checker.
 
 use super::soundness_tests::Dice;
-use super::{Input, check, sample_schema};
+use super::{check, sample_schema};
 use crate::lang::finding::Severity;
 use crate::lang::fuzz::{Fuzzer, unaccounted};
 use crate::lang::syntax::parse;
@@ -325,18 +325,7 @@ fn constructs_that_check_break_nothing() {
                 // Such as two comparisons in a row.
                 break;
             }
-            let checked = check(&Input {
-                spec: &tree,
-                text: &file,
-                source: Some(&source),
-                target: Some(&target),
-                source_hash: "s",
-                target_hash: "t",
-                source_name: "s",
-                target_name: "t",
-                today: sample_schema::TAKEN,
-                broken: &[],
-            });
+            let checked = check(&sample_schema::input(&tree, &file, (&source, &target), &[]));
             let Some(plan) = checked.plan else {
                 let errors: Vec<_> =
                     checked.findings.into_iter().filter(|f| f.severity == Severity::Error).collect();

@@ -2,7 +2,7 @@
 //! edit that writes the name.
 
 use super::Checker;
-use crate::lang::finding::{Applicability, Edit, Finding, Fix, Severity, registry as codes};
+use crate::lang::finding::{Applicability, Edit, Finding, Fix, registry as codes};
 use crate::lang::text::Span;
 
 /// Names of other languages for functions of this one.
@@ -120,9 +120,7 @@ impl Checker<'_> {
     /// Whether something is found wrong with the spec besides open decisions, so that a name that was not used may have
     /// been meant where something is wrong.
     pub(super) fn in_doubt(&self) -> bool {
-        let wrong =
-            |finding: &Finding| finding.severity == Severity::Error && finding.code != codes::TODO_OPEN;
-        !self.input.broken.is_empty() || self.findings.iter().any(wrong)
+        !self.input.broken.is_empty() || self.findings.iter().any(Finding::forbids_plan)
     }
 }
 

@@ -163,8 +163,7 @@ pub fn check(input: &Input<'_>) -> Checked {
         let span = finding.label.as_ref().map(|label| label.span);
         (span.map(|s| s.start), finding.code, span.map(|s| s.end))
     });
-    let fatal = |finding: &Finding| finding.severity == Severity::Error && finding.code != codes::TODO_OPEN;
-    if findings.iter().any(fatal) {
+    if findings.iter().any(Finding::forbids_plan) {
         plan = None;
     }
     Checked { plan, findings, accepted, inactive, fidelity }

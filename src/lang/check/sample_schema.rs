@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};
 
+use super::Input;
 use crate::lang::schema::{
     Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write,
     email_hash,
 };
+use crate::lang::syntax::ast;
+use crate::lang::text::{SourceText, Span};
 use crate::lang::types::{Base, Type};
 use crate::lang::value::OutcomeKind;
 
@@ -18,6 +21,27 @@ const SALT: &str = "sample";
 
 /// The day on which both were taken.
 pub const TAKEN: Date = date(2026, 11, 19);
+
+/// What a check of a spec against two such schemas looks at.
+pub fn input<'a>(
+    spec: &'a ast::Spec,
+    text: &'a SourceText,
+    (source, target): (&'a Schema, &'a Schema),
+    broken: &'a [Span],
+) -> Input<'a> {
+    Input {
+        spec,
+        text,
+        source: Some(source),
+        target: Some(target),
+        source_hash: "s",
+        target_hash: "t",
+        source_name: "s",
+        target_name: "t",
+        today: TAKEN,
+        broken,
+    }
+}
 
 /// Text without a bound, possibly absent.
 fn text() -> Type {

@@ -3,7 +3,7 @@
 //! Most random rules do not check; those that do must please the judge of the fuzzer, which knows nothing of the checker,
 //! and never hold a record back for another reason than a line of the spec.
 
-use super::{Input, check, sample_schema};
+use super::{check, sample_schema};
 use crate::lang::eval::{Outcome, Program};
 use crate::lang::functions;
 use crate::lang::fuzz::{Fuzzer, unaccounted};
@@ -354,18 +354,7 @@ fn what_checks_runs_without_a_type_failure() {
         let rule = rule(&mut dice);
         let text = SourceText::new("generated.b2n", spec(&rule));
         let (tree, syntax) = parse(&text);
-        let checked = check(&Input {
-            spec: &tree,
-            text: &text,
-            source: Some(&source),
-            target: Some(&target),
-            source_hash: "s",
-            target_hash: "t",
-            source_name: "s",
-            target_name: "t",
-            today: sample_schema::TAKEN,
-            broken: &[],
-        });
+        let checked = check(&sample_schema::input(&tree, &text, (&source, &target), &[]));
         let broken = syntax.iter().any(|finding| finding.severity == crate::lang::finding::Severity::Error);
         let (false, Some(plan)) = (broken, checked.plan) else { continue };
         ran += 1;

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Side;
 use super::show::Scope;
-use super::{Side, walk};
 use crate::lang::finding::Count;
 use crate::lang::functions::{self, Absence};
-use crate::lang::plan::{Comparison, Expr, Map, SplitHow, SplitTo};
+use crate::lang::plan::{Comparison, Expr, Map, SplitHow, SplitTo, walk};
 use crate::lang::schema::{Field, Object, Pipeline};
 use crate::lang::types::Base;
 use crate::lang::value::Value;

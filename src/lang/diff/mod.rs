@@ -26,7 +26,6 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod values;
-mod walk;
 
 use serde::Serialize;
 
@@ -37,7 +36,6 @@ use super::syntax::ast;
 use super::text::SourceText;
 
 pub use exact::{Exact, Moved, Seen, Witness};
-pub use walk::children;
 
 /// One version of a spec, checked.
 #[derive(Clone, Copy, Debug)]

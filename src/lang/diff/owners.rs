@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bounds::{Bounds, Tally};
 use super::compare::{Context, Draft, instead, scope_of, scope_of_flatten};
 use super::show::quoted;
-use super::{Action, At, Side, Subject, Touch, loss, walk};
-use crate::lang::plan::{Expr, Owner, OwnerHow, Rule};
+use super::{Action, At, Side, Subject, Touch, loss};
+use crate::lang::plan::{Expr, Owner, OwnerHow, Rule, walk};
 use crate::lang::schema::email_hash;
 use crate::lang::syntax::ast;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::names::Names;
-use crate::lang::plan::{Aggregate, Arm, Comparison, Expr, Label, Rule, StageTo};
+use crate::lang::plan::{Aggregate, Arm, Comparison, Expr, Label, Rule, StageTo, walk};
 use crate::lang::schema::Object;
 use crate::lang::value::{StageValue, Value};
 
@@ -52,7 +52,7 @@ impl<'a> Scope<'a> {
 /// The field that an expression takes its elements from.
 pub(super) fn slot_of(expr: &Expr) -> Option<u16> {
     let mut found = None;
-    super::walk::deep(expr, &mut |inner| {
+    walk::deep(expr, &mut |inner| {
         if let (None, Expr::Slot(slot)) = (found, inner) {
             found = Some(*slot);
         }

@@ -6,8 +6,8 @@ use super::bounds::{Bounds, Population};
 use super::compare::{Context, Draft, instead};
 use super::show::{Scope, quoted, stage_words};
 use super::values::{Place, action, titled};
-use super::{Action, Loss, Pair, Subject, Touch, loss, walk};
-use crate::lang::plan::{Expr, Pipeline, StageTo};
+use super::{Action, Loss, Pair, Subject, Touch, loss};
+use crate::lang::plan::{Expr, Pipeline, StageTo, walk};
 
 /// The source fields that a stage is taken from.
 pub(super) struct Fields {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bounds::{Bounds, Tally, Use, lookups};
 use super::compare::{Context, Draft, instead, scope_of, scope_of_flatten};
 use super::show::{Scope, quoted};
-use super::{Action, Loss, Pair, Side, Subject, Touch, loss, walk};
-use crate::lang::plan::{Arm, Expr, Rule, Table};
+use super::{Action, Loss, Pair, Side, Subject, Touch, loss};
+use crate::lang::plan::{Arm, Expr, Rule, Table, walk};
 use crate::lang::types::Base;
 
 /// A rule with where it stands.

@@ -4,7 +4,7 @@ use super::lay::Told;
 use super::page::Page;
 use super::{Draft, Input, Making};
 use crate::lang::check::{self, profile};
-use crate::lang::finding::{Finding, Severity, registry as codes};
+use crate::lang::finding::{Finding, registry as codes};
 use crate::lang::syntax::{self, ast};
 use crate::lang::text::SourceText;
 
@@ -21,7 +21,7 @@ pub fn settle(mut making: Making<'_>) -> Draft {
         let findings = findings(&making.input, &laid.text, &hashes);
         let mut mended = false;
         let mut seen = Vec::new();
-        for finding in findings.iter().filter(|finding| wrong(finding)) {
+        for finding in findings.iter().filter(|finding| finding.forbids_plan()) {
             let slot = finding.label.as_ref().and_then(|label| laid.slot(label.span.start as usize));
             if finding.code == codes::SOURCE_FIELD_UNUSED && show(&mut making.page, &finding.message) {
                 mended = true;
@@ -38,10 +38,6 @@ pub fn settle(mut making: Making<'_>) -> Draft {
             return told(&mut making, findings, rounds);
         }
     }
-}
-
-fn wrong(finding: &Finding) -> bool {
-    finding.severity == Severity::Error && finding.code != codes::TODO_OPEN
 }
 
 /// Parses and checks a draft, with its profile.

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use super::{Draft, Input, draft};
 use crate::lang::check::profile::shipped;
-use crate::lang::finding::{Severity, registry as codes};
 use crate::lang::schema::{
     Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write,
     email_hash, snapshot,
@@ -41,7 +40,7 @@ fn unsettled(draft: &Draft) -> Vec<String> {
     draft
         .findings
         .iter()
-        .filter(|finding| finding.severity == Severity::Error && finding.code != codes::TODO_OPEN)
+        .filter(|finding| finding.forbids_plan())
         .map(|finding| format!("{} {}", finding.code, finding.message))
         .collect()
 }

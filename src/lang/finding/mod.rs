@@ -121,6 +121,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether no plan is made: an error other than an open decision (`todo`), which a rehearsal bears.
+    pub fn forbids_plan(&self) -> bool {
+        self.severity == Severity::Error && self.code != registry::TODO_OPEN
+    }
+
     /// A finding of the code's own severity.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Finding {

@@ -6,6 +6,7 @@
 
 mod certificate;
 mod hash;
+pub mod walk;
 
 use std::collections::BTreeMap;
 

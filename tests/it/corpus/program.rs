@@ -1,7 +1,6 @@
 //! Findings of files, folders and locks: the program is run on them in a folder of their own.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use b2n::lang::finding::registry;
 
@@ -11,17 +10,7 @@ use super::{Case, cases, compare, corpus};
 const TOO_LARGE: usize = 4 * 1024 * 1024 + 1;
 
 fn b2n(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_b2n"))
-        .env_clear()
-        .env("COLUMNS", "100")
-        .env("LANG", "C.UTF-8")
-        .env("B2N_CACHE_DIR", folder.join("cache"))
-        .stdin(Stdio::null())
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the binary runs");
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    crate::findings::b2n(folder, arguments).1
 }
 
 /// A folder with what the corpus' specs name. Its snapshots do not say when they were taken, so that they do not

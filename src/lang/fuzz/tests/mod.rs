@@ -3,7 +3,7 @@
 mod specs;
 
 use super::{Broken, Fuzzer, Kind, unaccounted};
-use crate::lang::check::{self, Input, sample_schema};
+use crate::lang::check::{self, sample_schema};
 use crate::lang::eval::Outcome;
 use crate::lang::finding::Severity;
 use crate::lang::plan::{Arm, Expr, Plan, StageTo};
@@ -17,18 +17,7 @@ use crate::lang::value::Value;
 fn plan(text: &str, source: &Schema, target: &Schema) -> Result<Plan, String> {
     let text = SourceText::new("sample.b2n", text);
     let (tree, found) = syntax::parse(&text);
-    let checked = check::check(&Input {
-        spec: &tree,
-        text: &text,
-        source: Some(source),
-        target: Some(target),
-        source_hash: "s",
-        target_hash: "t",
-        source_name: "s",
-        target_name: "t",
-        today: sample_schema::TAKEN,
-        broken: &check::broken(&found),
-    });
+    let checked = check::check(&sample_schema::input(&tree, &text, (source, target), &check::broken(&found)));
     let errors = found.iter().chain(&checked.findings).filter(|f| f.severity == Severity::Error);
     let told: Vec<String> = errors.map(|finding| format!("{} {}", finding.code, finding.message)).collect();
     checked.plan.filter(|_| told.is_empty()).ok_or_else(|| told.join("\n"))

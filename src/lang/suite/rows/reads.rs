@@ -1,6 +1,7 @@
 //! What the rules around a table or a pipeline read: where a row's code has to stand in a record.
 
 use crate::lang::eval::reference::Taken;
+use crate::lang::plan::walk::children;
 use crate::lang::plan::{Arm, Expr, Plan, Rule};
 
 /// Places of a record.
@@ -100,7 +101,7 @@ impl Walk<'_> {
                 slots(of, &mut at_hand);
                 rules.iter().for_each(|rule| self.rule(rule, &at_hand));
             }
-            other => parts(other, &mut |part| self.expr(part, list)),
+            other => children(other, &mut |part| self.expr(part, list)),
         }
     }
 
@@ -158,43 +159,8 @@ fn outer_slots(expr: &Expr, found: &mut Vec<usize>) {
 /// An expression and all that it is made of, rules of blocks apart.
 fn walk(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
     see(expr);
-    parts(expr, &mut |part| walk(part, see));
-}
-
-/// What an expression is made of, rules of blocks apart.
-fn parts(expr: &Expr, see: &mut dyn FnMut(&Expr)) {
     match expr {
-        Expr::Slot(_)
-        | Expr::Element
-        | Expr::Attribute(_)
-        | Expr::Const(_)
-        | Expr::Param(_)
-        | Expr::Outer(_) => {}
-        Expr::Concat(all) | Expr::List(all) => all.iter().for_each(see),
-        Expr::Call { args, .. } | Expr::Apply { args, .. } => args.iter().for_each(see),
-        Expr::Lookup { key: inner, .. }
-        | Expr::Title { of: inner, .. }
-        | Expr::Owner(inner)
-        | Expr::Has(inner)
-        | Expr::Not(inner)
-        | Expr::EachLine { list: inner, .. } => see(inner),
-        Expr::Each { list, body } => {
-            see(list);
-            see(body);
-        }
-        Expr::Ref { link, object, .. } => {
-            see(link);
-            object.iter().for_each(|object| see(object));
-        }
-        Expr::Aggregate { of, .. } => of.iter().for_each(|of| see(of)),
-        Expr::Lines(lines) => lines.iter().for_each(|line| see(&line.value)),
-        Expr::Stage { category, stage, .. } => {
-            category.iter().for_each(|category| see(category));
-            see(stage);
-        }
-        Expr::And(a, b) | Expr::Or(a, b) | Expr::Compare(_, a, b) => {
-            see(a);
-            see(b);
-        }
+        Expr::EachLine { list, .. } => walk(list, see),
+        other => children(other, &mut |part| walk(part, see)),
     }
 }

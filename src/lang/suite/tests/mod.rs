@@ -363,18 +363,7 @@ fn sample(text: &str) -> Vec<&'static str> {
     let (spec, found) = parse(&text);
     assert!(found.is_empty(), "{found:?}");
     let (source, target) = (sample_schema::source(), sample_schema::target());
-    let checked = check::check(&check::Input {
-        spec: &spec,
-        text: &text,
-        source: Some(&source),
-        target: Some(&target),
-        source_hash: "s",
-        target_hash: "t",
-        source_name: "s",
-        target_name: "t",
-        today: sample_schema::TAKEN,
-        broken: &[],
-    });
+    let checked = check::check(&sample_schema::input(&spec, &text, (&source, &target), &[]));
     let plan = checked.plan.as_ref();
     let input = Input { spec: &spec, text: &text, plan, source: &source, target: &target };
     let found = check(input);

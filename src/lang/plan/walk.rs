@@ -1,6 +1,6 @@
-//! Visits the parts of expressions and rules. Knows nothing of what they mean.
+//! Visits the parts of a plan's expressions and rules. Knows nothing of what they mean.
 
-use crate::lang::plan::{Arm, Expr, Rule};
+use super::{Arm, Expr, Rule};
 
 /// Calls `visit` with every expression directly inside this one.
 pub fn children<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
