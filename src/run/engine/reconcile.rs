@@ -78,7 +78,7 @@ impl Engine<'_> {
         let proof = Proof { fields: map.targets.iter().map(field).collect(), ..Proof::default() };
         Ok(Proving {
             normalise: self.target.normaliser(map),
-            waits: !self.workspace.waiting_page(&plan.name, "", 1)?.is_empty(),
+            waits: self.workspace.any_waiting(&plan.name)?,
             stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
             proof,
         })

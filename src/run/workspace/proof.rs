@@ -173,6 +173,18 @@ impl Workspace {
         })
     }
 
+    /// Whether any link of a map is still to be written.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn any_waiting(&self, map: &str) -> Result<bool> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM waiting WHERE map = ?1)")?
+                .query_row([map], |row| row.get(0))
+        })
+    }
+
     /// The destination fields of one record that are still to be written, by their index in its map.
     ///
     /// # Errors
