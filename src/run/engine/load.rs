@@ -341,7 +341,7 @@ impl Engine<'_> {
             _ => {
                 // Nobody knows when that process gave up: what it sent may be on its way until now.
                 let write = first_write(stream, writing);
-                let found = self.look_for(&write, self.outside.clock.now_ms()).await?;
+                let found = self.look_for(&write).await?;
                 let now = self.outside.clock.now_ms();
                 match &found {
                     Some(stored) => self.made(&write, entry.seq, stored, Some("found by its marker"))?,

@@ -13,6 +13,8 @@ mod load;
 mod notes;
 mod once;
 mod place;
+#[cfg(debug_assertions)]
+mod planted;
 mod preflight;
 mod prepare;
 mod proof;
@@ -28,7 +30,7 @@ mod streams;
 mod waiting;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
 use crate::lang::plan::Plan;
@@ -37,6 +39,8 @@ use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
 pub use extract::extract;
+#[cfg(debug_assertions)]
+pub use planted::Planted;
 pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
 pub use preflight::Problem;
@@ -124,20 +128,6 @@ impl Default for Settings {
             planted: Planted::default(),
         }
     }
-}
-
-/// Bugs that tests switch on.
-#[cfg(debug_assertions)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Planted {
-    /// A create without an answer is sent again at once.
-    pub resend_on_timeout: bool,
-    /// The destination is not listed after a phase.
-    pub no_sweep: bool,
-    /// A field that the encoder forgets, by its key in a payload.
-    pub forgets: Option<&'static str>,
-    /// A field that the encoder writes from another key's value, by their keys in a payload.
-    pub confuses: Option<(&'static str, &'static str)>,
 }
 
 /// Why a run ended early. What is done is kept; the same command goes on from there.
@@ -326,6 +316,8 @@ pub struct Engine<'a> {
     claimed: RefCell<HashSet<String>>,
     /// What this run loads.
     scope: RefCell<Scope>,
+    /// When a write of a stream was last given up without an answer, by a clock that nobody sets.
+    given_up: RefCell<BTreeMap<usize, u64>>,
 }
 
 impl<'a> Engine<'a> {
@@ -360,6 +352,7 @@ impl<'a> Engine<'a> {
             settings,
             claimed: RefCell::default(),
             scope: RefCell::default(),
+            given_up: RefCell::default(),
         })
     }
 
@@ -442,6 +435,10 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Those of [`extract`].
     pub async fn extract(&self) -> Result<()> {
+        #[cfg(debug_assertions)]
+        if self.settings.planted.cursor_before_rows {
+            return extract::cursor_first(self.plan, self.workspace, self.source, &self.outside).await;
+        }
         extract(self.plan, self.workspace, self.source, &self.outside).await
     }
 

@@ -3,6 +3,8 @@
 //! Holds personal data: the file is readable by its owner only. One process at a time may have it open. Knows plans
 //! by their names only, and nothing of the systems' wire forms.
 
+#[cfg(debug_assertions)]
+mod disk;
 mod held;
 mod journal;
 mod outcomes;
@@ -18,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+#[cfg(debug_assertions)]
+pub use disk::DiskFault;
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
@@ -107,6 +111,9 @@ pub struct Workspace {
     path: PathBuf,
     /// Held as long as the workspace is open; the lock goes with it.
     _lock: Option<File>,
+    /// What the disk does wrong.
+    #[cfg(debug_assertions)]
+    disk: disk::Disk,
 }
 
 impl std::fmt::Debug for Workspace {
@@ -165,7 +172,13 @@ impl Workspace {
     }
 
     fn prepare(db: Connection, path: PathBuf, lock: Option<File>) -> Result<Self> {
-        let workspace = Workspace { db, path, _lock: lock };
+        let workspace = Workspace {
+            db,
+            path,
+            _lock: lock,
+            #[cfg(debug_assertions)]
+            disk: disk::Disk::default(),
+        };
         workspace.layout()?;
         Ok(workspace)
     }
@@ -216,6 +229,10 @@ impl Workspace {
 
     /// Runs database work and names the file in its error.
     fn store<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        #[cfg(debug_assertions)]
+        self.disk
+            .strike()
+            .map_err(|source| Error::Storage { path: self.path.display().to_string(), source })?;
         work(&self.db).map_err(|source| Error::Storage { path: self.path.display().to_string(), source })
     }
 

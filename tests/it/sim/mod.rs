@@ -1,6 +1,12 @@
 //! Whole migrations under faults: answers lost after the commit, late commits, deaths at every named point. The
 //! oracles are the twins' own books; b2n's count for nothing here.
 
+mod oracle;
+mod planted;
+mod seeds;
+mod wire;
+mod yard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use b2n::run::connect::outside::Clock;
