@@ -39,10 +39,10 @@ use crate::run::workspace::{self, Side, Workspace};
 
 pub use close::standing;
 pub use extract::extract;
-#[cfg(debug_assertions)]
-pub use planted::Planted;
 pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Volume, floor};
+#[cfg(debug_assertions)]
+pub use planted::Planted;
 pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};

@@ -52,7 +52,8 @@ impl Workspace {
         self.store(|db| {
             let pages: i64 = db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
             let most = more.map_or(i64::from(i32::MAX), |more| pages + i64::from(more));
-            db.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| row.get::<_, i64>(0)).map(|_| ())
+            db.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| row.get::<_, i64>(0))
+                .map(|_| ())
         })
     }
 
@@ -70,7 +71,8 @@ impl Workspace {
     /// Those of the database.
     pub fn syncs(&self) -> Result<bool> {
         // 2 is FULL, 3 is EXTRA.
-        self.store(|db| db.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))).map(|level| level >= 2)
+        self.store(|db| db.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)))
+            .map(|level| level >= 2)
     }
 
     /// A bug: opens a workspace that another process may have open.

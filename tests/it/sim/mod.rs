@@ -1,6 +1,8 @@
 //! Whole migrations under faults: answers lost after the commit, late commits, deaths at every named point. The
 //! oracles are the twins' own books; b2n's count for nothing here.
 
+mod cells;
+mod kills;
 mod oracle;
 mod planted;
 mod seeds;

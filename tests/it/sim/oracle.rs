@@ -21,8 +21,23 @@ const LISTS: [(&str, &str, &str); 6] = [
 ];
 /// What depends on the order and the times of requests.
 const PASSING: [&str; 17] = [
-    "id", "rev", "createdTime", "modifiedTime", "htmlUrl", "htmlUrlPath", "avatarUrl", "avatar", "date",
-    "closedTime", "number", "lastContactedDate", "apiUrl", "isOverdue", "user", "creator", "nextStepDueTime",
+    "id",
+    "rev",
+    "createdTime",
+    "modifiedTime",
+    "htmlUrl",
+    "htmlUrlPath",
+    "avatarUrl",
+    "avatar",
+    "date",
+    "closedTime",
+    "number",
+    "lastContactedDate",
+    "apiUrl",
+    "isOverdue",
+    "user",
+    "creator",
+    "nextStepDueTime",
 ];
 
 /// Every live record by its marker, or by its number where it was there before, without what depends on order and
@@ -88,7 +103,8 @@ fn plain(kind: &str, key: &str, value: &Json, names: &BTreeMap<(String, i64), St
             (Some(of), Some(id)) => {
                 let id = id.as_i64().unwrap_or(0);
                 let known = names.get(&(of.to_owned(), id)).cloned();
-                let name = known.unwrap_or_else(|| format!("{of} {}", map.get("name").unwrap_or(&Json::Null)));
+                let name =
+                    known.unwrap_or_else(|| format!("{of} {}", map.get("name").unwrap_or(&Json::Null)));
                 match map.get("relationship").filter(|text| text.is_string()) {
                     Some(relationship) => Json::String(format!("{name} as {relationship}")),
                     None => Json::String(name),
@@ -103,7 +119,10 @@ fn plain(kind: &str, key: &str, value: &Json, names: &BTreeMap<(String, i64), St
         Json::Array(list) => {
             let mut list: Vec<Json> = list.iter().map(|value| plain(kind, key, value, names)).collect();
             // Seen from their other end, links come in the order in which they were made.
-            let forward = matches!((kind, key), ("Contacts", "accounts") | ("Leads", "accounts" | "contacts" | "products"));
+            let forward = matches!(
+                (kind, key),
+                ("Contacts", "accounts") | ("Leads", "accounts" | "contacts" | "products")
+            );
             if !forward {
                 list.sort_by_key(Json::to_string);
             }
@@ -125,7 +144,11 @@ pub fn differences(expected: &Picture, found: &Picture) -> Vec<String> {
                 let fields: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
                 for field in fields.into_iter().filter(|field| a.get(*field) != b.get(*field)) {
                     let shown = |side: Option<&Json>| side.map_or("-".to_owned(), Json::to_string);
-                    out.push(format!("{key}.{field}: {} became {}", shown(a.get(field)), shown(b.get(field))));
+                    out.push(format!(
+                        "{key}.{field}: {} became {}",
+                        shown(a.get(field)),
+                        shown(b.get(field))
+                    ));
                 }
             }
             _ => {}
@@ -161,7 +184,9 @@ pub fn wrong(yard: &Yard) -> Vec<String> {
         for row in live(&dump, list) {
             let Some(marker) = marker(row) else {
                 let new = row["createdTime"].as_str().is_some_and(|time| time >= "2026-11-21T12:00:00");
-                if new || (list == "notes" && row["date"].as_str().is_some_and(|time| time >= "2026-11-21T12")) {
+                if new
+                    || (list == "notes" && row["date"].as_str().is_some_and(|time| time >= "2026-11-21T12"))
+                {
                     wrong.push(format!("{kind} {} carries no marker", row["id"]));
                 }
                 continue;
@@ -203,15 +228,18 @@ fn text<'r>(record: &'r Record, field: &str) -> &'r str {
 
 /// Whether a record arrives, as far as this oracle knows the rules of the example: it reads them as a person would.
 fn belongs(object: &str, record: &Record) -> bool {
-    let blank = |field: &str| record.get(field).is_none_or(|value| match value {
-        Json::String(text) => text.is_empty(),
-        Json::Array(list) => list.is_empty(),
-        _ => value.is_null(),
-    });
+    let blank = |field: &str| {
+        record.get(field).is_none_or(|value| match value {
+            Json::String(text) => text.is_empty(),
+            Json::Array(list) => list.is_empty(),
+            _ => value.is_null(),
+        })
+    };
     match object {
         "company" => {
             text(record, "IS_MY_COMPANY") != "Y"
-                && ["CUSTOMER", "SUPPLIER", "PARTNER", "COMPETITOR", "OTHER", ""].contains(&text(record, "COMPANY_TYPE"))
+                && ["CUSTOMER", "SUPPLIER", "PARTNER", "COMPETITOR", "OTHER", ""]
+                    .contains(&text(record, "COMPANY_TYPE"))
         }
         "contact" => {
             !["NAME", "LAST_NAME", "PHONE", "EMAIL"].into_iter().all(blank)
@@ -226,8 +254,17 @@ fn belongs(object: &str, record: &Record) -> bool {
 
 fn known_deal(record: &Record) -> bool {
     let source = [
-        "CALL", "EMAIL", "WEB", "WEBFORM", "ADVERTISING", "PARTNER", "RECOMMENDATION", "TRADE_SHOW", "UC_Q81ZP4",
-        "OTHER", "",
+        "CALL",
+        "EMAIL",
+        "WEB",
+        "WEBFORM",
+        "ADVERTISING",
+        "PARTNER",
+        "RECOMMENDATION",
+        "TRADE_SHOW",
+        "UC_Q81ZP4",
+        "OTHER",
+        "",
     ];
     source.contains(&text(record, "SOURCE_ID"))
         && ["SALE", "COMPLEX", "GOODS", "SERVICES", "SERVICE", ""].contains(&text(record, "TYPE_ID"))

@@ -18,9 +18,9 @@ use super::yard::Yard;
 /// Seeds in CI.
 const FEW: u64 = 300;
 /// Every so many seeds are run twice and compared to the byte.
-const TWICE: u64 = 10;
+const TWICE: u64 = 15;
 /// Portals that seeds share, so that each is moved without faults once only.
-const PORTALS: u64 = 12;
+const PORTALS: u64 = 8;
 
 struct Dice(SplitMix);
 
@@ -103,7 +103,11 @@ fn clean(data: u64) -> Picture {
     assert_eq!(totals(&yard, &report), Vec::<String>::new(), "portal {data}");
     assert_eq!(ghosts(&yard), Vec::<String>::new(), "portal {data}");
     let log = yard.portal.log();
-    assert_eq!((log.refused_rate, log.refused_operating), (0, 0), "portal {data}: the limiter provoked a refusal");
+    assert_eq!(
+        (log.refused_rate, log.refused_operating),
+        (0, 0),
+        "portal {data}: the limiter provoked a refusal"
+    );
     let found = picture(&yard);
     all.lock().expect("a lock").insert(data, found.clone());
     found
@@ -134,7 +138,7 @@ fn run(seed: u64) -> Ran {
     let plan = faults(&dice);
     yard.hub.strike(&plan);
     let deaths: Vec<(&'static str, u64)> =
-        (0..dice.below(4)).map(|_| (dice.pick(&POINTS), 1 + dice.below(25))).collect();
+        (0..dice.below(3)).map(|_| (dice.pick(&POINTS), 1 + dice.below(25))).collect();
     let mut problems = Vec::new();
     let mut died = 0;
     match yard.through(&deaths) {
@@ -158,10 +162,13 @@ fn run(seed: u64) -> Ran {
             Err(error) => problems.push(format!("rollback: {error}")),
         }
         let after = picture(&yard);
-        problems.extend(differences(&before, &after).into_iter().map(|line| format!("after the rollback, {line}")));
+        problems.extend(
+            differences(&before, &after).into_iter().map(|line| format!("after the rollback, {line}")),
+        );
         dump.push_str(&yard.account.dump().to_string());
     }
     if std::env::var_os("B2N_TRACE").is_some() {
+        println!("{}", yard.journal());
         println!("seed {seed}: {plan:#?}\ndeaths {deaths:?}, lag {lag}, {:?}", Phase::Other);
     }
     Ran { problems, journal: yard.journal(), dump, struck: yard.hub.struck(), died, back }

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use b2n::run::connect::Local;
-use b2n::run::connect::outside::{
-    Clock, HttpRequest, HttpResponse, Random, Transport, TransportError,
-};
+use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
 use b2n::run::engine::Progress;
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin::{Request, Response, bitrix24, nutshell};
@@ -173,11 +171,6 @@ impl Hub {
         self.struck.get()
     }
 
-    /// How many requests went out.
-    pub fn sent(&self) -> u64 {
-        self.sent.get()
-    }
-
     /// Lets what is due by now arrive.
     pub fn settle(&self, now: i64) {
         loop {
@@ -340,7 +333,11 @@ impl Progress for Watch {
 
     fn notice(&self, text: &str) {
         if std::env::var_os("B2N_TRACE").is_some() {
-            println!("  {:>9} ms {:?}: {text}", self.0.clock.now_ms() - crate::sim::yard::BEGIN_MS, self.0.phase.get());
+            println!(
+                "  {:>9} ms {:?}: {text}",
+                self.0.clock.now_ms() - crate::sim::yard::BEGIN_MS,
+                self.0.phase.get()
+            );
         }
     }
 }
