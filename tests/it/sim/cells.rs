@@ -318,7 +318,10 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
             Phase::Provision => Err(
                 "a person's record from before the first write is one that is there, as some are in each cell",
             ),
-            _ => Ok(Plan { end: End::Theirs, ..Plan::strike(Trouble::Act(type_in), What::Any, phase, 4, 1) }),
+            _ => Ok(Plan {
+                end: End::Theirs,
+                ..Plan::strike(Trouble::Act(type_in), What::Any, phase, few(phase, 4), 1)
+            }),
         },
         Fault::ExpiredRights => match phase {
             Phase::Extract => Ok(Plan {

@@ -179,20 +179,19 @@ fn crowded(seed: u64) -> Yard {
     Yard::with(Portal::acme_with(Counts { companies: 2, contacts: 55, deals: 1, leads: 1 }, 3), seed)
 }
 
-/// Their first page lacks its last row.
+/// Every full page of theirs lacks its last row.
 fn short_page_ignored(bug: bool) -> Vec<String> {
     let clean = crowded(0);
     clean.through(&[]).expect("a clean run");
     let mut yard = crowded(8);
     yard.source_bugs = connect::Planted { short_page_is_the_last: bug, ..connect::Planted::default() };
     yard.portal.with_settings(|settings| {
-        // The first is counted with.
-        let fault = Fault::new(Trigger::Nth(2), FaultKind::ShortPage);
+        let fault = Fault::new(Trigger::From(1), FaultKind::ShortPage);
         settings.faults.push(fault.on("crm.contact.list"));
     });
     // One run has to do.
     let _ = yard.migrate(&DieAt::default());
-    assert_eq!(yard.portal.log().faults, 1);
+    assert!(yard.portal.log().faults > 0);
     books(&yard, &clean)
 }
 
