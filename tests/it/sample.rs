@@ -289,7 +289,7 @@ fn what_is_read_back_is_what_the_destination_holds() {
     let dump = world.account.dump();
     let name_of = |id: &str| {
         let rows = dump["accounts"].as_array().expect("accounts").iter();
-        rows.filter(|row| row["id"].to_string() == id)
+        rows.filter(|row| row["id"].as_i64() == id.parse().ok())
             .map(|row| row["name"].as_str().expect("a name").to_owned())
             .next()
     };

@@ -278,7 +278,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// A field or choice that cannot be made.
-    pub async fn provision(&self, ready: &Ready) -> Result<Vec<Made>> {
+    pub(super) async fn provision(&self, ready: &Ready) -> Result<Vec<Made>> {
         let total = ready.provisions.len() as u64;
         self.outside.progress.begin("provision", Some(total));
         let mut all = Vec::new();

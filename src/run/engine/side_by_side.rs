@@ -24,6 +24,9 @@ const PAGE: u32 = 500;
 /// Folded records whose values are shown.
 const FOLDED: usize = 5;
 
+/// Names of source fields, with their values as people read them.
+type Sources = Vec<(String, String)>;
+
 /// How a field of the destination agrees with its source and its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Agreement {
@@ -240,7 +243,7 @@ impl Engine<'_> {
         let source = self.source_of(plan, record)?;
         let mut fields = Vec::new();
         for (at, target) in map.targets.iter().enumerate() {
-            let (rules, sources) = self.spoken_of(plan, at, record, &source)?;
+            let (rules, sources) = self.spoken_of(plan, at, record, &source);
             let wanted = &planned.fields[at];
             let found = proving.normalise.found(at, stored);
             let there = found.as_ref().is_some_and(|found| !found.is_empty());
@@ -318,9 +321,9 @@ impl Engine<'_> {
         field: usize,
         record: &StagedRecord,
         source: &Source,
-    ) -> Result<(Vec<RuleLine>, Vec<(String, String)>)> {
+    ) -> (Vec<RuleLine>, Sources) {
         let mut rules = Vec::new();
-        let mut sources: Vec<(String, String)> = Vec::new();
+        let mut sources = Sources::new();
         let map = &self.plan.maps[plan.map];
         let mut say = |flatten: Option<usize>, rule: &Rule| {
             let (slots, outer) = read_by(rule);
@@ -372,7 +375,7 @@ impl Engine<'_> {
                 }
             }
         }
-        Ok((rules, sources))
+        (rules, sources)
     }
 }
 
@@ -403,7 +406,7 @@ fn read_by(rule: &Rule) -> (Vec<u16>, Vec<u16>) {
     (slots, outer)
 }
 
-fn put(sources: &mut Vec<(String, String)>, name: Option<String>, value: Option<&Value>) {
+fn put(sources: &mut Sources, name: Option<String>, value: Option<&Value>) {
     let (Some(name), Some(value)) = (name, value) else { return };
     if !value.is_absent() && sources.iter().all(|(there, _)| *there != name) {
         sources.push((name, value.display().to_string()));
