@@ -13,6 +13,7 @@ use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Select
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
+use super::exports::{self, Export};
 use super::failure::{Failure, Kind};
 use super::findings::Shape;
 use super::project::{Project, Ready};
@@ -152,7 +153,8 @@ pub fn carry_out(
         print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
         return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
     }
-    show_run(&run, workspace, None, told.as_ref(), terminal)?;
+    let beside = Beside { sample: told.as_ref(), ..Beside::default() };
+    show_with(&run, workspace, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -319,31 +321,32 @@ pub fn confirm(
     }
 }
 
-/// Prints what a run came to, with the ledger of files where it was made.
+/// What is shown beside what a run came to.
+#[derive(Default)]
+pub struct Beside<'b> {
+    /// The ledger of files, where it was made.
+    pub files: Option<&'b [FileField]>,
+    /// What exports of the source were held against.
+    pub exports: &'b [Export],
+    /// A sample, field by field.
+    pub sample: Option<&'b Told<'b>>,
+}
+
+/// Prints what a run came to, and what else was looked at.
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
-    files: Option<&[FileField]>,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
-    show_run(run, workspace, files, None, terminal)
-}
-
-/// The same, with a sample field by field.
-fn show_run(
-    run: &RunReport,
-    workspace: &Workspace,
-    files: Option<&[FileField]>,
-    sample: Option<&Told<'_>>,
+    beside: &Beside<'_>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     match terminal.format {
         Format::Human => {
-            print!("{}", sample.map(|told| told.text(terminal)).unwrap_or_default());
+            print!("{}", beside.sample.map(|told| told.text(terminal)).unwrap_or_default());
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
             print!("{}", proof::text(&run.maps, terminal));
-            print!("{}", proof::files(files.unwrap_or_default(), terminal));
+            print!("{}", proof::files(beside.files.unwrap_or_default(), terminal));
+            print!("{}", exports::text(beside.exports, terminal));
             let verdict = if run.closes() && run.left() > 0 {
                 terminal.green(
                     "every record of this part is accounted for, and every field is as planned or listed",
@@ -359,8 +362,9 @@ fn show_run(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
-                "sample": sample.map(Told::json),
+                "maps": report::books_json(&run.maps, workspace)?,
+                "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
+                "sample": beside.sample.map(Told::json),
             })
         ),
     }
