@@ -70,7 +70,7 @@ pub fn picture(yard: &Yard) -> Picture {
             let id = row["id"].as_i64().expect("an id");
             let fields = row.as_object().expect("a record").iter();
             let kept = fields
-                .filter(|(key, _)| !PASSING.contains(&key.as_str()) && !(kind == "Leads" && *key == "name"))
+                .filter(|(key, _)| !(PASSING.contains(&key.as_str()) || kind == "Leads" && *key == "name"))
                 .map(|(key, value)| (key.clone(), plain(kind, key, value, &names)));
             picture.insert(names[&(kind.to_owned(), id)].clone(), Json::Object(kept.collect()));
         }

@@ -68,7 +68,7 @@ impl Yard {
             Rc::new(nutshell::Twin::new(Company::acme_with_history(), nutshell::Settings::default()));
         typed_in(&portal, &account);
         let hub = Rc::new(Hub::new(&clock, &portal, &account, seed));
-        let settings = Settings { confirmed_only: false, ..Settings::default() };
+        let settings = Settings { confirmed_only: false, approved_only: false, ..Settings::default() };
         Yard {
             checked: checked(),
             clock,
