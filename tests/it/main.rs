@@ -13,6 +13,7 @@ mod documented;
 mod draft;
 mod findings;
 mod grammar;
+mod model;
 mod mutations;
 mod pages;
 mod provision;

@@ -3,11 +3,12 @@
 
 mod cells;
 mod kills;
-mod oracle;
+pub mod oracle;
+mod pairs;
 mod planted;
 mod seeds;
-mod wire;
-mod yard;
+pub mod wire;
+pub mod yard;
 
 use std::collections::{BTreeMap, BTreeSet};
 

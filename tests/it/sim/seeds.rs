@@ -18,7 +18,7 @@ use super::yard::Yard;
 /// Seeds in CI.
 const FEW: u64 = 300;
 /// Every so many seeds are run twice and compared to the byte.
-const TWICE: u64 = 15;
+const TWICE: u64 = 20;
 /// Portals that seeds share, so that each is moved without faults once only.
 const PORTALS: u64 = 8;
 
