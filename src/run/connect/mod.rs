@@ -414,6 +414,9 @@ pub trait Target {
     /// With `ask` nothing is written: it tells what would become of it once the records are gone for which `ask` is
     /// true, given object and id.
     fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>>;
+    /// Why records of an object can be neither deleted nor changed once they are written, and must therefore never be
+    /// sent a second time; `None` where they can.
+    fn is_final(&self, object: &str) -> Option<&'static str>;
     /// By which call a record of an object is deleted, for people who want to know.
     fn deletes_by(&self, object: &str) -> String;
     /// Why a record might be refused to be deleted, where nothing documents whether it can; `None` where it can.
