@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod arrives;
 mod cache;
 mod check;
 mod completions;

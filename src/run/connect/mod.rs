@@ -12,6 +12,7 @@ pub mod nutshell;
 mod open;
 pub mod outside;
 pub mod secret;
+mod way;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +27,7 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
+pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

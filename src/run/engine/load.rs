@@ -346,7 +346,8 @@ impl Engine<'_> {
                 let is_final = self.target.is_final(&plan.target);
                 // Nobody knows when that process gave up: what it sent may be on its way until now. What is never sent
                 // again is looked for by every run, and was over long ago.
-                let over = entry.ended_ms.filter(|_| is_final.is_some() && entry.state == JournalState::Unknown);
+                let over =
+                    entry.ended_ms.filter(|_| is_final.is_some() && entry.state == JournalState::Unknown);
                 let given_up = over.unwrap_or_else(|| self.outside.clock.now_ms());
                 let mut found = self.look_for(&write, given_up).await?;
                 if found.is_none() && is_final.is_some() {

@@ -66,8 +66,10 @@ impl Nutshell {
         let mut cursor = None;
         for _ in 0..RECENT {
             let page = self.events(cursor.as_deref()).await?;
-            let like = page.emails.iter().filter(|email| email.row.as_ref().is_none_or(|row| may_be(row, &subject)));
-            let ids: Vec<String> = like.map(|email| email.id.clone()).filter(|id| looked_at.insert(id.clone())).collect();
+            let like =
+                page.emails.iter().filter(|email| email.row.as_ref().is_none_or(|row| may_be(row, &subject)));
+            let ids: Vec<String> =
+                like.map(|email| email.id.clone()).filter(|id| looked_at.insert(id.clone())).collect();
             let mut found = self.read_all(Kind::Email, &ids).await?;
             found.retain(|stored| stored.marker.as_deref() == Some(marker));
             cursor = page.next;
@@ -105,7 +107,8 @@ impl Nutshell {
             }
             first = head;
             let full = rows.len() >= PAGE;
-            let emails = rows.iter().filter(|row| text(row, "entityType").as_deref() == Some(Kind::Email.entity()));
+            let emails =
+                rows.iter().filter(|row| text(row, "entityType").as_deref() == Some(Kind::Email.entity()));
             let ids = emails.filter(|row| may_be(row, subject)).filter_map(id);
             let ids: Vec<String> = ids.filter(|id| looked_at.insert(id.clone())).collect();
             let mut found = self.read_all(Kind::Email, &ids).await?;
@@ -136,7 +139,8 @@ impl Nutshell {
         let (below, mut query) = match cursor {
             None => (u64::MAX, Vec::new()),
             Some(cursor) => {
-                let parts = cursor.split_once('?').and_then(|(below, query)| Some((below.parse().ok()?, query)));
+                let parts =
+                    cursor.split_once('?').and_then(|(below, query)| Some((below.parse().ok()?, query)));
                 let (below, query) = parts.ok_or_else(|| malformed(PATH, "a foreign cursor"))?;
                 (below, pairs(query))
             }
@@ -146,7 +150,8 @@ impl Nutshell {
                 query.push((key.to_owned(), value.to_owned()));
             }
         }
-        let sent: Vec<(&str, &str)> = query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let sent: Vec<(&str, &str)> =
+            query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let body = self.client.get(PATH, &sent).await.map_err(|fault| failed(PATH, fault))?;
         let rows = elements(body.get("events").ok_or_else(|| malformed(PATH, "no list of events"))?);
         let shown = elements(body.get("payloads").unwrap_or(&Json::Null));
@@ -160,10 +165,12 @@ impl Nutshell {
                 continue;
             }
             oldest = oldest.min(number);
-            let about = row.get("links").and_then(|links| links.get("payloads")).map(elements).unwrap_or_default();
+            let about =
+                row.get("links").and_then(|links| links.get("payloads")).map(elements).unwrap_or_default();
             for payload in about.iter().filter_map(Json::as_str) {
                 let Some(number) = payload.strip_suffix("-emails") else { continue };
-                let row = shown.iter().find(|row| row.get("id").and_then(Json::as_str) == Some(payload)).cloned();
+                let row =
+                    shown.iter().find(|row| row.get("id").and_then(Json::as_str) == Some(payload)).cloned();
                 if emails.iter().all(|known| known.id != number) {
                     emails.push(Named { id: number.to_owned(), row });
                 }
@@ -218,7 +225,8 @@ mod tests {
     fn the_query_of_the_live_page_is_read() {
         let query = "limit=20&max_id=19-events&max_time=1754971251&filters%5Bpayload%5D%5B%5D=emails&x=%zz+1";
         let pairs = pairs(query);
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(
             pairs,
             [("limit", "20"), ("max_id", "19-events"), ("max_time", "1754971251"), FILTER, ("x", "%zz 1")]

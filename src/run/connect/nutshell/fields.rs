@@ -275,9 +275,11 @@ impl Kind {
     }
 }
 
-const GENERATED: &str = "made by Nutshell";
+/// Why a field cannot be written that nobody would want to.
+pub(super) const GENERATED: &str = "made by Nutshell";
 const TIME: &str = "Nutshell sets it to the moment of the write: keep the date in a custom field";
-const BY_ADDRESS: &str = "e-mails are attached by address: write the people first, and their addresses into `participants`";
+const BY_ADDRESS: &str =
+    "e-mails are attached by address: write the people first, and their addresses into `participants`";
 const NOTES: &str = "notes are records of their own: map to `Note` with this one as `parent`";
 
 #[cfg(test)]

@@ -76,7 +76,9 @@ impl Letter<'_> {
             (Some(body), Some(html)) => {
                 // Encoded parts hold no line that begins as this one does.
                 let boundary = format!("b2n-{}", &blake3::hash(marker.as_bytes()).to_hex()[..24]);
-                out.push_str(&format!("Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n\r\n"));
+                out.push_str(&format!(
+                    "Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n\r\n"
+                ));
                 for (kind, text) in [("plain", body), ("html", html)] {
                     out.push_str(&format!("--{boundary}\r\n{}\r\n", part(kind, text, true)));
                 }
@@ -98,7 +100,8 @@ fn part(kind: &str, text: &str, encoded: bool) -> String {
     } else {
         let code = base64(text.as_bytes());
         // INVARIANT: base64 is ASCII, so that every byte is a place to cut.
-        let lines: Vec<&str> = (0..code.len()).step_by(LINE).map(|at| &code[at..code.len().min(at + LINE)]).collect();
+        let lines: Vec<&str> =
+            (0..code.len()).step_by(LINE).map(|at| &code[at..code.len().min(at + LINE)]).collect();
         ("base64", lines.join("\r\n"))
     };
     format!(
@@ -111,7 +114,8 @@ fn part(kind: &str, text: &str, encoded: bool) -> String {
 fn subject(text: &str) -> Vec<String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim();
-    let plain = |word: &str| word.len() <= LONGEST / 2 && word.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+    let plain =
+        |word: &str| word.len() <= LONGEST / 2 && word.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
     // A reader may drop blanks where a line was cut.
     let one_word = text.contains("=?") || text.contains("    ");
     if !one_word && text.split(' ').all(|word| word.is_empty() || plain(word)) {
@@ -316,7 +320,8 @@ mod tests {
     #[test]
     fn addresses_that_break_headers_are_none() {
         assert!(is_address("o'hara+sales@x.example"));
-        for text in ["", "ann", "@x", "ann@", "a b@x", "a@x\r\nBcc: b@y", "a@x,b@y", "<a@x>", "a@b@c", "ж@x"] {
+        for text in ["", "ann", "@x", "ann@", "a b@x", "a@x\r\nBcc: b@y", "a@x,b@y", "<a@x>", "a@b@c", "ж@x"]
+        {
             assert!(!is_address(text), "{text:?}");
         }
     }
@@ -370,7 +375,7 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_subject_unfolds_to_itself(subject in "[a-zA-Z]([a-z0-9 .,:-]{0,200}[a-z])?") {
+        fn a_plain_subject_unfolds_to_itself(subject in "[a-zA-Z.:-]{1,90}(  ?[a-z0-9.,:-]{1,20}){0,40}") {
             let text = letter(&subject, "x").text(MARKER);
             let (headers, _) = read(&text);
             let found = headers.iter().find(|(name, _)| name == "Subject").map(|(_, value)| value.as_str());

@@ -20,6 +20,7 @@ mod schema;
 mod search;
 mod stored;
 mod trace;
+pub(super) mod ways;
 mod wire;
 mod write;
 
@@ -37,8 +38,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page, Payload,
-    Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
+    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page,
+    Payload, Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;

@@ -28,7 +28,8 @@ impl Nutshell {
         match self.send_as(&method, params, author).await? {
             Ok(body) => {
                 let stored = self.stored(kind, body);
-                let stored = stored.ok_or_else(|| SendError::Unknown("an answer without a record".to_owned()))?;
+                let stored =
+                    stored.ok_or_else(|| SendError::Unknown("an answer without a record".to_owned()))?;
                 // What the answer to an e-mail shows is not documented: the e-mail itself may show its marker.
                 if kind == Kind::Email
                     && stored.marker.is_none()

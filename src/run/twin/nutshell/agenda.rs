@@ -144,7 +144,9 @@ pub struct Email {
 impl Email {
     /// The text that people see: without one, what the HTML says.
     pub fn shown(&self) -> String {
-        let Some(html) = self.html.as_ref().filter(|_| self.body.is_empty()) else { return self.body.clone() };
+        let Some(html) = self.html.as_ref().filter(|_| self.body.is_empty()) else {
+            return self.body.clone();
+        };
         let (mut text, mut inside) = (String::new(), false);
         for c in html.chars() {
             match c {
@@ -157,7 +159,8 @@ impl Email {
                 c => text.push(c),
             }
         }
-        let text = text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        let text =
+            text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
         text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 

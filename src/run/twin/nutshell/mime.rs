@@ -31,7 +31,9 @@ impl Message {
     }
 
     fn take(&mut self, headers: &[(String, String)], content: &str, depth: usize) {
-        let header = |name: &str| headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+        let header = |name: &str| {
+            headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+        };
         let kind = header("content-type");
         let media = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media.starts_with("multipart/") && depth < 8 {

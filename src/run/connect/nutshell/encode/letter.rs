@@ -31,7 +31,8 @@ pub(super) fn payload(
 ) -> Result<Map<String, Json>, FieldError> {
     let parties = parties(&fields, directory)?;
     let text = |key: &str| fields.get(key).and_then(Json::as_str).filter(|text| !text.trim().is_empty());
-    let at: Timestamp = text("date").and_then(|text| text.parse().ok()).ok_or_else(|| error("date", "is no instant"))?;
+    let at: Timestamp =
+        text("date").and_then(|text| text.parse().ok()).ok_or_else(|| error("date", "is no instant"))?;
     let date = at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
     let html = text("html").map(|html| mail::with_paragraph(html, &footer::sign("", label, marker)));
     // A text beside it carries the line too: which of the two is shown nobody knows.
@@ -95,7 +96,9 @@ fn parties(fields: &Map<String, Json>, directory: &Directory) -> Result<Parties,
             cc.extend(others);
             from
         }
-        Some(other) => return Err(error("direction", format!("`{other}` is none of {}", DIRECTIONS.join(", ")))),
+        Some(other) => {
+            return Err(error("direction", format!("`{other}` is none of {}", DIRECTIONS.join(", "))));
+        }
         None => {
             to.extend(user);
             to.extend(others);
@@ -127,4 +130,96 @@ fn address(field: &str, text: &str) -> Result<String, FieldError> {
     }
     let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
     Err(error(field, format!("`{shown}` is no address that the header of an e-mail can hold")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::directory::UserRow;
+    use super::*;
+
+    const MARKER: &str = "acme.bitrix24.com/activity/17";
+
+    fn sent(fields: Json) -> Result<Map<String, Json>, FieldError> {
+        let user = |id: &str, email: Option<&str>| UserRow {
+            id: id.to_owned(),
+            email: email.map(str::to_owned),
+            active: true,
+        };
+        let users = vec![user("1", Some("ann@acme.example")), user("2", None)];
+        let directory = Directory { users, ..Directory::default() };
+        let mut whole = json!({"date": "2024-03-05T07:00:00+00:00"});
+        for (key, value) in fields.as_object().cloned().unwrap_or_default() {
+            whole[key] = value;
+        }
+        payload(whole.as_object().cloned().unwrap_or_default(), &directory, "Bitrix24", MARKER)
+    }
+
+    fn header(sent: &Map<String, Json>, name: &str) -> String {
+        let text = sent[MESSAGE].as_str().expect("a text").replace("\r\n ", " ");
+        let found = text.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        found.unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn who_wrote_to_whom_follows_from_the_direction() {
+        let mailbox = json!({"entityType": "Users", "id": 1});
+        let others = json!(["hank@globex.example", "bill@initech.example"]);
+        for (fields, from, to, cc) in [
+            (
+                json!({"direction": "outgoing", "mailbox": mailbox, "participants": others}),
+                "ann@acme.example",
+                "hank@globex.example, bill@initech.example",
+                "",
+            ),
+            (
+                json!({"direction": "incoming", "mailbox": mailbox, "participants": others}),
+                "hank@globex.example",
+                "ann@acme.example",
+                "bill@initech.example",
+            ),
+            (
+                json!({"from": "x@y.example", "to": ["Z@y.example", "z@y.example"], "cc": ["x@y.example"]}),
+                "x@y.example",
+                "Z@y.example",
+                "",
+            ),
+            (json!({"direction": "outgoing", "mailbox": mailbox}), "ann@acme.example", "", ""),
+        ] {
+            let sent = sent(fields.clone()).expect("a message");
+            let found = ["From", "To", "Cc"].map(|name| header(&sent, name));
+            assert_eq!(found, [from, to, cc], "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_by_its_field() {
+        for (fields, field) in [
+            (json!({}), "from"),
+            (json!({"direction": "incoming", "mailbox": {"id": 1}}), "from"),
+            (json!({"direction": "outgoing", "mailbox": {"id": 2}}), "mailbox"),
+            (json!({"direction": "sideways", "from": "a@b.example"}), "direction"),
+            (json!({"from": "a@b.example\r\nBcc: x@y.example"}), "from"),
+            (json!({"from": "a@b.example", "to": ["<x>"]}), "to"),
+            (json!({"from": "a@b.example", "date": "yesterday"}), "date"),
+        ] {
+            assert_eq!(sent(fields.clone()).expect_err("is told").field, field, "{fields}");
+        }
+    }
+
+    #[test]
+    fn the_marker_stands_in_the_id_and_in_every_text() {
+        let sent = sent(json!({
+            "from": "a@b.example", "body": "Dear Hank", "author": {"entityType": "Users", "id": 1}, "subject": "Lair",
+        }));
+        let sent = sent.expect("a message");
+        assert_eq!(mail::marker(&header(&sent, "Message-ID")).as_deref(), Some(MARKER));
+        assert!(
+            sent[MESSAGE]
+                .as_str()
+                .is_some_and(|text| text.ends_with(&format!("\r\n[Bitrix24 {MARKER}]\r\n")))
+        );
+        assert_eq!(header(&sent, "Date"), "Tue, 05 Mar 2024 07:00:00 +0000");
+        assert_eq!(sent[TRACE], json!({"subject": "Lair", "addresses": ["a@b.example"]}));
+        assert_eq!(sent[AUTHOR]["id"], 1);
+    }
 }

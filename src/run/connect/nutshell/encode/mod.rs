@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value as Json, json};
 
-use self::slot::{Slot, StageWrite};
 pub(super) use self::letter::{MESSAGE, TRACE};
+use self::slot::{Slot, StageWrite};
 pub(super) use self::values::same_custom;
 use super::capability::Kind;
 use super::client::{AUTHOR, id_json};

@@ -182,7 +182,9 @@ impl Slot {
             Slot::Plain("accountTypeId", _) => stored::is_empty(before, "accountType"),
             Slot::Plain("territoryId", _) => stored::is_empty(before, "territory"),
             Slot::Plain("activityTypeId", _) => stored::is_empty(before, "activityType"),
-            Slot::Plain(key, _) | Slot::Texts(key) | Slot::Contact(key) | Slot::AnyLink(key, _) => stored::is_empty(before, key),
+            Slot::Plain(key, _) | Slot::Texts(key) | Slot::Contact(key) | Slot::AnyLink(key, _) => {
+                stored::is_empty(before, key)
+            }
             Slot::Parties(_) => stored::is_empty(before, "participants"),
             Slot::Lines => stored::is_empty(before, "products"),
             Slot::Prices => stored::is_empty(before, "prices"),

@@ -135,7 +135,9 @@ fn place(object: &str, name: &str, base: &Base) -> (Form, Vec<&'static str>) {
         // In which header somebody stands follows from several fields.
         ("Email", "participants" | "from" | "to" | "cc") => (Form::Mailboxes, vec!["from", "to", "cc"]),
         // Told by the headers, of which neither API is known to show more than these.
-        ("Email", "direction" | "mailbox" | "messageId" | "inReplyTo" | "references") => (Form::Untold, vec![]),
+        ("Email", "direction" | "mailbox" | "messageId" | "inReplyTo" | "references") => {
+            (Form::Untold, vec![])
+        }
         (_, "startTime") => (Form::Time, vec!["startTime"]),
         (_, "endTime") => (Form::Time, vec!["endTime"]),
         (_, "dueTime") => (Form::Time, vec!["dueTime"]),
@@ -365,7 +367,9 @@ impl Normalise for Normaliser {
         if self.fields.get(target).is_some_and(|field| field.form == Form::SentTime) {
             // Whether the date of a message counts is not documented: then it is the moment of the write.
             let at = |key: &str| stored.body.get(key).and_then(seconds);
-            return at("sentTime").zip(at("createdTime")).is_some_and(|(sent, made)| sent.abs_diff(made) < 600);
+            return at("sentTime")
+                .zip(at("createdTime"))
+                .is_some_and(|(sent, made)| sent.abs_diff(made) < 600);
         }
         // The amount of a lead with products may be theirs (sheet §5).
         let value = self.fields.get(target).is_some_and(|field| !field.custom && field.form == Form::Money);

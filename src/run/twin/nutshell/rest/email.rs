@@ -35,7 +35,8 @@ fn row(context: Context, email: &Email) -> Value {
 
 /// `GET /events`, the newest first, in pages by `limit`, `max_id` and `since_id`, which are not on the page themselves.
 pub fn events(company: &Company, context: Context, call: &Call) -> Result<Answer, Refusal> {
-    let sent = |key: &str| call.query.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let sent =
+        |key: &str| call.query.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
     let number = |key: &str| {
         let read = |text: &str| number_of(text).ok_or_else(|| Refusal::bad(format!("Invalid {key}")));
         sent(key).map(read).transpose()
