@@ -112,7 +112,7 @@ fn ran_at_last(world: &World) -> RunReport {
     panic!("no run came through");
 }
 
-fn row<'r>(maps: &'r [MapReport]) -> &'r MapReport {
+fn row(maps: &[MapReport]) -> &MapReport {
     maps.iter().find(|map| map.map == MAP).expect("the e-mails")
 }
 
