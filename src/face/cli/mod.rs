@@ -5,8 +5,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
-mod arrives;
 mod approve;
+mod arrives;
 mod cache;
 mod check;
 mod completions;

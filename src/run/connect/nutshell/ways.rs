@@ -69,7 +69,15 @@ pub(in crate::run::connect) fn barred(object: &str) -> Vec<Barred> {
 
 /// Whether a field only repeats what another one is written by.
 fn told_elsewhere(why: &str) -> bool {
-    let other = ["written ", "generated", "follows from ", "one of ", "one per ", "the first of ", "notes are records"];
+    let other = [
+        "written ",
+        "generated",
+        "follows from ",
+        "one of ",
+        "one per ",
+        "the first of ",
+        "notes are records",
+    ];
     other.iter().any(|begin| why.starts_with(begin))
 }
 
