@@ -40,6 +40,14 @@ pub(super) struct Write<'w> {
     pub field: Option<&'w str>,
 }
 
+/// Why a record that may be there is not sent again.
+pub(super) fn never_again(why: &str, reason: &str) -> String {
+    format!(
+        "no usable answer ({why}), and it was not found; it is not sent again, since {reason}: look for it in the \
+         destination, then leave it out, or write it there by hand"
+    )
+}
+
 impl Engine<'_> {
     pub(super) fn intent(
         &self,
@@ -136,9 +144,13 @@ impl Engine<'_> {
                     if self.settings.planted.resend_on_timeout {
                         continue;
                     }
-                    if let Some(stored) = self.look_for(write).await? {
+                    if let Some(stored) = self.look_for(write, 0).await? {
                         self.made(write, seq, &stored, Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
+                    }
+                    if let Some(reason) = self.target.is_final(object) {
+                        // The journal keeps it open: not even a later run sends it again.
+                        return Ok(Sent::Uncertain(never_again(&why, reason)));
                     }
                     if attempt < self.settings.sends {
                         self.ended(seq, JournalState::Failed, None, Some("looked for twice and not found"))?;
@@ -156,16 +168,16 @@ impl Engine<'_> {
         Ok(Sent::Uncertain(format!("no usable answer after {} tries: {why}", self.settings.sends)))
     }
 
-    /// Looks for a record by its marker until a request that was given up just now is surely dead. Several hits are
-    /// doubles: the first is kept, the sweep takes the others away.
-    pub(super) async fn look_for(&self, write: &Write<'_>) -> Result<Option<Stored>> {
+    /// Looks for a record by its marker until a request that was given up `before` milliseconds ago is surely dead.
+    /// Several hits are doubles: the first is kept, the sweep takes the others away.
+    pub(super) async fn look_for(&self, write: &Write<'_>, before: u64) -> Result<Option<Stored>> {
         let since = self.outside.clock.ticks_ms();
         for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
             #[cfg(debug_assertions)]
             if self.settings.planted.search_once && wait == self.settings.dead_ms {
                 break;
             }
-            let passed = self.outside.clock.ticks_ms().saturating_sub(since);
+            let passed = before.saturating_add(self.outside.clock.ticks_ms().saturating_sub(since));
             let left = wait.saturating_sub(passed);
             if left >= LONG_MS {
                 self.outside.progress.notice(&format!(
