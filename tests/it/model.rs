@@ -450,7 +450,7 @@ mod replay {
     /// The model along one path; each step must be one that it allows.
     fn modelled(fates: &[Fate], dies_at: Option<usize>) -> State {
         let mut state = ALL.init_states().remove(0);
-        let mut step = |state: &mut State, action: Action| {
+        let step = |state: &mut State, action: Action| {
             let mut actions = Vec::new();
             ALL.actions(state, &mut actions);
             assert!(actions.contains(&action), "{action:?} is not possible in {state:?}");
