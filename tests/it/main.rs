@@ -4,6 +4,7 @@
 
 mod acme;
 mod architecture;
+mod authors;
 mod book;
 mod cli;
 mod conformance;

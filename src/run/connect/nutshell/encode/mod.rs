@@ -99,6 +99,8 @@ impl Encoder {
             }
         };
         match &target.slot {
+            // A team has no login: what it is to have written is written under the key's.
+            Slot::Plain(AUTHOR, _) if directory::is_team(value) => {}
             Slot::Plain("note", shape) => {
                 let text = shape.json(name, value, directory)?;
                 field("note", text.as_str().map(|text| json!(unmentioned(text))));
