@@ -104,7 +104,7 @@ pub fn carry_out(
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
     hold(&ready.certificate, workspace, terminal)?;
-    let _destination = account::lock_destination(&target)?;
+    let _destination = account::lock_destination(live, &target)?;
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
@@ -292,7 +292,9 @@ pub fn show_with(
             print!("{}", proof::text(&run.maps, terminal));
             print!("{}", proof::files(files.unwrap_or_default(), terminal));
             let verdict = if run.closes() && run.left() > 0 {
-                terminal.green("every record of this part is accounted for, and every field is as planned or listed")
+                terminal.green(
+                    "every record of this part is accounted for, and every field is as planned or listed",
+                )
             } else if run.closes() {
                 terminal.green("every record is accounted for, and every field is as planned or listed")
             } else {

@@ -135,6 +135,7 @@ fn write(
         .put(&mut csv)?;
     }
     csv.finish()?;
+    workspace.exported(path, jiff::Timestamp::now().as_millisecond())?;
     Ok(ledger)
 }
 

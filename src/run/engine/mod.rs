@@ -46,7 +46,7 @@ pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, 
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use scope::{RecordName, Retry, Selection};
-pub use streams::objects;
+pub use streams::{destinations, objects};
 
 use scope::Scope;
 use streams::Stream;
@@ -346,6 +346,7 @@ impl<'a> Engine<'a> {
         if decoders.len() != plan.maps.len() + plan.flattens.len() {
             return Err(Error::Plan("one decoder per map and per flatten is needed".to_owned()));
         }
+        workspace.refuse_forgotten()?;
         streams::refuse_ambiguous(plan)?;
         let streams = streams::streams(plan);
         Ok(Engine {
@@ -392,9 +393,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// As for [`Engine::bind`].
     pub async fn bind_source(&self) -> Result<connect::Account> {
-        let source = self.source.account().await?;
-        self.workspace.pin(Side::Source, &source.id)?;
-        Ok(source)
+        extract::bind(self.workspace, self.source, &self.outside).await
     }
 
     /// Before the first write: markers of this source in the destination mean that another workspace has written
@@ -426,15 +425,19 @@ impl<'a> Engine<'a> {
     }
 
     /// The snapshot may be of another portal than the one that answers: a test portal, or one that was renamed.
-    fn name_other_source(&self, source: &connect::Account) {
+    fn name_other_source(&self, source: &connect::Account) -> Result<()> {
         let expected = &self.plan.source.account;
-        if source.id != *expected {
+        let known = [self.workspace.pinned(Side::Source)?].into_iter().flatten();
+        let known: Vec<String> = known.chain(self.workspace.aliases(Side::Source)?).collect();
+        // Names of one portal stand for each other.
+        if source.id != *expected && !known.contains(expected) {
             self.outside.progress.notice(&format!(
                 "the snapshot was taken of `{expected}`, but `{}` answers; if that is not the same portal, stop with \
                  Ctrl-C and set its credentials",
                 source.id
             ));
         }
+        Ok(())
     }
 
     /// Stages what the maps read; see [`extract`].
@@ -460,7 +463,7 @@ impl<'a> Engine<'a> {
     pub async fn migrate_part(&self, selection: &Selection) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
-        self.name_other_source(&source);
+        self.name_other_source(&source)?;
         if self.workspace.rollback()?.is_some_and(|rollback| rollback.ended_ms.is_none()) {
             return Err(Error::RollbackOpen);
         }

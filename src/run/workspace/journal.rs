@@ -26,7 +26,7 @@ pub enum Operation {
 
 impl Operation {
     /// Their places are their numbers in the file.
-    const ALL: [Operation; 6] = [
+    pub(super) const ALL: [Operation; 6] = [
         Operation::Create,
         Operation::Edit,
         Operation::Adopt,
@@ -62,7 +62,7 @@ pub enum JournalState {
 }
 
 impl JournalState {
-    const ALL: [JournalState; 4] =
+    pub(super) const ALL: [JournalState; 4] =
         [JournalState::Intent, JournalState::Done, JournalState::Failed, JournalState::Unknown];
 
     /// Its word in the audit log.

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::wire::{self, Fault};
 use crate::run::connect::Error;
 use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport};
+use crate::run::connect::secret::is_loopback;
 
 pub(super) const SYSTEM: &str = "Nutshell";
 
@@ -80,6 +81,14 @@ impl Client {
             next_us: Cell::new(i64::MIN),
             calls: Cell::new(0),
         }
+    }
+
+    /// The port of this machine that the API answers on, where it is not on another one.
+    pub(super) fn local_port(&self) -> Option<u16> {
+        let (scheme, rest) = self.rest_url.split_once("://")?;
+        let host = rest.split('/').next().filter(|host| is_loopback(host))?;
+        let named = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(named.unwrap_or(if scheme == "https" { 443 } else { 80 }))
     }
 
     /// Calls a method that only reads, until it answers or there is no hope.

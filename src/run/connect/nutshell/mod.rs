@@ -34,8 +34,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page, Payload,
-    Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
+    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page,
+    Payload, Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -159,6 +159,10 @@ impl Target for Nutshell {
 
     fn account(&self) -> Local<'_, Result<Account, Error>> {
         Box::pin(self.identify())
+    }
+
+    fn local_port(&self) -> Option<u16> {
+        self.client.local_port()
     }
 
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
