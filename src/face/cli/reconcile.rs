@@ -38,7 +38,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let maps =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let run = RunReport { maps, took_ms };
+    let run = RunReport { maps, took_ms, spent: None };
     let ledger = match &args.csv {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,

@@ -197,9 +197,10 @@ impl Engine<'_> {
         self.workspace.begin_sweep(&plan.name)?;
         self.outside.progress.begin(&format!("reconcile {} with {}", plan.name, plan.target), None);
         let mut cursor = None;
-        let mut listed = 0u64;
+        let (mut listed, mut pages) = (0u64, 1u64);
         loop {
             let page = self.target.list(&plan.target, &field, cursor.as_deref()).await?;
+            pages += 1;
             self.outside.points.reach("sweep.page")?;
             listed += page.records.len() as u64;
             self.outside.progress.at(listed);
@@ -222,6 +223,7 @@ impl Engine<'_> {
             }
         }
         self.outside.progress.end();
+        self.spent.listed(map, pages);
         if !mend {
             return Ok(0);
         }

@@ -38,7 +38,7 @@ use crate::run::workspace::{self, Side, Workspace};
 pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
-pub use forecast::{Floor, Volume, floor};
+pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
@@ -326,6 +326,8 @@ pub struct Engine<'a> {
     claimed: RefCell<HashSet<String>>,
     /// What this run loads.
     scope: RefCell<Scope>,
+    /// What it has sent.
+    spent: forecast::Tally,
 }
 
 impl<'a> Engine<'a> {
@@ -361,6 +363,7 @@ impl<'a> Engine<'a> {
             settings,
             claimed: RefCell::default(),
             scope: RefCell::default(),
+            spent: forecast::Tally::default(),
         })
     }
 
@@ -480,21 +483,26 @@ impl<'a> Engine<'a> {
         self.scope.replace(scope);
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
+        let loading = self.outside.clock.now_ms();
         let mut maps = self.load_phases(&encoders).await?;
         // What follows in an earlier phase, or in the same one before what it lacked.
         while self.follow(0..self.plan.maps.len())? {
             maps = self.load_phases(&encoders).await?;
         }
+        self.spent.enter(self.plan.phases.len());
         self.write_later(&encoders).await?;
         self.close_at_the_end(&mut maps).await?;
         self.tell_what_is_left();
-        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+        let now = self.outside.clock.now_ms();
+        let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
+        Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 
     /// Loads and closes every phase, as far as the scope goes.
     async fn load_phases(&self, encoders: &[Box<dyn Encode>]) -> Result<Vec<MapReport>> {
         let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
+            self.spent.enter(index);
             books.extend(self.split_rows(index)?);
             self.follow(phase.iter().map(|map| usize::from(*map)))?;
             books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);

@@ -77,6 +77,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
+        self.spent.wrote();
         Ok(self.workspace.transaction(|ws| {
             ws.keep_readback(&seen)?;
             ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
@@ -193,6 +194,7 @@ impl Engine<'_> {
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
+                    self.spent.wrote();
                     let now = self.outside.clock.now_ms();
                     let seen = self.read_back(write, operation, &first, &stored, &edited, &touched)?;
                     self.workspace.transaction(|ws| {
