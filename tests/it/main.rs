@@ -12,6 +12,7 @@ mod customers;
 mod documented;
 mod draft;
 mod findings;
+mod floor;
 mod grammar;
 mod mutations;
 mod pages;

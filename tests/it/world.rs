@@ -215,6 +215,7 @@ pub struct World {
     pub workspace: Workspace,
     pub wire: Rc<BadWire>,
     pub settings: Settings,
+    pub pace: connect::Pace,
     /// The portal's host, and the user of the account whose key is used.
     pub people: (&'static str, &'static str),
     seed: u64,
@@ -242,7 +243,8 @@ impl World {
         let people = ("acme.bitrix24.com", "admin@acme.example");
         // Nobody is here to confirm anything; the tests of that switch it on.
         let settings = Settings { confirmed_only: false, ..Settings::default() };
-        World { checked, clock, portal, account, workspace, wire, settings, people, seed }
+        let pace = connect::Pace::default();
+        World { checked, clock, portal, account, workspace, wire, settings, pace, people, seed }
     }
 
     /// One process: lives until the migration ends or it dies.
@@ -287,15 +289,8 @@ impl World {
         });
         let source =
             connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
-        let target = connect::target(
-            "nutshell",
-            &credentials,
-            &target_wire,
-            &clock,
-            &random,
-            connect::Pace::default(),
-        )
-        .expect("a target");
+        let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random, self.pace)
+            .expect("a target");
         let plan = &self.checked.plan;
         let maps = plan.maps.iter().map(|map| &map.source);
         let decoders = maps

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::run::connect::http::{HttpTransport, SystemClock, SystemRandom};
 use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::secret::Credentials;
-use crate::run::connect::{self, Account, Decode, Pace, Source, Target};
+use crate::run::connect::{self, Account, Decode, Limits, Pace, Source, Target};
 use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
 use crate::run::workspace::{self, Lock, Taken, Workspace};
 
@@ -21,6 +21,8 @@ pub struct Live {
     pub target: Box<dyn Target>,
     pub clock: Rc<dyn Clock>,
     pub in_flight: usize,
+    /// What bounds the speed, as far as it is known.
+    pub limits: Limits,
 }
 
 /// What clients need from the process.
@@ -66,6 +68,7 @@ impl Live {
             target: process.target(&ready.plan.target.connector, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            limits: limits(ready, pace),
         })
     }
 }
@@ -80,8 +83,14 @@ impl Live {
             target: process.target(&ready.plan.target.connector, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            limits: limits(ready, pace),
         })
     }
+}
+
+/// What bounds the speed between the systems of a plan.
+fn limits(ready: &Ready, pace: Pace) -> Limits {
+    connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, pace)
 }
 
 /// One decoder per map of a plan, then one per flatten.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
-use crate::run::connect::Account;
+use crate::run::connect::{Account, Limits};
 use crate::run::engine::{FileField, RecordName, Retry, RunReport, Selection};
 use crate::run::workspace::Workspace;
 
@@ -15,7 +15,7 @@ use super::account::{self, Live};
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -111,7 +111,7 @@ pub fn carry_out(
     let run = account::block_on(live, ready, workspace, terminal, async |engine| {
         engine.migrate_part(named.selection).await
     })?;
-    show(&run, workspace, terminal)?;
+    show(&run, workspace, &live.limits, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -274,14 +274,20 @@ pub fn confirm(
 }
 
 /// Prints what a run came to.
-pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    show_with(run, workspace, None, terminal)
+pub fn show(
+    run: &RunReport,
+    workspace: &Workspace,
+    limits: &Limits,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    show_with(run, workspace, limits, None, terminal)
 }
 
 /// The same, with the ledger of files where it was made.
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
+    limits: &Limits,
     files: Option<&[FileField]>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
@@ -301,12 +307,13 @@ pub fn show_with(
                 terminal.red("the books do not close")
             };
             println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
+            print!("{}", plan::ratio_line(run, limits));
         }
         Format::Json => println!(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
+                "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
             })
         ),
     }

@@ -43,7 +43,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,
     };
-    migrate::show_with(&run, &workspace, Some(&ledger), terminal)?;
+    migrate::show_with(&run, &workspace, &live.limits, Some(&ledger), terminal)?;
     if let Some(path) = args.csv.as_ref().filter(|_| terminal.format == Format::Human) {
         println!("every record, difference, sum and file stands in {}", path.display());
     }

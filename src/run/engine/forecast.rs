@@ -128,7 +128,9 @@ pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
     let (mut reads_later, mut writes_later, mut end) = (0, 0, 0);
     for phase in &plan.phases {
         let (mut writes, mut lists) = (0, 0);
-        for (index, map) in phase.iter().filter_map(|map| Some((usize::from(*map), plan.maps.get(usize::from(*map))?))) {
+        for (index, map) in
+            phase.iter().filter_map(|map| Some((usize::from(*map), plan.maps.get(usize::from(*map))?)))
+        {
             let records = count(&map.source);
             let closes = map.targets.iter().any(|target| target.ty.base == Base::Stage);
             writes += records * (1 + u64::from(closes));

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::types::Base;
@@ -12,6 +13,7 @@ use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
+use super::aside;
 use super::once::{Sent, Write};
 use super::prepare::{Prepared, Writing};
 use super::streams::{NOTE, PARENT, Stream, notes_of, records};
@@ -87,7 +89,7 @@ impl Engine<'_> {
         loop {
             let mut settled: Vec<Settled> = Vec::new();
             let mut launches: Vec<Box<Writing>> = Vec::new();
-            while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
+            while self.has_room(flights.len() + launches.len()) && settled.len() < KEPT_AT_ONCE {
                 let Some(record) = self.next_record(stream, &mut feed)? else { break };
                 if let Some(outcome) = self.decided_by_a_person(stream, &record.key)? {
                     let (flags, lacks) = (Vec::new(), Vec::new());
@@ -120,8 +122,12 @@ impl Engine<'_> {
                 }
                 continue;
             }
-            if let Some(first) = flights.next().await {
-                landed.push(first?);
+            let moved = std::pin::pin!(self.aside.changed());
+            match select(flights.next(), moved).await {
+                Either::Left((Some(first), _)) => landed.push(first?),
+                Either::Left((None, _)) => {}
+                // One of them only waits now: there is room for another.
+                Either::Right(((), _)) => continue,
             }
             // What has landed meanwhile shares the next commit.
             while let Some(Some(next)) = flights.next().now_or_never() {
@@ -131,6 +137,14 @@ impl Engine<'_> {
         }
         self.outside.progress.end();
         Ok(())
+    }
+
+    /// Whether one more write may begin beside these: as many again as may be in flight stand ready, since some get no
+    /// answer for long, and those that only wait to be looked for take no place.
+    fn has_room(&self, under_way: usize) -> bool {
+        let waiting = self.aside.waiting().min(under_way);
+        let ready = 2 * self.settings.in_flight;
+        under_way - waiting < ready && under_way < ready + aside::MOST
     }
 
     /// What a person decided about a record; it holds whatever the plan says.

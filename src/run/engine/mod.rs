@@ -4,6 +4,7 @@
 //! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.
 
 mod adopt;
+mod aside;
 mod budget;
 mod close;
 mod extract;
@@ -27,7 +28,7 @@ mod scope;
 mod streams;
 mod waiting;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
@@ -328,6 +329,10 @@ pub struct Engine<'a> {
     scope: RefCell<Scope>,
     /// What it has sent.
     spent: forecast::Tally,
+    /// Records that several lists under way at once have brought; `None` while there is one at a time.
+    together: Cell<Option<u64>>,
+    /// Writes without an answer that wait before they are looked for.
+    aside: aside::Aside,
 }
 
 impl<'a> Engine<'a> {
@@ -364,6 +369,8 @@ impl<'a> Engine<'a> {
             claimed: RefCell::default(),
             scope: RefCell::default(),
             spent: forecast::Tally::default(),
+            together: Cell::new(None),
+            aside: aside::Aside::default(),
         })
     }
 

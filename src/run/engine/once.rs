@@ -163,7 +163,10 @@ impl Engine<'_> {
                     left.div_ceil(1000)
                 ));
             }
-            self.outside.clock.sleep(left).await;
+            {
+                let _aside = self.aside.step();
+                self.outside.clock.sleep(left).await;
+            }
             let object = self.streams[write.stream].target.as_str();
             let field = self.marker_field();
             let found = self.target.find_sent(object, &field, write.marker, write.payload).await?;

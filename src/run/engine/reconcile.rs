@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use crate::lang::plan::{Arm, OnExisting, Rule, Target};
 use crate::lang::types::Base;
 use crate::lang::value::{RefValue, Value};
@@ -219,7 +221,10 @@ impl Engine<'_> {
         proving.proof.unsourced = self.workspace.unsourced(staging)?;
         proving.proof.source_now = source_now;
         proving.proof.staged = self.workspace.staged(&plan.object)?;
-        self.outside.progress.begin(&format!("count {}", plan.name), None);
+        let alone = self.together.get().is_none();
+        if alone {
+            self.outside.progress.begin(&format!("count {}", plan.name), None);
+        }
         let (mut after, mut done) = (0, 0u64);
         loop {
             let page = if routed {
@@ -245,9 +250,13 @@ impl Engine<'_> {
                     Says::Out | Says::Open => {}
                 }
             }
-            self.outside.progress.at(done);
+            if alone {
+                self.outside.progress.at(done);
+            }
         }
-        self.outside.progress.end();
+        if alone {
+            self.outside.progress.end();
+        }
         Ok(Box::new(proving.proof))
     }
 
@@ -298,38 +307,45 @@ impl Engine<'_> {
         for object in super::objects(self.plan) {
             counts.insert(object, self.source.count(object).await?);
         }
-        let mut reports = Vec::new();
-        for index in 0..self.plan.phases.len() {
-            reports.extend(self.reconcile_phase(index, &counts).await?);
-        }
-        Ok(reports)
+        Ok(self.compare_all(&counts, false).await?.into_iter().flatten().collect())
     }
 
-    /// The same for one phase; `counts` are what the source counts now, where it was asked.
-    pub(super) async fn reconcile_phase(
+    /// Compares everything of the scope, phase by phase in the order of loading; several streams are listed at once,
+    /// since each list waits for its own pages. `counts` are what the source counts now, where it was asked. With
+    /// `mend`, what a write without an answer may have doubled since is taken away.
+    pub(super) async fn compare_all(
         &self,
-        index: usize,
         counts: &BTreeMap<&str, u64>,
-    ) -> Result<Vec<MapReport>> {
-        let phase = &self.plan.phases[index];
-        let mut reports = self.split_rows(index)?;
-        for stream in self.maps_of(phase) {
-            reports.push(self.reconcile_stream(stream, counts).await?);
+        mend: bool,
+    ) -> Result<Vec<Vec<MapReport>>> {
+        let compared = (0..self.streams.len()).map(|stream| self.compare(stream, counts, mend));
+        self.outside.progress.begin("reconcile everything", None);
+        self.together.set(Some(0));
+        let compared: Result<Vec<Option<MapReport>>> =
+            stream::iter(compared).buffered(self.settings.in_flight.max(1)).map_ok(Some).try_collect().await;
+        self.together.set(None);
+        self.outside.progress.end();
+        let mut compared = compared?;
+        let mut take = |stream: usize| compared.get_mut(stream).and_then(Option::take);
+        let mut phases = Vec::with_capacity(self.plan.phases.len());
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            let mut reports = self.split_rows(index)?;
+            reports.extend(self.maps_of(phase).into_iter().filter_map(&mut take));
+            reports.extend(self.folded_rows(phase)?);
+            reports.extend(self.notes_of_phase(phase).into_iter().filter_map(&mut take));
+            phases.push(reports);
         }
-        reports.extend(self.folded_rows(phase)?);
-        for stream in self.notes_of_phase(phase) {
-            reports.push(self.reconcile_stream(stream, counts).await?);
-        }
-        Ok(reports)
+        Ok(phases)
     }
 
-    async fn reconcile_stream(&self, stream: usize, counts: &BTreeMap<&str, u64>) -> Result<MapReport> {
+    async fn compare(&self, stream: usize, counts: &BTreeMap<&str, u64>, mend: bool) -> Result<MapReport> {
         if !self.scope.borrow().touches(self.streams[stream].map) {
             return self.books(stream, false, 0);
         }
         let mut proving = self.begin_proof(stream)?;
-        self.sweep_and(stream, false, Some(&mut proving)).await?;
-        let mut report = self.books(stream, true, 0)?;
+        let mend = mend && self.workspace.last_uncertain_ms(&self.streams[stream].name)?.is_some();
+        let doubles = self.sweep_and(stream, mend, Some(&mut proving)).await?;
+        let mut report = self.books(stream, true, doubles)?;
         let now = counts.get(self.streams[stream].object.as_str()).copied();
         report.proof = Some(self.proved(stream, proving, now)?);
         Ok(report)

@@ -350,6 +350,21 @@ impl Workspace {
         })
     }
 
+    /// Whether of a map there are writes of which nobody found out what became of them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn has_unanswered(&self, map: &str) -> Result<bool> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.query_row(
+                "SELECT EXISTS (SELECT 1 FROM journal WHERE map = ?1 AND state IN (0, 3))",
+                [id],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// When a write was last given up without a usable answer, Unix milliseconds; later than it was sent, since it
     /// may have waited for its turn.
     ///
