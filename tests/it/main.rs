@@ -4,6 +4,7 @@
 
 mod acme;
 mod architecture;
+mod bad_input;
 mod book;
 mod cli;
 mod conformance;

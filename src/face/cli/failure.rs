@@ -209,7 +209,9 @@ impl From<engine::Error> for Failure {
             | engine::Error::RollbackOpen
             | engine::Error::OtherRollback { .. }
             | engine::Error::NoRollback(_) => Failure::usage(error.to_string()),
-            engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
+            engine::Error::Interrupted | engine::Error::Denied(_) | engine::Error::Restless { .. } => {
+                Failure::outside(error.to_string())
+            }
         }
     }
 }

@@ -244,8 +244,8 @@ fn places(floor: &Floor) -> String {
 /// What a run may come to, in the floor's terms.
 fn show_forecast(floor: &Floor, most: &Floor, spec: &std::path::Path, terminal: &Terminal) {
     println!(
-        "{} {} to {}: at most every record reaches every map that it can, every note says something, and every second pass \
-         writes",
+        "{} {} to {}: at most every record reaches every map that it can, every note says something, every second pass \
+         writes, and every record is read by itself when it is compared",
         terminal.bold("forecast"),
         duration(floor.total_s()),
         duration(most.total_s())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lang::plan::Plan;
-use crate::run::connect::{Encode, Payload, SendError};
+use crate::run::connect::{Encode, Payload, SendError, Stored};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::load::deleted_there;
@@ -218,16 +218,18 @@ impl Engine<'_> {
             self.together.set(all);
             self.outside.progress.at(all.unwrap_or(listed));
             let mut ours = Vec::with_capacity(page.records.len());
+            let mut listed_ours: Vec<(&str, &Stored)> = Vec::new();
             for stored in &page.records {
                 let key = stored.marker.as_deref().and_then(|marker| marker.strip_prefix(prefix.as_str()));
                 if let Some(key) = key
                     && self.is_of(map, key)?
                 {
                     ours.push((key, stored.id.as_str(), stored.rev.as_str()));
-                    if let Some(proving) = proving.as_deref_mut() {
-                        self.prove_one(map, proving, key, stored).await?;
-                    }
+                    listed_ours.push((key, stored));
                 }
+            }
+            if let Some(proving) = proving.as_deref_mut() {
+                self.prove_page(map, proving, &listed_ours).await?;
             }
             self.workspace.saw(&plan.name, ours.into_iter())?;
             cursor = page.next;

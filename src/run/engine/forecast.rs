@@ -55,7 +55,7 @@ pub struct Floor {
 pub struct Phase {
     /// Creates and edits; a record is read back in the answer.
     pub writes: u64,
-    /// Records that are read before a field of them is written.
+    /// Records that are read by themselves: before a field of them is written, and where a list tells less than is compared.
     pub reads: u64,
     /// Pages of lists: the sweep, which also reads back what is compared.
     pub lists: u64,
@@ -118,7 +118,8 @@ pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
 }
 
 /// What a plan may come to at most, in the same terms: every record reaches every map that it can reach, and is closed
-/// by a second write where it has a stage; every note says something; every second pass writes.
+/// by a second write where it has a stage; every note says something; every second pass writes; no list tells all of a
+/// record, so that each is read by itself when its phase is closed and at the end.
 ///
 /// Left out are searches in a destination that is not empty, links that wait for a record which was held back, and
 /// whatever goes wrong.
@@ -127,19 +128,21 @@ pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
     let count = |object: &str| volume.objects.get(object).copied().unwrap_or(0);
     let (mut reads_later, mut writes_later, mut end) = (0, 0, 0);
     for phase in &plan.phases {
-        let (mut writes, mut lists) = (0, 0);
+        let (mut writes, mut reads, mut lists) = (0, 0, 0);
         for (index, map) in
             phase.iter().filter_map(|map| Some((usize::from(*map), plan.maps.get(usize::from(*map))?)))
         {
             let records = count(&map.source);
             let closes = map.targets.iter().any(|target| target.ty.base == Base::Stage);
             writes += records * (1 + u64::from(closes));
+            reads += records;
             lists += pages(records, limits);
             let folded = || plan.flattens.iter().filter(move |flatten| usize::from(flatten.into) == index);
             let notes = map.notes.len() as u64 * records
                 + folded().map(|flatten| flatten.notes.len() as u64 * count(&flatten.source)).sum::<u64>();
             if notes > 0 {
                 writes += notes;
+                reads += notes;
                 lists += pages(notes, limits);
             }
             let rules = map.rules.iter().chain(folded().flat_map(|flatten| &flatten.rules));
@@ -150,7 +153,8 @@ pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
             }
         }
         end += lists;
-        most.phases.push(Phase::new(writes, 0, lists, limits));
+        reads_later += reads;
+        most.phases.push(Phase::new(writes, reads, lists, limits));
     }
     most.end = Phase::new(writes_later, reads_later, end, limits);
     most

@@ -17,7 +17,7 @@ use super::aside;
 use super::once::{Sent, Write};
 use super::prepare::{Prepared, Writing};
 use super::streams::{NOTE, PARENT, Stream, notes_of, records};
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 
 /// Staged records that are read at once.
 const PAGE: u32 = 500;
@@ -298,7 +298,45 @@ impl Engine<'_> {
                 }
             }
         };
+        let stored = match self.marked(stream, writing, stored, encode).await? {
+            Ok(stored) => stored,
+            Err(outcome) => return Ok(outcome),
+        };
         self.follow_up(stream, writing, stored).await
+    }
+
+    /// A record that an earlier run made and that lost its marker, since its field was not there, gets it again: by the
+    /// journal it is ours. Gives what becomes of a record that cannot have it.
+    async fn marked(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        stored: Stored,
+        encode: &dyn Encode,
+    ) -> Result<std::result::Result<Stored, Outcome>> {
+        if stored.marker.as_deref() == Some(writing.marker.as_str()) {
+            return Ok(Ok(stored));
+        }
+        let id = stored.id.clone();
+        let held = |why: String| {
+            ended(Status::Quarantined, Some(id.clone()), format!("made without its marker: {why}"))
+        };
+        let payload = match encode.adopt(&writing.marker, &writing.values, &stored, false) {
+            Ok(payloads) => payloads.into_iter().next().unwrap_or_default(),
+            Err(error) => return Ok(Err(held(error.to_string()))),
+        };
+        let (key, marker) = (writing.key.as_str(), writing.marker.as_str());
+        let write = Write { stream, key, marker, payload: &payload, step: 0, field: None };
+        match self.edit(&write, Operation::Edit, stored, None).await? {
+            Sent::Done(edited) if edited.marker.as_deref() == Some(marker) => Ok(Ok(edited)),
+            Sent::Done(_) => Err(Error::MarkerLost {
+                object: self.streams[stream].target.clone(),
+                id,
+                field: self.marker_field(),
+            }),
+            Sent::Refused(why) | Sent::Uncertain(why) => Ok(Err(held(why))),
+            Sent::Gone | Sent::Moved(_) => Ok(Err(deleted_there(&self.streams[stream].target, &id))),
+        }
     }
 
     /// What a note goes with is written once and for all: one that was written to a record which was taken back since

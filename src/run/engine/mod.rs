@@ -224,6 +224,19 @@ pub enum Error {
         /// Its marker.
         marker: String,
     },
+    /// A record changes each time before it can be written.
+    #[error(
+        "`{object}` {id} changed {times} times in a row between being read and being written: somebody or something edits it; stop \
+         that, such as an automation, then run the same command again"
+    )]
+    Restless {
+        /// The destination object.
+        object: String,
+        /// The record.
+        id: String,
+        /// How often.
+        times: u32,
+    },
     /// The destination takes no more writes with these credentials.
     #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
     Denied(String),

@@ -191,6 +191,7 @@ impl Engine<'_> {
         let first = self.target.imprint(object, &stored.body);
         let mut touched = BTreeSet::new();
         let mut unanswered = false;
+        let mut stale = 0;
         for attempt in 1..=self.settings.sends {
             touched.extend(self.target.touches(object, write.payload, &stored));
             let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
@@ -225,6 +226,7 @@ impl Engine<'_> {
                 Err(error @ (SendError::Stale | SendError::Unknown(_))) => {
                     why = error.to_string();
                     unanswered |= matches!(error, SendError::Unknown(_));
+                    stale += u32::from(matches!(error, SendError::Stale));
                     // With an old revision it was surely not done, unless an earlier try was.
                     let state = if unanswered { JournalState::Unknown } else { JournalState::Failed };
                     self.ended(seq, state, None, Some(&why))?;
@@ -251,6 +253,9 @@ impl Engine<'_> {
             }
         }
         self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+        if stale == self.settings.sends {
+            return Err(Error::Restless { object: object.to_owned(), id: stored.id, times: stale });
+        }
         Err(self.unreachable(why))
     }
 

@@ -66,6 +66,17 @@ struct Found {
     held: Normal,
 }
 
+/// A listed record that is compared.
+struct ToProve<'p> {
+    key: &'p str,
+    listed: &'p Stored,
+    outcome: Outcome,
+    planned: Planned,
+    joined: bool,
+    /// The list does not say what was planned: it is read by itself.
+    differs: bool,
+}
+
 impl Engine<'_> {
     /// Begins to compare a stream.
     pub(super) fn begin_proof(&self, stream: usize) -> Result<Proving> {
@@ -86,56 +97,96 @@ impl Engine<'_> {
         })
     }
 
-    /// Compares one listed record with what the rules say of its source record.
-    pub(super) async fn prove_one(
+    /// Compares listed records of a page with what the rules say of their source records.
+    pub(super) async fn prove_page(
         &self,
         stream: usize,
         proving: &mut Proving,
-        key: &str,
-        listed: &Stored,
+        page: &[(&str, &Stored)],
     ) -> Result<()> {
+        let mut open = Vec::new();
+        for (key, listed) in page.iter().copied() {
+            open.extend(self.to_prove(stream, proving, key, listed)?);
+        }
+        // A list may lag behind, and a read may not.
+        let object = self.streams[stream].target.as_str();
+        let again = open.iter().filter(|open| open.differs).map(|open| {
+            self.spent.read();
+            self.target.read(object, &open.listed.id)
+        });
+        let again: Vec<Option<Stored>> =
+            stream::iter(again).buffered(self.settings.in_flight.max(1)).try_collect().await?;
+        let mut again = again.into_iter();
+        for open in open {
+            let read = if open.differs {
+                match again.next().flatten() {
+                    Some(read) => Some(read),
+                    None => continue,
+                }
+            } else {
+                None
+            };
+            self.prove_one(stream, proving, &open, read.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// What a listed record is to be compared with; `None` where there is nothing to compare.
+    fn to_prove<'p>(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        key: &'p str,
+        listed: &'p Stored,
+    ) -> Result<Option<ToProve<'p>>> {
         let plan = &self.streams[stream];
-        let Some(outcome) = self.workspace.outcome(&plan.name, key)? else { return Ok(()) };
+        let Some(outcome) = self.workspace.outcome(&plan.name, key)? else { return Ok(None) };
         // Doubles and strangers are the sweep's to tell.
         if outcome.target.as_deref() != Some(listed.id.as_str()) {
-            return Ok(());
+            return Ok(None);
         }
         if !matches!(outcome.status, Status::Created | Status::Adopted) {
             proving.proof.not_compared += 1;
-            return Ok(());
+            return Ok(None);
         }
-        let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(()) };
+        let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(None) };
         let planned = match self.says(stream, proving, &record)? {
             Says::In(planned) => planned,
-            Says::Out | Says::Open => return Ok(()),
+            Says::Out | Says::Open => return Ok(None),
         };
         let joined = outcome.status == Status::Adopted;
         if joined && self.plan.maps[plan.map].on_existing == OnExisting::Keep {
             proving.proof.not_compared += 1;
-            return Ok(());
+            return Ok(None);
         }
-        let read;
-        let mut now = listed;
-        if proving.any_differs(&planned, now, joined) {
-            // A list may lag behind, and a read may not.
-            match self.target.read(&plan.target, &listed.id).await? {
-                Some(fresh) => read = fresh,
-                None => return Ok(()),
-            }
-            now = &read;
-            if !proving.any_differs(&planned, now, joined) {
-                proving.proof.settled += 1;
-            }
+        let differs = proving.any_differs(&planned, listed, joined);
+        Ok(Some(ToProve { key, listed, outcome, planned, joined, differs }))
+    }
+
+    /// Compares one record, with what was read of it since where the list differed.
+    fn prove_one(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        open: &ToProve<'_>,
+        read: Option<&Stored>,
+    ) -> Result<()> {
+        let plan = &self.streams[stream];
+        let ToProve { key, listed, outcome, planned, joined, .. } = open;
+        let (key, joined) = (*key, *joined);
+        let now = read.unwrap_or(listed);
+        if read.is_some() && !proving.any_differs(planned, now, joined) {
+            proving.proof.settled += 1;
         }
         proving.proof.compared += 1;
         let mut differing = Vec::new();
         for field in 0..planned.fields.len() {
-            if let Some((kind, held)) = proving.field(&planned, field, now, joined) {
-                let kind = self.cause(stream, key, proving, &planned, (field, kind), now, &outcome, &held)?;
+            if let Some((kind, held)) = proving.field(planned, field, now, joined) {
+                let kind = self.cause(stream, key, proving, planned, (field, kind), now, outcome, &held)?;
                 differing.push(Found { field, kind, held });
             }
         }
-        proving.sum_found(&planned, now, &differing);
+        proving.sum_found(planned, now, &differing);
         for Found { field, kind, held } in differing {
             let proof = &mut proving.proof.fields[field];
             *proof.differing.entry(kind).or_default() += 1;

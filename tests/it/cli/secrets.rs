@@ -58,7 +58,11 @@ fn no_secret_is_in_workspace_reports_logs_errors_backups_or_locks() {
         say(twins.b2n().args(args).arg(&spec));
     }
     let csv = |name: &str| folder.path().join(name);
-    say(twins.b2n().args(["reconcile", "--rate", "5000", "--show-values", "--csv"]).arg(csv("books.csv")).arg(&spec));
+    say(twins
+        .b2n()
+        .args(["reconcile", "--rate", "5000", "--show-values", "--csv"])
+        .arg(csv("books.csv"))
+        .arg(&spec));
     say(twins.b2n().args(["audit", "--format", "csv", "-o"]).arg(csv("audit.csv")).arg(&spec));
     for (system, name) in [("bitrix24", "b.yaml"), ("nutshell", "n.yaml")] {
         say(twins.b2n().args(["snapshot", system, "-o"]).arg(csv(name)));
@@ -77,7 +81,8 @@ fn no_secret_is_in_workspace_reports_logs_errors_backups_or_locks() {
     walk(folder.path(), &mut files);
     walk(twins.locks.path(), &mut files);
     let port = twins.nutshell.rsplit(':').next().expect("a port");
-    files.push(b2n::run::workspace::machine_folder().join(format!("b2n-destination-379104-port-{port}.lock")));
+    files
+        .push(b2n::run::workspace::machine_folder().join(format!("b2n-destination-379104-port-{port}.lock")));
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     for part in ["acme.b2nw", "acme.b2nw-lock", "books.csv", "audit.csv", "b.yaml", "n.yaml"] {
         assert!(names.iter().any(|name| name.ends_with(part)), "{part} was not looked into: {names:?}");
@@ -112,7 +117,14 @@ fn an_open_umask_opens_nothing() {
         let path = folder.path().join(format!("umask{umask}.b2nw"));
         let mut command = Command::new("sh");
         command
-            .args(["-c", "umask \"$1\"; shift; exec \"$@\"", "-", umask, env!("CARGO_BIN_EXE_b2n"), "extract"])
+            .args([
+                "-c",
+                "umask \"$1\"; shift; exec \"$@\"",
+                "-",
+                umask,
+                env!("CARGO_BIN_EXE_b2n"),
+                "extract",
+            ])
             .arg(&spec)
             .arg("--workspace")
             .arg(&path)
@@ -165,5 +177,9 @@ fn a_full_disk_stops_the_run_and_costs_nothing() {
     }
     assert!(stopped > 0, "there was room for all of it");
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
-    shows(&run(twins.b2n().args(["reconcile", "--rate", "5000"]).arg(&spec)), 0, &["every record is accounted for"]);
+    shows(
+        &run(twins.b2n().args(["reconcile", "--rate", "5000"]).arg(&spec)),
+        0,
+        &["every record is accounted for"],
+    );
 }
