@@ -149,12 +149,16 @@ fn for_people(line: &AuditLine, objects: &BTreeMap<String, String>) -> String {
     // One line each, whatever a server said.
     let reason =
         line.reason.as_ref().map(|why| format!(": {}", why.split_whitespace().collect::<Vec<_>>().join(" ")));
+    // An approval is of the plan.
+    let of = if line.map.is_empty() {
+        format!("plan {}", line.payload.as_deref().unwrap_or_default().chars().take(16).collect::<String>())
+    } else {
+        format!("{} {}", line.map, line.key)
+    };
     format!(
-        "{} {} {} {}{}, {}{}{}\n",
+        "{} {} {of}{}, {}{}{}\n",
         moment(line.at_ms),
         line.what,
-        line.map,
-        line.key,
         target.unwrap_or_default(),
         line.state,
         who.unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! The journal as an audit log: every write and every decision of a person, one line each, never a value of a record.
+//! The journal as an audit log: every write, every decision and every approval of a person, one line each, never a value
+//! of a record.
 
 use super::Workspace;
 use super::journal::{JournalState, Operation};
@@ -6,34 +7,34 @@ use super::journal::{JournalState, Operation};
 /// A line of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditLine {
-    /// Its number among the writes, or among the decisions.
+    /// Its number among the writes, the decisions, or the approvals.
     pub seq: i64,
     /// When it was noted, before it was sent; when it was decided. Unix milliseconds.
     pub at_ms: i64,
     /// When it ended, Unix milliseconds.
     pub ended_ms: Option<i64>,
-    /// What was done: `create`, `edit`, `adopt`, `delete`, `take back`, `restore`, `leave out`.
+    /// What was done: `create`, `edit`, `adopt`, `delete`, `take back`, `restore`, `leave out`, `approve`.
     pub what: &'static str,
-    /// The row of the books.
+    /// The row of the books; empty for approvals.
     pub map: String,
-    /// The source record.
+    /// The source record; empty for approvals.
     pub key: String,
     /// Which of the record's writes: 0 for the first.
     pub step: u16,
     /// The destination's id, where it is known.
     pub target: Option<String>,
-    /// How it ended: `intent`, `done`, `failed`, `unknown`; for decisions `decided` or `lifted`.
+    /// How it ended: `intent`, `done`, `failed`, `unknown`; `decided` or `lifted`; `approved` or `withdrawn`.
     pub state: &'static str,
-    /// The hash of what was sent.
+    /// The hash of what was sent, or of the plan that was approved.
     pub payload: Option<String>,
-    /// Who decided.
+    /// Who decided or approved.
     pub who: Option<String>,
     /// What the destination said, or how it was found out; why a person decided.
     pub reason: Option<String>,
 }
 
 impl Workspace {
-    /// Hands out every line in order, the writes first, then the decisions. One line is in memory at a time.
+    /// Hands out every line in order, the writes first, then the decisions, then the approvals. One line is in memory at a time.
     ///
     /// # Errors
     /// Those of the database, and of `each`, which ends it.
@@ -42,7 +43,7 @@ impl Workspace {
         mut each: impl FnMut(AuditLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<u64, E> {
         let mut lines = 0;
-        for query in [WRITES, DECISIONS] {
+        for query in [WRITES, DECISIONS, APPROVALS] {
             // What `each` says passes through SQLite's own errors, and comes out as it was.
             let mut failed = None;
             self.store(|db| {
@@ -65,26 +66,31 @@ impl Workspace {
     }
 }
 
-/// Both queries give: kind (0 write, 1 decision), seq, when, ended, operation, map, key, step, target, state, payload,
+/// These queries give: kind (0 write, 1 decision, 2 approval), seq, when, ended, operation, map, key, step, target, state, payload,
 /// who, reason.
 const WRITES: &str = "SELECT 0, j.seq, j.sent_ms, j.ended_ms, j.operation, n.name, j.key, j.step, j.target, j.state, \
                       j.payload, NULL, j.note FROM journal j JOIN name n ON n.id = j.map ORDER BY j.seq";
 const DECISIONS: &str = "SELECT 1, d.seq, d.decided_ms, d.lifted_ms, 0, n.name, d.key, 0, NULL, \
                          d.lifted_ms IS NOT NULL, NULL, d.decider, d.reason \
                          FROM decision d JOIN name n ON n.id = d.map ORDER BY d.seq";
+const APPROVALS: &str = "SELECT 2, a.seq, a.approved_ms, a.withdrawn_ms, 0, '', '', 0, NULL, \
+                         a.withdrawn_ms IS NOT NULL, a.plan, a.approver, nullif(a.note, '') \
+                         FROM approval a ORDER BY a.seq";
 
 fn line(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditLine> {
-    let decision = row.get::<_, i64>(0)? == 1;
+    let kind: i64 = row.get(0)?;
     let (operation, state): (usize, usize) = (number(row, 4)?, number(row, 9)?);
     let out_of_range =
         |column: usize, number: usize| rusqlite::Error::IntegralValueOutOfRange(column, number as i64);
-    let (what, state) = if decision {
-        ("leave out", if state == 0 { "decided" } else { "lifted" })
-    } else {
-        (
+    let (what, state) = match (kind, state) {
+        (1, 0) => ("leave out", "decided"),
+        (1, _) => ("leave out", "lifted"),
+        (2, 0) => ("approve", "approved"),
+        (2, _) => ("approve", "withdrawn"),
+        _ => (
             Operation::ALL.get(operation).ok_or_else(|| out_of_range(4, operation))?.word(),
             JournalState::ALL.get(state).ok_or_else(|| out_of_range(9, state))?.word(),
-        )
+        ),
     };
     Ok(AuditLine {
         seq: row.get(1)?,

@@ -11,10 +11,15 @@ use rusqlite::Connection;
 use super::{Error, Result, Workspace, file};
 
 /// Tables that stay, as they are or after what is said in [`BLANKED`].
-const KEPT: [&str; 5] = ["note", "name", "manifest", "outcome", "journal"];
+const KEPT: [&str; 6] = ["note", "name", "manifest", "outcome", "journal", "approval"];
 
-/// Columns of kept tables that hold or quote values.
-const BLANKED: [(&str, &str); 3] = [("outcome", "reason"), ("journal", "before"), ("journal", "note")];
+/// Columns of kept tables that hold or quote values, or what people said, and what stands there afterwards.
+const BLANKED: [(&str, &str, &str); 4] = [
+    ("outcome", "reason", "NULL"),
+    ("journal", "before", "NULL"),
+    ("journal", "note", "NULL"),
+    ("approval", "note", "''"),
+];
 
 /// Notes that stay, by what their names begin with: accounts, plan, what was made in the settings, what a person
 /// confirmed or approved, how a rollback ended, where exports went.
@@ -132,9 +137,9 @@ impl Workspace {
                 for table in &tables {
                     db.execute(&format!("DELETE FROM \"{table}\""), [])?;
                 }
-                for (table, column) in BLANKED {
+                for (table, column, blank) in BLANKED {
                     db.execute(
-                        &format!("UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL"),
+                        &format!("UPDATE {table} SET {column} = {blank} WHERE {column} IS NOT NULL"),
                         [],
                     )?;
                 }
@@ -413,12 +418,20 @@ mod tests {
             .map(String::as_str)
             .filter(|column| {
                 let (table, name) = column.split_once('.').expect("both");
-                KEPT.contains(&table) && !BLANKED.contains(&(table, name))
+                KEPT.contains(&table) && !BLANKED.iter().any(|(t, c, _)| (*t, *c) == (table, name))
             })
             .collect();
         assert_eq!(
             kept,
             [
+                "approval.seq",
+                "approval.plan",
+                "approval.certificate",
+                "approval.approver",
+                "approval.approved_ms",
+                "approval.sample",
+                "approval.counts",
+                "approval.withdrawn_ms",
                 "journal.seq",
                 "journal.map",
                 "journal.key",

@@ -87,6 +87,8 @@ fn a_second_b2n_is_told_who_writes_and_a_dead_one_holds_nothing() {
     let twins = Twins::start(&["--scale", "0.5", "--seed", "8"]);
     let (_folder, spec) = example();
     let (_other_folder, other) = example();
+    approved(&spec);
+    approved(&other);
     let mut first = twins
         .b2n()
         .arg("migrate")
@@ -125,6 +127,7 @@ fn a_second_b2n_is_told_who_writes_and_a_dead_one_holds_nothing() {
 fn every_command_that_writes_into_the_destination_asks_for_the_lock() {
     let twins = Twins::start(&["--scale", "0.01", "--seed", "9", "--unthrottled"]);
     let (_folder, spec) = example();
+    approved(&spec);
     let port = twins.nutshell.rsplit(':').next().expect("a port");
     let name = format!("b2n-destination-379104-port-{port}.lock");
     let take = || match b2n::run::workspace::machine_lock(&name).expect("tries") {
@@ -204,14 +207,16 @@ fn the_audit_log_is_whole_and_what_is_forgotten_is_found_nowhere() {
         rows.starts_with("at,ended,what,object,id,map,key,step,state,payload,who,reason,seq\r\n"),
         "{rows}"
     );
-    assert_eq!(rows.lines().count() as u64, writes + 1);
+    let lines = writes + 1;
+    assert_eq!(rows.lines().count() as u64, 1 + lines, "a head, the writes, an approval");
+    assert!(rows.lines().last().is_some_and(|line| line.contains(",approve,")), "{rows}");
     assert!(rows.contains(",create,Account,") && rows.contains(",create,Lead,"), "{rows}");
     let json: serde_json::Value =
         serde_json::from_str(&run(b2n().args(["audit", "--format", "json"]).arg(&spec)).out).expect("json");
     assert_eq!(json["format"], "b2n-audit/1");
-    assert_eq!(json["lines"].as_array().map(Vec::len), Some(writes as usize));
+    assert_eq!(json["lines"].as_array().map(Vec::len), Some(lines as usize));
     let people = run(b2n().arg("audit").arg(&spec));
-    assert_eq!(people.out.lines().count() as u64, writes);
+    assert_eq!(people.out.lines().count() as u64, lines);
     for text in &staged {
         assert!(!rows.contains(text.as_str()), "`{text}` is in the audit log");
     }
@@ -237,7 +242,7 @@ fn the_audit_log_is_whole_and_what_is_forgotten_is_found_nowhere() {
         assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
     let log = run(b2n().args(["audit", "--format", "csv"]).arg(&spec));
-    assert_eq!(log.out.lines().count() as u64, writes + 1, "the log stays");
+    assert_eq!(log.out.lines().count() as u64, 1 + lines, "the log stays");
     shows(&run(b2n().arg("status").arg(&spec)), 0, &["wiped", "379104"]);
     for command in ["migrate", "rollback", "reconcile", "extract"] {
         let mut refused = twins.b2n();

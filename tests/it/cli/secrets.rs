@@ -20,6 +20,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 fn no_secret_is_in_workspace_reports_logs_errors_backups_or_locks() {
     let twins = Twins::start(&["--scale", "0.03", "--seed", "11", "--unthrottled"]);
     let (folder, spec) = example();
+    approved(&spec);
     let mut said = String::new();
     let mut say = |command: &mut Command| {
         let ran = run(command);
@@ -60,7 +61,7 @@ fn no_secret_is_in_workspace_reports_logs_errors_backups_or_locks() {
     let csv = |name: &str| folder.path().join(name);
     say(twins
         .b2n()
-        .args(["reconcile", "--rate", "5000", "--show-values", "--csv"])
+        .args(["reconcile", "--rate", "5000", "--show-values", "--out"])
         .arg(csv("books.csv"))
         .arg(&spec));
     say(twins.b2n().args(["audit", "--format", "csv", "-o"]).arg(csv("audit.csv")).arg(&spec));
