@@ -124,14 +124,14 @@ impl Engine<'_> {
             }
             let moved = std::pin::pin!(self.aside.changed());
             match select(flights.next(), moved).await {
-                Either::Left((Some(first), _)) => landed.push(first?),
+                Either::Left((Some(first), _)) => landed.push(ended_well(first, &mut flights).await?),
                 Either::Left((None, _)) => {}
                 // One of them only waits now: there is room for another.
                 Either::Right(((), _)) => continue,
             }
             // What has landed meanwhile shares the next commit.
             while let Some(Some(next)) = flights.next().now_or_never() {
-                landed.push(next?);
+                landed.push(ended_well(next, &mut flights).await?);
             }
             self.outside.points.reach("load.landed")?;
         }
@@ -431,6 +431,15 @@ impl Engine<'_> {
         }
         Ok(Outcome { status: Status::Created, target: Some(id), reason: None })
     }
+}
+
+/// A record whose writing has ended. Where the marker was lost, what is in the air lands first: without a marker it could
+/// not be found again, and by its answer the journal knows it.
+async fn ended_well(ended: Result<Landed>, flights: &mut FuturesUnordered<Flight<'_>>) -> Result<Landed> {
+    if matches!(ended, Err(Error::MarkerLost { .. })) {
+        while flights.next().await.is_some() {}
+    }
+    ended
 }
 
 /// The outcome of a record that was written, and deleted in the destination afterwards.
