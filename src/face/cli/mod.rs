@@ -6,6 +6,7 @@
 
 mod account;
 mod approve;
+mod arrives;
 mod audit;
 mod cache;
 mod check;
