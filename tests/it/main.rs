@@ -5,6 +5,7 @@
 mod acme;
 mod architecture;
 mod authors;
+mod bad_input;
 mod book;
 mod cli;
 mod conformance;
@@ -14,6 +15,7 @@ mod documented;
 mod draft;
 mod emails;
 mod findings;
+mod floor;
 mod grammar;
 mod mutations;
 mod pages;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::text::SourceText;
-use crate::run::connect::Account;
+use crate::run::connect::{Account, Limits};
 use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Selection};
 use crate::run::workspace::Workspace;
 
@@ -19,7 +19,7 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -135,7 +135,7 @@ pub fn carry_out(
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
     hold(&ready.certificate, workspace, terminal)?;
-    let _destination = account::lock_destination(&target)?;
+    let _destination = account::lock_destination(live, &target)?;
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
@@ -154,7 +154,7 @@ pub fn carry_out(
         return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
     }
     let beside = Beside { sample: told.as_ref(), ..Beside::default() };
-    show_with(&run, workspace, &beside, terminal)?;
+    show_with(&run, workspace, &live.limits, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -336,6 +336,7 @@ pub struct Beside<'b> {
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
+    limits: &Limits,
     beside: &Beside<'_>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
@@ -357,12 +358,13 @@ pub fn show_with(
                 terminal.red("the books do not close")
             };
             println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
+            print!("{}", plan::ratio_line(run, limits));
         }
         Format::Json => println!(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?,
+                "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
                 "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
                 "sample": beside.sample.map(Told::json),
             })

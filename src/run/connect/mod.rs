@@ -317,6 +317,10 @@ pub trait Target {
     fn label(&self) -> &'static str;
     /// Who answers.
     fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// The port of this machine that it answers on, where it does, as a twin: two of them may bear one account's id.
+    fn local_port(&self) -> Option<u16> {
+        None
+    }
     /// What its objects look like now; user e-mails hashed with `salt`.
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
     /// E-mail addresses of its users by id. Never logged, never in a snapshot.

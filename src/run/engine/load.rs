@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::types::Base;
@@ -12,10 +13,11 @@ use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
+use super::aside;
 use super::once::{Sent, Write, never_again};
 use super::prepare::{Prepared, Writing};
 use super::streams::{NOTE, PARENT, Stream, notes_of, records};
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 
 /// Staged records that are read at once.
 const PAGE: u32 = 500;
@@ -89,7 +91,7 @@ impl Engine<'_> {
         loop {
             let mut settled: Vec<Settled> = Vec::new();
             let mut launches: Vec<Box<Writing>> = Vec::new();
-            while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
+            while self.has_room(flights.len() + launches.len()) && settled.len() < KEPT_AT_ONCE {
                 let Some(record) = self.next_record(stream, &mut feed)? else { break };
                 if let Some(outcome) = self.decided_by_a_person(stream, &record.key)? {
                     let (flags, lacks) = (Vec::new(), Vec::new());
@@ -122,17 +124,29 @@ impl Engine<'_> {
                 }
                 continue;
             }
-            if let Some(first) = flights.next().await {
-                landed.push(first?);
+            let moved = std::pin::pin!(self.aside.changed());
+            match select(flights.next(), moved).await {
+                Either::Left((Some(first), _)) => landed.push(ended_well(first, &mut flights).await?),
+                Either::Left((None, _)) => {}
+                // One of them only waits now: there is room for another.
+                Either::Right(((), _)) => continue,
             }
             // What has landed meanwhile shares the next commit.
             while let Some(Some(next)) = flights.next().now_or_never() {
-                landed.push(next?);
+                landed.push(ended_well(next, &mut flights).await?);
             }
             self.outside.points.reach("load.landed")?;
         }
         self.outside.progress.end();
         Ok(())
+    }
+
+    /// Whether one more write may begin beside these: as many again as may be in flight stand ready, since some get no
+    /// answer for long, and those that only wait to be looked for take no place.
+    fn has_room(&self, under_way: usize) -> bool {
+        let waiting = self.aside.waiting().min(under_way);
+        let ready = 2 * self.settings.in_flight;
+        under_way - waiting < ready && under_way < ready + aside::MOST
     }
 
     /// What a person decided about a record; it holds whatever the plan says.
@@ -287,7 +301,46 @@ impl Engine<'_> {
                 }
             }
         };
+        let stored = match self.marked(stream, writing, stored, encode).await? {
+            Ok(stored) => stored,
+            Err(outcome) => return Ok(outcome),
+        };
         self.follow_up(stream, writing, stored).await
+    }
+
+    /// A record that an earlier run made and that lost its marker, since its field was not there, gets it again: by the
+    /// journal it is ours. Gives what becomes of a record that cannot have it.
+    async fn marked(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        stored: Stored,
+        encode: &dyn Encode,
+    ) -> Result<std::result::Result<Stored, Outcome>> {
+        let marked = stored.marker.as_deref() == Some(writing.marker.as_str());
+        if marked || self.target.is_final(&self.streams[stream].target).is_some() {
+            return Ok(Ok(stored));
+        }
+        let id = stored.id.clone();
+        let held = |why: String| {
+            ended(Status::Quarantined, Some(id.clone()), format!("made without its marker: {why}"))
+        };
+        let payload = match encode.adopt(&writing.marker, &writing.values, &stored, false) {
+            Ok(payloads) => payloads.into_iter().next().unwrap_or_default(),
+            Err(error) => return Ok(Err(held(error.to_string()))),
+        };
+        let (key, marker) = (writing.key.as_str(), writing.marker.as_str());
+        let write = Write { stream, key, marker, payload: &payload, step: 0, field: None };
+        match self.edit(&write, Operation::Edit, stored, None).await? {
+            Sent::Done(edited) if edited.marker.as_deref() == Some(marker) => Ok(Ok(edited)),
+            Sent::Done(_) => Err(Error::MarkerLost {
+                object: self.streams[stream].target.clone(),
+                id,
+                field: self.marker_field(),
+            }),
+            Sent::Refused(why) | Sent::Uncertain(why) => Ok(Err(held(why))),
+            Sent::Gone | Sent::Moved(_) => Ok(Err(deleted_there(&self.streams[stream].target, &id))),
+        }
     }
 
     /// What a note goes with is written once and for all: one that was written to a record which was taken back since
@@ -410,6 +463,15 @@ impl Engine<'_> {
         }
         Ok(Outcome { status: Status::Created, target: Some(id), reason: None })
     }
+}
+
+/// A record whose writing has ended. Where the marker was lost, what is in the air lands first: without a marker it could
+/// not be found again, and by its answer the journal knows it.
+async fn ended_well(ended: Result<Landed>, flights: &mut FuturesUnordered<Flight<'_>>) -> Result<Landed> {
+    if matches!(ended, Err(Error::MarkerLost { .. })) {
+        while flights.next().await.is_some() {}
+    }
+    ended
 }
 
 /// The outcome of a record that was written, and deleted in the destination afterwards.

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod approval;
+mod aside;
 mod budget;
 mod close;
 mod extract;
@@ -30,7 +31,7 @@ mod side_by_side;
 mod streams;
 mod waiting;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
 
 use crate::lang::eval::Program;
@@ -42,7 +43,7 @@ pub use approval::{Expected, Ruled, Unapproved, expected};
 pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
-pub use forecast::{Floor, Volume, floor};
+pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
@@ -52,7 +53,7 @@ pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Stan
 pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
 pub use side_by_side::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
-pub use streams::objects;
+pub use streams::{destinations, objects};
 
 use scope::Scope;
 use streams::Stream;
@@ -243,6 +244,19 @@ pub enum Error {
         /// Its marker.
         marker: String,
     },
+    /// A record changes each time before it can be written.
+    #[error(
+        "`{object}` {id} changed {times} times in a row between being read and being written: somebody or something edits it; stop \
+         that, such as an automation, then run the same command again"
+    )]
+    Restless {
+        /// The destination object.
+        object: String,
+        /// The record.
+        id: String,
+        /// How often.
+        times: u32,
+    },
     /// The destination takes no more writes with these credentials.
     #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
     Denied(String),
@@ -346,6 +360,12 @@ pub struct Engine<'a> {
     claimed: RefCell<HashSet<String>>,
     /// What this run loads.
     scope: RefCell<Scope>,
+    /// What it has sent.
+    spent: forecast::Tally,
+    /// Records that several lists under way at once have brought; `None` while there is one at a time.
+    together: Cell<Option<u64>>,
+    /// Writes without an answer that wait before they are looked for.
+    aside: aside::Aside,
 }
 
 impl<'a> Engine<'a> {
@@ -366,6 +386,7 @@ impl<'a> Engine<'a> {
         if decoders.len() != plan.maps.len() + plan.flattens.len() {
             return Err(Error::Plan("one decoder per map and per flatten is needed".to_owned()));
         }
+        workspace.refuse_forgotten()?;
         streams::refuse_ambiguous(plan)?;
         let streams = streams::streams(plan);
         Ok(Engine {
@@ -380,6 +401,9 @@ impl<'a> Engine<'a> {
             settings,
             claimed: RefCell::default(),
             scope: RefCell::default(),
+            spent: forecast::Tally::default(),
+            together: Cell::new(None),
+            aside: aside::Aside::default(),
         })
     }
 
@@ -412,9 +436,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// As for [`Engine::bind`].
     pub async fn bind_source(&self) -> Result<connect::Account> {
-        let source = self.source.account().await?;
-        self.workspace.pin(Side::Source, &source.id)?;
-        Ok(source)
+        extract::bind(self.workspace, self.source, &self.outside).await
     }
 
     /// Before the first write: markers of this source in the destination mean that another workspace has written
@@ -446,15 +468,19 @@ impl<'a> Engine<'a> {
     }
 
     /// The snapshot may be of another portal than the one that answers: a test portal, or one that was renamed.
-    fn name_other_source(&self, source: &connect::Account) {
+    fn name_other_source(&self, source: &connect::Account) -> Result<()> {
         let expected = &self.plan.source.account;
-        if source.id != *expected {
+        let known = [self.workspace.pinned(Side::Source)?].into_iter().flatten();
+        let known: Vec<String> = known.chain(self.workspace.aliases(Side::Source)?).collect();
+        // Names of one portal stand for each other.
+        if source.id != *expected && !known.contains(expected) {
             self.outside.progress.notice(&format!(
                 "the snapshot was taken of `{expected}`, but `{}` answers; if that is not the same portal, stop with \
                  Ctrl-C and set its credentials",
                 source.id
             ));
         }
+        Ok(())
     }
 
     /// Stages what the maps read; see [`extract`].
@@ -480,7 +506,7 @@ impl<'a> Engine<'a> {
     pub async fn migrate_part(&self, selection: &Selection) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
-        self.name_other_source(&source);
+        self.name_other_source(&source)?;
         self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
         self.extract().await?;
@@ -495,21 +521,26 @@ impl<'a> Engine<'a> {
         self.scope.replace(scope);
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
+        let loading = self.outside.clock.now_ms();
         let mut maps = self.load_phases(&encoders).await?;
         // What follows in an earlier phase, or in the same one before what it lacked.
         while self.follow(0..self.plan.maps.len())? {
             maps = self.load_phases(&encoders).await?;
         }
+        self.spent.enter(self.plan.phases.len());
         self.write_later(&encoders).await?;
         self.close_at_the_end(&mut maps).await?;
         self.tell_what_is_left();
-        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+        let now = self.outside.clock.now_ms();
+        let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
+        Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 
     /// Loads and closes every phase, as far as the scope goes.
     async fn load_phases(&self, encoders: &[Box<dyn Encode>]) -> Result<Vec<MapReport>> {
         let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
+            self.spent.enter(index);
             books.extend(self.split_rows(index)?);
             self.follow(phase.iter().map(|map| usize::from(*map)))?;
             books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);

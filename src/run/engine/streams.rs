@@ -84,6 +84,11 @@ pub(super) fn maps_of_split(plan: &Plan, split: usize) -> impl Iterator<Item = u
     plan.maps.iter().enumerate().filter(move |(_, map)| of(map)).map(|(index, _)| index)
 }
 
+/// Destination objects by the rows of the books that write them: maps, and the notes that go with their records.
+pub fn destinations(plan: &Plan) -> std::collections::BTreeMap<String, String> {
+    streams(plan).into_iter().map(|stream| (stream.name, stream.target)).collect()
+}
+
 /// Every source object that a plan reads, once, in order of name.
 pub fn objects(plan: &Plan) -> Vec<&str> {
     let maps = plan.maps.iter().map(|map| map.source.as_str());

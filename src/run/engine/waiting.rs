@@ -86,6 +86,7 @@ impl Engine<'_> {
         if later.is_empty() {
             return Ok(());
         }
+        self.spent.read();
         let Some(mut stored) = self.target.read(&plan.target, &id).await? else { return Ok(()) };
         for later in later {
             match self.write_field(map, &key, &outcome, later, stored, encode).await? {

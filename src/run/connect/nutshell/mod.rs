@@ -172,6 +172,10 @@ impl Target for Nutshell {
         Box::pin(self.identify())
     }
 
+    fn local_port(&self) -> Option<u16> {
+        self.client.local_port()
+    }
+
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
         Box::pin(self.look(salt))
     }
