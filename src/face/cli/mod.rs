@@ -6,6 +6,7 @@
 
 mod account;
 mod cache;
+mod change;
 mod check;
 mod completions;
 mod csv;

@@ -292,7 +292,7 @@ fn closed(index: usize, reports: &[MapReport]) -> Result<()> {
 /// # Errors
 /// Those of the workspace.
 pub fn standing(plan: &Plan, workspace: &Workspace) -> Books<Vec<MapReport>> {
-    let streams = streams(plan);
+    let streams = streams(plan, workspace)?;
     let mut reports = Vec::new();
     for (index, phase) in plan.phases.iter().enumerate() {
         reports.extend(split_books(plan, workspace, index)?);

@@ -12,6 +12,7 @@ use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
 use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
 
+use super::change::{field_key, value_hash};
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
 use super::resolve::{Held, Links};
@@ -160,6 +161,7 @@ impl Engine<'_> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
+        let sent = value_hash(&value);
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let payload = if adopted {
@@ -185,7 +187,10 @@ impl Engine<'_> {
                 return Ok(Some(stored));
             }
         };
+        let is_sent =
+            || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), Some(sent));
         if payload.is_empty() {
+            is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;
             return Ok(Some(stored));
         }
@@ -203,6 +208,7 @@ impl Engine<'_> {
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {
             Sent::Done(edited) => {
+                is_sent()?;
                 self.settled(map, key, field, &lacks, waits)?;
                 Ok(Some(edited))
             }

@@ -3,6 +3,7 @@
 //! Holds personal data: the file is readable by its owner only. One process at a time may have it open. Knows plans
 //! by their names only, and nothing of the systems' wire forms.
 
+mod changes;
 mod held;
 mod journal;
 mod outcomes;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use changes::{CONFLICT, Pinned, Restaged, Sent};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
@@ -78,9 +80,8 @@ pub enum Error {
     },
     /// The workspace holds what another plan did.
     #[error(
-        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: changed specs are not yet \
-         applied to a workspace that has written records; go on with the spec as it was, or start a new workspace \
-         and an empty account"
+        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: `b2n migrate` with `--dry-run` shows \
+         what changes, and with `--yes-change {found}` applies it"
     )]
     OtherPlan {
         /// The file.
@@ -201,6 +202,10 @@ impl Workspace {
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = FILE;",
             )
         })?;
+        // Of the current layout, which no release has had without it.
+        if found == FORMAT {
+            self.store(|db| db.execute_batch(changes::TABLES))?;
+        }
         if found < FORMAT {
             self.store(|db| {
                 // What later layouts added is new tables only, so that an older file loses nothing.
@@ -208,7 +213,8 @@ impl Workspace {
                     .into_iter()
                     .skip(usize::try_from(found).unwrap_or(0));
                 let missing: String = missing.collect();
-                db.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {FORMAT}; COMMIT;"))
+                let added = changes::TABLES;
+                db.execute_batch(&format!("BEGIN; {missing} {added} PRAGMA user_version = {FORMAT}; COMMIT;"))
             })?;
         }
         Ok(())
@@ -224,6 +230,9 @@ impl Workspace {
     /// # Errors
     /// Those of `work`, and a commit that failed.
     pub fn transaction<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        if !self.db.is_autocommit() {
+            return self.within(work);
+        }
         self.store(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
         match work(self) {
             Ok(done) => {
@@ -233,6 +242,21 @@ impl Workspace {
             Err(error) => {
                 // The first error is the one to tell; a failing rollback leaves nothing written either.
                 let _ = self.db.execute_batch("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    /// The same within another one, of which it is a part.
+    fn within<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.store(|db| db.execute_batch("SAVEPOINT part"))?;
+        match work(self) {
+            Ok(done) => {
+                self.store(|db| db.execute_batch("RELEASE part"))?;
+                Ok(done)
+            }
+            Err(error) => {
+                let _ = self.db.execute_batch("ROLLBACK TO part; RELEASE part");
                 Err(error)
             }
         }
@@ -326,32 +350,6 @@ impl Workspace {
             Side::Source => "source account",
             Side::Target => "target account",
         })
-    }
-
-    /// Binds the workspace to a plan from the first record that is written; another plan is refused then.
-    ///
-    /// # Errors
-    /// [`Error::OtherPlan`].
-    pub fn pin_plan(&self, hash: &str) -> Result<()> {
-        match self.note("plan")? {
-            Some(pinned) if pinned == hash => Ok(()),
-            Some(pinned) if self.writes()? > 0 => Err(Error::OtherPlan {
-                path: self.path.display().to_string(),
-                pinned: pinned.chars().take(12).collect(),
-                found: hash.chars().take(12).collect(),
-            }),
-            Some(_) => self.transaction(|ws| {
-                // Nothing was written yet: what the old plan left out or held back is decided anew.
-                ws.store(|db| {
-                    db.execute_batch(
-                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM lack; DELETE FROM routed;
-                         DELETE FROM folded; DELETE FROM note WHERE name LIKE 'placed %';",
-                    )
-                })?;
-                ws.set_note("plan", hash)
-            }),
-            None => self.set_note("plan", hash),
-        }
     }
 
     /// A small number for a name that many rows carry.

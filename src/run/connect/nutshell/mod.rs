@@ -34,8 +34,8 @@ use self::directory::Directory;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page, Payload,
-    Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
+    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page,
+    Payload, Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
 };
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -327,6 +327,12 @@ impl Target for Nutshell {
             .then_some(
                 "older than a day or of another author; the API documents that such notes cannot be edited, and                  nothing about deleting them",
             )
+    }
+
+    fn fixed(&self, object: &str, made_ms: i64, now_ms: i64) -> Option<&'static str> {
+        let old = imprint::is_of_another_day(made_ms, now_ms);
+        (Kind::parse(object) == Some(Kind::Note) && old)
+            .then_some("the API edits no note that is older than a day")
     }
 
     fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>> {
