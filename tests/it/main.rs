@@ -5,6 +5,7 @@
 mod acme;
 mod architecture;
 mod book;
+mod changes;
 mod cli;
 mod conformance;
 mod corpus;

@@ -164,12 +164,18 @@ impl Engine<'_> {
         let sent = value_hash(&value);
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
+        let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
+        let again = kept.is_some_and(|kept| kept.fields.contains_key(&field_key(&plan.targets[at])));
         let payload = if adopted {
             // A record that was there before keeps what a person typed, as the map says.
             let mut values = vec![Value::Absent; plan.targets.len()];
             values[at] = value;
             let overwrite = plan.on_existing == OnExisting::Overwrite;
             let payloads = encode.adopt(&marker, &values, &stored, overwrite);
+            payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
+        } else if again {
+            // In the place of what was written, not behind it.
+            let payloads = encode.change(&marker, &[(at, value)], None, &stored);
             payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
         } else {
             encode.patch(at, &value, &stored)
@@ -194,7 +200,8 @@ impl Engine<'_> {
             self.settled(map, key, field, &lacks, waits)?;
             return Ok(Some(stored));
         }
-        if arrived && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
+        let asks = arrived || (again && plan.on_existing != OnExisting::Overwrite);
+        if asks && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
             let why =
                 "changed in the destination since it was written, so what arrived later was not written";
             let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };

@@ -26,6 +26,9 @@ use super::field_key;
 /// The steps of a record's journal from which its later edits count.
 const FIRST_STEP: u16 = 2_000;
 
+/// The hash of what nobody knows.
+const UNSURE: u64 = 0;
+
 /// What one sending came to.
 enum Once {
     /// The destination has it; the record as it is now.
@@ -48,6 +51,8 @@ struct Looked<'l> {
     on_existing: OnExisting,
     /// An edit of ours may have been done without an answer.
     unsure: bool,
+    /// Fields that such an edit sent, where nobody else can have changed the record since.
+    lost: BTreeSet<String>,
 }
 
 /// What is done about a field.
@@ -65,7 +70,7 @@ enum Turn {
 }
 
 impl Looked<'_> {
-    fn turn(&self, at: usize, value: &Value, moved: bool, now: &Stored) -> Turn {
+    fn turn(&self, at: usize, key: &str, value: &Value, moved: bool, now: &Stored) -> Turn {
         let planned = self.normalise.planned(at, value);
         let found = self.normalise.found(at, now);
         let holds_nothing = found.as_ref().is_some_and(|found| found.is_empty());
@@ -86,7 +91,7 @@ impl Looked<'_> {
         // Where only our side moved it is written all the same: not every difference, such as a label that is gone,
         // shows here.
         if there && (theirs || !moved) {
-            return if theirs && self.unsure { Turn::Found } else { Turn::There };
+            return Turn::There;
         }
         if !moved && (theirs || matches!(verdict, Some(Verdict::Reformatted))) {
             return Turn::Leave;
@@ -162,14 +167,15 @@ impl Engine<'_> {
                 adopted,
                 on_existing: self.plan.maps[plan.map].on_existing,
                 unsure,
+                lost: self.lost_fields(stream, writing, &now, unsure)?,
             };
             let (mut writes, mut conflicts, mut found) = (Vec::new(), Vec::new(), Vec::new());
             let mut flags = Vec::new();
             let rule = |at: usize| format!("{}.{}", plan.name, whole.targets[at].name);
             for at in fields.iter().copied() {
                 let value = writing.values.get(at).unwrap_or(&Value::Absent);
-                let is_moved = moved.contains(&field_key(&whole.targets[at]));
-                match looked.turn(at, value, is_moved, &now) {
+                let key = field_key(&whole.targets[at]);
+                match looked.turn(at, &key, value, moved.contains(&key), &now) {
                     Turn::There | Turn::Leave => {}
                     Turn::Found => found.push(at),
                     Turn::Conflict => conflicts.push(at),
@@ -189,6 +195,9 @@ impl Engine<'_> {
                     return Ok(Outcome { status: Status::Quarantined, target: Some(id), reason: Some(why) });
                 }
             };
+            if !payloads.is_empty() {
+                self.keep_unsure(stream, writing, &whole.targets, &writes)?;
+            }
             let mut again = false;
             for (step, payload) in (FIRST_STEP..).zip(&payloads) {
                 let write =
@@ -256,6 +265,44 @@ impl Engine<'_> {
         targets.iter().enumerate().filter_map(looked).collect()
     }
 
+    /// From here until the edit is known to be done nobody knows what these fields were sent: whatever the plan says
+    /// next, they are looked at again.
+    fn keep_unsure(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        targets: &[Target],
+        writes: &[(usize, Value)],
+    ) -> Result<()> {
+        let name = &self.streams[stream].name;
+        let mut sent = self.workspace.sent(name, &writing.key)?.unwrap_or_default();
+        sent.fields.extend(writes.iter().map(|(at, _)| (field_key(&targets[*at]), UNSURE)));
+        if sent.plan.is_empty() {
+            sent.plan.clone_from(&self.plan_hash);
+        }
+        Ok(self.workspace.keep_sent(name, &writing.key, &sent)?)
+    }
+
+    /// Fields that an edit without an answer sent, where the record was not changed since by anybody else.
+    fn lost_fields(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        now: &Stored,
+        unsure: bool,
+    ) -> Result<BTreeSet<String>> {
+        let name = &self.streams[stream].name;
+        if !unsure {
+            return Ok(BTreeSet::new());
+        }
+        let entries = self.workspace.writes_since_taken_back(name, &writing.key)?;
+        if !self.only_just_edited(stream, now, &entries) {
+            return Ok(BTreeSet::new());
+        }
+        let sent = self.workspace.sent(name, &writing.key)?.unwrap_or_default();
+        Ok(sent.fields.into_iter().filter(|(_, hash)| *hash == UNSURE).map(|(key, _)| key).collect())
+    }
+
     /// Keeps what a record was sent now, and what was found of edits without an answer.
     #[allow(clippy::too_many_arguments)]
     fn keep_changed(
@@ -302,6 +349,7 @@ impl Engine<'_> {
         // Edits since the look have moved it on.
         let Some(mut kept) = self.workspace.readback(&object, &now.id)? else { return Ok(None) };
         let seen = self.target.imprint(&object, &now.body);
+        kept.links.retain(|link| seen.links.contains(link));
         for (at, value) in found {
             for name in looked.normalise.imprinted(*at) {
                 let hash = seen.fields.get(&name).copied();

@@ -19,7 +19,8 @@ use crate::lang::value::Value;
 use crate::run::connect::imprint;
 use crate::run::workspace::{Outcome, Pinned, Sent, StagedRecord, Status};
 
-use super::prepare::{Worked, Works};
+use super::prepare::{Evaluated, Worked, Works};
+use super::resolve::Links;
 use super::scope::Selection;
 use super::streams::{flatten_name, split_name};
 use super::{Engine, Error, Result};
@@ -270,6 +271,33 @@ impl Engine<'_> {
         all.into_iter().filter(differs).cloned().collect()
     }
 
+    /// The fields of a record that are written once every record exists and that our side moved since it was sent.
+    fn moved_later(
+        &self,
+        stream: usize,
+        record: &StagedRecord,
+        waiting: &[u16],
+        sent: &Sent,
+    ) -> Result<Vec<String>> {
+        let map = self.streams[stream].map;
+        let later = |at: &u16| self.later(map, usize::from(*at));
+        if self.streams[stream].notes.is_some() || !waiting.iter().any(later) {
+            return Ok(Vec::new());
+        }
+        let Evaluated::Record(mut output) = self.evaluated(map, record)? else { return Ok(Vec::new()) };
+        let mut moved = Vec::new();
+        for at in waiting.iter().filter(|at| later(at)).map(|at| usize::from(*at)) {
+            let Some(value) = output.values.get_mut(at) else { continue };
+            self.resolve(&mut Links::new(map, &record.key), at, value)?;
+            let key = field_key(&self.plan.maps[map].targets[at]);
+            let now = (!value.is_absent()).then(|| value_hash(value));
+            if now != sent.fields.get(&key).copied() {
+                moved.push(key);
+            }
+        }
+        Ok(moved)
+    }
+
     /// Why a staged record is none of a map's any more, although the map may have written it.
     pub(super) fn out_of_map(&self, map: usize, record: &StagedRecord) -> Result<Option<String>> {
         if !self.passed.get() {
@@ -388,7 +416,9 @@ impl Engine<'_> {
         let status = if adopted { Status::Adopted } else { Status::Created };
         let stands = Outcome { status, target: Some(id), reason: None };
         self.workspace.settle(name, &record.key, &stands, &[])?;
-        let moved = self.moved(stream, &values, &waiting, &sent.unwrap_or_default());
+        let sent = sent.unwrap_or_default();
+        let mut moved = self.moved(stream, &values, &waiting, &sent);
+        moved.extend(self.moved_later(stream, record, &waiting, &sent)?);
         if moved.is_empty() {
             found.stays += 1;
         } else if let Some(why) = self.why_fixed(stream, &record.key, adopted)? {

@@ -170,6 +170,16 @@ impl Engine<'_> {
         self.touched(object, stored, kept, assessment).await
     }
 
+    /// Whether a record can only have been changed by a write of ours that had no answer.
+    pub(super) fn only_just_edited(
+        &self,
+        stream: usize,
+        stored: &connect::Stored,
+        entries: &[crate::run::workspace::Entry],
+    ) -> bool {
+        self.only_just_written(stream, stored, entries)
+    }
+
     /// Object and destination object of each map.
     fn shape(&self) -> BTreeMap<String, There> {
         let maps = self.plan.maps.iter();
