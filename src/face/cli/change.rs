@@ -64,7 +64,7 @@ pub fn agreed(
     if same || workspace.writes()? == 0 {
         return Ok(selection.clone());
     }
-    if selection.records.is_some() {
+    if selection.records.is_some() || selection.sample.is_some() {
         return Err(Failure::usage("the spec changed since records were written; nothing was written")
             .hint("run `b2n migrate` first, which shows what changes and applies it to everything"));
     }

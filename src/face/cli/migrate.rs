@@ -1,19 +1,23 @@
 //! `b2n migrate`
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
+use crate::lang::text::SourceText;
 use crate::run::connect::Account;
-use crate::run::engine::{FileField, RecordName, Retry, RunReport, Selection};
+use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Selection};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
+use super::exports::{self, Export};
 use super::failure::{Failure, Kind};
+use super::findings::Shape;
 use super::project::{Project, Ready};
+use super::sample::Told;
 use super::terminal::{Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, proof, report};
 
@@ -36,6 +40,16 @@ pub struct Args {
     /// in each line, or `-` for standard input.
     #[arg(long, value_name = "FILE|LIST")]
     ids: Option<String>,
+    /// Load a sample of so many records, drawn so that everything that the rules do is in it, with what those link to,
+    /// and print it field by field.
+    #[arg(long, value_name = "N", conflicts_with = "ids", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// What the sample is drawn by: the same seed, the same records.
+    #[arg(long, value_name = "SEED", requires = "sample", default_value_t = 1)]
+    seed: u64,
+    /// Print values of the sample, which are personal data, where no terminal shows them.
+    #[arg(long, requires = "sample")]
+    show_values: bool,
     /// Which records that were held back are tried again.
     #[arg(long, value_enum, default_value = "all", value_name = "WHICH")]
     retry: Again,
@@ -45,6 +59,13 @@ pub struct Args {
     /// Go on with the changed plan whose hash begins so, without asking.
     #[arg(long, value_name = "HASH")]
     yes_change: Option<String>,
+}
+
+impl Args {
+    /// Whether a sample is asked for.
+    pub fn draws(&self) -> bool {
+        self.sample.is_some()
+    }
 }
 
 /// Which records that were held back are tried again.
@@ -70,13 +91,18 @@ pub struct Named<'a> {
     /// Records whose decisions are taken back once the account is confirmed, by row of the books and key.
     pub lift: &'a [(String, String)],
     pub selection: &'a Selection,
+    /// For a sample: the text of the spec, and whether its values are shown.
+    pub shown: Option<(&'a SourceText, bool)>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let project = Project::load(&args.spec.spec)?;
+    let text = project.text.clone();
+    let ready = project.ready(terminal)?;
     let selection = Selection {
         only: args.only.clone(),
         records: args.ids.as_deref().map(record_names).transpose()?,
+        sample: args.sample.map(|records| Sample { records, seed: args.seed }),
         retry: match args.retry {
             Again::All => Retry::All,
             Again::Failed => Retry::Failed,
@@ -92,6 +118,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         change::dry_run(&ready, &live, &workspace, terminal)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let seen = terminal.findings == Shape::Human && std::io::stdout().is_terminal();
     let named = Named {
         spec: &args.spec.spec,
         live: &live,
@@ -99,6 +126,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         yes_change: args.yes_change.as_deref(),
         lift: &[],
         selection: &selection,
+        shown: args.draws().then_some((&text, args.show_values || seen)),
     };
     carry_out(&ready, &workspace, &named, terminal)
 }
@@ -112,8 +140,11 @@ pub fn carry_out(
 ) -> Result<ExitCode, Failure> {
     decided(&ready.plan)?;
     let live = named.live;
-    let (_, target) =
-        account::block_on(live, ready, workspace, terminal, async |engine| engine.bind().await)?;
+    let drawn = named.selection.sample.map(|sample| sample.records);
+    let target = account::block_on(live, ready, workspace, terminal, async |engine| {
+        let (_, target) = engine.bind().await?;
+        engine.may_write(drawn).map(|()| target)
+    })?;
     if workspace.writes()? == 0 {
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
@@ -127,10 +158,22 @@ pub fn carry_out(
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
-    let run = account::block_on(live, ready, workspace, terminal, async |engine| {
-        engine.migrate_part(&selection).await
+    let (run, sampled) = account::block_on(live, ready, workspace, terminal, async |engine| {
+        let run = engine.migrate_part(&selection).await?;
+        Ok((run, engine.side_by_side().await?))
     })?;
-    show(&run, workspace, terminal)?;
+    let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
+        report,
+        plan: &ready.plan,
+        text,
+        values,
+    });
+    if terminal.findings == Shape::Markdown {
+        print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
+        return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
+    }
+    let beside = Beside { sample: told.as_ref(), ..Beside::default() };
+    show_with(&run, workspace, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -189,13 +232,18 @@ pub fn record_names(text: &str) -> Result<Vec<RecordName>, Failure> {
 
 /// A plan in which a person still has to decide something is not carried out in a real account.
 pub fn decided(plan: &Plan) -> Result<(), Failure> {
+    decided_or(plan, "nothing was written")
+}
+
+/// The same, with what was not done for it.
+pub fn decided_or(plan: &Plan, undone: &str) -> Result<(), Failure> {
     const SHOWN: usize = 10;
     if plan.open.is_empty() {
         return Ok(());
     }
     let word = if plan.open.len() == 1 { "decision is" } else { "decisions are" };
     let mut failure =
-        Failure::new(Kind::Findings, format!("{} {word} still open; nothing was written", plan.open.len()));
+        Failure::new(Kind::Findings, format!("{} {word} still open; {undone}", plan.open.len()));
     for open in plan.open.iter().take(SHOWN) {
         let (file, line) = plan.place(open.line);
         failure = failure.hint(format!("{file}:{line}: `{}` is `{}`", open.what, open.kind));
@@ -210,7 +258,7 @@ pub fn decided(plan: &Plan) -> Result<(), Failure> {
 ///
 /// Another plan goes on only once it is agreed to, and is kept then.
 fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    if terminal.format == Format::Human {
+    if terminal.findings == Shape::Human {
         print!("{}", report::certificate_line(certificate));
     }
     let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
@@ -298,24 +346,32 @@ pub fn confirm(
     }
 }
 
-/// Prints what a run came to.
-pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    show_with(run, workspace, None, terminal)
+/// What is shown beside what a run came to.
+#[derive(Default)]
+pub struct Beside<'b> {
+    /// The ledger of files, where it was made.
+    pub files: Option<&'b [FileField]>,
+    /// What exports of the source were held against.
+    pub exports: &'b [Export],
+    /// A sample, field by field.
+    pub sample: Option<&'b Told<'b>>,
 }
 
-/// The same, with the ledger of files where it was made.
+/// Prints what a run came to, and what else was looked at.
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
-    files: Option<&[FileField]>,
+    beside: &Beside<'_>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     match terminal.format {
         Format::Human => {
+            print!("{}", beside.sample.map(|told| told.text(terminal)).unwrap_or_default());
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
             print!("{}", proof::text(&run.maps, terminal));
-            print!("{}", proof::files(files.unwrap_or_default(), terminal));
+            print!("{}", proof::files(beside.files.unwrap_or_default(), terminal));
+            print!("{}", exports::text(beside.exports, terminal));
             let verdict = if run.closes() && run.left() > 0 {
                 terminal.green(
                     "every record of this part is accounted for, and every field is as planned or listed",
@@ -331,7 +387,9 @@ pub fn show_with(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
+                "maps": report::books_json(&run.maps, workspace)?,
+                "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
+                "sample": beside.sample.map(Told::json),
             })
         ),
     }

@@ -422,6 +422,7 @@ fn retry(args: &RetryArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
         yes_change: None,
         lift: &rows,
         selection: &selection,
+        shown: None,
     };
     migrate::carry_out(&ready, &workspace, &named, terminal)
 }

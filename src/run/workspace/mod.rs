@@ -3,6 +3,7 @@
 //! Holds personal data: the file is readable by its owner only. One process at a time may have it open. Knows plans
 //! by their names only, and nothing of the systems' wire forms.
 
+mod approval;
 mod changes;
 mod held;
 mod journal;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use approval::Approval;
 pub use changes::{CONFLICT, Pinned, Restaged, Sent};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
@@ -467,6 +469,11 @@ CREATE TABLE decision (
     decided_ms INTEGER NOT NULL, before TEXT NOT NULL, lifted_ms INTEGER
 );
 CREATE INDEX decision_key ON decision (map, key);
+-- A person's word that a plan may be carried out; `sample`: for samples of at most so many records. Never deleted.
+CREATE TABLE IF NOT EXISTS approval (
+    seq INTEGER PRIMARY KEY, plan TEXT NOT NULL, certificate TEXT NOT NULL, approver TEXT NOT NULL,
+    note TEXT NOT NULL, approved_ms INTEGER NOT NULL, sample INTEGER, counts TEXT NOT NULL, withdrawn_ms INTEGER
+);
 ";
 
 #[cfg(test)]

@@ -86,8 +86,12 @@ impl Looked<'_> {
             let kept = self.kept.as_ref().and_then(|kept| kept.fields.get(name));
             kept.and_then(|kept| kept.hash)
         };
-        let theirs =
+        let differs =
             self.kept.is_none() || names.iter().any(|name| hash(name) != self.seen.fields.get(name).copied());
+        if there && differs && self.unsure {
+            return Turn::Found;
+        }
+        let theirs = differs && !self.lost.contains(key);
         // Where only our side moved it is written all the same: not every difference, such as a label that is gone,
         // shows here.
         if there && (theirs || !moved) {

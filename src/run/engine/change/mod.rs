@@ -151,10 +151,12 @@ impl Engine<'_> {
                 self.begin_pass(&hash)?;
             }
         }
-        if selection.records.is_some() && !self.workspace.open_passes()?.is_empty() {
+        if (selection.records.is_some() || selection.sample.is_some())
+            && !self.workspace.open_passes()?.is_empty()
+        {
             return Err(Error::Selection(
                 "the spec or the source changed since records were written, which is applied to all of a map before single \
-                 records are loaded: run `b2n migrate` without `--ids` first"
+                 records or a sample are loaded: run `b2n migrate` without `--ids` and `--sample` first"
                     .to_owned(),
             ));
         }
