@@ -659,6 +659,21 @@ fn source_records_that_are_gone_are_listed_or_taken_away() {
 }
 
 #[test]
+fn source_records_that_are_gone_before_the_first_write_are_never_written() {
+    let world = world_of(spec_with(&[]), 12, Faults::default());
+    ok(world.process(&DieAt::default(), async |engine| engine.extract().await));
+    let deals = world.workspace.staged_page("deal", 0, 100).expect("staged");
+    let gone: Vec<&str> = deals.iter().map(|deal| deal.key.as_str()).skip(2).take(3).collect();
+    let (none, now) = (std::iter::empty(), world.clock.now_ms());
+    world.workspace.restage("deal", none, gone.iter().copied(), now).expect("stages");
+    let run = closes(&world);
+    let found = state(&world);
+    assert!(gone.iter().all(|key| !found.contains_key(&format!("Leads acme.bitrix24.com/deal/{key}"))));
+    let row = run.maps.iter().find(|map| map.map == "deal").expect("a row");
+    assert_eq!(row.source, deals.len() as u64 - 3, "what is gone and was never written needs no end");
+}
+
+#[test]
 fn notes_that_are_older_than_a_day_stay_and_are_told() {
     let mut world = world_of(spec_with(&[]), 10, Faults::default());
     closes(&world);

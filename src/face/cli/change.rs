@@ -174,3 +174,63 @@ fn printed(plan: &str, changes: Option<&Changes>) -> Value {
         "maps": changes.map(|changes| changes.maps.iter().map(map).collect::<Vec<_>>()).unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::findings::Shape;
+    use super::*;
+
+    fn terminal() -> Terminal {
+        Terminal {
+            format: Format::Human,
+            findings: Shape::Human,
+            colour: false,
+            width: 100,
+            unicode: false,
+            attended: false,
+        }
+    }
+
+    #[test]
+    fn every_end_of_a_change_is_told_with_its_reason() {
+        let why = |why: &str, records| BTreeMap::from([(why.to_owned(), records)]);
+        let map = MapChange {
+            map: "deal".to_owned(),
+            target: "Lead".to_owned(),
+            stays: 2,
+            edited: 3,
+            created: 4,
+            fields: why("stage", 3),
+            left_out: why("a template", 5),
+            taken_away: why("a test", 6),
+            held_back: why("no table", 7),
+            fixed: why("too old", 8),
+        };
+        let changes = Changes { from: "a".repeat(64), to: "b".repeat(64), maps: vec![map] };
+        let text = text(&changes, &terminal());
+        for part in [
+            "from aaaaaaaaaaaa to bbbbbbbbbbbb",
+            "deal -> Lead: 2 stay, 3 edited, 4 created",
+            "fields: `stage` 3",
+            "no longer mapped, kept: 5 (a template)",
+            "no longer mapped, taken away: 6 (a test)",
+            "held back, kept: 7 (no table)",
+            "not editable: 8 (too old)",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert_eq!(printed("b", Some(&changes))["maps"][0]["not_editable"]["too old"], 8);
+        assert_eq!(printed("b", None)["maps"], json!([]));
+    }
+
+    #[test]
+    fn only_the_plan_that_is_named_is_agreed_to() {
+        let hash = format!("{}{}", "0123456789ab", "c".repeat(52));
+        for named in ["0123456789ab", "01234567", hash.as_str()] {
+            assert!(agree(&hash, Some(named), &terminal()).is_ok(), "{named}");
+        }
+        for named in [None, Some("0123"), Some("ffffffffffff"), Some("")] {
+            assert!(agree(&hash, named, &terminal()).is_err(), "{named:?}");
+        }
+    }
+}

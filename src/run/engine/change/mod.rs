@@ -139,9 +139,7 @@ impl Engine<'_> {
     pub(super) fn take_plan(&self, selection: &Selection) -> Result<()> {
         let hash = self.plan.hash();
         match self.workspace.pin_plan(&hash)? {
-            Pinned::Same if self.workspace.is_restaged()? && self.workspace.writes()? > 0 => {
-                self.begin_pass(&hash)?;
-            }
+            Pinned::Same if self.workspace.is_restaged()? => self.begin_pass(&hash)?,
             Pinned::Same => {}
             Pinned::Changed { from } => {
                 self.refuse_moved_maps()?;
