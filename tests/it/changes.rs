@@ -122,7 +122,7 @@ fn spec_with(changes: &[usize]) -> String {
 }
 
 fn world_of(text: String, seed: u64, faults: Faults) -> World {
-    let counts = Counts { companies: 10, contacts: 16, deals: 16, leads: 14 };
+    let counts = Counts { companies: 8, contacts: 9, deals: 12, leads: 9 };
     let checked = check_spec(&SourceText::new("whole.b2n", text));
     World::with(checked, Portal::acme_with(counts, 7), Company::acme(), seed, faults)
 }
@@ -300,8 +300,7 @@ fn rests(world: &World, what: &str) {
 #[test]
 fn every_change_of_a_spec_comes_to_what_a_clean_run_makes() {
     let before = clean(spec_with(&[]));
-    for at in 0..CHANGES.len() {
-        let what = CHANGES[at].0;
+    for (at, (what, ..)) in CHANGES.iter().enumerate() {
         let wanted = clean(spec_with(&[at]));
         assert!(wanted != before, "{what} changes nothing");
         let mut world = world_of(spec_with(&[]), 1, Faults::default());
@@ -381,7 +380,7 @@ fn deaths_at_every_point_and_lost_answers_in_an_edit_run_come_to_the_same() {
     let mut never = Vec::new();
     for point in POINTS {
         let mut died = 0;
-        for nth in [1, 2, 9] {
+        for nth in [1, 7] {
             let mut world = world_of(spec_with(&[]), 4, Faults::default());
             closes(&world);
             goes_on_with(&mut world, spec_with(&all));
@@ -600,7 +599,7 @@ fn source_changes(world: &World) -> u64 {
 fn source_records_that_changed_since_are_edited_and_nothing_else() {
     let fresh = world_of(spec_with(&[]), 8, Faults::default());
     ok(fresh.process(&DieAt::default(), async |engine| engine.extract().await));
-    assert!(source_changes(&fresh) > 4);
+    assert!(source_changes(&fresh) > 2);
     closes(&fresh);
     let wanted = state(&fresh);
     let world = world_of(spec_with(&[]), 8, Faults { lost: 0.1, ..Faults::default() });
@@ -611,7 +610,7 @@ fn source_records_that_changed_since_are_edited_and_nothing_else() {
     assert!(!told.is_of_the_plan());
     // Some of them are left out.
     let edited = of(&told, "company").edited + of(&told, "contact").edited;
-    assert!(edited > 4 && edited <= changed, "{edited} of {changed}: {told:#?}");
+    assert!(edited > 2 && edited <= changed, "{edited} of {changed}: {told:#?}");
     assert_eq!(of(&told, "deal").edited, 0);
     closes(&world);
     same(&state(&world), &wanted, "changed in the source");
@@ -724,7 +723,7 @@ fn a_map_that_leads_elsewhere_is_refused_until_its_records_are_rolled_back() {
 #[test]
 fn any_changes_after_any_come_to_what_a_clean_run_of_the_last_plan_makes() {
     let first: u64 = std::env::var("B2N_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let cases: u64 = std::env::var("B2N_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
+    let cases: u64 = std::env::var("B2N_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8);
     for seed in first..first + cases {
         let dice = SplitMix::new(seed);
         let pick = |among: usize| (dice.next_u64() % among as u64) as usize;

@@ -119,9 +119,12 @@ impl Engine<'_> {
             after.clone_from(last);
             for (key, id) in page {
                 if self.target.read(&plan.target, &id).await?.is_none() {
+                    any = true;
+                    if self.was_left_out(map, &key, &id)? {
+                        continue;
+                    }
                     let outcome = deleted_there(&plan.target, &id);
                     self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
-                    any = true;
                 }
             }
         }

@@ -311,7 +311,7 @@ impl Workspace {
         })
     }
 
-    /// Whether a record that was written links to one.
+    /// A record that was written, stands, and links to one.
     ///
     /// # Errors
     /// Those of the database.
@@ -319,6 +319,7 @@ impl Workspace {
         self.store(|db| {
             db.prepare_cached(
                 "SELECT l.object, l.target FROM made_link l JOIN readback r ON r.object = l.object AND r.target = l.target
+                 JOIN outcome o ON o.map = r.map AND o.key = r.key AND o.target = r.target
                  WHERE l.to_object = ?1 AND l.to_target = ?2 ORDER BY l.object, l.target LIMIT 1",
             )?
             .query_row((object, target), |row| Ok((row.get(0)?, row.get(1)?)))

@@ -58,6 +58,23 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// A record that is no longer mapped and is not there any more has ended, as where a run died while it took it away.
+    /// Gives whether it is such a one.
+    pub(in super::super) fn was_left_out(&self, stream: usize, key: &str, id: &str) -> Result<bool> {
+        let plan = &self.streams[stream];
+        let before = self.workspace.outcome(&plan.name, key)?;
+        let Some(before) = before.filter(|before| before.status == Status::LeftOut) else { return Ok(false) };
+        let reason = format!("{}; not there any more", before.reason.unwrap_or_default());
+        let now = self.outside.clock.now_ms();
+        self.workspace.transaction(|ws| {
+            ws.found_done(Operation::TakeBack, &plan.name, key, id, now)?;
+            ws.forget_record(&plan.name, key, &plan.target, id)?;
+            let outcome = Outcome { status: Status::LeftOut, target: None, reason: Some(reason) };
+            ws.settle(&plan.name, key, &outcome, &[])
+        })?;
+        Ok(true)
+    }
+
     async fn take_one_away(&self, stream: usize, key: &str, id: &str, assessment: &Assessment) -> Result<()> {
         let plan = &self.streams[stream];
         let object = plan.target.as_str();
