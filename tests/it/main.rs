@@ -12,6 +12,7 @@ mod corpus;
 mod customers;
 mod documented;
 mod draft;
+mod emails;
 mod findings;
 mod grammar;
 mod mutations;

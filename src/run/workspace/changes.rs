@@ -311,19 +311,19 @@ impl Workspace {
         })
     }
 
-    /// A record that was written, stands, and links to one.
+    /// Records that were written, stand, and link to one: object and id, in order.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn linked_by(&self, object: &str, target: &str) -> Result<Option<(String, String)>> {
+    pub fn linked_by(&self, object: &str, target: &str) -> Result<Vec<(String, String)>> {
         self.store(|db| {
             db.prepare_cached(
                 "SELECT l.object, l.target FROM made_link l JOIN readback r ON r.object = l.object AND r.target = l.target
                  JOIN outcome o ON o.map = r.map AND o.key = r.key AND o.target = r.target
-                 WHERE l.to_object = ?1 AND l.to_target = ?2 ORDER BY l.object, l.target LIMIT 1",
+                 WHERE l.to_object = ?1 AND l.to_target = ?2 ORDER BY l.object, l.target",
             )?
-            .query_row((object, target), |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
+            .query_map((object, target), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
         })
     }
 

@@ -7,10 +7,12 @@ mod ahead;
 mod capability;
 mod client;
 mod directory;
+mod emails;
 mod encode;
 mod fields;
 mod footer;
 mod imprint;
+mod mail;
 mod normal;
 mod provision;
 mod restore;
@@ -18,10 +20,12 @@ mod schema;
 mod search;
 mod stored;
 mod trace;
+pub(super) mod ways;
 mod wire;
 mod write;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use secrecy::SecretString;
@@ -50,6 +54,8 @@ pub struct Nutshell {
     marker_field: RefCell<Option<String>>,
     /// The id of the user whose login is used, once it was asked for.
     own_user: RefCell<Option<String>>,
+    /// E-mails that the listing under way has given.
+    listed_emails: RefCell<BTreeSet<String>>,
 }
 
 impl Nutshell {
@@ -69,6 +75,7 @@ impl Nutshell {
             directory: RefCell::default(),
             marker_field: RefCell::default(),
             own_user: RefCell::default(),
+            listed_emails: RefCell::default(),
         }
     }
 
@@ -320,6 +327,10 @@ impl Target for Nutshell {
         format!("RPC `delete{object}`")
     }
 
+    fn is_final(&self, object: &str) -> Option<&'static str> {
+        Kind::parse(object)?.is_final()
+    }
+
     fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str> {
         let now = self.client.clock.now_ms();
         let own = self.own_user.borrow();
@@ -349,6 +360,7 @@ impl Target for Nutshell {
         Box::pin(async move {
             match kind(object)? {
                 Kind::Note => self.notes_page(cursor).await,
+                Kind::Email => self.emails_page(cursor).await,
                 kind => self.page(kind, cursor).await,
             }
         })

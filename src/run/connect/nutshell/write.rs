@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::capability::Kind;
 use super::client::{AUTHOR, failed, id_json, named};
+use super::encode::MESSAGE;
 use super::wire::Fault;
 use super::{Nutshell, directory, says_not_found, stored};
 use crate::run::connect::{Error, Payload, SendError, Stored};
@@ -20,13 +21,24 @@ impl Nutshell {
                 ("entity", fields.shift_remove("entity").unwrap_or_default()),
                 ("note", fields.shift_remove("note").unwrap_or_default()),
             ]),
+            Kind::Email => named([(MESSAGE, fields.shift_remove(MESSAGE).unwrap_or_default())]),
             _ => named([(kind.singular(), Json::Object(fields))]),
         };
         let method = format!("new{}", kind.object());
         match self.send_as(&method, params, author).await? {
-            Ok(body) => self
-                .stored(kind, body)
-                .ok_or_else(|| SendError::Unknown("an answer without a record".to_owned())),
+            Ok(body) => {
+                let stored = self.stored(kind, body);
+                let stored =
+                    stored.ok_or_else(|| SendError::Unknown("an answer without a record".to_owned()))?;
+                // What the answer to an e-mail shows is not documented: the e-mail itself may show its marker.
+                if kind == Kind::Email
+                    && stored.marker.is_none()
+                    && let Ok(Some(read)) = self.get(kind, &stored.id).await
+                {
+                    return Ok(read);
+                }
+                Ok(stored)
+            }
             // There is no revision to be out of date: something else is in conflict.
             Err(Fault::Stale(why)) => Err(SendError::Refused(why)),
             Err(fault) => Err(fault.of_write()),
@@ -40,6 +52,9 @@ impl Nutshell {
         rev: &str,
         payload: &Payload,
     ) -> Result<Stored, SendError> {
+        if let Some(why) = kind.is_final() {
+            return Err(SendError::Refused(why.to_owned()));
+        }
         let rev = self.revision(kind, id, rev).await?;
         let (author, mut fields) = self.author(payload)?;
         let fields = match kind {
@@ -57,6 +72,9 @@ impl Nutshell {
     }
 
     pub(super) async fn send_delete(&self, kind: Kind, id: &str, rev: &str) -> Result<(), SendError> {
+        if let Some(why) = kind.is_final() {
+            return Err(SendError::Refused(why.to_owned()));
+        }
         let rev = self.revision(kind, id, rev).await?;
         let params = named([(kind.id_param(), id_json(id)), ("rev", rev.into())]);
         match self.client.write(&format!("delete{}", kind.object()), params).await {

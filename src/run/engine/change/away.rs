@@ -111,7 +111,12 @@ impl Engine<'_> {
             if readback.adopted {
                 return kept("it was there before");
             }
-            if let Some((by, other)) = self.workspace.linked_by(object, id)? {
+            if let Some(why) = self.target.is_final(object) {
+                return kept(why);
+            }
+            // What can never be taken away holds nothing else.
+            let mut by = self.workspace.linked_by(object, id)?.into_iter();
+            if let Some((by, other)) = by.find(|(by, _)| self.target.is_final(by).is_none()) {
                 return kept(&format!("{by} {other} links to it"));
             }
             if let Some(why) = self.touched_since(object, &stored, &readback, assessment).await? {

@@ -438,6 +438,9 @@ impl Engine<'_> {
         if adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep {
             return Ok(Some("adopted, and `on existing keep`"));
         }
+        if let Some(why) = self.target.is_final(&plan.target) {
+            return Ok(Some(why));
+        }
         let writes = self.workspace.writes_since_taken_back(&plan.name, key)?;
         let Some(made) = writes.first().map(|entry| entry.ended_ms.unwrap_or(entry.sent_ms)) else {
             return Ok(None);

@@ -78,6 +78,15 @@ pub enum Error500 {
     BareString,
 }
 
+/// Whom an e-mail is attached to by its addresses (sheet §5 leaves it open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailMatch {
+    /// People and companies.
+    Everybody,
+    People,
+    Nobody,
+}
+
 /// Every answer that the sheet marks as unknown or seen in two forms; the default is the live form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -131,6 +140,11 @@ pub struct Dialect {
     pub new_cancelled_activity: OnBad,
     /// Whether the `Date:` header of an e-mail sets its time.
     pub email_date: bool,
+    pub email_match: EmailMatch,
+    /// Whether RPC shows the `Message-ID` of an e-mail, of which no record was seen.
+    pub email_message_id: bool,
+    /// Whether RPC shows the HTML of an e-mail beside its text.
+    pub email_html: bool,
     /// Whether a lead may be among the participants of an activity in REST.
     pub rest_activity_leads: bool,
     /// Whether a note can be deleted by its author alone and within a day, as it is edited; the sheet says it of
@@ -171,6 +185,9 @@ impl Default for Dialect {
             product_description: true,
             new_cancelled_activity: OnBad::Reject,
             email_date: true,
+            email_match: EmailMatch::Everybody,
+            email_message_id: true,
+            email_html: true,
             rest_activity_leads: false,
             note_deletion_limited: false,
             find_throttle: Throttle::Off,

@@ -19,6 +19,7 @@ impl Encoder {
         base: &Json,
         stored: &Stored,
     ) -> Result<Vec<Payload>, FieldError> {
+        self.changeable()?;
         let (now, base) = (&self.unsigned(&stored.body), &self.unsigned(base));
         let mut draft = Draft::default();
         let mut written = vec![Value::Absent; self.targets.len()];
