@@ -134,7 +134,7 @@ impl Encoder {
             }
             Slot::Plain(key, _) if Some(*key) == self.kind.marked_text() => clear(key, json!("")),
             Slot::Plain(key, _) | Slot::AnyLink(key, _) => clear(key, Json::Null),
-            Slot::Contact(key) | Slot::Links(key, _) => clear(key, json!([])),
+            Slot::Contact(key) | Slot::Links(key, _) | Slot::Texts(key) => clear(key, json!([])),
             Slot::Tags => clear("tags", json!([])),
             Slot::Sources => clear("sources", json!([])),
             Slot::Parties(_) => clear("participants", json!([])),
