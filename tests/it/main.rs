@@ -7,6 +7,7 @@ mod architecture;
 mod authors;
 mod bad_input;
 mod book;
+mod changes;
 mod cli;
 mod conformance;
 mod corpus;

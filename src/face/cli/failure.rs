@@ -216,7 +216,8 @@ impl From<engine::Error> for Failure {
                     None => failure.hint("roll everything back, without `--only`"),
                 }
             }
-            engine::Error::Selection(_)
+            engine::Error::MapMoved { .. }
+            | engine::Error::Selection(_)
             | engine::Error::NotStaged { .. }
             | engine::Error::NoItem { .. }
             | engine::Error::Plan(_)

@@ -9,6 +9,7 @@ mod approve;
 mod arrives;
 mod audit;
 mod cache;
+mod change;
 mod check;
 mod completions;
 mod csv;

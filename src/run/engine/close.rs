@@ -127,9 +127,12 @@ impl Engine<'_> {
             after.clone_from(last);
             for (key, id) in page {
                 if self.target.read(&plan.target, &id).await?.is_none() {
+                    any = true;
+                    if self.was_left_out(map, &key, &id)? {
+                        continue;
+                    }
                     let outcome = deleted_there(&plan.target, &id);
                     self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
-                    any = true;
                 }
             }
         }
@@ -318,7 +321,7 @@ fn closed(index: usize, reports: &[MapReport]) -> Result<()> {
 /// # Errors
 /// Those of the workspace.
 pub fn standing(plan: &Plan, workspace: &Workspace) -> Books<Vec<MapReport>> {
-    let streams = streams(plan);
+    let streams = streams(plan, workspace)?;
     let mut reports = Vec::new();
     for (index, phase) in plan.phases.iter().enumerate() {
         reports.extend(split_books(plan, workspace, index)?);

@@ -54,7 +54,7 @@ enum Earlier {
 type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
 
 /// Staged records of one stream, page by page.
-struct Feed {
+pub(super) struct Feed {
     /// Only what a split sent to the stream's map.
     routed: bool,
     after: i64,
@@ -84,8 +84,7 @@ impl Engine<'_> {
         let shown = (!self.scope.borrow().is_partial()).then_some(total);
         self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), shown);
         self.outside.progress.at(done);
-        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
-        let mut feed = Feed { routed, after: 0, page: VecDeque::new(), exhausted: false };
+        let mut feed = self.feed(stream);
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         let mut landed: Vec<Landed> = Vec::new();
         loop {
@@ -100,6 +99,7 @@ impl Engine<'_> {
                 }
                 match self.prepare(stream, &record, encode)? {
                     Prepared::Decided(outcome, flags, lacks) => {
+                        let outcome = self.still_standing(stream, &record.key, outcome)?;
                         settled.push(Settled { key: record.key, outcome, flags, lacks });
                     }
                     Prepared::Later(needed) => {
@@ -155,24 +155,37 @@ impl Engine<'_> {
         Ok(decision.map(|decision| ended(Status::LeftOut, None, format!("{DECIDED}{}", decision.reason))))
     }
 
+    /// The staged records of a stream from the first.
+    pub(super) fn feed(&self, stream: usize) -> Feed {
+        let plan = &self.streams[stream];
+        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
+        Feed { routed, after: 0, page: VecDeque::new(), exhausted: false }
+    }
+
+    /// The next staged record of a stream.
+    pub(super) fn next_staged(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+        let stream: &Stream = &self.streams[at];
+        if feed.page.is_empty() {
+            if feed.exhausted {
+                return Ok(None);
+            }
+            feed.page = if feed.routed {
+                self.workspace.routed_page(&stream.name, feed.after, PAGE)?.into()
+            } else {
+                self.workspace.staged_page(&stream.object, feed.after, PAGE)?.into()
+            };
+            feed.exhausted = feed.page.len() < PAGE as usize;
+        }
+        let record = feed.page.pop_front();
+        feed.after = record.as_ref().map_or(feed.after, |record| record.seq);
+        Ok(record)
+    }
+
     /// The next staged record of the scope that has not ended; those outside of it are counted.
     fn next_record(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
-        let stream: &Stream = &self.streams[at];
         loop {
-            if feed.page.is_empty() {
-                if feed.exhausted {
-                    return Ok(None);
-                }
-                feed.page = if feed.routed {
-                    self.workspace.routed_page(&stream.name, feed.after, PAGE)?.into()
-                } else {
-                    self.workspace.staged_page(&stream.object, feed.after, PAGE)?.into()
-                };
-                feed.exhausted = feed.page.len() < PAGE as usize;
-            }
-            let Some(record) = feed.page.pop_front() else { return Ok(None) };
-            feed.after = record.seq;
-            if self.workspace.outcome(&stream.name, &record.key)?.is_none() {
+            let Some(record) = self.next_staged(at, feed)? else { return Ok(None) };
+            if self.workspace.outcome(&self.streams[at].name, &record.key)?.is_none() {
                 let scope = self.scope.borrow();
                 if self.takes(&scope, at, &record) {
                     return Ok(Some(record));
@@ -199,6 +212,9 @@ impl Engine<'_> {
         let numbers = self.workspace.transaction(|ws| {
             for Landed { writing, outcome } in landed.iter() {
                 ws.settle(name, &writing.key, outcome, &writing.flags)?;
+                if outcome.status == Status::Adopted && ws.sent(name, &writing.key)?.is_none() {
+                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
+                }
                 // The API cannot move a note: what it lacks is never written later.
                 let lacks = if self.streams[stream].target == NOTE { &[][..] } else { &writing.lacks };
                 if resumed || !lacks.is_empty() {
@@ -225,6 +241,7 @@ impl Engine<'_> {
                     numbers.push(None);
                 } else {
                     let write = first_write(stream, writing);
+                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
                     numbers
                         .push(ws.intend(&[self.intent(&write, Operation::Create, None, None)], now)?.pop());
                 }
@@ -263,6 +280,12 @@ impl Engine<'_> {
             if resumed {
                 match self.earlier(stream, writing).await? {
                     Earlier::Nothing => {}
+                    Earlier::There(stored, _) if self.was_sent_otherwise(stream, writing)? => {
+                        if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
+                            return Ok(held);
+                        }
+                        return self.change(stream, writing, stored, encode, true).await;
+                    }
                     Earlier::There(stored, payload) => {
                         if payload != writing.writes.create.hash() {
                             if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
@@ -289,7 +312,11 @@ impl Engine<'_> {
                 let write = first_write(stream, writing);
                 let seq = match seq {
                     Some(seq) => seq,
-                    None => self.intend(self.intent(&write, Operation::Create, None, None))?,
+                    None => {
+                        let sent = self.sent_of(stream, &writing.values);
+                        self.workspace.keep_sent(&self.streams[stream].name, &writing.key, &sent)?;
+                        self.intend(self.intent(&write, Operation::Create, None, None))?
+                    }
                 };
                 match self.create(&write, seq).await? {
                     Sent::Done(stored) => stored,
@@ -345,7 +372,12 @@ impl Engine<'_> {
 
     /// What a note goes with is written once and for all: one that was written to a record which was taken back since
     /// can only be made anew.
-    fn stands_elsewhere(&self, stream: usize, writing: &Writing, stored: &Stored) -> Option<Outcome> {
+    pub(super) fn stands_elsewhere(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        stored: &Stored,
+    ) -> Option<Outcome> {
         let plan = &self.streams[stream];
         if plan.target != NOTE {
             return None;

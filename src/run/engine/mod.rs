@@ -7,6 +7,7 @@ mod adopt;
 mod approval;
 mod aside;
 mod budget;
+mod change;
 mod close;
 mod extract;
 mod files;
@@ -33,13 +34,15 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use crate::lang::eval::Program;
-use crate::lang::plan::Plan;
+use crate::lang::plan::{self, Plan};
 use crate::run::connect::{self, Decode, Encode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
 pub use approval::{Expected, Ruled, Unapproved, expected};
+pub use change::{Changes, MapChange};
 pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
@@ -282,6 +285,24 @@ pub enum Error {
         /// Maps, and how many of their records.
         by: Vec<(String, u64)>,
     },
+    /// A map that wrote records leads elsewhere now.
+    #[error(
+        "map `{map}` wrote {records} {} as `{object}` to `{target}`, and {why}: put the map back as it was, or take its records \
+         back first, with the spec as it was: `b2n rollback SPEC --only {map}`",
+        if *records == 1 { "record" } else { "records" }
+    )]
+    MapMoved {
+        /// The map.
+        map: String,
+        /// The source object that it carried.
+        object: String,
+        /// The destination object that it carried it to.
+        target: String,
+        /// Records that stand.
+        records: u64,
+        /// What it is now.
+        why: String,
+    },
     /// There is nothing to roll back, or not with this spec.
     #[error("{0}")]
     NoRollback(String),
@@ -366,6 +387,12 @@ pub struct Engine<'a> {
     together: Cell<Option<u64>>,
     /// Writes without an answer that wait before they are looked for.
     aside: aside::Aside,
+    /// This plan's hash.
+    plan_hash: String,
+    /// Whether what was written was ever gone through again; nothing asks for changes before.
+    passed: Cell<bool>,
+    /// By stream: its map with the fields that were written once and have no rule any more.
+    whole: RefCell<Vec<Rc<plan::Map>>>,
 }
 
 impl<'a> Engine<'a> {
@@ -388,7 +415,7 @@ impl<'a> Engine<'a> {
         }
         workspace.refuse_forgotten()?;
         streams::refuse_ambiguous(plan)?;
-        let streams = streams::streams(plan);
+        let streams = streams::streams(plan, workspace)?;
         Ok(Engine {
             plan,
             program,
@@ -404,6 +431,9 @@ impl<'a> Engine<'a> {
             spent: forecast::Tally::default(),
             together: Cell::new(None),
             aside: aside::Aside::default(),
+            plan_hash: plan.hash(),
+            passed: Cell::new(workspace.has_passed()?),
+            whole: RefCell::default(),
         })
     }
 
@@ -510,7 +540,7 @@ impl<'a> Engine<'a> {
         self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
         self.extract().await?;
-        self.workspace.pin_plan(&self.plan.hash())?;
+        self.take_plan(selection)?;
         self.keep_shape()?;
         if self.workspace.writes()? == 0 {
             self.refuse_other_workspace().await?;
@@ -529,6 +559,7 @@ impl<'a> Engine<'a> {
         }
         self.spent.enter(self.plan.phases.len());
         self.write_later(&encoders).await?;
+        self.take_away_the_left_out().await?;
         self.close_at_the_end(&mut maps).await?;
         self.tell_what_is_left();
         let now = self.outside.clock.now_ms();
@@ -562,6 +593,7 @@ impl<'a> Engine<'a> {
         let touched = |stream: &usize| self.scope.borrow().touches(self.streams[*stream].map);
         let (now, later): (Vec<usize>, Vec<usize>) = streams.iter().copied().partition(touched);
         for stream in &now {
+            self.go_through(*stream, encoders[*stream].as_ref()).await?;
             self.load(*stream, encoders[*stream].as_ref()).await?;
         }
         let mut books = self.close(index, &now, encoders).await?;

@@ -154,6 +154,11 @@ impl Engine<'_> {
             proving.proof.not_compared += 1;
             return Ok(None);
         }
+        // What cannot be edited any more stays as it was written, and is listed.
+        if outcome.reason.is_some() {
+            proving.proof.not_compared += 1;
+            return Ok(None);
+        }
         let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(None) };
         let planned = match self.says(stream, proving, &record)? {
             Says::In(planned) => planned,
@@ -276,7 +281,8 @@ impl Engine<'_> {
         proving.proof.unaccounted = self.workspace.unaccounted(staging)?;
         proving.proof.unsourced = self.workspace.unsourced(staging)?;
         proving.proof.source_now = source_now;
-        proving.proof.staged = self.workspace.staged(&plan.object)?;
+        let gone = self.workspace.gone(&plan.object)?;
+        proving.proof.staged = self.workspace.staged(&plan.object)?.saturating_sub(gone);
         let alone = self.together.get().is_none();
         if alone {
             self.outside.progress.begin(&format!("count {}", plan.name), None);
@@ -296,11 +302,12 @@ impl Engine<'_> {
                 let arrived = outcome
                     .as_ref()
                     .is_some_and(|outcome| matches!(outcome.status, Status::Created | Status::Adopted));
+                let fixed = outcome.as_ref().is_some_and(|outcome| outcome.reason.is_some());
                 match self.says(stream, &proving, record)? {
                     Says::In(planned) => {
                         let adopted = outcome.is_some_and(|outcome| outcome.status == Status::Adopted);
                         let kept = adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
-                        proving.sum_planned(&planned, arrived && !kept);
+                        proving.sum_planned(&planned, arrived && !kept && !fixed);
                     }
                     Says::Out if arrived => proving.proof.disagreeing += 1,
                     Says::Out | Says::Open => {}

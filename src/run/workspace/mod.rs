@@ -5,6 +5,7 @@
 
 mod approval;
 mod audit;
+mod changes;
 mod file;
 mod forget;
 mod held;
@@ -28,6 +29,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use approval::Approval;
 pub use audit::AuditLine;
+pub use changes::{CONFLICT, Pinned, Restaged, Sent};
 pub use forget::{Forgotten, backups};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
@@ -104,9 +106,8 @@ pub enum Error {
     },
     /// The workspace holds what another plan did.
     #[error(
-        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: changed specs are not yet \
-         applied to a workspace that has written records; go on with the spec as it was, or start a new workspace \
-         and an empty account"
+        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: `b2n migrate` with `--dry-run` shows \
+         what changes, and with `--yes-change {found}` applies it"
     )]
     OtherPlan {
         /// The file.
@@ -282,6 +283,9 @@ impl Workspace {
     /// # Errors
     /// Those of `work`, and a commit that failed.
     pub fn transaction<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        if !self.db.is_autocommit() {
+            return self.within(work);
+        }
         self.store(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
         match work(self) {
             Ok(done) => {
@@ -291,6 +295,21 @@ impl Workspace {
             Err(error) => {
                 // The first error is the one to tell; a failing rollback leaves nothing written either.
                 let _ = self.db.execute_batch("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    /// The same within another one, of which it is a part.
+    fn within<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.store(|db| db.execute_batch("SAVEPOINT part"))?;
+        match work(self) {
+            Ok(done) => {
+                self.store(|db| db.execute_batch("RELEASE part"))?;
+                Ok(done)
+            }
+            Err(error) => {
+                let _ = self.db.execute_batch("ROLLBACK TO part; RELEASE part");
                 Err(error)
             }
         }
@@ -407,32 +426,6 @@ impl Workspace {
         self.note(side.note())
     }
 
-    /// Binds the workspace to a plan from the first record that is written; another plan is refused then.
-    ///
-    /// # Errors
-    /// [`Error::OtherPlan`].
-    pub fn pin_plan(&self, hash: &str) -> Result<()> {
-        match self.note("plan")? {
-            Some(pinned) if pinned == hash => Ok(()),
-            Some(pinned) if self.writes()? > 0 => Err(Error::OtherPlan {
-                path: self.path.display().to_string(),
-                pinned: pinned.chars().take(12).collect(),
-                found: hash.chars().take(12).collect(),
-            }),
-            Some(_) => self.transaction(|ws| {
-                // Nothing was written yet: what the old plan left out or held back is decided anew.
-                ws.store(|db| {
-                    db.execute_batch(
-                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM lack; DELETE FROM routed;
-                         DELETE FROM folded; DELETE FROM note WHERE name LIKE 'placed %';",
-                    )
-                })?;
-                ws.set_note("plan", hash)
-            }),
-            None => self.set_note("plan", hash),
-        }
-    }
-
     /// A small number for a name that many rows carry.
     fn intern(&self, name: &str) -> Result<i64> {
         self.store(|db| {
@@ -529,8 +522,15 @@ CREATE TABLE decision (
 );
 CREATE INDEX decision_key ON decision (map, key);
 -- A person's word that a plan may be carried out; `sample`: for samples of at most so many records. Never deleted.
-CREATE TABLE IF NOT EXISTS approval (
+CREATE TABLE approval (
     seq INTEGER PRIMARY KEY, plan TEXT NOT NULL, certificate TEXT NOT NULL, approver TEXT NOT NULL,
     note TEXT NOT NULL, approved_ms INTEGER NOT NULL, sample INTEGER, counts TEXT NOT NULL, withdrawn_ms INTEGER
 );
+-- What a written record was sent: the plan, and a hash per field, in `fields`.
+CREATE TABLE sent (
+    map INTEGER NOT NULL, key TEXT NOT NULL, plan INTEGER NOT NULL, fields BLOB NOT NULL, PRIMARY KEY (map, key)
+) WITHOUT ROWID;
+-- Staged records that the source holds no more.
+CREATE TABLE gone (object INTEGER NOT NULL, key TEXT NOT NULL, gone_ms INTEGER NOT NULL,
+    PRIMARY KEY (object, key)) WITHOUT ROWID;
 ";

@@ -353,6 +353,12 @@ impl Target for Nutshell {
             )
     }
 
+    fn fixed(&self, object: &str, made_ms: i64, now_ms: i64) -> Option<&'static str> {
+        let old = imprint::is_of_another_day(made_ms, now_ms);
+        (Kind::parse(object) == Some(Kind::Note) && old)
+            .then_some("the API edits no note that is older than a day")
+    }
+
     fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>> {
         Box::pin(self.right_to_delete())
     }

@@ -2,6 +2,7 @@
 //!
 //! What a stored record holds already is not written again, so that an adoption that is repeated writes nothing.
 
+mod change;
 mod letter;
 mod lists;
 mod slot;
@@ -328,6 +329,16 @@ impl Encode for Encoder {
         }
         draft.customs.insert(self.marker_field.clone(), json!(marker));
         Ok(self.payloads(draft, Some(customs)))
+    }
+
+    fn change(
+        &self,
+        marker: &str,
+        changes: &[(usize, Value)],
+        base: Option<&Json>,
+        stored: &Stored,
+    ) -> Result<Vec<Payload>, FieldError> {
+        self.changed(marker, changes, base.unwrap_or(&change::nothing()), stored)
     }
 
     fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError> {
