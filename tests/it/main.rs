@@ -18,6 +18,7 @@ mod emails;
 mod findings;
 mod floor;
 mod grammar;
+mod model;
 mod mutations;
 mod pages;
 mod provision;

@@ -188,6 +188,7 @@ pub fn schema(path: &Path) -> Schema {
 }
 
 /// A checked spec with its snapshots.
+#[derive(Clone)]
 pub struct Checked {
     pub plan: Plan,
     pub source: Schema,

@@ -153,8 +153,21 @@ pub struct Batch {
     pub done: bool,
 }
 
+/// Bugs of a source's connector that tests switch on; not there in release builds.
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planted {
+    /// A page that is not full ends its list.
+    pub short_page_is_the_last: bool,
+    /// As many records as were counted are all there are.
+    pub total_is_trusted: bool,
+}
+
 /// A system that records come from.
 pub trait Source {
+    /// Switches bugs on.
+    #[cfg(debug_assertions)]
+    fn plant(&self, _bugs: Planted) {}
     /// The system's name for people, such as `Bitrix24`; the marker field in the destination is `{label} key`.
     fn label(&self) -> &'static str;
     /// Who answers.

@@ -184,7 +184,12 @@ impl Engine<'_> {
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
     pub(super) async fn wait_until_dead(&self, map: usize) -> Result<()> {
         if let Some(sent) = self.workspace.last_uncertain_ms(&self.streams[map].name)? {
-            let passed = self.passed_since(sent);
+            // A clock that is set meanwhile must not make it shorter; of an earlier process no other time is known.
+            let here = self.given_up.borrow().get(&map).copied();
+            let passed = here.map_or_else(
+                || self.passed_since(sent),
+                |ticks| self.outside.clock.ticks_ms().saturating_sub(ticks),
+            );
             self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
         }
         Ok(())

@@ -21,13 +21,25 @@ pub async fn extract(
     source: &dyn Source,
     outside: &Outside<'_>,
 ) -> Result<()> {
-    workspace.refuse_forgotten()?;
-    bind(workspace, source, outside).await?;
-    let extraction = Extraction { workspace, source, outside };
-    for object in objects(plan) {
-        extraction.extract_object(object).await?;
-    }
-    Ok(())
+    let extraction = Extraction {
+        workspace,
+        source,
+        outside,
+        #[cfg(debug_assertions)]
+        cursor_first: false,
+    };
+    extraction.extract_all(plan).await
+}
+
+/// The same with a bug that tests plant: see [`super::Planted::cursor_before_rows`].
+#[cfg(debug_assertions)]
+pub(super) async fn cursor_first(
+    plan: &Plan,
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<()> {
+    Extraction { workspace, source, outside, cursor_first: true }.extract_all(plan).await
 }
 
 /// Asks the source who it is and binds the workspace to it. When the account that is bound redirects to another name
@@ -55,9 +67,20 @@ struct Extraction<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
     outside: &'a Outside<'a>,
+    #[cfg(debug_assertions)]
+    cursor_first: bool,
 }
 
 impl Extraction<'_> {
+    async fn extract_all(&self, plan: &Plan) -> Result<()> {
+        self.workspace.refuse_forgotten()?;
+        bind(self.workspace, self.source, self.outside).await?;
+        for object in objects(plan) {
+            self.extract_object(object).await?;
+        }
+        Ok(())
+    }
+
     async fn extract_object(&self, object: &str) -> Result<()> {
         let mut manifest = self.workspace.manifest(object)?.unwrap_or_default();
         if manifest.done {
@@ -100,6 +123,11 @@ impl Extraction<'_> {
             let batch = self.source.extract(object, &manifest.cursor).await?;
             manifest.cursor.clone_from(&batch.cursor);
             manifest.fetched_ms = self.outside.clock.now_ms();
+            #[cfg(debug_assertions)]
+            if self.cursor_first {
+                self.workspace.stage(object, std::iter::empty(), manifest)?;
+                self.outside.points.reach("extract.staged")?;
+            }
             let rows = batch.records.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
             self.workspace.stage(object, rows, manifest)?;
             self.outside.points.reach("extract.staged")?;

@@ -433,8 +433,8 @@ impl Engine<'_> {
                 // again is looked for by every run, and was over long ago.
                 let over =
                     entry.ended_ms.filter(|_| is_final.is_some() && entry.state == JournalState::Unknown);
-                let given_up = over.unwrap_or_else(|| self.outside.clock.now_ms());
-                let mut found = self.look_for(&write, given_up).await?;
+                let passed = over.map_or(0, |over| self.passed_since(over));
+                let mut found = self.look_for(&write, passed).await?;
                 if found.is_none() && is_final.is_some() {
                     found = self.seen_before(stream, writing).await?;
                 }

@@ -16,6 +16,8 @@ mod load;
 mod notes;
 mod once;
 mod place;
+#[cfg(debug_assertions)]
+mod planted;
 mod preflight;
 mod prepare;
 mod proof;
@@ -33,7 +35,7 @@ mod streams;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use crate::lang::eval::Program;
@@ -47,6 +49,8 @@ pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
+#[cfg(debug_assertions)]
+pub use planted::Planted;
 pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
@@ -138,20 +142,6 @@ impl Default for Settings {
             planted: Planted::default(),
         }
     }
-}
-
-/// Bugs that tests switch on.
-#[cfg(debug_assertions)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Planted {
-    /// A create without an answer is sent again at once.
-    pub resend_on_timeout: bool,
-    /// The destination is not listed after a phase.
-    pub no_sweep: bool,
-    /// A field that the encoder forgets, by its key in a payload.
-    pub forgets: Option<&'static str>,
-    /// A field that the encoder writes from another key's value, by their keys in a payload.
-    pub confuses: Option<(&'static str, &'static str)>,
 }
 
 /// Why a run ended early. What is done is kept; the same command goes on from there.
@@ -393,6 +383,8 @@ pub struct Engine<'a> {
     passed: Cell<bool>,
     /// By stream: its map with the fields that were written once and have no rule any more.
     whole: RefCell<Vec<Rc<plan::Map>>>,
+    /// When a write of a stream was last given up without an answer, by a clock that nobody sets.
+    given_up: RefCell<BTreeMap<usize, u64>>,
 }
 
 impl<'a> Engine<'a> {
@@ -434,6 +426,7 @@ impl<'a> Engine<'a> {
             plan_hash: plan.hash(),
             passed: Cell::new(workspace.has_passed()?),
             whole: RefCell::default(),
+            given_up: RefCell::default(),
         })
     }
 
@@ -518,6 +511,10 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Those of [`extract`].
     pub async fn extract(&self) -> Result<()> {
+        #[cfg(debug_assertions)]
+        if self.settings.planted.cursor_before_rows {
+            return extract::cursor_first(self.plan, self.workspace, self.source, &self.outside).await;
+        }
         extract(self.plan, self.workspace, self.source, &self.outside).await
     }
 

@@ -204,21 +204,6 @@ impl Engine<'_> {
         })
     }
 
-    /// Bugs of an encoder that tests plant.
-    #[cfg(debug_assertions)]
-    fn spoil(&self, writes: &mut Writes) {
-        let fields = &mut writes.create.fields;
-        if let Some(key) = self.settings.planted.forgets {
-            fields.shift_remove(key);
-        }
-        if let Some((key, other)) = self.settings.planted.confuses
-            && let Some(value) = fields.get(other).cloned()
-            && let Some(place) = fields.get_mut(key)
-        {
-            *place = value;
-        }
-    }
-
     /// Whether a destination field is written only once every record exists.
     pub(super) fn later(&self, map: usize, field: usize) -> bool {
         self.rules_of(map, field).any(|(_, rule)| rule.second_pass)
@@ -229,14 +214,20 @@ impl Engine<'_> {
         if let Some(reason) = self.out_of_map(map, record)? {
             return Ok(Evaluated::Decided(decided(Status::LeftOut, reason)));
         }
-        let slots = match self.decoders[map].decode(&record.json) {
+        #[cfg_attr(not(debug_assertions), allow(unused_mut))]
+        let mut slots = match self.decoders[map].decode(&record.json) {
             Ok(slots) => slots,
             Err(why) => {
                 let reason = format!("the staged record cannot be read: {why}");
                 return Ok(Evaluated::Decided(decided(Status::Quarantined, reason)));
             }
         };
-        Ok(match self.evaluate(map, &record.key, &slots)? {
+        #[cfg(debug_assertions)]
+        self.spoil_slots(&mut slots);
+        let outcome = self.evaluate(map, &record.key, &slots)?;
+        #[cfg(debug_assertions)]
+        let outcome = self.without_unknown(map, &record.key, &slots, outcome)?;
+        Ok(match outcome {
             eval::Outcome::Record(output) => Evaluated::Record(output),
             eval::Outcome::LeftOut { reason, .. } => Evaluated::Decided(decided(Status::LeftOut, &*reason)),
             eval::Outcome::Quarantined { rule, reason, line } => {

@@ -22,6 +22,7 @@ use super::{Engine, Result};
 const PAGE: u32 = 500;
 
 /// A field that is to be written.
+#[derive(Clone)]
 struct Later {
     field: u16,
     value: Value,
@@ -31,6 +32,16 @@ struct Later {
     waits: bool,
     /// Whether it is written since a record arrived that it lacked: a person may have filled the gap meanwhile.
     arrived: bool,
+}
+
+/// What writing a field came to.
+enum Turn {
+    /// It stands as it can: the record as it is now.
+    Over(Stored),
+    /// The record changed meanwhile, or no answer came: what to write has to be worked out again from this.
+    Again(Stored),
+    /// It is left to the next run, or the record is gone.
+    Left,
 }
 
 impl Engine<'_> {
@@ -90,10 +101,18 @@ impl Engine<'_> {
         self.spent.read();
         let Some(mut stored) = self.target.read(&plan.target, &id).await? else { return Ok(()) };
         for later in later {
-            match self.write_field(map, &key, &outcome, later, stored, encode).await? {
-                Some(now) => stored = now,
-                None => return Ok(()),
-            }
+            let mut tries = 0;
+            stored = loop {
+                match self.write_field(map, &key, &outcome, later.clone(), stored, encode).await? {
+                    Turn::Over(now) => break now,
+                    // Nothing is lost: a record that was there before is looked at anew, and this field with it.
+                    Turn::Again(now) if tries < self.settings.sends => {
+                        tries += 1;
+                        stored = now;
+                    }
+                    Turn::Again(_) | Turn::Left => return Ok(()),
+                }
+            };
         }
         Ok(())
     }
@@ -149,7 +168,7 @@ impl Engine<'_> {
         Ok(ready)
     }
 
-    /// Writes one field; gives the record as it is then, `None` when it is gone.
+    /// Writes one field.
     async fn write_field(
         &self,
         map: usize,
@@ -158,7 +177,7 @@ impl Engine<'_> {
         later: Later,
         stored: Stored,
         encode: &dyn Encode,
-    ) -> Result<Option<Stored>> {
+    ) -> Result<Turn> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
@@ -191,7 +210,7 @@ impl Engine<'_> {
             Ok(payload) => payload,
             Err(error) => {
                 notice(error.to_string());
-                return Ok(Some(stored));
+                return Ok(Turn::Over(stored));
             }
         };
         let is_sent =
@@ -199,7 +218,7 @@ impl Engine<'_> {
         if payload.is_empty() {
             is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;
-            return Ok(Some(stored));
+            return Ok(Turn::Over(stored));
         }
         let asks = arrived || (again && plan.on_existing != OnExisting::Overwrite);
         if asks && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
@@ -208,7 +227,7 @@ impl Engine<'_> {
             let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
             self.workspace.transaction(|ws| ws.flag(&plan.name, key, &[flag]))?;
             self.settled(map, key, field, &[], false)?;
-            return Ok(Some(stored));
+            return Ok(Turn::Over(stored));
         }
         let step = 1000 + field;
         let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
@@ -218,14 +237,15 @@ impl Engine<'_> {
             Sent::Done(edited) => {
                 is_sent()?;
                 self.settled(map, key, field, &lacks, waits)?;
-                Ok(Some(edited))
+                Ok(Turn::Over(edited))
             }
             // What is left of this record is worked out anew by the next run.
             Sent::Refused(why) | Sent::Uncertain(why) => {
                 notice(why);
-                Ok(None)
+                Ok(Turn::Left)
             }
-            Sent::Gone | Sent::Moved(_) => Ok(None),
+            Sent::Moved(now) => Ok(Turn::Again(now)),
+            Sent::Gone => Ok(Turn::Left),
         }
     }
 

@@ -6,6 +6,8 @@
 mod approval;
 mod audit;
 mod changes;
+#[cfg(debug_assertions)]
+mod disk;
 mod file;
 mod forget;
 mod held;
@@ -30,6 +32,8 @@ use rusqlite::{Connection, OptionalExtension};
 pub use approval::Approval;
 pub use audit::AuditLine;
 pub use changes::{CONFLICT, Pinned, Restaged, Sent};
+#[cfg(debug_assertions)]
+pub use disk::DiskFault;
 pub use forget::{Forgotten, backups};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
@@ -159,6 +163,9 @@ pub struct Workspace {
     upgraded: RefCell<Option<Upgraded>>,
     /// Held as long as the workspace is open; the lock goes with it.
     lock: Option<Lock>,
+    /// What the disk does wrong.
+    #[cfg(debug_assertions)]
+    disk: disk::Disk,
 }
 
 impl std::fmt::Debug for Workspace {
@@ -227,7 +234,14 @@ impl Workspace {
     }
 
     fn prepare(db: Connection, path: PathBuf, lock: Option<Lock>) -> Result<Self> {
-        let workspace = Workspace { db, path, upgraded: RefCell::default(), lock };
+        let workspace = Workspace {
+            db,
+            path,
+            upgraded: RefCell::default(),
+            lock,
+            #[cfg(debug_assertions)]
+            disk: disk::Disk::default(),
+        };
         workspace.layout()?;
         Ok(workspace)
     }
@@ -275,6 +289,10 @@ impl Workspace {
 
     /// Runs database work and names the file in its error.
     fn store<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        #[cfg(debug_assertions)]
+        self.disk
+            .strike()
+            .map_err(|source| Error::Storage { path: self.path.display().to_string(), source })?;
         work(&self.db).map_err(|source| Error::Storage { path: self.path.display().to_string(), source })
     }
 
