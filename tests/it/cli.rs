@@ -11,6 +11,8 @@ use crate::world::root;
 
 mod approval;
 mod journeys;
+mod keeping;
+mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.
 pub(crate) fn b2n() -> Command {

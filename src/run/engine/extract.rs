@@ -1,7 +1,7 @@
 //! Brings every record of every mapped object into the workspace, once and completely.
 
 use crate::lang::plan::Plan;
-use crate::run::connect::Source;
+use crate::run::connect::{Account, Source};
 use crate::run::workspace::{Manifest, Side, Workspace};
 
 use super::streams::objects;
@@ -42,6 +42,27 @@ pub(super) async fn cursor_first(
     Extraction { workspace, source, outside, cursor_first: true }.extract_all(plan).await
 }
 
+/// Asks the source who it is and binds the workspace to it. When the account that is bound redirects to another name
+/// of its own, that name is taken down: credentials for it are the account's too from then on. Markers keep the first.
+pub(super) async fn bind(
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<Account> {
+    let account = source.account().await?;
+    workspace.pin(Side::Source, &account.id)?;
+    for alias in source.aliases() {
+        if workspace.add_alias(Side::Source, &alias, outside.clock.now_ms())? {
+            outside.progress.notice(&format!(
+                "`{}` says that it is called `{alias}` now: from here on credentials for either are its own; markers keep the \
+                 name that the workspace is bound to",
+                account.id
+            ));
+        }
+    }
+    Ok(account)
+}
+
 struct Extraction<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
@@ -52,8 +73,8 @@ struct Extraction<'a> {
 
 impl Extraction<'_> {
     async fn extract_all(&self, plan: &Plan) -> Result<()> {
-        let account = self.source.account().await?;
-        self.workspace.pin(Side::Source, &account.id)?;
+        self.workspace.refuse_forgotten()?;
+        bind(self.workspace, self.source, self.outside).await?;
         for object in objects(plan) {
             self.extract_object(object).await?;
         }

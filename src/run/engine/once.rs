@@ -85,6 +85,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
+        self.spent.wrote();
         Ok(self.workspace.transaction(|ws| {
             ws.keep_readback(&seen)?;
             ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
@@ -185,7 +186,10 @@ impl Engine<'_> {
                     left.div_ceil(1000)
                 ));
             }
-            self.outside.clock.sleep(left).await;
+            {
+                let _aside = self.aside.step();
+                self.outside.clock.sleep(left).await;
+            }
             let object = self.streams[write.stream].target.as_str();
             let field = self.marker_field();
             let found = self.target.find_sent(object, &field, write.marker, write.payload).await?;
@@ -210,12 +214,14 @@ impl Engine<'_> {
         let first = self.target.imprint(object, &stored.body);
         let mut touched = BTreeSet::new();
         let mut unanswered = false;
+        let mut stale = 0;
         for attempt in 1..=self.settings.sends {
             touched.extend(self.target.touches(object, write.payload, &stored));
             let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
+                    self.spent.wrote();
                     let now = self.outside.clock.now_ms();
                     let seen = self.read_back(write, operation, &first, &stored, &edited, &touched)?;
                     self.workspace.transaction(|ws| {
@@ -243,6 +249,7 @@ impl Engine<'_> {
                 Err(error @ (SendError::Stale | SendError::Unknown(_))) => {
                     why = error.to_string();
                     unanswered |= matches!(error, SendError::Unknown(_));
+                    stale += u32::from(matches!(error, SendError::Stale));
                     // With an old revision it was surely not done, unless an earlier try was.
                     if unanswered {
                         self.unanswered(write, seq, &why)?;
@@ -276,6 +283,9 @@ impl Engine<'_> {
             }
         }
         self.unanswered(write, seq, &why)?;
+        if stale == self.settings.sends {
+            return Err(Error::Restless { object: object.to_owned(), id: stored.id, times: stale });
+        }
         Err(self.unreachable(why))
     }
 

@@ -12,6 +12,7 @@ use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
 use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
 
+use super::change::{field_key, value_hash};
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
 use super::resolve::{Held, Links};
@@ -97,6 +98,7 @@ impl Engine<'_> {
         if later.is_empty() {
             return Ok(());
         }
+        self.spent.read();
         let Some(mut stored) = self.target.read(&plan.target, &id).await? else { return Ok(()) };
         for later in later {
             let mut tries = 0;
@@ -179,14 +181,21 @@ impl Engine<'_> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
+        let sent = value_hash(&value);
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
+        let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
+        let again = kept.is_some_and(|kept| kept.fields.contains_key(&field_key(&plan.targets[at])));
         let payload = if adopted {
             // A record that was there before keeps what a person typed, as the map says.
             let mut values = vec![Value::Absent; plan.targets.len()];
             values[at] = value;
             let overwrite = plan.on_existing == OnExisting::Overwrite;
             let payloads = encode.adopt(&marker, &values, &stored, overwrite);
+            payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
+        } else if again {
+            // In the place of what was written, not behind it.
+            let payloads = encode.change(&marker, &[(at, value)], None, &stored);
             payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
         } else {
             encode.patch(at, &value, &stored)
@@ -204,11 +213,15 @@ impl Engine<'_> {
                 return Ok(Turn::Over(stored));
             }
         };
+        let is_sent =
+            || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), Some(sent));
         if payload.is_empty() {
+            is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;
             return Ok(Turn::Over(stored));
         }
-        if arrived && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
+        let asks = arrived || (again && plan.on_existing != OnExisting::Overwrite);
+        if asks && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
             let why =
                 "changed in the destination since it was written, so what arrived later was not written";
             let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
@@ -222,6 +235,7 @@ impl Engine<'_> {
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {
             Sent::Done(edited) => {
+                is_sent()?;
                 self.settled(map, key, field, &lacks, waits)?;
                 Ok(Turn::Over(edited))
             }
