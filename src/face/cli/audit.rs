@@ -66,7 +66,7 @@ const HEAD: [&str; 13] =
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
     let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
-    let objects = engine::destinations(&ready.plan);
+    let objects = engine::destinations(&ready.plan, &workspace)?;
     let mut out = match &args.output {
         Some(path) => Out::File(Fresh::create(path)?),
         None => Out::Screen(BufWriter::new(std::io::stdout())),

@@ -94,8 +94,15 @@ pub(super) fn maps_of_split(plan: &Plan, split: usize) -> impl Iterator<Item = u
 }
 
 /// Destination objects by the rows of the books that write them: maps, and the notes that go with their records.
-pub fn destinations(plan: &Plan) -> std::collections::BTreeMap<String, String> {
-    streams(plan).into_iter().map(|stream| (stream.name, stream.target)).collect()
+///
+/// # Errors
+/// Those of the workspace.
+pub fn destinations(
+    plan: &Plan,
+    workspace: &Workspace,
+) -> std::result::Result<std::collections::BTreeMap<String, String>, crate::run::workspace::Error> {
+    let all = streams(plan, workspace)?;
+    Ok(all.into_iter().map(|stream| (stream.name, stream.target)).collect())
 }
 
 /// Every source object that a plan reads, once, in order of name.
