@@ -292,7 +292,9 @@ pub fn show_with(
             print!("{}", proof::text(&run.maps, terminal));
             print!("{}", proof::files(files.unwrap_or_default(), terminal));
             let verdict = if run.closes() && run.left() > 0 {
-                terminal.green("every record of this part is accounted for, and every field is as planned or listed")
+                terminal.green(
+                    "every record of this part is accounted for, and every field is as planned or listed",
+                )
             } else if run.closes() {
                 terminal.green("every record is accounted for, and every field is as planned or listed")
             } else {

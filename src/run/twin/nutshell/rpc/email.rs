@@ -22,7 +22,8 @@ pub fn create(company: &mut Company, context: Context, input: &Json) -> Result<i
     let sent = jiff::fmt::rfc2822::parse(&header("Date")).ok().map(|at| at.timestamp().as_second());
     let sent = sent.filter(|_| context.settings.dialect.email_date).unwrap_or_else(|| context.now());
     let mut about = Vec::new();
-    for address in from.iter().chain(&to) {
+    let matched = context.settings.dialect.email_matched;
+    for address in from.iter().chain(&to).filter(|_| matched) {
         for kind in [Kind::Contacts, Kind::Accounts] {
             let found = company.index.exact(kind, index::EMAIL, address);
             about.extend(found.into_iter().map(|id| (kind, id)));
