@@ -9,6 +9,7 @@ mod cli;
 mod conformance;
 mod corpus;
 mod customers;
+mod dialects;
 mod documented;
 mod draft;
 mod findings;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use b2n::lang::check::{self, Input};
 use b2n::lang::plan::Plan;
-use b2n::lang::schema::{Schema, snapshot};
+use b2n::lang::schema::{Probed, Schema, snapshot};
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
@@ -217,6 +217,8 @@ pub struct World {
     pub settings: Settings,
     /// The portal's host, and the user of the account whose key is used.
     pub people: (&'static str, &'static str),
+    /// What a probe found out about the account.
+    pub probed: Probed,
     seed: u64,
 }
 
@@ -242,7 +244,8 @@ impl World {
         let people = ("acme.bitrix24.com", "admin@acme.example");
         // Nobody is here to confirm anything; the tests of that switch it on.
         let settings = Settings { confirmed_only: false, ..Settings::default() };
-        World { checked, clock, portal, account, workspace, wire, settings, people, seed }
+        let probed = Probed::default();
+        World { checked, clock, portal, account, workspace, wire, settings, people, probed, seed }
     }
 
     /// One process: lives until the migration ends or it dies.
@@ -296,6 +299,7 @@ impl World {
             connect::Pace::default(),
         )
         .expect("a target");
+        target.learn(&self.probed);
         let plan = &self.checked.plan;
         let maps = plan.maps.iter().map(|map| &map.source);
         let decoders = maps

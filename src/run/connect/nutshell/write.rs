@@ -32,6 +32,9 @@ impl Nutshell {
                 if kind == Kind::Lead {
                     self.look_at_value(payload, &stored);
                 }
+                if kind == Kind::Product && stored::text_of(kind, &stored.body).is_empty() {
+                    return self.take_back(&stored).await;
+                }
                 Ok(stored)
             }
             // There is no revision to be out of date: something else is in conflict.
@@ -132,6 +135,20 @@ impl Nutshell {
             self.known.futile();
         }
         Ok(Err(Fault::Refused(refusal)))
+    }
+
+    /// A product that came back without its description bears no marker: it is deleted at once, and the run ends
+    /// (whether RPC keeps a product's description is open, sheet §1).
+    async fn take_back(&self, made: &Stored) -> Result<Stored, SendError> {
+        match self.send_delete(Kind::Product, &made.id, &made.rev).await {
+            Ok(()) | Err(SendError::Gone) => Err(SendError::Denied(
+                "products keep no description here, so no marker can stand in them, and one whose answer is lost could \
+                 be doubled; the first was deleted again: leave the map to `Product` out and make the catalogue by hand"
+                    .to_owned(),
+            )),
+            // Whoever wrote it sees that it has no marker.
+            Err(_) => Ok(made.clone()),
+        }
     }
 
     /// Sees from the answer of a create whether the amount was honoured, and keeps the answer for the edit that sees

@@ -92,6 +92,13 @@ impl NutshellProber {
     }
 
     async fn ask(&self, asking: Asking, tell: &dyn Fn(&Found)) -> Result<Vec<Found>, Error> {
+        if self.target.right_to_delete().await.is_ok_and(|right| right == Some(false)) {
+            return Err(Error::Denied {
+                system: super::client::SYSTEM,
+                why: "the key's user may not delete records, so what a probe makes would stay: give the user that right"
+                    .to_owned(),
+            });
+        }
         let mut run = Run::new(self, asking, tell).await?;
         run.reads().await?;
         run.records().await?;

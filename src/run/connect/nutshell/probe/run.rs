@@ -199,10 +199,18 @@ impl<'a> Run<'a> {
         if !self.contact.is_empty() {
             fields["contacts"] = json!([{"id": id_json(&self.contact), "entityType": "Contacts"}]);
         }
+        let plain = fields.clone();
         for (key, value) in more.as_object().into_iter().flatten() {
             fields[key] = value.clone();
         }
-        self.make(Kind::Lead, fields).await
+        let took = self.make(Kind::Lead, fields).await?;
+        // A refusal says something of what was asked only where a plain lead is taken: a plan may be full.
+        if let Took::Refused(why) = &took
+            && let Took::Refused(_) = self.make(Kind::Lead, plain).await?
+        {
+            return Err(format!("a plain lead is refused too: {why}"));
+        }
+        Ok(took)
     }
 
     /// The same, which must be taken.
