@@ -10,6 +10,7 @@ use b2n::run::workspace::Workspace;
 use crate::world::root;
 
 mod journeys;
+mod probing;
 
 /// A command with nothing inherited but what finding a temporary folder needs.
 fn b2n() -> Command {

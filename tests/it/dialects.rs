@@ -651,7 +651,9 @@ fn what_hangs_on_a_leftover_and_is_no_probes_is_left_alone() {
         };
         let lead = company.all(Kind::Leads).find(ours).expect("a lead of the probe").id;
         let author = company.all(Kind::Leads).next().expect("a lead").creator;
-        company.add_note(Kind::Leads, lead, "mine".to_owned(), author, 1_795_262_500_000).expect("a note");
+        company
+            .add_note(Kind::Leads, lead, "mine".to_owned(), author, account.clock.now_ms())
+            .expect("a note");
         lead
     });
     let cleaned =

@@ -33,7 +33,7 @@ impl Engine<'_> {
                 continue;
             }
             self.wait_until_dead(map).await?;
-            let mut proving = self.begin_proof(map)?;
+            let mut proving = self.begin_proof_of_phase(map)?;
             let mut doubles = self.sweep_and(map, true, Some(&mut proving)).await?;
             let mut report = self.books(map, true, doubles)?;
             for _ in 0..2 {
@@ -43,7 +43,7 @@ impl Engine<'_> {
                 // Records whose answer never came are taken in; a list may lag: read again before declaring.
                 self.take_in_strangers(map, encoders[map].as_ref()).await?;
                 self.outside.clock.sleep(self.settings.dead_ms).await;
-                proving = self.begin_proof(map)?;
+                proving = self.begin_proof_of_phase(map)?;
                 doubles += self.sweep_and(map, true, Some(&mut proving)).await?;
                 report = self.books(map, true, doubles)?;
             }

@@ -32,6 +32,8 @@ pub(super) struct Proving {
     normalise: Box<dyn Normalise>,
     /// Whether links of this stream wait for other records.
     waits: bool,
+    /// Whether nothing more is to be written.
+    at_the_end: bool,
     /// The index of the field that says where a record stands in its pipeline.
     stage: Option<usize>,
     proof: Proof,
@@ -65,6 +67,11 @@ struct Found {
 }
 
 impl Engine<'_> {
+    /// Begins to compare a stream whose phase is not the last thing that is done.
+    pub(super) fn begin_proof_of_phase(&self, stream: usize) -> Result<Proving> {
+        Ok(Proving { at_the_end: false, ..self.begin_proof(stream)? })
+    }
+
     /// Begins to compare a stream.
     pub(super) fn begin_proof(&self, stream: usize) -> Result<Proving> {
         let plan = &self.streams[stream];
@@ -79,6 +86,7 @@ impl Engine<'_> {
         Ok(Proving {
             normalise: self.target.normaliser(map),
             waits: self.workspace.any_waiting(&plan.name)?,
+            at_the_end: true,
             stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
             proof,
         })
@@ -254,8 +262,12 @@ impl Engine<'_> {
     /// What the rules say of a staged record of a stream, with the links that its record can have now.
     fn says(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<Says> {
         let plan = &self.streams[stream];
-        let waiting =
+        let mut waiting =
             if proving.waits { self.workspace.waiting_fields(&plan.name, &record.key)? } else { Vec::new() };
+        // A link that was unset for want of its record, which has arrived since, is written when all phases are through.
+        if !proving.at_the_end {
+            waiting.extend(self.workspace.arrived_fields(&plan.name, &record.key)?);
+        }
         if plan.notes.is_some() {
             let Ok(values) = self.note_values(stream, record)? else { return Ok(Says::Open) };
             let fields: Vec<Normal> =

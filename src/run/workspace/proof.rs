@@ -198,6 +198,23 @@ impl Workspace {
         })
     }
 
+    /// The destination fields of one record that lack a record which has arrived by now, by their index in its map.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn arrived_fields(&self, map: &str, key: &str) -> Result<Vec<u16>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT DISTINCT l.field FROM lack l
+                 JOIN outcome t ON t.map = l.to_map AND t.key = l.to_key AND t.target IS NOT NULL
+                 WHERE l.map = ?1 AND l.key = ?2 ORDER BY l.field",
+            )?
+            .query_map((map, key), |row| row.get(0))?
+            .collect()
+        })
+    }
+
     /// Up to `limit` records of the books that the last sweep of a map did not see and whose keys follow `after`, in
     /// order: key and id.
     ///

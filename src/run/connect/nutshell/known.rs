@@ -65,8 +65,10 @@ pub(super) struct Known {
     proven: Cell<u32>,
     /// Records that were refused in every form.
     futile: Cell<u32>,
-    /// Whether `newLead` honours `value`.
+    /// Whether `newLead` honours `value`, as a probe has it.
     lead_value: Cell<Option<bool>>,
+    /// The same, as the last answer of a create showed it.
+    seen_value: Cell<Option<bool>>,
     manual_value: Cell<Option<bool>>,
     product_description: Cell<Option<bool>>,
     rest: Cell<Option<bool>>,
@@ -103,13 +105,18 @@ impl Known {
         self.forms.get()
     }
 
-    /// Whether `newLead` honours `value`, as far as anybody has seen.
+    /// Whether `newLead` honours `value`, as a probe has it.
     pub(super) fn lead_value(&self) -> Option<bool> {
         self.lead_value.get()
     }
 
-    pub(super) fn see_lead_value(&self, honoured: bool) {
-        self.lead_value.set(Some(honoured));
+    /// The same, as this process has seen it: an answer may be out of date, and looking costs nothing.
+    pub(super) fn seen_value(&self) -> Option<bool> {
+        self.seen_value.get()
+    }
+
+    pub(super) fn see_value(&self, honoured: bool) {
+        self.seen_value.set(Some(honoured));
     }
 
     pub(super) fn manual_value(&self) -> Option<bool> {

@@ -162,7 +162,7 @@ impl Nutshell {
         };
         // No amount tells nothing: every lead has that one.
         if amount(value).is_some_and(|amount| !amount.is_zero()) {
-            self.known.see_lead_value(has_amount(made, value));
+            self.known.see_value(has_amount(made, value));
         }
         let mut fresh = self.fresh.borrow_mut();
         if fresh.len() >= KEPT {

@@ -185,7 +185,7 @@ impl Encoder {
     /// restricted (sheet §5.1). With products, theirs counts.
     fn see_to_value(&self, draft: &mut Draft) {
         if self.kind != Kind::Lead
-            || self.known.lead_value() == Some(true)
+            || self.known.seen_value() == Some(true)
             || draft
                 .fields
                 .get("products")

@@ -5,7 +5,6 @@ use serde_json::{Value as Json, json};
 
 use super::super::capability::Kind;
 use super::super::directory::{Directory, FieldRow};
-use super::super::stored;
 use super::questions::Wanted;
 use super::run::{Run, Told, Took, flag, id_of, word};
 use crate::lang::schema::Answer;
@@ -158,7 +157,8 @@ impl Run<'_> {
     }
 
     async fn custom(&self, kind: Kind, id: &str, name: &str) -> Told<Json> {
-        Ok(stored::customs(&self.read(kind, id).await?).get(name).cloned().unwrap_or_default())
+        let body = self.read(kind, id).await?;
+        Ok(body.get("customFields").and_then(|fields| fields.get(name)).cloned().unwrap_or_default())
     }
 
     async fn on_dates(&self) {
