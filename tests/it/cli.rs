@@ -285,7 +285,7 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
     let csv = folder.path().join("books.csv");
     let proven = run(twins
         .b2n()
-        .args(["reconcile", "--rate", "5000", "--format", "json", "--show-values", "--csv"])
+        .args(["reconcile", "--rate", "5000", "--format", "json", "--show-values", "--out"])
         .arg(&csv)
         .arg(&spec));
     shows(&proven, 0, &["\"format\":\"b2n-run/2\"", "\"closes\":true", "\"compared\":"]);
@@ -299,6 +299,18 @@ fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
     }
     assert!(rows.lines().any(|row| row.starts_with("sum,deal,")), "{rows}");
     assert!(!rows.contains("/rest/1/secret"), "the webhook is in the file");
+    // An export that was made in the portal: a record that was not extracted counts, one that it lacks does not.
+    let export = folder.path().join("DEAL_20261121.csv");
+    let against = |content: &str, code: i32, shown: &[&str]| {
+        std::fs::write(&export, content).expect("writes");
+        let ran = run(twins.b2n().args(["reconcile", "--rate", "5000", "--csv"]).arg(&export).arg(&spec));
+        shows(&ran, code, shown);
+    };
+    let first =
+        rows.lines().find_map(|row| row.strip_prefix("record,deal,")?.split(',').next()).expect("a deal");
+    against(&format!("\u{feff}ID;Название\r\n{first};a\r\n"), 0, &["exports of the source"]);
+    against(&format!("ID,Title\n{first},a\n999999,b\n"), 1, &["deal: 999999 were not extracted"]);
+    against("Title\nb\n", 2, &["no column `ID`"]);
     shows(&run(b2n().arg("status").arg(&spec)), 0, &["379104"]);
     let again = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
     shows(&again, 0, &["every record is accounted for"]);

@@ -168,7 +168,7 @@ impl From<engine::Error> for Failure {
                     failure = failure.hint(line);
                 }
                 failure.hint(
-                    "list what differs with `b2n reconcile SPEC --csv FILE`, and what was held back with `b2n status`; then run the same command again",
+                    "list what differs with `b2n reconcile SPEC --out FILE`, and what was held back with `b2n quarantine list SPEC`; then run the same command again",
                 )
             }
             engine::Error::Budget { phase, lines } => {

@@ -12,6 +12,7 @@ use crate::run::engine::{FileField, RecordName, Retry, RunReport, Selection};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
+use super::exports::{self, Export};
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
@@ -275,14 +276,23 @@ pub fn confirm(
 
 /// Prints what a run came to.
 pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    show_with(run, workspace, None, terminal)
+    show_with(run, workspace, &Beside::default(), terminal)
 }
 
-/// The same, with the ledger of files where it was made.
+/// What is shown beside what a run came to.
+#[derive(Default)]
+pub struct Beside<'b> {
+    /// The ledger of files, where it was made.
+    pub files: Option<&'b [FileField]>,
+    /// What exports of the source were held against.
+    pub exports: &'b [Export],
+}
+
+/// The same, with what else was looked at.
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
-    files: Option<&[FileField]>,
+    beside: &Beside<'_>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     match terminal.format {
@@ -290,7 +300,8 @@ pub fn show_with(
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
             print!("{}", proof::text(&run.maps, terminal));
-            print!("{}", proof::files(files.unwrap_or_default(), terminal));
+            print!("{}", proof::files(beside.files.unwrap_or_default(), terminal));
+            print!("{}", exports::text(beside.exports, terminal));
             let verdict = if run.closes() && run.left() > 0 {
                 terminal.green(
                     "every record of this part is accounted for, and every field is as planned or listed",
@@ -306,7 +317,8 @@ pub fn show_with(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?, "files": files.map(proof::files_json),
+                "maps": report::books_json(&run.maps, workspace)?,
+                "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
             })
         ),
     }

@@ -15,6 +15,7 @@ mod draft;
 mod drift;
 mod exactly;
 mod explain;
+mod exports;
 mod extract;
 mod failure;
 mod findings;
@@ -169,7 +170,7 @@ enum Command {
     Migrate(migrate::Args),
     /// Compare source, workspace and destination, field by field, writing to neither.
     #[command(
-        after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --csv books.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
+        after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --out books.csv\n  b2n reconcile acme.b2n --csv deal=DEAL_20261121.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
     )]
     Reconcile(reconcile::Args),
     /// Take a migration back: delete what it made, restore what it changed, keep what people touched since.

@@ -1,12 +1,14 @@
 //! What a reconciliation found beside the equations, printed for people and programs: fields, links, sums, files.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::run::engine::{FieldProof, FileField, MapReport, Proof};
+use crate::run::engine::{FieldProof, FileField, MapReport, Proof, Sum};
 
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, amount, count};
 
 /// Everything that a person may want to look at; fields that are as planned are a number alone.
 pub fn text(maps: &[MapReport], terminal: &Terminal) -> String {
@@ -75,19 +77,43 @@ fn one(out: &mut String, map: &MapReport, proof: &Proof) {
     }
 }
 
+/// One row for a field and a currency; its stages follow one by one where they do not close.
 fn sums(maps: &[MapReport], terminal: &Terminal) -> String {
+    let row = |name: &str, stage: String, currency: &str, [planned, arrived, found]: [Decimal; 3], closes| {
+        let closes = if closes { "closes" } else { "open" };
+        let amounts = [amount(planned), amount(arrived), amount(found)];
+        let [planned, arrived, found] = amounts;
+        vec![name.to_owned(), stage, currency.to_owned(), planned, arrived, found, closes.to_owned()]
+    };
     let mut rows = Vec::new();
     for map in maps {
+        let mut groups: BTreeMap<(&str, &str), Vec<(&str, &Sum)>> = BTreeMap::new();
         for (key, sum) in map.proof.iter().flat_map(|proof| &proof.sums) {
-            rows.push(vec![
-                format!("{}.{}", map.map, key.field),
-                key.stage.clone(),
-                key.currency.clone(),
-                sum.planned.normalize().to_string(),
-                sum.arrived.normalize().to_string(),
-                sum.found.normalize().to_string(),
-                if sum.closes() { "closes" } else { "open" }.to_owned(),
-            ]);
+            groups.entry((&key.field, &key.currency)).or_default().push((&key.stage, sum));
+        }
+        for ((field, currency), sums) in groups {
+            let name = format!("{}.{field}", map.map);
+            let all = sums.iter().fold([Decimal::ZERO; 3], |[planned, arrived, found], (_, sum)| {
+                [
+                    planned.saturating_add(sum.planned),
+                    arrived.saturating_add(sum.arrived),
+                    found.saturating_add(sum.found),
+                ]
+            });
+            let open: Vec<_> = sums.iter().filter(|(_, sum)| !sum.closes()).collect();
+            let stages = sums.iter().filter(|(stage, _)| !stage.is_empty()).count();
+            let stages = match stages {
+                0 => String::new(),
+                1 => sums[0].0.to_owned(),
+                _ => format!("{stages} stages"),
+            };
+            rows.push(row(&name, stages, currency, all, open.is_empty()));
+            if sums.len() > 1 {
+                for (stage, sum) in open {
+                    let numbers = [sum.planned, sum.arrived, sum.found];
+                    rows.push(row("", (*stage).to_owned(), currency, numbers, false));
+                }
+            }
         }
     }
     if rows.is_empty() {

@@ -10,9 +10,10 @@ use crate::run::workspace::{Staging, Workspace};
 use super::account::{self, Live};
 use super::csv::Csv;
 use super::failure::Failure;
+use super::migrate::Beside;
 use super::project::{Project, Ready};
 use super::terminal::Terminal;
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, migrate, proof};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, exports, migrate, proof};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,11 +23,15 @@ pub struct Args {
     workspace: WorkspaceArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    /// Hold what was extracted against a CSV export of the source, such as `deal=DEAL_20261121.csv`; one or several.
+    /// The object may be left out where the file's name begins with it.
+    #[arg(long, value_name = "[OBJECT=]FILE")]
+    csv: Vec<String>,
     /// Also write every record, difference, sum and file to this CSV file.
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Write planned and found values of what differs into the file; without it, it names fields only.
-    #[arg(long, requires = "csv")]
+    #[arg(long, requires = "out")]
     show_values: bool,
 }
 
@@ -34,20 +39,24 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
+    let exports = exports::compare(&args.csv, &ready.plan, &workspace)?;
     let started = std::time::Instant::now();
     let maps =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let run = RunReport { maps, took_ms };
-    let ledger = match &args.csv {
+    let ledger = match &args.out {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,
     };
-    migrate::show_with(&run, &workspace, Some(&ledger), terminal)?;
-    if let Some(path) = args.csv.as_ref().filter(|_| terminal.format == Format::Human) {
+    let beside = Beside { files: Some(&ledger), exports: &exports };
+    migrate::show_with(&run, &workspace, &beside, terminal)?;
+    if let Some(path) = args.out.as_ref().filter(|_| terminal.format == Format::Human) {
         println!("every record, difference, sum and file stands in {}", path.display());
     }
-    let open = !run.closes() || run.maps.iter().any(|map| map.pending() > 0);
+    let open = !run.closes()
+        || run.maps.iter().any(|map| map.pending() > 0)
+        || exports.iter().any(|export| export.not_staged > 0);
     Ok(ExitCode::from(u8::from(open)))
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use rust_decimal::Decimal;
+
 use super::findings::Shape;
 use super::{Colour, Format};
 
@@ -114,6 +116,18 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// An amount with its thousands apart, as [`count`] does it.
+pub fn amount(number: Decimal) -> String {
+    let text = number.normalize().to_string();
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(whole, part)| (whole, Some(part)));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    match fraction {
+        Some(fraction) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{whole}"),
+    }
+}
+
 /// A duration in the two largest units: `2 h 05 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
@@ -135,6 +149,11 @@ mod tests {
         assert_eq!(
             [count(0), count(999), count(48_210), count(1_000_000)],
             ["0", "999", "48 210", "1 000 000"]
+        );
+        let shown = |text: &str| amount(text.parse().expect("a number"));
+        assert_eq!(
+            [shown("10639349.24"), shown("-1000.50"), shown("0"), shown("0.05")],
+            ["10 639 349.24", "-1 000.5", "0", "0.05"]
         );
         assert_eq!([duration(0.02), duration(5.0), duration(65.0)], ["20 ms", "5 s", "1 min 05 s"]);
         assert_eq!([duration(7_500.0), duration(90_000.0)], ["2 h 05 min", "1 d 01 h"]);

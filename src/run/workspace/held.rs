@@ -61,6 +61,9 @@ pub struct Decision {
 /// What a decision's reason begins with in the books.
 pub const DECIDED: &str = "by decision: ";
 
+/// A record by its key, and its fields with late links: by index in the map, and whether something of each has arrived.
+pub type LateFields = (String, Vec<(u16, bool)>);
+
 impl Workspace {
     /// Keeps what a record lacks in place of what it lacked.
     ///
@@ -166,7 +169,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn late_page(&self, map: &str, after: &str, limit: u32) -> Result<Vec<(String, Vec<(u16, bool)>)>> {
+    pub fn late_page(&self, map: &str, after: &str, limit: u32) -> Result<Vec<LateFields>> {
         let id = self.intern(map)?;
         let rows: Vec<(String, u16, bool)> = self.store(|db| {
             db.prepare_cached(
@@ -184,7 +187,7 @@ impl Workspace {
             .query_map((id, after, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect()
         })?;
-        let mut page: Vec<(String, Vec<(u16, bool)>)> = Vec::new();
+        let mut page: Vec<LateFields> = Vec::new();
         for (key, field, arrived) in rows {
             match page.last_mut().filter(|(last, _)| *last == key) {
                 Some((_, fields)) => fields.push((field, arrived)),

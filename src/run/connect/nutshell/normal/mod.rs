@@ -113,7 +113,7 @@ fn place(object: &str, name: &str, base: &Base) -> (Form, Vec<&'static str>) {
         ("Lead", "products") => (Form::Lines, vec!["products"]),
         ("Lead", "stage") => (Form::Stage, vec!["stageset"]),
         ("Lead", "owner") => (Form::User, vec!["assignee", "owner"]),
-        ("Lead", "accounts") => (Form::Links, vec!["accounts", "primaryAccount"]),
+        ("Lead", "accounts") => (Form::Links, vec!["primaryAccount", "accounts"]),
         ("Lead", "contacts") => (Form::Links, vec!["contacts"]),
         ("Lead", "sources") => (Form::Names, vec!["sources"]),
         ("Lead", "market") => (Form::Named, vec!["market"]),
