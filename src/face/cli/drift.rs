@@ -52,7 +52,7 @@ pub struct Args {
 
 /// A newer snapshot, and how it is written.
 enum Fresh {
-    Read(Schema),
+    Read(Box<Schema>),
     Live(Box<Taken>),
 }
 
@@ -151,7 +151,9 @@ fn newer(
         return Ok((Some(Fresh::Live(Box::new(taken))), Some(Fresh::Live(Box::new(newer)))));
     }
     let read = |path: &Option<PathBuf>, old: &Schema| -> Result<Option<Fresh>, Failure> {
-        path.as_ref().map(|path| read(path, old, terminal).map(Fresh::Read)).transpose()
+        path.as_ref()
+            .map(|path| read(path, old, terminal).map(|schema| Fresh::Read(Box::new(schema))))
+            .transpose()
     };
     Ok((read(&args.source, source)?, read(&args.target, target)?))
 }

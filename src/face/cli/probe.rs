@@ -267,7 +267,7 @@ fn plan_text(
             text.push_str(&format!("  {}\n", shown(left)));
         }
     }
-    text.push_str("nothing was written; records of a probe are named `b2n probe …`, go to the trash, and use up lead numbers\n");
+    text.push_str("nothing was written; a probe's records bear names that say so, go to the trash, and use up lead numbers\n");
     text
 }
 

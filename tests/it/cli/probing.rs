@@ -29,7 +29,11 @@ fn a_probe_wants_a_word_and_writes_its_answers_where_a_migration_finds_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("nutshell.yaml");
     let shown = file.display().to_string();
-    shows(&run(&mut probe(&twins, &["-o", &shown])), 2, &["a probe of `Acme Inc` (379104) wants to be confirmed"]);
+    shows(
+        &run(&mut probe(&twins, &["-o", &shown])),
+        2,
+        &["a probe of `Acme Inc` (379104) wants to be confirmed"],
+    );
     shows(&run(&mut probe(&twins, &["--yes-into", "1"])), 2, &["nothing was written"]);
     assert!(!file.exists() && leftovers(&twins).is_empty());
 
@@ -37,7 +41,10 @@ fn a_probe_wants_a_word_and_writes_its_answers_where_a_migration_finds_them() {
     let ran = run(&mut probe(&twins, &args));
     assert_eq!(ran.code, 0, "{}", ran.all());
     let told = json(&ran);
-    assert_eq!((told["format"].as_str(), told["written"].as_str()), (Some("b2n-probe/1"), Some(shown.as_str())));
+    assert_eq!(
+        (told["format"].as_str(), told["written"].as_str()),
+        (Some("b2n-probe/1"), Some(shown.as_str()))
+    );
     assert!(told["left"].as_array().is_some_and(Vec::is_empty), "{told}");
     let text = std::fs::read_to_string(&file).expect("the snapshot");
     assert!(text.contains("probed:\n") && text.contains("    custom_date: both\n"), "{text}");

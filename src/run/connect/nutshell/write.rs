@@ -119,9 +119,16 @@ impl Nutshell {
             Err(why) => why,
         };
         let others = self.known.others(held, &refusal, known::names(fields));
+        let mut unsaid = None;
         for forms in &others {
             // A form in which a value cannot be said is none for it.
-            let Ok(fields) = shaped(*forms) else { continue };
+            let fields = match shaped(*forms) {
+                Ok(fields) => fields,
+                Err(why) => {
+                    unsaid.get_or_insert(why);
+                    continue;
+                }
+            };
             match self.send_as(method, params(fields), author.clone()).await? {
                 Err(Fault::Refused(_)) => {}
                 Ok(body) => {
@@ -134,7 +141,8 @@ impl Nutshell {
         if !others.is_empty() {
             self.known.futile();
         }
-        Ok(Err(Fault::Refused(refusal)))
+        let also = unsaid.map_or_else(String::new, |why| format!("; {why}"));
+        Ok(Err(Fault::Refused(refusal + &also)))
     }
 
     /// A product that came back without its description bears no marker: it is deleted at once, and the run ends

@@ -151,7 +151,8 @@ impl NutshellProber {
                 let directory = self.target.directory.borrow();
                 directory.as_ref()?.users.iter().find(|user| user.id == id)?.email.clone()
             });
-            found.push(is_ours(&name).then(|| Made { what: What::Record(kind), id, name, author }));
+            let ours = is_ours(&name);
+            found.push(ours.then_some(Made { what: What::Record(kind), id, name, author }));
         }
         Ok(found)
     }

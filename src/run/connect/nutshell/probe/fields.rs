@@ -246,7 +246,6 @@ impl Run<'_> {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "three questions, one experiment")]
     async fn choices(
         &self,
     ) -> Told<(Told<(Answer, String)>, Told<(Answer, String)>, Told<(Answer, String)>)> {
