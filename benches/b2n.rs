@@ -235,7 +235,7 @@ fn with_engine<T>(
         target.as_ref(),
         decoders,
         outside,
-        Settings { confirmed_only: false, ..Settings::default() },
+        Settings { confirmed_only: false, approved_only: false, ..Settings::default() },
     )
     .unwrap();
     work(&virtual_clock, &engine)

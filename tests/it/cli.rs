@@ -9,6 +9,7 @@ use b2n::run::workspace::Workspace;
 
 use crate::world::root;
 
+mod approval;
 mod journeys;
 mod probing;
 
@@ -26,9 +27,17 @@ const FAST: [&str; 4] = ["--yes-into", "379104", "--rate", "5000"];
 const ITEMS: &str =
     "automations,assignment-rules,webhooks,notifications,calendar-sync,mail-sync,open-leads,custom-fields";
 
-/// What every migration needs first: the fields, and somebody's word for what no API shows.
+/// Somebody's word for the plan, without which nothing is written.
+#[track_caller]
+fn approved(spec: &Path) {
+    let ran = run(b2n().arg("approve").arg(spec).args(["--by", "ops@acme.example", "--yes"]));
+    shows(&ran, 0, &["approved by ops@acme.example"]);
+}
+
+/// What every migration needs first: approval, the fields, and somebody's word for what no API shows.
 #[track_caller]
 fn provisioned(twins: &Twins, spec: &Path) {
+    approved(spec);
     let ran = run(twins.b2n().arg("provision").arg(spec).args(FAST).args(["--confirm", ITEMS]));
     shows(&ran, 0, &["nothing is left for a person to do"]);
 }
@@ -270,6 +279,8 @@ impl Drop for Twins {
 fn a_migration_over_real_sockets_closes_and_leaks_no_secret() {
     let twins = Twins::start(&["--scale", "0.05", "--seed", "3", "--unthrottled"]);
     let (folder, spec) = example();
+    shows(&run(twins.b2n().arg("migrate").arg(&spec)), 1, &["is not approved", "b2n approve SPEC"]);
+    approved(&spec);
     shows(&run(twins.b2n().arg("migrate").arg(&spec)), 2, &["--yes-into 379104"]);
     shows(&run(twins.b2n().arg("migrate").arg(&spec).args(["--yes-into", "1"])), 2, &["nothing was written"]);
     let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
@@ -485,6 +496,7 @@ fn a_killed_rollback_goes_on_to_the_same_end() {
 fn ctrl_c_stops_cleanly_and_resumes() {
     let twins = Twins::start(&["--scale", "0.2", "--seed", "6"]);
     let (_folder, spec) = example();
+    approved(&spec);
     // Through the file itself: this twin answers as slowly as a real account.
     let confirmed = Workspace::open(&spec.with_extension("b2nw")).expect("a workspace");
     for item in ITEMS.split(',') {

@@ -21,6 +21,7 @@ mod quarantine;
 mod reconcile;
 mod review;
 mod rollback;
+mod sample;
 mod sim;
 mod suite;
 mod whole;

@@ -32,7 +32,7 @@ const LISTS: [(&str, &str); 6] = [
 
 /// What stands in the destination: every live record by list and id, without revisions and times of change, which
 /// neighbours move. Definitions of custom fields are left out: no API deletes them.
-fn live(world: &World) -> BTreeMap<(String, String), Json> {
+pub fn live(world: &World) -> BTreeMap<(String, String), Json> {
     world.wire.settle(i64::MAX);
     let mut found = BTreeMap::new();
     for (list, rows) in world.account.dump().as_object().expect("a dump") {
@@ -61,7 +61,7 @@ fn without_time(value: &Json) -> Json {
 }
 
 /// Records in which two states differ: missing, added, changed.
-fn differing(
+pub fn differing(
     before: &BTreeMap<(String, String), Json>,
     after: &BTreeMap<(String, String), Json>,
 ) -> BTreeSet<(String, String)> {

@@ -242,8 +242,8 @@ impl World {
         });
         let workspace = Workspace::in_memory().expect("a workspace");
         let people = ("acme.bitrix24.com", "admin@acme.example");
-        // Nobody is here to confirm anything; the tests of that switch it on.
-        let settings = Settings { confirmed_only: false, ..Settings::default() };
+        // Nobody is here to confirm or approve anything; the tests of that switch it on.
+        let settings = Settings { confirmed_only: false, approved_only: false, ..Settings::default() };
         let probed = Probed::default();
         World { checked, clock, portal, account, workspace, wire, settings, people, probed, seed }
     }

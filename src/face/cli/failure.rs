@@ -161,6 +161,20 @@ impl From<engine::Error> for Failure {
                 let items: Vec<&str> = items.iter().map(|item| item.work.item).collect();
                 failure.hint(format!("then run `b2n provision SPEC --confirm {}`", items.join(",")))
             }
+            engine::Error::Unapproved { plan, why } => {
+                let failure = Failure::new(
+                    Kind::Findings,
+                    format!("plan {plan} is not approved: {why}; this run wrote nothing"),
+                );
+                failure.hint(match why {
+                    engine::Unapproved::SampleOnly(most) => format!(
+                        "draw no more with `b2n migrate SPEC --sample {most}`, or approve all of it with `b2n approve SPEC`"
+                    ),
+                    _ => "`b2n approve SPEC` shows what it does and keeps who approves it; with `--sample N`, for samples \
+                          only"
+                        .to_owned(),
+                })
+            }
             engine::Error::NotClosed { phase, lines } => {
                 let mut failure =
                     Failure::new(Kind::Findings, format!("phase {phase} does not close; the run ends here"));

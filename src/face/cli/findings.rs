@@ -23,7 +23,7 @@ pub enum Shape {
     Gitlab,
     /// Findings as a JUnit report.
     Junit,
-    /// `diff` and `drift` for a pull request, `provision` as a list to tick.
+    /// `diff` and `drift` for a pull request, `provision` as a list to tick, a sample of `migrate` for a ticket.
     Markdown,
 }
 

@@ -1,20 +1,23 @@
 //! `b2n migrate`
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
+use crate::lang::text::SourceText;
 use crate::run::connect::Account;
-use crate::run::engine::{FileField, RecordName, Retry, RunReport, Selection};
+use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Selection};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
 use super::exports::{self, Export};
 use super::failure::{Failure, Kind};
+use super::findings::Shape;
 use super::project::{Project, Ready};
+use super::sample::Told;
 use super::terminal::{Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
 
@@ -37,9 +40,26 @@ pub struct Args {
     /// in each line, or `-` for standard input.
     #[arg(long, value_name = "FILE|LIST")]
     ids: Option<String>,
+    /// Load a sample of so many records, drawn so that everything that the rules do is in it, with what those link to,
+    /// and print it field by field.
+    #[arg(long, value_name = "N", conflicts_with = "ids", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// What the sample is drawn by: the same seed, the same records.
+    #[arg(long, value_name = "SEED", requires = "sample", default_value_t = 1)]
+    seed: u64,
+    /// Print values of the sample, which are personal data, where no terminal shows them.
+    #[arg(long, requires = "sample")]
+    show_values: bool,
     /// Which records that were held back are tried again.
     #[arg(long, value_enum, default_value = "all", value_name = "WHICH")]
     retry: Again,
+}
+
+impl Args {
+    /// Whether a sample is asked for.
+    pub fn draws(&self) -> bool {
+        self.sample.is_some()
+    }
 }
 
 /// Which records that were held back are tried again.
@@ -63,13 +83,18 @@ pub struct Named<'a> {
     /// Records whose decisions are taken back once the account is confirmed, by row of the books and key.
     pub lift: &'a [(String, String)],
     pub selection: &'a Selection,
+    /// For a sample: the text of the spec, and whether its values are shown.
+    pub shown: Option<(&'a SourceText, bool)>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
+    let project = Project::load(&args.spec.spec)?;
+    let text = project.text.clone();
+    let ready = project.ready(terminal)?;
     let selection = Selection {
         only: args.only.clone(),
         records: args.ids.as_deref().map(record_names).transpose()?,
+        sample: args.sample.map(|records| Sample { records, seed: args.seed }),
         retry: match args.retry {
             Again::All => Retry::All,
             Again::Failed => Retry::Failed,
@@ -80,12 +105,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     decided(&ready.plan)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
+    let seen = terminal.findings == Shape::Human && std::io::stdout().is_terminal();
     let named = Named {
         spec: &args.spec.spec,
         live: &live,
         yes_into: args.yes_into.as_deref(),
         lift: &[],
         selection: &selection,
+        shown: args.draws().then_some((&text, args.show_values || seen)),
     };
     carry_out(&ready, &workspace, &named, terminal)
 }
@@ -99,8 +126,11 @@ pub fn carry_out(
 ) -> Result<ExitCode, Failure> {
     decided(&ready.plan)?;
     let live = named.live;
-    let (_, target) =
-        account::block_on(live, ready, workspace, terminal, async |engine| engine.bind().await)?;
+    let drawn = named.selection.sample.map(|sample| sample.records);
+    let target = account::block_on(live, ready, workspace, terminal, async |engine| {
+        let (_, target) = engine.bind().await?;
+        engine.may_write(drawn).map(|()| target)
+    })?;
     if workspace.writes()? == 0 {
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
@@ -109,10 +139,22 @@ pub fn carry_out(
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
-    let run = account::block_on(live, ready, workspace, terminal, async |engine| {
-        engine.migrate_part(named.selection).await
+    let (run, sampled) = account::block_on(live, ready, workspace, terminal, async |engine| {
+        let run = engine.migrate_part(named.selection).await?;
+        Ok((run, engine.side_by_side().await?))
     })?;
-    show(&run, workspace, terminal)?;
+    let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
+        report,
+        plan: &ready.plan,
+        text,
+        values,
+    });
+    if terminal.findings == Shape::Markdown {
+        print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
+        return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
+    }
+    let beside = Beside { sample: told.as_ref(), ..Beside::default() };
+    show_with(&run, workspace, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -171,13 +213,18 @@ pub fn record_names(text: &str) -> Result<Vec<RecordName>, Failure> {
 
 /// A plan in which a person still has to decide something is not carried out in a real account.
 pub fn decided(plan: &Plan) -> Result<(), Failure> {
+    decided_or(plan, "nothing was written")
+}
+
+/// The same, with what was not done for it.
+pub fn decided_or(plan: &Plan, undone: &str) -> Result<(), Failure> {
     const SHOWN: usize = 10;
     if plan.open.is_empty() {
         return Ok(());
     }
     let word = if plan.open.len() == 1 { "decision is" } else { "decisions are" };
     let mut failure =
-        Failure::new(Kind::Findings, format!("{} {word} still open; nothing was written", plan.open.len()));
+        Failure::new(Kind::Findings, format!("{} {word} still open; {undone}", plan.open.len()));
     for open in plan.open.iter().take(SHOWN) {
         let (file, line) = plan.place(open.line);
         failure = failure.hint(format!("{file}:{line}: `{}` is `{}`", open.what, open.kind));
@@ -193,7 +240,7 @@ pub fn decided(plan: &Plan) -> Result<(), Failure> {
 /// Whether another plan may go on is the engine's word: it refuses one once records were written.
 fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
     const NOTE: &str = "certificate";
-    if terminal.format == Format::Human {
+    if terminal.findings == Shape::Human {
         print!("{}", report::certificate_line(certificate));
     }
     let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
@@ -274,11 +321,6 @@ pub fn confirm(
     }
 }
 
-/// Prints what a run came to.
-pub fn show(run: &RunReport, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    show_with(run, workspace, &Beside::default(), terminal)
-}
-
 /// What is shown beside what a run came to.
 #[derive(Default)]
 pub struct Beside<'b> {
@@ -286,9 +328,11 @@ pub struct Beside<'b> {
     pub files: Option<&'b [FileField]>,
     /// What exports of the source were held against.
     pub exports: &'b [Export],
+    /// A sample, field by field.
+    pub sample: Option<&'b Told<'b>>,
 }
 
-/// The same, with what else was looked at.
+/// Prints what a run came to, and what else was looked at.
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
@@ -297,6 +341,7 @@ pub fn show_with(
 ) -> Result<(), Failure> {
     match terminal.format {
         Format::Human => {
+            print!("{}", beside.sample.map(|told| told.text(terminal)).unwrap_or_default());
             print!("{}", report::books(&run.maps, terminal));
             print!("{}", report::reasons(&run.maps, workspace, terminal)?);
             print!("{}", proof::text(&run.maps, terminal));
@@ -319,6 +364,7 @@ pub fn show_with(
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
                 "maps": report::books_json(&run.maps, workspace)?,
                 "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
+                "sample": beside.sample.map(Told::json),
             })
         ),
     }

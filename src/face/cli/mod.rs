@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod account;
+mod approve;
 mod cache;
 mod check;
 mod completions;
@@ -38,6 +39,7 @@ mod reconcile;
 mod rehearse;
 mod report;
 mod rollback;
+mod sample;
 mod snapshot;
 mod status;
 mod terminal;
@@ -163,9 +165,14 @@ enum Command {
         after_help = "Examples:\n  b2n provision acme.b2n --dry-run\n  b2n provision acme.b2n --dry-run --format markdown > before.md\n  b2n provision acme.b2n --yes-into 379104\n  b2n provision acme.b2n --confirm automations,webhooks\n\nAsks the destination only. Safe to repeat.\nExit codes: 0 nothing is left for a person to do, 1 something is, 2 wrong use, 3 the outside world failed."
     )]
     Provision(provision::Args),
+    /// Show what a plan does, and keep who approves it: nothing is written before. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n approve acme.b2n --dry-run\n  b2n approve acme.b2n --by ops@acme.example --note MIG-31\n  b2n approve acme.b2n --by ops@acme.example --yes --sample 200\n  b2n approve acme.b2n --list\n  b2n approve acme.b2n --withdraw\n\nA changed plan needs a new approval; a comment in the spec does not.\nExit codes: 0 approved, 1 something is still to be decided, or with --list nothing is approved, 2 wrong use."
+    )]
+    Approve(approve::Args),
     /// Carry the move out: extract what is missing, provision, load in order, close each phase.
     #[command(
-        after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
+        after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --sample 200 --seed 7\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
     )]
     Migrate(migrate::Args),
     /// Compare source, workspace and destination, field by field, writing to neither.
@@ -215,7 +222,11 @@ impl Command {
 
     /// Whether its output goes into pull requests and tickets.
     fn prints_markdown(&self) -> bool {
-        matches!(self, Command::Diff(_) | Command::Drift(_) | Command::Provision(_))
+        match self {
+            Command::Diff(_) | Command::Drift(_) | Command::Provision(_) => true,
+            Command::Migrate(args) => args.draws(),
+            _ => false,
+        }
     }
 }
 
@@ -286,9 +297,11 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::detect(cli.format, cli.color);
     if cli.format == Shape::Markdown {
         if !cli.command.prints_markdown() {
-            return Failure::usage("`markdown` is a format of `b2n diff`, `b2n drift` and `b2n provision`")
-                .hint("use `--format human` or `--format json` here")
-                .show(&terminal);
+            return Failure::usage(
+                "`markdown` is a format of `b2n diff`, `b2n drift`, `b2n provision` and samples",
+            )
+            .hint("use `--format human` or `--format json` here")
+            .show(&terminal);
         }
     } else if !cli.format.is_for_all() && !cli.command.prints_findings() {
         return Failure::usage(
@@ -319,6 +332,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),
         Command::Provision(args) => provision::run(&args, terminal),
+        Command::Approve(args) => approve::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),

@@ -179,7 +179,7 @@ fn show_beside(plan: &Plan, terminal: &Terminal) {
 }
 
 /// Requirements by what they are and where they belong, names in one line.
-fn grouped(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+pub fn grouped(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for requirement in plan.requires.iter().filter(|requirement| wanted(&requirement.kind)) {
         let kind = requirement.kind.strip_prefix("open ").unwrap_or(&requirement.kind);

@@ -65,6 +65,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let fits = survey.conflicts().next().is_none();
     if !args.dry_run && fits && survey.missing() > 0 {
+        account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.may_write(Some(0)))?;
         if workspace.writes()? == 0 {
             confirm(args.yes_into.as_deref(), &target, terminal, &FIRST_WRITE)?;
         }

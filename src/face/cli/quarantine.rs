@@ -413,7 +413,7 @@ fn retry(args: &RetryArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
             rows.extend(engine::address(&ready.plan, &workspace, name)?);
         }
     }
-    let selection = Selection { only: Vec::new(), records: Some(records), retry: Retry::All };
+    let selection = Selection { records: Some(records), retry: Retry::All, ..Selection::default() };
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let named = Named {
         spec: &args.spec.spec,
@@ -421,6 +421,7 @@ fn retry(args: &RetryArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
         yes_into: args.yes_into.as_deref(),
         lift: &rows,
         selection: &selection,
+        shown: None,
     };
     migrate::carry_out(&ready, &workspace, &named, terminal)
 }

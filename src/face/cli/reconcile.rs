@@ -49,7 +49,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,
     };
-    let beside = Beside { files: Some(&ledger), exports: &exports };
+    let beside = Beside { files: Some(&ledger), exports: &exports, sample: None };
     migrate::show_with(&run, &workspace, &beside, terminal)?;
     if let Some(path) = args.out.as_ref().filter(|_| terminal.format == Format::Human) {
         println!("every record, difference, sum and file stands in {}", path.display());

@@ -201,6 +201,8 @@ fn rehearse(
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
             // The twin does nothing by itself.
             confirmed_only: false,
+            // No account is written.
+            approved_only: false,
             ..Settings::default()
         },
     )?;

@@ -10,7 +10,7 @@ use crate::run::workspace::{Side, Workspace};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count};
-use super::{Format, SpecArgs, WorkspaceArgs, report, rollback};
+use super::{Format, SpecArgs, WorkspaceArgs, approve, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,6 +28,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let target = workspace.pinned(Side::Target)?;
     let unsettled = workspace.unsettled()?;
     let rolled = Standing::of(&workspace)?;
+    let approved = workspace.approval(&ready.certificate.plan)?;
     let confirmed = crate::run::engine::confirmed_items(&workspace)?;
     let mut staged = Vec::new();
     for object in crate::run::engine::objects(&ready.plan) {
@@ -43,6 +44,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             println!("{} {}", terminal.bold("workspace"), workspace.path().display());
             println!("  source      {}", source.as_deref().unwrap_or("not met yet"));
             println!("  destination {}", target.as_deref().unwrap_or("not met yet"));
+            match &approved {
+                Some(approval) => println!("  approved    {}", approve::line(approval)),
+                None => println!(
+                    "  approved    not yet: `b2n approve {}` shows what there is to approve",
+                    args.spec.spec.display()
+                ),
+            }
             if !confirmed.is_empty() {
                 println!("  confirmed   {}", confirmed.join(", "));
             }
@@ -71,7 +79,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 "{}",
                 json!({
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source,
-                    "target": target, "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
+                    "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
                 })
             );

@@ -4,6 +4,7 @@
 //! and randomness come from outside. Runs on one thread: what is in flight is concurrent, never parallel.
 
 mod adopt;
+mod approval;
 mod budget;
 mod close;
 mod extract;
@@ -23,7 +24,9 @@ mod reconcile;
 mod report;
 mod resolve;
 mod rollback;
+mod sample;
 mod scope;
+mod side_by_side;
 mod streams;
 mod waiting;
 
@@ -35,6 +38,7 @@ use crate::lang::plan::Plan;
 use crate::run::connect::{self, Decode, Encode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
+pub use approval::{Expected, Ruled, Unapproved, expected};
 pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
@@ -45,7 +49,9 @@ pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
 pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, skip};
 pub use report::{MapReport, RunReport};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
+pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
+pub use side_by_side::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
 pub use streams::objects;
 
 use scope::Scope;
@@ -107,6 +113,9 @@ pub struct Settings {
     /// Whether records move only once a person has confirmed what no API shows ([`Survey::items`]). Off where no
     /// account can act by itself, as in a rehearsal.
     pub confirmed_only: bool,
+    /// Whether anything is written only once a person has approved the plan. Off where no account is written, as in a
+    /// rehearsal.
+    pub approved_only: bool,
     /// Bugs that tests switch on to see that they are caught; not there in release builds.
     #[cfg(debug_assertions)]
     pub planted: Planted,
@@ -120,6 +129,7 @@ impl Default for Settings {
             dead_ms: 90_000,
             sends: 6,
             confirmed_only: true,
+            approved_only: true,
             #[cfg(debug_assertions)]
             planted: Planted::default(),
         }
@@ -158,6 +168,16 @@ pub enum Error {
     /// Nobody has confirmed what the destination may do by itself.
     #[error("{} not confirmed: {}", if .0.len() == 1 { "one item is" } else { "several items are" }, names(.0))]
     Unconfirmed(Vec<Item>),
+    /// Nobody has approved the plan.
+    #[error(
+        "plan {plan} is not approved: {why}; `b2n approve SPEC` shows what it does and keeps who approves it"
+    )]
+    Unapproved {
+        /// The first digits of the plan's hash.
+        plan: String,
+        /// Why not.
+        why: Unapproved,
+    },
     /// Something is confirmed that no item is called.
     #[error("there is no item `{item}` to confirm: {}", known_items(known))]
     NoItem {
@@ -461,9 +481,7 @@ impl<'a> Engine<'a> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
         self.name_other_source(&source);
-        if self.workspace.rollback()?.is_some_and(|rollback| rollback.ended_ms.is_none()) {
-            return Err(Error::RollbackOpen);
-        }
+        self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
         self.extract().await?;
         self.workspace.pin_plan(&self.plan.hash())?;

@@ -106,7 +106,7 @@ impl Engine<'_> {
         Ok(self.workspace.settle(name, &record.key, outcome, &[])?)
     }
 
-    fn stopped(&self, name: &str, key: &str, line: u32, reason: &str) -> Error {
+    pub(super) fn stopped(&self, name: &str, key: &str, line: u32, reason: &str) -> Error {
         let place = self.plan.place_text(line);
         Error::Stopped { map: name.to_owned(), key: key.to_owned(), place, reason: reason.to_owned() }
     }

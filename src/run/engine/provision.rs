@@ -278,7 +278,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// A field or choice that cannot be made.
-    pub async fn provision(&self, ready: &Ready) -> Result<Vec<Made>> {
+    pub(super) async fn provision(&self, ready: &Ready) -> Result<Vec<Made>> {
         let total = ready.provisions.len() as u64;
         self.outside.progress.begin("provision", Some(total));
         let mut all = Vec::new();
@@ -310,14 +310,13 @@ impl Engine<'_> {
     /// What a survey found there is left alone: no request is sent for it.
     ///
     /// # Errors
-    /// [`Error::Preflight`] with what is in the way, and as for [`Engine::provision`].
+    /// [`Error::Unapproved`], [`Error::Preflight`] with what is in the way, and as for [`Engine::provision`].
     pub async fn provision_ahead(&self, survey: &Survey) -> Result<Vec<Made>> {
+        // A sample needs the fields too.
+        self.may_write(Some(0))?;
         let conflicts: Vec<Problem> = survey.conflicts().collect();
         if !conflicts.is_empty() {
             return Err(Error::Preflight(conflicts));
-        }
-        if self.workspace.rollback()?.is_some_and(|rollback| rollback.ended_ms.is_none()) {
-            return Err(Error::RollbackOpen);
         }
         if self.workspace.writes()? == 0 {
             // So that what is made can be taken back before any record has moved.

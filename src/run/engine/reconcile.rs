@@ -29,7 +29,7 @@ const PAGE: u32 = 500;
 
 /// What a listing is compared with, and what came of it so far.
 pub(super) struct Proving {
-    normalise: Box<dyn Normalise>,
+    pub(super) normalise: Box<dyn Normalise>,
     /// Whether links of this stream wait for other records.
     waits: bool,
     /// Whether nothing more is to be written.
@@ -40,9 +40,9 @@ pub(super) struct Proving {
 }
 
 /// What the plan wants of one record.
-struct Planned {
+pub(super) struct Planned {
     /// By target.
-    fields: Vec<Normal>,
+    pub(super) fields: Vec<Normal>,
     /// By target: what its links lead to in the source.
     links: Vec<Vec<RefValue>>,
     /// Targets that are written later.
@@ -50,7 +50,7 @@ struct Planned {
 }
 
 /// What the rules say of a staged record.
-enum Says {
+pub(super) enum Says {
     /// It is not written.
     Out,
     /// It is written like this.
@@ -74,9 +74,14 @@ impl Engine<'_> {
 
     /// Begins to compare a stream.
     pub(super) fn begin_proof(&self, stream: usize) -> Result<Proving> {
+        self.workspace.begin_proof(&self.streams[stream].name)?;
+        self.proving(stream)
+    }
+
+    /// What records of a stream are compared with.
+    pub(super) fn proving(&self, stream: usize) -> Result<Proving> {
         let plan = &self.streams[stream];
         let map = plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]);
-        self.workspace.begin_proof(&plan.name)?;
         let field = |target: &Target| FieldProof {
             field: target.name.clone(),
             links: is_link(&target.ty.base).then(LinkProof::default),
@@ -161,7 +166,7 @@ impl Engine<'_> {
     /// Why a field differs: a fault of the migration or the destination keeps its kind, what people or the order of
     /// arrival did gets theirs.
     #[allow(clippy::too_many_arguments)]
-    fn cause(
+    pub(super) fn cause(
         &self,
         stream: usize,
         key: &str,
@@ -260,7 +265,7 @@ impl Engine<'_> {
     }
 
     /// What the rules say of a staged record of a stream, with the links that its record can have now.
-    fn says(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<Says> {
+    pub(super) fn says(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<Says> {
         let plan = &self.streams[stream];
         let mut waiting =
             if proving.waits { self.workspace.waiting_fields(&plan.name, &record.key)? } else { Vec::new() };
@@ -460,7 +465,7 @@ impl Proving {
 }
 
 impl Planned {
-    fn is_waiting(&self, field: usize) -> bool {
+    pub(super) fn is_waiting(&self, field: usize) -> bool {
         self.waiting.iter().any(|waiting| usize::from(*waiting) == field)
     }
 
@@ -469,12 +474,12 @@ impl Planned {
     }
 }
 
-fn is_link(base: &Base) -> bool {
+pub(super) fn is_link(base: &Base) -> bool {
     matches!(base, Base::Ref(_) | Base::AnyRef(_))
 }
 
 /// The links in a value, those in lines included.
-fn refs(value: &Value, into: &mut Vec<RefValue>) {
+pub(super) fn refs(value: &Value, into: &mut Vec<RefValue>) {
     match value {
         Value::Ref(link) => into.push((**link).clone()),
         Value::Item(item) => {

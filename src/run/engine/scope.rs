@@ -9,6 +9,7 @@
 //!   is said of records that did not arrive.
 //! - What was held back for want of a record that arrives is decided anew in the same run (*it follows*), in
 //!   whatever phase it is, and once in a run. Links of written records that lacked it are written.
+//! - A sample is a run of records too: those that [`super::sample`] draws, and what they link to.
 //! - `only` is the last word: nothing of another map is loaded or edited, not even what would follow.
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use crate::lang::value::RefValue;
 use crate::run::workspace::{StagedRecord, Status};
 
 use super::notes::parent_of;
+use super::sample::{Sample, Slice};
 use super::streams::{Stream, flatten_name, split_name};
 use super::{Engine, Error, Result};
 
@@ -76,6 +78,8 @@ pub struct Selection {
     pub only: Vec<String>,
     /// These records of them; all of them where it is `None`.
     pub records: Option<Vec<RecordName>>,
+    /// A sample of those maps, instead of records that are named.
+    pub sample: Option<Sample>,
     /// What was held back and is tried again.
     pub retry: Retry,
 }
@@ -83,7 +87,7 @@ pub struct Selection {
 impl Selection {
     /// Whether it is a run of everything.
     pub fn is_whole(&self) -> bool {
-        self.only.is_empty() && self.records.is_none()
+        self.only.is_empty() && self.records.is_none() && self.sample.is_none()
     }
 }
 
@@ -102,6 +106,8 @@ pub(super) struct Scope {
     needs: RefCell<BTreeMap<(usize, usize), u64>>,
     /// Whether maps or records are outside.
     partial: bool,
+    /// What was drawn, where it is a sample.
+    pub(super) slice: Option<Slice>,
 }
 
 impl Scope {
@@ -160,14 +166,24 @@ impl Engine<'_> {
     /// Works out what this run loads, and makes pending again what it tries again.
     pub(super) fn select(&self, selection: &Selection) -> Result<Scope> {
         let maps = self.selected_maps(&selection.only)?;
-        let records = match &selection.records {
+        let slice = match selection.sample {
+            Some(_) if selection.records.is_some() => {
+                let why = "records are named and a sample is asked for; leave one of them out";
+                return Err(Error::Selection(why.to_owned()));
+            }
+            Some(sample) => Some(self.draw(sample, maps.as_ref())?),
             None => None,
-            Some(names) => Some(self.selected_records(maps.as_ref(), names)?),
+        };
+        let records = match (&selection.records, &slice) {
+            (Some(names), _) => Some(self.selected_records(maps.as_ref(), names)?),
+            (None, Some(slice)) => Some(slice.by_map()),
+            (None, None) => None,
         };
         let scope = Scope {
             partial: maps.is_some() || records.is_some(),
             maps,
             records: RefCell::new(records),
+            slice,
             ..Scope::default()
         };
         for (index, stream) in self.streams.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! Holds personal data: the file is readable by its owner only. One process at a time may have it open. Knows plans
 //! by their names only, and nothing of the systems' wire forms.
 
+mod approval;
 mod held;
 mod journal;
 mod outcomes;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+pub use approval::Approval;
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
@@ -469,6 +471,11 @@ CREATE TABLE decision (
     decided_ms INTEGER NOT NULL, before TEXT NOT NULL, lifted_ms INTEGER
 );
 CREATE INDEX decision_key ON decision (map, key);
+-- A person's word that a plan may be carried out; `sample`: for samples of at most so many records. Never deleted.
+CREATE TABLE IF NOT EXISTS approval (
+    seq INTEGER PRIMARY KEY, plan TEXT NOT NULL, certificate TEXT NOT NULL, approver TEXT NOT NULL,
+    note TEXT NOT NULL, approved_ms INTEGER NOT NULL, sample INTEGER, counts TEXT NOT NULL, withdrawn_ms INTEGER
+);
 ";
 
 #[cfg(test)]

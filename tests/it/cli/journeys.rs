@@ -67,6 +67,8 @@ fn a_comment_changes_no_plan_and_stops_no_run() {
 
     edited(&spec, &[("\"Company {ID}\"", "\"Firm {ID}\"")]);
     assert_ne!(certificate(&spec)["plan"], before["plan"]);
+    shows(&migrate(), 1, &["is not approved", "the plan has changed since"]);
+    approved(&spec);
     let ran = migrate();
     let plan = |certificate: &Json| certificate["plan"].as_str().expect("a hash")[..12].to_owned();
     assert_ne!(ran.code, 0, "{}", ran.all());
@@ -284,6 +286,8 @@ fn what_is_needed_is_shown_made_and_confirmed() {
     assert_eq!(ticked("- [x]"), rows(&found, "by_hand", "there").len() + there, "{}", boxes.all());
     assert_eq!(ticked("- [ ]"), missing + rows(&found, "confirm", "item").len(), "{}", boxes.all());
 
+    shows(&provision(&[]), 1, &["is not approved", "b2n approve SPEC"]);
+    approved(&spec);
     shows(&provision(&[]), 2, &["wants to be confirmed", "--yes-into 379104"]);
     shows(&provision(&["--yes-into", "1"]), 2, &["nothing was written"]);
     shows(&provision(&["--confirm", "weather"]), 2, &["no item `weather`", "`automations`"]);

@@ -1,0 +1,456 @@
+//! A sample, field by field: what the source has, which rule speaks of it, what the destination holds, how they agree.
+//!
+//! Every record that stands in the destination is read again by its id, by the reader of the reconciliation, which
+//! shares nothing with the encoder. Nothing is written to either side. In memory stands the sample.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::lang::plan::{OnExisting, Rule, walk};
+use crate::lang::types::{Base, Fidelity};
+use crate::lang::value::{Record, Value};
+use crate::run::connect::{Element, Normal, Stored};
+use crate::run::workspace::{Outcome, StagedRecord, Status};
+
+use super::notes::parent_of;
+use super::proof::{Difference, Verdict, compare};
+use super::reconcile::{Proving, Says, is_link};
+use super::sample::Slice;
+use super::streams::{Stream, flatten_name};
+use super::{Engine, Result};
+
+/// Staged notes that are read at once.
+const PAGE: u32 = 500;
+
+/// Folded records whose values are shown.
+const FOLDED: usize = 5;
+
+/// Names of source fields, with their values as people read them.
+type Sources = Vec<(String, String)>;
+
+/// How a field of the destination agrees with its source and its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Agreement {
+    /// The destination has what the source has.
+    Exact,
+    /// It leads to the record that was made of the one to which the source leads.
+    Linked,
+    /// The destination has what the rule makes of the source's values.
+    AsRuled,
+    /// The same, but for what does not matter, such as case.
+    Reformatted,
+    /// All that was planned, and more.
+    More,
+    /// The source has a value, and the rule writes none.
+    LeftEmpty,
+    /// Written later, once another record is there.
+    Waiting,
+    /// Written, and never told by the destination's API.
+    Untold,
+    /// Not as planned.
+    Differs(Difference),
+}
+
+impl Agreement {
+    /// Its word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Agreement::Exact => "exact",
+            Agreement::Linked => "linked",
+            Agreement::AsRuled => "changed as the rule says",
+            Agreement::Reformatted => "reformatted",
+            Agreement::More => "more there",
+            Agreement::LeftEmpty => "left empty as the rule says",
+            Agreement::Waiting => "written later",
+            Agreement::Untold => "not told",
+            Agreement::Differs(kind) => kind.word(),
+        }
+    }
+
+    /// Whether nobody but the migration and the destination can have caused that it is not as planned.
+    pub fn is_wrong(self) -> bool {
+        matches!(self, Agreement::Differs(kind) if kind.keeps_open())
+    }
+}
+
+/// A rule that writes a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleLine {
+    /// The line of the plan, from 1.
+    pub line: u32,
+    /// How much of the value it keeps.
+    pub fidelity: Fidelity,
+    /// Why something is lost.
+    pub because: Option<String>,
+}
+
+/// A field of a record of a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampledField {
+    /// The destination field.
+    pub field: String,
+    /// The source fields that its rules read, with their values as people read them. A folded one is named with its
+    /// object and key.
+    pub sources: Vec<(String, String)>,
+    /// The rules that write it.
+    pub rules: Vec<RuleLine>,
+    /// What the plan wants there; links hold destination ids.
+    pub planned: String,
+    /// What the destination holds.
+    pub found: String,
+    /// How they agree.
+    pub agreement: Agreement,
+}
+
+/// A record of a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampledRecord {
+    /// The row of the books: a map, or the notes that go with it.
+    pub map: String,
+    /// Its key.
+    pub key: String,
+    /// Whether it was drawn; else it came along, since a drawn one links to it or it goes with one.
+    pub drawn: bool,
+    /// The destination object.
+    pub object: String,
+    /// Where it ended; `None` while it is pending.
+    pub outcome: Option<Outcome>,
+    /// Whether it stands in the destination now.
+    pub there: bool,
+    /// Its fields, those apart of which neither side has anything.
+    pub fields: Vec<SampledField>,
+}
+
+/// What a sample came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleReport {
+    /// What was drawn.
+    pub slice: Slice,
+    /// Its records in the order of loading, with the notes that go with them.
+    pub records: Vec<SampledRecord>,
+}
+
+impl SampleReport {
+    /// Fields that are not as planned, by the fault of the migration or the destination.
+    pub fn wrong(&self) -> u64 {
+        self.records.iter().flat_map(|record| &record.fields).filter(|f| f.agreement.is_wrong()).count()
+            as u64
+    }
+}
+
+/// A staged record of a sample that is to be looked at.
+struct Look {
+    stream: usize,
+    drawn: bool,
+    record: StagedRecord,
+}
+
+impl Engine<'_> {
+    /// Reads the sample of the last run back, field by field; `None` where that run drew none.
+    ///
+    /// # Errors
+    /// A destination that does not answer.
+    pub async fn side_by_side(&self) -> Result<Option<SampleReport>> {
+        let Some(slice) = self.scope.borrow().slice.clone() else { return Ok(None) };
+        let mut records = Vec::new();
+        for stream in self.in_order() {
+            let looks = self.looks(stream, &slice)?;
+            if looks.is_empty() {
+                continue;
+            }
+            let proving = self.proving(stream)?;
+            let name = &self.streams[stream].name;
+            self.outside.progress.begin(&format!("read back {name}"), Some(looks.len() as u64));
+            let proving = &proving;
+            let reads = stream::iter(looks).map(async |look| self.look(look, proving).await);
+            let mut reads = std::pin::pin!(reads.buffered(self.settings.in_flight.max(1)));
+            while let Some(record) = reads.try_next().await? {
+                records.push(record);
+                self.outside.progress.at(records.len() as u64);
+            }
+            self.outside.progress.end();
+        }
+        Ok(Some(SampleReport { slice, records }))
+    }
+
+    /// Streams in the order of loading, notes behind the map that they go with.
+    fn in_order(&self) -> Vec<usize> {
+        let phases = self.plan.phases.iter();
+        phases.flat_map(|phase| self.maps_of(phase).into_iter().chain(self.notes_of_phase(phase))).collect()
+    }
+
+    /// The records of a sample that are of a stream.
+    fn looks(&self, stream: usize, slice: &Slice) -> Result<Vec<Look>> {
+        let plan = &self.streams[stream];
+        let mut looks = Vec::new();
+        if plan.notes.is_none() {
+            let of_map = (stream, String::new())..(stream + 1, String::new());
+            for ((_, key), drawn) in slice.records.range(of_map) {
+                if let Some(record) = self.workspace.staged_record(&plan.object, key)? {
+                    looks.push(Look { stream, drawn: *drawn, record });
+                }
+            }
+            return Ok(looks);
+        }
+        let mut after = 0;
+        loop {
+            let page = self.workspace.staged_page(&plan.object, after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(looks) };
+            after = last.seq;
+            let ours = page.into_iter().filter(|note| {
+                parent_of(note).is_some_and(|parent| slice.records.contains_key(&(plan.map, parent)))
+            });
+            looks.extend(ours.map(|record| Look { stream, drawn: false, record }));
+        }
+    }
+
+    async fn look(&self, look: Look, proving: &Proving) -> Result<SampledRecord> {
+        let Look { stream, drawn, record } = look;
+        let plan = &self.streams[stream];
+        let outcome = self.workspace.outcome(&plan.name, &record.key)?;
+        let arrived = outcome.clone().filter(|o| matches!(o.status, Status::Created | Status::Adopted));
+        let stored = match arrived.as_ref().and_then(|outcome| outcome.target.as_ref()) {
+            Some(id) => self.target.read(&plan.target, id).await?,
+            None => None,
+        };
+        let fields = match (&stored, &arrived) {
+            (Some(stored), Some(outcome)) => self.fields(stream, &record, proving, stored, outcome)?,
+            _ => Vec::new(),
+        };
+        Ok(SampledRecord {
+            map: plan.name.clone(),
+            key: record.key,
+            drawn,
+            object: plan.target.clone(),
+            outcome,
+            there: stored.is_some(),
+            fields,
+        })
+    }
+
+    fn fields(
+        &self,
+        stream: usize,
+        record: &StagedRecord,
+        proving: &Proving,
+        stored: &Stored,
+        outcome: &Outcome,
+    ) -> Result<Vec<SampledField>> {
+        let plan = &self.streams[stream];
+        let map = plan.notes.as_ref().unwrap_or(&self.plan.maps[plan.map]);
+        let Says::In(planned) = self.says(stream, proving, record)? else { return Ok(Vec::new()) };
+        let joined = outcome.status == Status::Adopted;
+        let keeps = joined && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
+        let source = self.source_of(plan, record)?;
+        let mut fields = Vec::new();
+        for (at, target) in map.targets.iter().enumerate() {
+            let (rules, sources) = self.spoken_of(plan, at, record, &source);
+            let wanted = &planned.fields[at];
+            let found = proving.normalise.found(at, stored);
+            let there = found.as_ref().is_some_and(|found| !found.is_empty());
+            if wanted.is_empty() && sources.is_empty() && !there {
+                continue;
+            }
+            let agreement = if planned.is_waiting(at) {
+                Agreement::Waiting
+            } else {
+                match &found {
+                    None if wanted.is_empty() => Agreement::LeftEmpty,
+                    None => Agreement::Untold,
+                    Some(found) if wanted.is_empty() && found.is_empty() => Agreement::LeftEmpty,
+                    // What a rule does not write is not compared either: the destination's own value, or a person's.
+                    Some(_) if wanted.is_empty() => Agreement::More,
+                    Some(found) => match compare(wanted, found, joined) {
+                        Verdict::Reformatted => Agreement::Reformatted,
+                        Verdict::More => Agreement::More,
+                        Verdict::Same if is_link(&target.ty.base) => Agreement::Linked,
+                        Verdict::Same if same(wanted, &target.ty.base, &sources) => Agreement::Exact,
+                        Verdict::Same => Agreement::AsRuled,
+                        Verdict::Differs(_) if keeps => Agreement::Differs(Difference::Kept),
+                        Verdict::Differs(kind) => Agreement::Differs(self.cause(
+                            stream,
+                            &record.key,
+                            proving,
+                            &planned,
+                            (at, kind),
+                            stored,
+                            outcome,
+                            found,
+                        )?),
+                    },
+                }
+            };
+            fields.push(SampledField {
+                field: target.name.clone(),
+                sources,
+                rules,
+                planned: wanted.shown(),
+                found: found.as_ref().map(Normal::shown).unwrap_or_default(),
+                agreement,
+            });
+        }
+        Ok(fields)
+    }
+
+    /// The source record of a stream's record: of a note, that of the record that it goes with.
+    fn source_of(&self, plan: &Stream, record: &StagedRecord) -> Result<Source> {
+        let key = if plan.notes.is_some() { parent_of(record) } else { Some(record.key.clone()) };
+        let Some(key) = key else { return Ok(Source::default()) };
+        let staged = self.workspace.staged_record(&self.plan.maps[plan.map].source, &key)?;
+        let own = staged.and_then(|staged| self.decoders[plan.map].decode(&staged.json).ok());
+        let mut folded = Vec::new();
+        for (index, flatten) in self.plan.flattens.iter().enumerate() {
+            if usize::from(flatten.into) != plan.map {
+                continue;
+            }
+            let decoder = &self.decoders[self.plan.maps.len() + index];
+            let children = self.workspace.folded_into(&flatten_name(self.plan, flatten), &key)?;
+            let children = children.into_iter();
+            folded.extend(
+                children.filter_map(|child| {
+                    decoder.decode(&child.json).ok().map(|slots| (index, child.key, slots))
+                }),
+            );
+        }
+        Ok(Source { own: own.unwrap_or_default(), folded })
+    }
+
+    /// The rules that write a field of a record, and the values that they read.
+    fn spoken_of(
+        &self,
+        plan: &Stream,
+        field: usize,
+        record: &StagedRecord,
+        source: &Source,
+    ) -> (Vec<RuleLine>, Sources) {
+        let mut rules = Vec::new();
+        let mut sources = Sources::new();
+        let map = &self.plan.maps[plan.map];
+        let mut say = |flatten: Option<usize>, rule: &Rule| {
+            let (slots, outer) = read_by(rule);
+            let mut any = flatten.is_none();
+            let own = if flatten.is_none() { &slots } else { &outer };
+            for slot in own {
+                put(&mut sources, map.reads.get(slot).cloned(), source.own.get(usize::from(*slot)));
+            }
+            if let Some(index) = flatten {
+                let reads = &self.plan.flattens[index].reads;
+                let children = source.folded.iter().filter(|(of, _, _)| *of == index).take(FOLDED);
+                for (_, key, values) in children {
+                    any = true;
+                    for slot in &slots {
+                        let object = &self.plan.flattens[index].source;
+                        let name = reads.get(slot).map(|name| format!("{object}/{key}.{name}"));
+                        put(&mut sources, name, values.get(usize::from(*slot)));
+                    }
+                }
+            }
+            if any {
+                let because = rule.because.clone();
+                rules.push(RuleLine { line: rule.line, fidelity: rule.fidelity, because });
+            }
+        };
+        if plan.notes.is_some() {
+            // Its parent is the engine's, its text a note's of the map or of a flatten.
+            if field == 1 {
+                let named = record.key.split_once('#').map(|(_, behind)| behind).unwrap_or_default();
+                let named = named.strip_prefix(map.name.as_str()).unwrap_or_default();
+                let is = |before: &str, name: &str| named == format!(".{before}{name}");
+                map.notes.iter().filter(|note| is("", &note.name)).for_each(|note| say(None, &note.rule));
+                for (index, flatten) in self.plan.flattens.iter().enumerate() {
+                    let into = usize::from(flatten.into) == plan.map;
+                    let before = format!("{}.", flatten.source);
+                    let notes = flatten
+                        .notes
+                        .iter()
+                        .filter(|note| into && (is("", &note.name) || is(&before, &note.name)));
+                    notes.for_each(|note| say(Some(index), &note.rule));
+                }
+            }
+        } else {
+            let of_field = |rule: &&Rule| usize::from(rule.target) == field;
+            map.rules.iter().filter(of_field).for_each(|rule| say(None, rule));
+            for (index, flatten) in self.plan.flattens.iter().enumerate() {
+                if usize::from(flatten.into) == plan.map {
+                    flatten.rules.iter().filter(of_field).for_each(|rule| say(Some(index), rule));
+                }
+            }
+        }
+        (rules, sources)
+    }
+}
+
+/// What a record is made of.
+#[derive(Default)]
+struct Source {
+    own: Record,
+    /// By flatten, with their keys.
+    folded: Vec<(usize, String, Record)>,
+}
+
+/// The slots that a rule reads: of the record at hand, and of the one that takes others in.
+fn read_by(rule: &Rule) -> (Vec<u16>, Vec<u16>) {
+    use crate::lang::plan::Expr;
+    let (mut slots, mut outer) = (Vec::new(), Vec::new());
+    walk::of_rule(rule, &mut |expr| {
+        walk::deep(expr, &mut |expr| {
+            let (list, slot) = match expr {
+                Expr::Slot(slot) => (&mut slots, *slot),
+                Expr::Outer(slot) => (&mut outer, *slot),
+                _ => return,
+            };
+            if !list.contains(&slot) {
+                list.push(slot);
+            }
+        });
+    });
+    (slots, outer)
+}
+
+fn put(sources: &mut Sources, name: Option<String>, value: Option<&Value>) {
+    let (Some(name), Some(value)) = (name, value) else { return };
+    if !value.is_absent() && sources.iter().all(|(there, _)| *there != name) {
+        sources.push((name, value.display().to_string()));
+    }
+}
+
+/// Whether every element that is planned is a value of the source, to the letter. Of stages and people another system
+/// has its own, whatever they are called.
+fn same(planned: &Normal, base: &Base, sources: &[(String, String)]) -> bool {
+    if matches!(base, Base::Stage | Base::User) {
+        return false;
+    }
+    let texts: Vec<String> = sources.iter().map(|(_, value)| Element::text(value).exact).collect();
+    let parts: Vec<&str> = texts.iter().flat_map(|text| text.split(", ")).collect();
+    let has = |text: &String| {
+        let there = texts.iter().any(|value| value == text) || parts.contains(&text.as_str());
+        // An amount and its currency are two fields.
+        there || (texts.len() > 1 && texts.join(" ") == *text)
+    };
+    planned.elements.iter().all(|element| has(&element.exact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(values: &[&str]) -> Vec<(String, String)> {
+        values.iter().map(|value| ("F".to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_the_source_has_is_told_from_what_a_rule_made_of_it() {
+        let text = Base::Text { max: None };
+        let one = |text: &str| Normal::one(Element::text(text));
+        assert!(same(&one("Acme"), &text, &sources(&["Acme"])));
+        assert!(same(&one("Acme"), &text, &sources(&[" Acme "])), "blanks at the ends");
+        assert!(!same(&one("Acme"), &text, &sources(&["ACME"])), "case is a change");
+        assert!(!same(&one("Acme"), &text, &sources(&["Acme Pumps"])), "cut");
+        assert!(!same(&one("Acme"), &text, &sources(&[])), "a constant");
+        assert!(!same(&one("Won"), &Base::Stage, &sources(&["Won"])), "a stage of another system");
+        let money = Normal::one(Element::money("USD", rust_decimal::Decimal::from(100)));
+        assert!(same(&money, &Base::Money, &sources(&["100", "USD"])));
+        let two = Normal::list(vec![Element::text("a"), Element::text("b")]);
+        assert!(same(&two, &text, &sources(&["a, b"])));
+        assert!(!same(&two, &text, &sources(&["a"])));
+    }
+}
