@@ -13,7 +13,7 @@ use b2n::run::connect::probe::{Asking, Cleaned, Found, Planned};
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Pace};
 use b2n::run::engine::{Error, RunReport};
-use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
+use b2n::run::rehearsal::{self, SplitMix, VirtualClock, Wire};
 use b2n::run::twin;
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::bitrix24::generate::Counts;
@@ -63,6 +63,7 @@ dialect_turns! {
     contact_name_object: [false],
     rest_stage_write: [true],
     rpc_lead_value: [false],
+    rest_manual_value: [false],
     unsent_custom_fields_survive: [false],
     many_choices: [ManyChoices::Array],
     date_keeps_time: [false],
@@ -117,6 +118,8 @@ fn turns() -> Vec<Turn> {
         index_lag_ms: _,
         limits: _,
         may_delete: _,
+        // A fault, which no run may come through: `reconcile` has its test.
+        rounds_confidence: _,
         dialect: _,
     } = Settings::default();
     let key = ApiKey { impersonation: false, ..Settings::default().keys[0].clone() };
@@ -451,7 +454,7 @@ fn truth(settings: &Settings) -> BTreeMap<&'static str, (Answer, &'static str)> 
         ("long_description", on_bad(d.long_description, "kept", "cut"), "long_description"),
         ("rest_long_description", on_bad(d.rest_long_description, "kept", "cut"), "rest_long_description"),
         ("lead_value", flagged(d.rpc_lead_value), "rpc_lead_value"),
-        ("rest_manual_value", flagged(true), ""),
+        ("rest_manual_value", flagged(d.rest_manual_value), "rest_manual_value"),
         ("lead_milestone", flagged(true), ""),
         ("lead_stageset", flagged(d.rpc_stageset), "rpc_stageset"),
         ("rest_stage_write", flagged(d.rest_stage_write), "rest_stage_write"),
@@ -554,6 +557,11 @@ fn a_probe_tells_the_truth_in_every_dialect_and_leaves_nothing() {
         assert!(cleaned.left.is_empty(), "{what}: {:?}", cleaned.left);
         assert!(!cleaned.deleted.is_empty(), "{what}: nothing was made");
         assert_eq!(account.live(), before, "{what}");
+        // A twin that is set up from the answers is this one, but for what was not asked.
+        let answers =
+            found.iter().filter_map(|found| Some((found.question.to_owned(), found.answer.clone()?)));
+        let probed = Probed { day: None, answers: answers.collect() };
+        assert_eq!(rehearsal::dialect(&probed), asked_of(settings.dialect.clone()), "{what}");
         // The switch's own question is answered.
         for (question, (_, switch)) in truth(&settings) {
             let lasting = ["number_type", "email_date", "email_matched"].contains(&question);
@@ -561,6 +569,21 @@ fn a_probe_tells_the_truth_in_every_dialect_and_leaves_nothing() {
                 assert!(!open.contains_key(question), "{what}: `{question}`: {}", open[question]);
             }
         }
+    }
+}
+
+/// A dialect as far as a probe that makes nothing lasting can tell it.
+fn asked_of(dialect: Dialect) -> Dialect {
+    let plain = Dialect::default();
+    Dialect {
+        number_type: plain.number_type,
+        email_date: plain.email_date,
+        email_matched: plain.email_matched,
+        limit_code: plain.limit_code,
+        find_throttle: plain.find_throttle,
+        error_500_per_mille: plain.error_500_per_mille,
+        error_500: plain.error_500,
+        ..dialect
     }
 }
 

@@ -125,7 +125,8 @@ pub enum SendError {
     /// The record is not there.
     #[error("the record is gone")]
     Gone,
-    /// The credentials are wrong or lack a right: the run ends.
+    /// The credentials are wrong or lack a right, or no record of this kind could be written as it must be: the run
+    /// ends.
     #[error("denied: {0}")]
     Denied(String),
     /// It may or may not have happened: timeout, reset, server fault, cut or foreign body.

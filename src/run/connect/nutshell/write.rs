@@ -205,8 +205,9 @@ impl Nutshell {
         if has_amount(&after, value) {
             return Ok(after);
         }
-        Err(SendError::Refused(
-            "neither `newLead` nor REST `manualValue` keeps the amount: keep it in a custom field, or write product lines"
+        Err(SendError::Denied(
+            "neither `newLead` nor REST `manualValue` keeps the amount of a lead: keep it in a custom field, or write \
+             product lines"
                 .to_owned(),
         ))
     }

@@ -141,6 +141,8 @@ pub struct Dialect {
     pub rest_stage_write: bool,
     /// Whether `newLead` and `editLead` honour `value`.
     pub rpc_lead_value: bool,
+    /// Whether a REST patch of `manualValue` is kept.
+    pub rest_manual_value: bool,
     /// Whether custom fields that an RPC edit does not send keep their values.
     pub unsent_custom_fields_survive: bool,
     /// Whether several choices are read as one text or as an array.
@@ -226,6 +228,7 @@ impl Default for Dialect {
             contact_name_object: true,
             rest_stage_write: false,
             rpc_lead_value: true,
+            rest_manual_value: true,
             unsent_custom_fields_survive: true,
             many_choices: ManyChoices::Joined,
             date_keeps_time: true,
@@ -284,6 +287,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether users may delete records.
     pub may_delete: bool,
+    /// Rounds the confidence of leads down to tens in silence: a fault that stands for whatever a server may alter.
+    pub rounds_confidence: bool,
     pub dialect: Dialect,
 }
 
@@ -305,6 +310,7 @@ impl Default for Settings {
             index_lag_ms: 0,
             limits: Limits::default(),
             may_delete: true,
+            rounds_confidence: false,
             dialect: Dialect::default(),
         }
     }

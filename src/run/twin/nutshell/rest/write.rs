@@ -127,6 +127,8 @@ fn set_field(context: Context, record: &mut Record, field: &str, value: &Json) -
         (Kind::Accounts | Kind::Contacts, "phones") => record.phone = multi(value, phone),
         (Kind::Accounts | Kind::Contacts, "urls") => record.url = multi(value, Json::filled),
         (Kind::Accounts | Kind::Contacts, "addresses") => record.address = multi(value, address),
+        // Taken, and not kept.
+        (Kind::Leads, "manualValue") if !context.settings.dialect.rest_manual_value => {}
         (Kind::Leads, _) => return set_lead_field(record, field, value),
         _ => return Ok(false),
     }

@@ -236,6 +236,9 @@ fn lead(
     }
     if let Some(sent) = input.get("confidence") {
         deal.confidence = match sent.int() {
+            Some(percent) if (0..=100).contains(&percent) && context.settings.rounds_confidence => {
+                Some(percent - percent % 10)
+            }
             Some(percent) if (0..=100).contains(&percent) => Some(percent),
             None if sent.is_null() => None,
             _ => return Err(Refusal::bad("Confidence must be between 0 and 100")),
