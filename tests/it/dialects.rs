@@ -18,8 +18,8 @@ use b2n::run::twin;
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::nutshell::settings::{
-    ApiKey, ChoicesInput, DateInput, Envelope, Error500, Limits, ManyChoices, MoneyInput, NotFound, OnBad,
-    RpcStatus, Throttle,
+    ApiKey, ChoicesInput, DateInput, EmailMatch, Envelope, Error500, Limits, ManyChoices, MoneyInput,
+    NotFound, OnBad, RpcStatus, Throttle,
 };
 use b2n::run::twin::nutshell::{Company, Dialect, FieldType, Kind, Settings, Twin};
 use serde_json::Value as Json;
@@ -89,7 +89,9 @@ dialect_turns! {
     closed_time_kept: [true],
     closed_lead_edits: [false],
     parent_account: [true],
-    email_matched: [false],
+    email_match: [EmailMatch::People, EmailMatch::Nobody],
+    email_message_id: [false],
+    email_html: [false],
     not_found: [NotFound::Code400, NotFound::Null],
     deleted_readable: [false],
     limit_code: [402, 400],
@@ -188,7 +190,7 @@ fn held(world: &World) -> BTreeSet<String> {
             let named = |field: &&str| format!("{field}={}", row[*field]);
             let stage = (list == "leads")
                 .then(|| format!("{} {}", row["milestone"]["name"], row["stageset"]["name"]));
-            let fields: Vec<String> = fields.iter().map(|field| named(field)).chain(stage).collect();
+            let fields: Vec<String> = fields.iter().map(named).chain(stage).collect();
             lines.insert(format!("{list}: {}", fields.join(" ")));
         }
     }
@@ -292,7 +294,7 @@ fn combination(seed: u64) -> Vec<Turn> {
     let mut turned: BTreeMap<&str, Turn> = BTreeMap::new();
     for turn in turns() {
         // An account without REST stops everything before it begins, and is tried by itself.
-        if dice.next_u64() % 4 == 0 && turn.name != "rest_access" {
+        if dice.next_u64().is_multiple_of(4) && turn.name != "rest_access" {
             turned.insert(turn.name, turn);
         }
     }
@@ -496,7 +498,9 @@ fn truth(settings: &Settings) -> BTreeMap<&'static str, (Answer, &'static str)> 
         ),
         ("number_type", flagged(d.number_type), "number_type"),
         ("email_date", flagged(d.email_date), "email_date"),
-        ("email_matched", flagged(d.email_matched), "email_matched"),
+        ("email_match", words("everybody", "people", "nobody", d.email_match as usize), "email_match"),
+        ("email_message_id", flagged(d.email_message_id), "email_message_id"),
+        ("email_html", flagged(d.email_html), "email_html"),
         ("throttled", Answer::word(throttled), "find_throttle"),
     ]
     .into_iter()
@@ -564,7 +568,7 @@ fn a_probe_tells_the_truth_in_every_dialect_and_leaves_nothing() {
         assert_eq!(rehearsal::dialect(&probed), asked_of(settings.dialect.clone()), "{what}");
         // The switch's own question is answered.
         for (question, (_, switch)) in truth(&settings) {
-            let lasting = ["number_type", "email_date", "email_matched"].contains(&question);
+            let lasting = question == "number_type" || question.starts_with("email_");
             if switch == turn.name && !lasting {
                 assert!(!open.contains_key(question), "{what}: `{question}`: {}", open[question]);
             }
@@ -578,7 +582,9 @@ fn asked_of(dialect: Dialect) -> Dialect {
     Dialect {
         number_type: plain.number_type,
         email_date: plain.email_date,
-        email_matched: plain.email_matched,
+        email_match: plain.email_match,
+        email_message_id: plain.email_message_id,
+        email_html: plain.email_html,
         limit_code: plain.limit_code,
         find_throttle: plain.find_throttle,
         error_500_per_mille: plain.error_500_per_mille,

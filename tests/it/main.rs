@@ -12,6 +12,7 @@ mod customers;
 mod dialects;
 mod documented;
 mod draft;
+mod emails;
 mod findings;
 mod grammar;
 mod mutations;

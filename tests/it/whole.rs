@@ -53,7 +53,7 @@ fn spec() -> String {
 }
 
 /// Puts drops of all fields that no block of an object names in the place of the line `rest`.
-fn rest_dropped(text: &str) -> String {
+pub fn rest_dropped(text: &str) -> String {
     let source = schema(&root().join("examples/acme/schema/bitrix24.yaml"));
     let blocks: Vec<(&str, &str)> = text
         .split_inclusive("\n}\n")

@@ -6,6 +6,7 @@
 
 mod account;
 mod approve;
+mod arrives;
 mod cache;
 mod check;
 mod completions;

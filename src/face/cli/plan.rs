@@ -9,6 +9,7 @@ use crate::lang::plan::Plan;
 use crate::run::connect::Limits;
 use crate::run::engine::{Floor, Volume, floor};
 
+use super::arrives;
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count, duration};
@@ -35,7 +36,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Format::Json => println!(
             "{}",
             json!({
-                "format": "b2n-plan/1", "hash": ready.plan.hash(), "floor": floor_json(&floor), "plan": ready.plan,
+                "format": "b2n-plan/1", "hash": ready.plan.hash(), "floor": floor_json(&floor),
+                "fields": arrives::as_json(&ready.plan), "plan": ready.plan,
             })
         ),
     }
@@ -85,6 +87,7 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     print!("{}", terminal.table(&["map", "records", "rules", "custom fields", "fields dropped"], &rows));
     println!();
     show_beside(plan, terminal);
+    arrives::show(plan, terminal);
     println!("{}", terminal.bold("custom fields to create where they are missing"));
     if plan.provision.is_empty() {
         println!("  none but the marker's");

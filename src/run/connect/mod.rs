@@ -13,6 +13,7 @@ mod open;
 pub mod outside;
 pub mod probe;
 pub mod secret;
+mod way;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source};
+pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -426,6 +428,9 @@ pub trait Target {
     /// With `ask` nothing is written: it tells what would become of it once the records are gone for which `ask` is
     /// true, given object and id.
     fn remove<'a>(&'a self, what: &'a Provision, ask: Option<Goes<'a>>) -> Local<'a, Result<Removal, Error>>;
+    /// Why records of an object can be neither deleted nor changed once they are written, and must therefore never be
+    /// sent a second time; `None` where they can.
+    fn is_final(&self, object: &str) -> Option<&'static str>;
     /// By which call a record of an object is deleted, for people who want to know.
     fn deletes_by(&self, object: &str) -> String;
     /// Why a record might be refused to be deleted, where nothing documents whether it can; `None` where it can.

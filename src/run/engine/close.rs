@@ -236,6 +236,13 @@ impl Engine<'_> {
                 ));
                 continue;
             }
+            if let Some(why) = self.target.is_final(&plan.target) {
+                self.outside.progress.notice(&format!(
+                    "`{}` {} is a double of {} {}, and {why}: delete it in the destination by hand, then run again",
+                    plan.target, double.target, plan.name, double.key
+                ));
+                continue;
+            }
             if self.take_away(map, &double.key, &double.target, &double.rev).await? {
                 self.workspace.unsee(&plan.name, &double.key, &double.target)?;
                 taken += 1;

@@ -12,7 +12,7 @@ use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
-use super::once::{Sent, Write};
+use super::once::{Sent, Write, never_again};
 use super::prepare::{Prepared, Writing};
 use super::streams::{NOTE, PARENT, Stream, notes_of, records};
 use super::{Engine, Result};
@@ -45,6 +45,8 @@ enum Earlier {
     There(Stored, String),
     /// A record with this id, which is not there any more.
     Deleted(String),
+    /// Nobody can tell, and it must not be sent again; why.
+    Open(String),
 }
 
 type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
@@ -256,6 +258,7 @@ impl Engine<'_> {
                         }
                         there = Some(stored);
                     }
+                    Earlier::Open(why) => return Ok(ended(Status::Quarantined, None, why)),
                     Earlier::Deleted(id) => return Ok(deleted_there(&self.streams[stream].target, &id)),
                 }
             }
@@ -339,10 +342,26 @@ impl Engine<'_> {
                 None => Earlier::Deleted(id),
             }),
             _ => {
-                // Nobody knows when that process gave up: what it sent may be on its way until now.
                 let write = first_write(stream, writing);
-                let found = self.look_for(&write, self.outside.clock.now_ms()).await?;
+                let is_final = self.target.is_final(&plan.target);
+                // Nobody knows when that process gave up: what it sent may be on its way until now. What is never sent
+                // again is looked for by every run, and was over long ago.
+                let over =
+                    entry.ended_ms.filter(|_| is_final.is_some() && entry.state == JournalState::Unknown);
+                let given_up = over.unwrap_or_else(|| self.outside.clock.now_ms());
+                let mut found = self.look_for(&write, given_up).await?;
+                if found.is_none() && is_final.is_some() {
+                    found = self.seen_before(stream, writing).await?;
+                }
                 let now = self.outside.clock.now_ms();
+                if let (None, Some(reason)) = (&found, is_final) {
+                    let why = "the run ended before its answer came";
+                    if entry.state != JournalState::Unknown {
+                        self.workspace.ended(entry.seq, JournalState::Unknown, None, Some(why), now)?;
+                    }
+                    let why = entry.note.as_deref().unwrap_or(why);
+                    return Ok(Earlier::Open(never_again(why, reason)));
+                }
                 match &found {
                     Some(stored) => self.made(&write, entry.seq, stored, Some("found by its marker"))?,
                     None => self.workspace.ended(
@@ -356,6 +375,18 @@ impl Engine<'_> {
                 Ok(found.map_or(Earlier::Nothing, |stored| Earlier::There(stored, payload)))
             }
         }
+    }
+
+    /// A record with the marker that the last listing named, where a search by what was sent does not find it.
+    async fn seen_before(&self, stream: usize, writing: &Writing) -> Result<Option<Stored>> {
+        let plan = &self.streams[stream];
+        for seen in self.workspace.seen_of(&plan.name, &writing.key)? {
+            let stored = self.target.read(&plan.target, &seen.target).await?;
+            if let Some(stored) = stored.filter(|stored| stored.marker.as_ref() == Some(&writing.marker)) {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
     }
 
     /// The edits that must follow a create.

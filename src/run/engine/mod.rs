@@ -244,7 +244,9 @@ pub enum Error {
         marker: String,
     },
     /// The destination takes no more writes, with these credentials or of this kind.
-    #[error("the destination takes no more writes: {0}; once that is settled, the same command goes on from here")]
+    #[error(
+        "the destination takes no more writes: {0}; once that is settled, the same command goes on from here"
+    )]
     Denied(String),
     /// A rollback was begun and is not through.
     #[error(

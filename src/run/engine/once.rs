@@ -40,6 +40,14 @@ pub(super) struct Write<'w> {
     pub field: Option<&'w str>,
 }
 
+/// Why a record that may be there is not sent again.
+pub(super) fn never_again(why: &str, reason: &str) -> String {
+    format!(
+        "no usable answer ({why}), and it was not found; it is not sent again, since {reason}: look for it in the \
+         destination, then leave it out, or write it there by hand"
+    )
+}
+
 impl Engine<'_> {
     pub(super) fn intent(
         &self,
@@ -133,6 +141,10 @@ impl Engine<'_> {
                     if let Some(stored) = self.look_for(write, self.outside.clock.now_ms()).await? {
                         self.made(write, seq, &stored, Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
+                    }
+                    if let Some(reason) = self.target.is_final(object) {
+                        // The journal keeps it open: not even a later run sends it again.
+                        return Ok(Sent::Uncertain(never_again(&why, reason)));
                     }
                     if attempt < self.settings.sends {
                         self.ended(seq, JournalState::Failed, None, Some("looked for twice and not found"))?;

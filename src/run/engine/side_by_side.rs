@@ -24,9 +24,6 @@ const PAGE: u32 = 500;
 /// Folded records whose values are shown.
 const FOLDED: usize = 5;
 
-/// Names of source fields, with their values as people read them.
-type Sources = Vec<(String, String)>;
-
 /// How a field of the destination agrees with its source and its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Agreement {
@@ -243,7 +240,7 @@ impl Engine<'_> {
         let source = self.source_of(plan, record)?;
         let mut fields = Vec::new();
         for (at, target) in map.targets.iter().enumerate() {
-            let (rules, sources) = self.spoken_of(plan, at, record, &source);
+            let Spoken { rules, sources, plain } = self.spoken_of(plan, at, record, &source);
             let wanted = &planned.fields[at];
             let found = proving.normalise.found(at, stored);
             let there = found.as_ref().is_some_and(|found| !found.is_empty());
@@ -263,7 +260,7 @@ impl Engine<'_> {
                         Verdict::Reformatted => Agreement::Reformatted,
                         Verdict::More => Agreement::More,
                         Verdict::Same if is_link(&target.ty.base) => Agreement::Linked,
-                        Verdict::Same if same(wanted, &target.ty.base, &sources) => Agreement::Exact,
+                        Verdict::Same if same(wanted, &target.ty.base, &plain) => Agreement::Exact,
                         Verdict::Same => Agreement::AsRuled,
                         Verdict::Differs(_) if keeps => Agreement::Differs(Difference::Kept),
                         Verdict::Differs(kind) => Agreement::Differs(self.cause(
@@ -315,22 +312,15 @@ impl Engine<'_> {
     }
 
     /// The rules that write a field of a record, and the values that they read.
-    fn spoken_of(
-        &self,
-        plan: &Stream,
-        field: usize,
-        record: &StagedRecord,
-        source: &Source,
-    ) -> (Vec<RuleLine>, Sources) {
-        let mut rules = Vec::new();
-        let mut sources = Sources::new();
+    fn spoken_of(&self, plan: &Stream, field: usize, record: &StagedRecord, source: &Source) -> Spoken {
+        let mut spoken = Spoken::default();
         let map = &self.plan.maps[plan.map];
         let mut say = |flatten: Option<usize>, rule: &Rule| {
             let (slots, outer) = read_by(rule);
             let mut any = flatten.is_none();
             let own = if flatten.is_none() { &slots } else { &outer };
             for slot in own {
-                put(&mut sources, map.reads.get(slot).cloned(), source.own.get(usize::from(*slot)));
+                spoken.reads(map.reads.get(slot).cloned(), source.own.get(usize::from(*slot)));
             }
             if let Some(index) = flatten {
                 let reads = &self.plan.flattens[index].reads;
@@ -340,13 +330,13 @@ impl Engine<'_> {
                     for slot in &slots {
                         let object = &self.plan.flattens[index].source;
                         let name = reads.get(slot).map(|name| format!("{object}/{key}.{name}"));
-                        put(&mut sources, name, values.get(usize::from(*slot)));
+                        spoken.reads(name, values.get(usize::from(*slot)));
                     }
                 }
             }
             if any {
                 let because = rule.because.clone();
-                rules.push(RuleLine { line: rule.line, fidelity: rule.fidelity, because });
+                spoken.rules.push(RuleLine { line: rule.line, fidelity: rule.fidelity, because });
             }
         };
         if plan.notes.is_some() {
@@ -375,7 +365,7 @@ impl Engine<'_> {
                 }
             }
         }
-        (rules, sources)
+        spoken
     }
 }
 
@@ -406,51 +396,97 @@ fn read_by(rule: &Rule) -> (Vec<u16>, Vec<u16>) {
     (slots, outer)
 }
 
-fn put(sources: &mut Sources, name: Option<String>, value: Option<&Value>) {
-    let (Some(name), Some(value)) = (name, value) else { return };
-    if !value.is_absent() && sources.iter().all(|(there, _)| *there != name) {
-        sources.push((name, value.display().to_string()));
+/// What speaks of a field.
+#[derive(Default)]
+struct Spoken {
+    rules: Vec<RuleLine>,
+    /// Names of source fields, with their values as people read them.
+    sources: Vec<(String, String)>,
+    /// By source field: the elements of its value, in the form that both sides of a comparison have.
+    plain: Vec<Vec<String>>,
+}
+
+impl Spoken {
+    /// A rule reads this field.
+    fn reads(&mut self, name: Option<String>, value: Option<&Value>) {
+        let (Some(name), Some(value)) = (name, value) else { return };
+        if !value.is_absent() && self.sources.iter().all(|(there, _)| *there != name) {
+            self.sources.push((name, value.display().to_string()));
+            let mut elements = Vec::new();
+            plain(value, &mut elements);
+            self.plain.push(elements);
+        }
     }
 }
 
-/// Whether every element that is planned is a value of the source, to the letter. Of stages and people another system
-/// has its own, whatever they are called.
-fn same(planned: &Normal, base: &Base, sources: &[(String, String)]) -> bool {
+fn plain(value: &Value, into: &mut Vec<String>) {
+    into.push(match value {
+        Value::Absent => return,
+        Value::List(values) => return values.iter().for_each(|value| plain(value, into)),
+        Value::Item(item) => return plain(&item.value, into),
+        Value::Decimal(number) => number.normalize().to_string(),
+        Value::Money(money) => Element::money(money.currency.as_str(), money.amount).exact,
+        Value::Instant(instant) => instant.at.to_string(),
+        other => Element::text(&other.to_text()).exact,
+    });
+}
+
+/// Whether every element that is planned is a value of the source, to the letter, and no other element of the source
+/// fields that those are in is left behind. Of stages and people another system has its own, whatever they are called.
+fn same(planned: &Normal, base: &Base, plain: &[Vec<String>]) -> bool {
     if matches!(base, Base::Stage | Base::User) {
         return false;
     }
-    let texts: Vec<String> = sources.iter().map(|(_, value)| Element::text(value).exact).collect();
-    let parts: Vec<&str> = texts.iter().flat_map(|text| text.split(", ")).collect();
-    let has = |text: &String| {
-        let there = texts.iter().any(|value| value == text) || parts.contains(&text.as_str());
-        // An amount and its currency are two fields.
-        there || (texts.len() > 1 && texts.join(" ") == *text)
+    let is_planned = |text: &String| planned.elements.iter().any(|element| element.exact == *text);
+    let whole =
+        |text: &String| plain.iter().any(|field| field.contains(text) && field.iter().all(is_planned));
+    // An amount and its currency are often two fields.
+    let pair = |text: &str| {
+        let alone = |part: &str| plain.iter().any(|field| matches!(field.as_slice(), [one] if one == part));
+        *base == Base::Money
+            && text.split_once(' ').is_some_and(|(amount, code)| alone(amount) && alone(code))
     };
-    planned.elements.iter().all(|element| has(&element.exact))
+    planned.elements.iter().all(|element| whole(&element.exact) || pair(&element.exact))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sources(values: &[&str]) -> Vec<(String, String)> {
-        values.iter().map(|value| ("F".to_owned(), (*value).to_owned())).collect()
+    fn plain_of(values: &[Value]) -> Vec<Vec<String>> {
+        let mut spoken = Spoken::default();
+        for (at, value) in values.iter().enumerate() {
+            spoken.reads(Some(at.to_string()), Some(value));
+        }
+        spoken.plain
     }
 
     #[test]
     fn what_the_source_has_is_told_from_what_a_rule_made_of_it() {
+        use rust_decimal::Decimal;
         let text = Base::Text { max: None };
+        let of = |texts: &[&str]| plain_of(&texts.iter().map(Value::text).collect::<Vec<_>>());
         let one = |text: &str| Normal::one(Element::text(text));
-        assert!(same(&one("Acme"), &text, &sources(&["Acme"])));
-        assert!(same(&one("Acme"), &text, &sources(&[" Acme "])), "blanks at the ends");
-        assert!(!same(&one("Acme"), &text, &sources(&["ACME"])), "case is a change");
-        assert!(!same(&one("Acme"), &text, &sources(&["Acme Pumps"])), "cut");
-        assert!(!same(&one("Acme"), &text, &sources(&[])), "a constant");
-        assert!(!same(&one("Won"), &Base::Stage, &sources(&["Won"])), "a stage of another system");
-        let money = Normal::one(Element::money("USD", rust_decimal::Decimal::from(100)));
-        assert!(same(&money, &Base::Money, &sources(&["100", "USD"])));
-        let two = Normal::list(vec![Element::text("a"), Element::text("b")]);
-        assert!(same(&two, &text, &sources(&["a, b"])));
-        assert!(!same(&two, &text, &sources(&["a"])));
+        assert!(same(&one("Acme"), &text, &of(&["Acme"])));
+        assert!(same(&one("Acme"), &text, &of(&[" Acme "])), "blanks at the ends");
+        assert!(!same(&one("Acme"), &text, &of(&["ACME"])), "case is a change");
+        assert!(!same(&one("Acme"), &text, &of(&["Acme Pumps"])), "cut");
+        assert!(!same(&one("Acme"), &text, &of(&[])), "a constant");
+        assert!(!same(&one("Won"), &Base::Stage, &of(&["Won"])), "a stage of another system");
+        assert!(!same(&one("7"), &Base::User, &of(&["7"])), "a person of another system");
+        let money = Normal::one(Element::money("USD", Decimal::new(11000, 2)));
+        let amount = Value::Decimal(Decimal::new(1100, 1));
+        assert!(same(&money, &Base::Money, &plain_of(&[amount.clone(), Value::text("USD")])));
+        assert!(!same(&money, &Base::Money, &plain_of(&[amount, Value::text("EUR")])), "another currency");
+        let kind = |value: &str| {
+            let value = Value::text(value);
+            Value::Item(Box::new(crate::lang::value::Item { value, attrs: vec![Value::text("WORK")] }))
+        };
+        let both = plain_of(&[Value::List(vec![kind("a@x.example"), kind("b@x.example")])]);
+        let two = Normal::list(vec![Element::text("a@x.example"), Element::text("b@x.example")]);
+        assert!(same(&two, &Base::Email, &both));
+        let one = Normal::one(Element::text("a@x.example"));
+        assert!(!same(&one, &Base::Email, &both), "one of two is left behind");
+        assert!(same(&one, &Base::Email, &of(&["a@x.example", "Ann"])), "another field is read beside");
     }
 }

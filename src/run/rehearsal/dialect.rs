@@ -6,7 +6,7 @@
 use crate::lang::schema::{Answer, Probed};
 use crate::run::twin::nutshell::Dialect;
 use crate::run::twin::nutshell::settings::{
-    ChoicesInput, DateInput, Envelope, ManyChoices, MoneyInput, NotFound, OnBad, RpcStatus,
+    ChoicesInput, DateInput, EmailMatch, Envelope, ManyChoices, MoneyInput, NotFound, OnBad, RpcStatus,
 };
 
 /// The dialect of a probed account.
@@ -43,7 +43,8 @@ fn set_flag(d: &mut Dialect, question: &str, flag: bool) {
         "neighbour_bumps" => &mut d.neighbour_bumps,
         "product_description" => &mut d.product_description,
         "email_date" => &mut d.email_date,
-        "email_matched" => &mut d.email_matched,
+        "email_message_id" => &mut d.email_message_id,
+        "email_html" => &mut d.email_html,
         "rest_activity_leads" => &mut d.rest_activity_leads,
         "note_deletion_limited" => &mut d.note_deletion_limited,
         "attributes_tell_types" => &mut d.attributes_tell_types,
@@ -74,6 +75,13 @@ fn set_word(d: &mut Dialect, question: &str, word: &str) {
         "unknown_choice" => d.unknown_choice = on_bad,
         "long_description" => d.long_description = on_bad,
         "rest_long_description" => d.rest_long_description = on_bad,
+        "email_match" => {
+            d.email_match = match word {
+                "people" => EmailMatch::People,
+                "nobody" => EmailMatch::Nobody,
+                _ => EmailMatch::Everybody,
+            };
+        }
         "envelope" if word == "documented" => d.envelope = Envelope::Documented,
         "rpc_status" if word == "always 200" => d.rpc_status = RpcStatus::Always200,
         "choices_read" if word == "array" => d.many_choices = ManyChoices::Array,

@@ -24,13 +24,14 @@ use crate::run::connect::{ByHand, Coming, Error, HandWork, Presence, Provision, 
 const FOUNDATION_LEADS: u64 = 100;
 
 /// The names of what a person confirms, in the order in which it is told.
-pub(super) const ITEMS: [&str; 8] = [
+pub(super) const ITEMS: [&str; 9] = [
     "automations",
     "assignment-rules",
     "webhooks",
     "notifications",
     "calendar-sync",
     "mail-sync",
+    "emails",
     "open-leads",
     "custom-fields",
 ];
@@ -242,6 +243,13 @@ pub(super) fn hand_work(coming: &Coming) -> Vec<HandWork> {
         "mail-sync",
         "a mailbox that is synchronised attaches messages to people whose addresses arrive; what it attaches looks like a person's work, so that a rollback keeps those records",
         "disconnect users' mailboxes until the migration is through",
+    );
+    add(
+        coming.any_of(&["Email"]),
+        "emails",
+        "e-mails that are written stay for good, since no API deletes them; whom they are shown to, and under which date, \
+         nothing documents",
+        "migrate a few with `--ids` first, look at them in the account, then go on",
     );
     if let Some(records) = coming.records.get("Lead") {
         let many = records.map_or_else(|| "an unknown number of".to_owned(), |records| records.to_string());

@@ -7,6 +7,9 @@
 //! | Activity | last line of `description` | activities of one of its links, else of its days | `findActivities` | `deleteActivity` |
 //! | Note | last line of the text | timeline of its parent | REST `GET /notes` | `deleteNote` |
 //! | Task | last line of `description` | REST `filter[relatedEntity]`, else every task | `findTasks` | `deleteTask` |
+//! | Email | `Message-ID`, and the last line of the text | timelines of those with its addresses, then the newest events | REST `GET /events`, each e-mail by its id | not at all |
+//!
+//! Neither API is known to show a `Message-ID`, which is why e-mails carry the marker twice.
 
 use crate::lang::types::Base;
 
@@ -20,11 +23,20 @@ pub(super) enum Kind {
     Activity,
     Note,
     Task,
+    Email,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 7] =
-        [Kind::Account, Kind::Contact, Kind::Lead, Kind::Product, Kind::Activity, Kind::Note, Kind::Task];
+    pub(super) const ALL: [Kind; 8] = [
+        Kind::Account,
+        Kind::Contact,
+        Kind::Lead,
+        Kind::Product,
+        Kind::Activity,
+        Kind::Note,
+        Kind::Task,
+        Kind::Email,
+    ];
     /// Those with tags and custom fields (sheet §5, §6), which others can be about.
     pub(super) const CORE: [Kind; 3] = [Kind::Account, Kind::Contact, Kind::Lead];
 
@@ -42,6 +54,7 @@ impl Kind {
             Kind::Activity => "Activity",
             Kind::Note => "Note",
             Kind::Task => "Task",
+            Kind::Email => "Email",
         }
     }
 
@@ -55,6 +68,7 @@ impl Kind {
             Kind::Activity => "activity",
             Kind::Note => "note",
             Kind::Task => "task",
+            Kind::Email => "email",
         }
     }
 
@@ -68,6 +82,7 @@ impl Kind {
             Kind::Activity => "activityId",
             Kind::Note => "noteId",
             Kind::Task => "taskId",
+            Kind::Email => "emailId",
         }
     }
 
@@ -81,6 +96,7 @@ impl Kind {
             Kind::Activity => "Activities",
             Kind::Note => "Notes",
             Kind::Task => "Tasks",
+            Kind::Email => "Emails",
         }
     }
 
@@ -94,6 +110,7 @@ impl Kind {
             Kind::Activity => "activities",
             Kind::Note => "notes",
             Kind::Task => "tasks",
+            Kind::Email => "emails",
         }
     }
 
@@ -108,6 +125,27 @@ impl Kind {
             Kind::Account | Kind::Contact | Kind::Lead => None,
             Kind::Product | Kind::Activity | Kind::Task => Some("description"),
             Kind::Note => Some("note"),
+            Kind::Email => Some("body"),
+        }
+    }
+
+    /// Why records can neither be deleted nor changed; `None` where they can (sheet §1, §8).
+    pub(super) fn is_final(self) -> Option<&'static str> {
+        (self == Kind::Email).then_some("no API deletes or changes an e-mail that was written")
+    }
+
+    /// By which calls of which API fields of this object are written. Custom fields are made by REST and written with
+    /// the record.
+    pub(super) fn written_by(self) -> &'static str {
+        match self {
+            Kind::Account => "RPC `newAccount`, `editAccount`",
+            Kind::Contact => "RPC `newContact`, `editContact`",
+            Kind::Lead => "RPC `newLead`, `editLead`",
+            Kind::Product => "RPC `newProduct`, `editProduct`",
+            Kind::Activity => "RPC `newActivity`, `editActivity`",
+            Kind::Note => "RPC `newNote`, `editNote`",
+            Kind::Task => "RPC `newTask`, `editTask`",
+            Kind::Email => "RPC `newEmail`",
         }
     }
 
@@ -117,7 +155,7 @@ impl Kind {
             Kind::Account => &["email", "name", "url"],
             Kind::Contact => &["email", "name"],
             Kind::Product => &["name", "sku"],
-            Kind::Lead | Kind::Activity | Kind::Note | Kind::Task => &[],
+            Kind::Lead | Kind::Activity | Kind::Note | Kind::Task | Kind::Email => &[],
         }
     }
 
@@ -140,11 +178,6 @@ pub(super) const OTHERS: &[(&str, &str)] = &[
     (
         "Competitor",
         "the API creates no competitors: add them in the settings, or keep the name in a custom field",
-    ),
-    (
-        "Email",
-        "an e-mail that was written can be neither found by a marker nor deleted, so a lost answer could double it: \
-         map to an `Activity` of a type for e-mails, which keeps text and date",
     ),
     ("File", "the API uploads no files: list them and upload by hand"),
     ("Invoice", "invoices come from quotes, which the API does not create: keep their lines in a note"),

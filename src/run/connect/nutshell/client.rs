@@ -322,8 +322,8 @@ fn login(user: &str, key: &SecretString) -> SecretString {
     SecretString::from(format!("Basic {login}"))
 }
 
-/// Standard base64 with padding (RFC 4648 §4), for the login.
-fn base64(bytes: &[u8]) -> String {
+/// Standard base64 with padding (RFC 4648 §4).
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

@@ -39,6 +39,9 @@ pub(super) const PRODUCT_TYPES: [(&str, &str); 2] = [("product", "0"), ("service
 /// The billing periods of a service (sheet §5); these are no units of measure.
 pub(super) const PRODUCT_UNITS: [&str; 7] = ["minute", "hour", "day", "week", "month", "quarter", "year"];
 
+/// The words for the way of an e-mail.
+pub(super) const DIRECTIONS: [&str; 2] = ["incoming", "outgoing"];
+
 /// The word that stands for users among the objects of an [`Base::AnyRef`].
 pub(super) const USER: &str = "user";
 
@@ -142,6 +145,23 @@ impl Kind {
                 Writable::one("entity", about()),
                 Writable::one("author", Base::User),
             ],
+            // A whole message (RFC 5322), which Nutshell attaches to people by their addresses.
+            Kind::Email => vec![
+                Writable::one("date", Base::DateTime).required(),
+                Writable::one("subject", text()),
+                Writable::one("direction", domain("direction")),
+                Writable::one("mailbox", Base::User),
+                Writable::list("participants", Base::Email),
+                Writable::one("from", Base::Email),
+                Writable::list("to", Base::Email),
+                Writable::list("cc", Base::Email),
+                Writable::one("body", text()),
+                Writable::one("html", text()),
+                Writable::one("messageId", text()),
+                Writable::one("inReplyTo", text()),
+                Writable::list("references", text()),
+                Writable::one("author", Base::User),
+            ],
         };
         if self.is_core() {
             fields.push(Writable::one("owner", Base::User).required());
@@ -241,12 +261,25 @@ impl Kind {
                 ("modifiedTime", GENERATED),
                 ("recurrenceRule", "repeating tasks are set up by hand: keep the rule in `description`"),
             ],
+            Kind::Email => &[
+                ("accounts", BY_ADDRESS),
+                ("contacts", BY_ADDRESS),
+                ("createdTime", "Nutshell sets it to the moment of the write: `date` keeps its own"),
+                ("excerpt", GENERATED),
+                ("files", "the API uploads no files: list them and upload by hand"),
+                ("htmlUrl", GENERATED),
+                ("leads", BY_ADDRESS),
+                ("sentTime", "written through `date`"),
+            ],
         }
     }
 }
 
-const GENERATED: &str = "made by Nutshell";
+/// Why a field cannot be written that nobody would want to.
+pub(super) const GENERATED: &str = "made by Nutshell";
 const TIME: &str = "Nutshell sets it to the moment of the write: keep the date in a custom field";
+const BY_ADDRESS: &str =
+    "e-mails are attached by address: write the people first, and their addresses into `participants`";
 const NOTES: &str = "notes are records of their own: map to `Note` with this one as `parent`";
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ fn not_its_own(kind: Kind) -> &'static [&'static str] {
         Kind::Activity => &["lead"],
         Kind::Note => &["note"],
         Kind::Product | Kind::Task => &[],
+        Kind::Email => &["excerpt", "numViews", "shareable", "shared"],
     }
 }
 
@@ -176,7 +177,8 @@ fn own_links(kind: Kind, body: &Json) -> Vec<(String, String)> {
         }
     };
     let keys: &[(&str, Option<Kind>)] = match kind {
-        Kind::Account | Kind::Product => &[],
+        // An e-mail is attached by addresses, from nobody's side.
+        Kind::Account | Kind::Product | Kind::Email => &[],
         Kind::Contact => &[("accounts", Some(Kind::Account))],
         Kind::Lead => &[
             ("primaryAccount", Some(Kind::Account)),

@@ -7,11 +7,13 @@ mod ahead;
 mod capability;
 mod client;
 mod directory;
+mod emails;
 mod encode;
 mod fields;
 mod footer;
 mod imprint;
 mod known;
+mod mail;
 mod normal;
 pub mod probe;
 mod provision;
@@ -20,6 +22,7 @@ mod schema;
 mod search;
 mod stored;
 mod trace;
+pub(super) mod ways;
 mod wire;
 mod write;
 
@@ -58,6 +61,8 @@ pub struct Nutshell {
     known: Rc<Known>,
     /// Leads as they were when they were made, for the edit that follows.
     fresh: RefCell<BTreeMap<String, Stored>>,
+    /// E-mails that the listing under way has given.
+    listed_emails: RefCell<BTreeSet<String>>,
 }
 
 impl Nutshell {
@@ -79,6 +84,7 @@ impl Nutshell {
             own_user: RefCell::default(),
             known: Rc::default(),
             fresh: RefCell::default(),
+            listed_emails: RefCell::default(),
         }
     }
 
@@ -338,6 +344,10 @@ impl Target for Nutshell {
         format!("RPC `delete{object}`")
     }
 
+    fn is_final(&self, object: &str) -> Option<&'static str> {
+        Kind::parse(object)?.is_final()
+    }
+
     fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str> {
         let now = self.client.clock.now_ms();
         let own = self.own_user.borrow();
@@ -361,6 +371,7 @@ impl Target for Nutshell {
         Box::pin(async move {
             match kind(object)? {
                 Kind::Note => self.notes_page(cursor).await,
+                Kind::Email => self.emails_page(cursor).await,
                 kind => self.page(kind, cursor).await,
             }
         })

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::capability::{Kind, OTHERS, custom_base};
 use super::directory::Directory;
-use super::fields::{PRODUCT_TYPES, PRODUCT_UNITS};
+use super::fields::{DIRECTIONS, PRODUCT_TYPES, PRODUCT_UNITS};
 use crate::lang::schema::{
     Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, User, Write, email_hash,
 };
@@ -32,6 +32,7 @@ pub(super) fn schema(directory: &Directory, account: &Account, today: Option<Dat
     domain("Activity.type", names(&directory.activity_types), false);
     domain("Product.type", PRODUCT_TYPES.iter().map(|(word, _)| choice(word)).collect(), false);
     domain("Product.unit", PRODUCT_UNITS.iter().map(|unit| choice(unit)).collect(), false);
+    domain("Email.direction", DIRECTIONS.iter().map(|word| choice(word)).collect(), false);
     domain("Lead.sources", names(&directory.sources), true);
     let markets = directory.markets.iter();
     let markets =

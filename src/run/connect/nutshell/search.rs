@@ -71,7 +71,7 @@ impl Nutshell {
         Ok(found)
     }
 
-    async fn ids_by_email(&self, kind: Kind, email: &str) -> Result<Vec<String>, Error> {
+    pub(super) async fn ids_by_email(&self, kind: Kind, email: &str) -> Result<Vec<String>, Error> {
         let method = "searchByEmail";
         let found = self.client.read(method, named([("emailAddressString", email.into())])).await;
         let found = found.map_err(|fault| failed(method, fault))?;
@@ -222,7 +222,7 @@ fn read_cursor(cursor: &str) -> Option<(usize, u64)> {
 }
 
 /// A text without the spelling that does not matter when records are compared.
-fn folded(text: &str) -> String {
+pub(super) fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::capability::Kind;
 use super::client::id_json;
 use super::directory::{elements, id, text};
-use super::footer;
+use super::{footer, mail};
 use crate::run::connect::Stored;
 
 /// A full record; `None` when it has no id or is only a stub. The marker is the text of `marker_field`, or stands at
@@ -14,7 +14,11 @@ pub(super) fn stored(kind: Kind, body: Json, marker_field: Option<&str>) -> Opti
     if body.get("stub").and_then(Json::as_bool) == Some(true) {
         return None;
     }
-    let rev = text(&body, "rev")?;
+    let rev = match kind {
+        // Nothing is ever sent that would need it.
+        Kind::Email => text(&body, "rev").unwrap_or_default(),
+        _ => text(&body, "rev")?,
+    };
     listed(kind, body, rev, marker_field)
 }
 
@@ -23,6 +27,7 @@ pub(super) fn listed(kind: Kind, mut body: Json, rev: String, marker_field: Opti
     let id = id(&body)?;
     let marker = marker_field.and_then(|field| match kind.marked_text() {
         None => text(body.get("customFields")?, field),
+        Some(_) if kind == Kind::Email => email_marker(&body, footer::label(field)),
         Some(_) => footer::read(text_of(kind, &body), footer::label(field)).map(str::to_owned),
     });
     if let Some(record) = body.as_object_mut() {
@@ -41,6 +46,27 @@ pub(super) fn text_of(kind: Kind, body: &Json) -> &str {
     };
     keys.iter().find_map(|key| body.get(*key)?.as_str()).unwrap_or_default()
 }
+
+/// The marker of an e-mail: of its `Message-ID`, which neither API is known to show, or at the end of its text.
+fn email_marker(body: &Json, label: &str) -> Option<String> {
+    let headers = body.get("headers").unwrap_or(&Json::Null);
+    let id = |of: &Json| {
+        let entry = of.as_object()?.iter().find(|(key, _)| {
+            let key: String = key.chars().filter(char::is_ascii_alphabetic).collect();
+            key.eq_ignore_ascii_case("messageid")
+        });
+        mail::marker(entry?.1.as_str()?)
+    };
+    let line = |key: &str| {
+        let text = body.get(key)?.as_str()?;
+        let whole = footer::read(text, label).map(str::to_owned);
+        whole.or_else(|| footer::read(&mail::lines_of(text), label).map(str::to_owned))
+    };
+    id(body).or_else(|| id(headers)).or_else(|| EMAIL_TEXTS.iter().find_map(|key| line(key)))
+}
+
+/// Where the text of an e-mail may stand: no record of RPC was seen (sheet §5).
+const EMAIL_TEXTS: [&str; 5] = ["body", "bodyHtml", "bodyText", "html", "excerpt"];
 
 /// Whether a record is in the trash.
 pub(super) fn deleted(body: &Json) -> bool {

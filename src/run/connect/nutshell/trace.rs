@@ -52,6 +52,7 @@ impl Nutshell {
                 Some(name) => self.rest_ids(kind, "q", name).await?,
                 None => Vec::new(),
             },
+            Kind::Email => return self.email_like(marker, payload).await,
             Kind::Account | Kind::Contact | Kind::Lead => Vec::new(),
         };
         let mut found = self.read_all(kind, &ids).await?;
@@ -66,6 +67,7 @@ impl Nutshell {
         for _ in 0..PAGES {
             let page = match kind {
                 Kind::Note => self.notes_page(cursor.as_deref()).await?,
+                Kind::Email => self.emails_page(cursor.as_deref()).await?,
                 _ => self.page(kind, cursor.as_deref()).await?,
             };
             let hits = page.records.into_iter().filter(|stored| stored.marker.as_deref() == Some(marker));

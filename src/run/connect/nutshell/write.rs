@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
 use super::client::{AUTHOR, MANUAL_VALUE, failed, id_json, named};
+use super::encode::MESSAGE;
 use super::wire::Fault;
 use super::{Nutshell, directory, known, says_not_found, stored};
 use crate::lang::value::parse::decimal;
@@ -21,6 +22,7 @@ impl Nutshell {
                 ("entity", fields.shift_remove("entity").unwrap_or_default()),
                 ("note", fields.shift_remove("note").unwrap_or_default()),
             ]),
+            Kind::Email => named([(MESSAGE, fields.shift_remove(MESSAGE).unwrap_or_default())]),
             _ => named([(kind.singular(), Json::Object(fields))]),
         };
         let method = format!("new{}", kind.object());
@@ -34,6 +36,13 @@ impl Nutshell {
                 }
                 if kind == Kind::Product && stored::text_of(kind, &stored.body).is_empty() {
                     return self.take_back(&stored).await;
+                }
+                // What the answer to an e-mail shows is not documented: the e-mail itself may show its marker.
+                if kind == Kind::Email
+                    && stored.marker.is_none()
+                    && let Ok(Some(read)) = self.get(kind, &stored.id).await
+                {
+                    return Ok(read);
                 }
                 Ok(stored)
             }
@@ -52,6 +61,9 @@ impl Nutshell {
     ) -> Result<Stored, SendError> {
         if let (Kind::Lead, Some(value), 1) = (kind, payload.fields.get(MANUAL_VALUE), payload.fields.len()) {
             return self.send_value(id, rev, value).await;
+        }
+        if let Some(why) = kind.is_final() {
+            return Err(SendError::Refused(why.to_owned()));
         }
         let rev = self.revision(kind, id, rev).await?;
         let (author, fields) = self.author(payload)?;
@@ -73,6 +85,9 @@ impl Nutshell {
     }
 
     pub(super) async fn send_delete(&self, kind: Kind, id: &str, rev: &str) -> Result<(), SendError> {
+        if let Some(why) = kind.is_final() {
+            return Err(SendError::Refused(why.to_owned()));
+        }
         let rev = self.revision(kind, id, rev).await?;
         let params = named([(kind.id_param(), id_json(id)), ("rev", rev.into())]);
         match self.client.write(&format!("delete{}", kind.object()), params).await {

@@ -241,6 +241,11 @@ impl Engine<'_> {
                         format!("carries the marker of {name} {key}, and this migration did not make it");
                     one(Fate::Keep, Some(why), links)
                 }
+                Origin::Made if let Some(why) = self.target.is_final(object) => {
+                    // It holds nothing: what it is attached to goes all the same.
+                    let (_, found) = self.known(stream, key, &stored, &entries)?;
+                    Judged { line: line(Fate::Keep, Some(why.to_owned())), links: Vec::new(), found }
+                }
                 Origin::Made => {
                     let (kept, found) = self.known(stream, key, &stored, &entries)?;
                     let why = match &kept {

@@ -139,7 +139,12 @@ impl Engine<'_> {
         if self.workspace.made_link((&from.0, &from.1), (&to.0, &to.1))? {
             return Ok(true);
         }
-        Ok(assessment.found.borrow().get(from).is_some_and(|found| found.links.contains(to)))
+        if let Some(found) = assessment.found.borrow().get(from) {
+            return Ok(found.links.contains(to) || self.target.is_final(&from.0).is_some());
+        }
+        // The destination itself decides what such a record hangs on: by address.
+        let is_final = self.target.is_final(&from.0).is_some();
+        Ok(is_final && self.workspace.readback(&from.0, &from.1)?.is_some())
     }
 
     /// The links of a record from its own side.

@@ -124,13 +124,54 @@ pub struct Task {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Email {
     pub head: Head,
+    /// The id of the event that tells of its arrival.
+    pub event: i64,
     pub subject: String,
+    pub message_id: Option<String>,
+    pub in_reply_to: Option<String>,
+    pub references: Vec<String>,
     pub body: String,
+    pub html: Option<String>,
+    /// As the message writes them: `Ann <ann@x.example>`.
     pub from: Vec<String>,
     pub to: Vec<String>,
+    pub cc: Vec<String>,
     pub sent: i64,
     /// The contacts and accounts that its addresses belong to.
     pub about: Vec<(Kind, i64)>,
+}
+
+impl Email {
+    /// The text that people see: without one, what the HTML says.
+    pub fn shown(&self) -> String {
+        let Some(html) = self.html.as_ref().filter(|_| self.body.is_empty()) else {
+            return self.body.clone();
+        };
+        let (mut text, mut inside) = (String::new(), false);
+        for c in html.chars() {
+            match c {
+                '<' => inside = true,
+                '>' if inside => {
+                    inside = false;
+                    text.push('\n');
+                }
+                _ if inside => {}
+                c => text.push(c),
+            }
+        }
+        let text =
+            text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The first of it, as the live sample cuts it.
+    pub fn excerpt(&self) -> String {
+        let text = self.shown();
+        match text.char_indices().nth(253) {
+            Some((at, _)) => format!("{}...", &text[..at]),
+            None => text,
+        }
+    }
 }
 
 /// All of them, by id.
@@ -158,6 +199,23 @@ impl Company {
     /// A product that is not deleted.
     pub fn product(&self, id: i64) -> Option<&Product> {
         self.agenda.products.get(&id).filter(|product| product.head.deleted.is_none())
+    }
+
+    /// Changes an e-mail past every API.
+    pub fn rewrite_email(&mut self, id: i64, change: impl FnOnce(&mut Email), now_ms: i64) {
+        if let Some(email) = self.agenda.emails.get_mut(&id) {
+            change(email);
+            advance(&mut email.head, now_ms);
+        }
+    }
+
+    /// Makes a second e-mail of the same text, as a request that is delivered twice does.
+    pub fn copy_email(&mut self, id: i64, author: Actor, now_ms: i64) -> Option<i64> {
+        let email = self.agenda.emails.get(&id)?.clone();
+        let (head, event) = (self.new_head("Emails", author, now_ms), self.next_id("events"));
+        let copy = head.id;
+        self.agenda.emails.insert(copy, Email { head, event, ..email });
+        Some(copy)
     }
 
     /// Puts an activity in, new or changed, and moves the revs of what it is or was about.

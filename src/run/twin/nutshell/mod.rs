@@ -8,6 +8,7 @@ pub mod agenda;
 pub mod company;
 mod index;
 pub mod json;
+mod mime;
 mod oracle;
 pub mod phone;
 pub mod record;

@@ -42,7 +42,7 @@ impl Twin {
     /// Every link between live records: `(entity, id, relation, other id)`, each from both of its ends.
     ///
     /// Relations are `accounts`, `contacts`, `leads`, and `primaryAccount` of a lead; `products` of a lead; of
-    /// activities, notes and tasks, from their end only, the same and `users`.
+    /// activities, notes, tasks and e-mails, from their end only, the same and `users`.
     pub fn links(&self) -> BTreeSet<(String, i64, String, i64)> {
         let state = self.lock();
         let mut links = BTreeSet::new();
@@ -85,6 +85,11 @@ impl Twin {
                 if let Party::User(user) = party {
                     add("Activities", activity.head.id, "users", *user);
                 }
+            }
+        }
+        for email in company.agenda.emails.values() {
+            for (kind, id) in &email.about {
+                add("Emails", email.head.id, kind.rest(), *id);
             }
         }
         for task in company.agenda.tasks.values().filter(|task| task.head.deleted.is_none()) {
@@ -163,7 +168,7 @@ fn texts(company: &Company, entity: &str) -> Vec<(i64, String)> {
             let live = company.notes().filter(|note| note.deleted.is_none());
             live.map(|note| (note.id, note.text.clone())).collect()
         }
-        "Emails" => agenda.emails.values().map(|email| (email.head.id, email.body.clone())).collect(),
+        "Emails" => agenda.emails.values().map(|email| (email.head.id, email.shown())).collect(),
         _ => Vec::new(),
     }
 }

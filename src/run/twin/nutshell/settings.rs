@@ -116,6 +116,15 @@ pub enum Error500 {
     BareString,
 }
 
+/// Whom an e-mail is attached to by its addresses (sheet §5 leaves it open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailMatch {
+    /// People and companies.
+    Everybody,
+    People,
+    Nobody,
+}
+
 /// Every answer that the sheet marks as unknown or seen in two forms; the default is the live form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -171,6 +180,11 @@ pub struct Dialect {
     pub new_cancelled_activity: OnBad,
     /// Whether the `Date:` header of an e-mail sets its time.
     pub email_date: bool,
+    pub email_match: EmailMatch,
+    /// Whether RPC shows the `Message-ID` of an e-mail, of which no record was seen.
+    pub email_message_id: bool,
+    /// Whether RPC shows the HTML of an e-mail beside its text.
+    pub email_html: bool,
     /// Whether a lead may be among the participants of an activity in REST.
     pub rest_activity_leads: bool,
     /// Whether a note can be deleted by its author alone and within a day, as it is edited; the sheet says it of
@@ -194,8 +208,6 @@ pub struct Dialect {
     pub closed_lead_edits: bool,
     /// Whether `parentAccount` of an account is written.
     pub parent_account: bool,
-    /// Whether an e-mail stands on the timelines of those whose addresses it names.
-    pub email_matched: bool,
     pub not_found: NotFound,
     /// Whether a record in the trash is still read by its id.
     pub deleted_readable: bool,
@@ -243,6 +255,9 @@ impl Default for Dialect {
             product_description: true,
             new_cancelled_activity: OnBad::Reject,
             email_date: true,
+            email_match: EmailMatch::Everybody,
+            email_message_id: true,
+            email_html: true,
             rest_activity_leads: false,
             note_deletion_limited: false,
             custom_date: DateInput::Any,
@@ -254,7 +269,6 @@ impl Default for Dialect {
             closed_time_kept: false,
             closed_lead_edits: true,
             parent_account: false,
-            email_matched: true,
             not_found: NotFound::Code404,
             deleted_readable: true,
             limit_code: 403,

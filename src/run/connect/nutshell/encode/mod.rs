@@ -2,6 +2,7 @@
 //!
 //! What a stored record holds already is not written again, so that an adoption that is repeated writes nothing.
 
+mod letter;
 mod lists;
 mod slot;
 mod values;
@@ -10,6 +11,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value as Json, json};
 
+pub(super) use self::letter::{MESSAGE, TRACE};
 use self::slot::{Slot, StageWrite};
 pub(super) use self::values::same_custom;
 use super::capability::Kind;
@@ -107,6 +109,7 @@ impl Encoder {
             }
             Slot::Plain(key, shape) => field(key, Some(shape.json(name, value, directory)?)),
             Slot::Contact(key) => field(key, values::contact_items(name, key, value, before)?),
+            Slot::Texts(key) => field(key, Some(values::texts(name, value)?)),
             Slot::Tags => {
                 let known = directory.tags.get(&self.kind).map(Vec::as_slice).unwrap_or_default();
                 field("tags", values::tags(name, value, known, before)?);
@@ -207,6 +210,7 @@ impl Encoder {
             Kind::Activity => &[("name", "name"), ("activityTypeId", "type"), ("startTime", "startTime")],
             Kind::Note => &[("entity", "parent"), ("note", "body")],
             Kind::Task => &[("title", "title")],
+            Kind::Email => &[("date", "date")],
         };
         let blank = |json: Option<&Json>| {
             json.is_none_or(|json| json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()))
@@ -232,6 +236,11 @@ impl Encoder {
         } else {
             draft.fields.insert(key.to_owned(), json!(signed));
         }
+    }
+
+    /// Whether a record that is there can be written again.
+    fn changeable(&self) -> Result<(), FieldError> {
+        self.kind.is_final().map_or(Ok(()), |why| Err(error(self.kind.object(), why)))
     }
 
     /// A record as it was before the marker was put into its text.
@@ -285,6 +294,12 @@ impl Encode for Encoder {
         for (target, value) in self.valued(values) {
             self.put(&mut draft, target, value, None)?;
         }
+        if self.kind == Kind::Email {
+            self.complete(&mut draft)?;
+            let label = footer::label(&self.marker_field);
+            let fields = letter::payload(draft.fields, &self.directory, label, marker)?;
+            return Ok(Writes { create: Payload { fields }, then: Vec::new() });
+        }
         if let Some(key) = self.kind.marked_text() {
             self.complete(&mut draft)?;
             self.sign(&mut draft, key, marker, "");
@@ -305,6 +320,7 @@ impl Encode for Encoder {
         stored: &Stored,
         overwrite: bool,
     ) -> Result<Vec<Payload>, FieldError> {
+        self.changeable()?;
         let before = &self.unsigned(&stored.body);
         let mut draft = Draft::default();
         let mut written = values.to_vec();
@@ -337,6 +353,7 @@ impl Encode for Encoder {
 
     fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError> {
         let target = self.targets.get(target).ok_or_else(|| error("patch", "the map has no such field"))?;
+        self.changeable()?;
         let before = &self.unsigned(&stored.body);
         if self.kind == Kind::Note && matches!(target.slot, Slot::AnyLink(..)) {
             return Err(error(&target.name, "the API cannot move a note: delete it and let it be made anew"));

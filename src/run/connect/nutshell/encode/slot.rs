@@ -31,6 +31,8 @@ pub(super) enum Slot {
     Links(&'static str, &'static str),
     /// A link that may lead to these objects, under this key.
     AnyLink(&'static str, Vec<String>),
+    /// Several texts.
+    Texts(&'static str),
     /// Those who take part in an activity, who may be of these objects.
     Parties(Vec<String>),
     /// The products of a lead.
@@ -137,6 +139,19 @@ impl Slot {
             (Kind::Product, "unit") => Slot::Plain("unit", Shape::ProductUnit),
             (Kind::Product, "prices") => Slot::Prices,
             (Kind::Lead, "products") => Slot::Lines,
+            (Kind::Email, "date") => Slot::Plain("date", Shape::Time),
+            (Kind::Email, "subject") => Slot::Plain("subject", text()),
+            (Kind::Email, "direction") => Slot::Plain("direction", text()),
+            (Kind::Email, "mailbox") => Slot::Plain("mailbox", Shape::Owner),
+            (Kind::Email, "from") => Slot::Plain("from", text()),
+            (Kind::Email, "body") => Slot::Plain("body", text()),
+            (Kind::Email, "html") => Slot::Plain("html", text()),
+            (Kind::Email, "messageId") => Slot::Plain("messageId", text()),
+            (Kind::Email, "inReplyTo") => Slot::Plain("inReplyTo", text()),
+            (Kind::Email, "participants") => Slot::Texts("participants"),
+            (Kind::Email, "to") => Slot::Texts("to"),
+            (Kind::Email, "cc") => Slot::Texts("cc"),
+            (Kind::Email, "references") => Slot::Texts("references"),
             // Not sent: it is under whose name the record is sent (sheet §3).
             (_, "author") => Slot::Plain(AUTHOR, Shape::Owner),
             (_, "sku") => Slot::Plain("sku", text()),
@@ -178,7 +193,9 @@ impl Slot {
             Slot::Plain("accountTypeId", _) => stored::is_empty(before, "accountType"),
             Slot::Plain("territoryId", _) => stored::is_empty(before, "territory"),
             Slot::Plain("activityTypeId", _) => stored::is_empty(before, "activityType"),
-            Slot::Plain(key, _) | Slot::Contact(key) | Slot::AnyLink(key, _) => stored::is_empty(before, key),
+            Slot::Plain(key, _) | Slot::Texts(key) | Slot::Contact(key) | Slot::AnyLink(key, _) => {
+                stored::is_empty(before, key)
+            }
             Slot::Parties(_) => stored::is_empty(before, "participants"),
             Slot::Lines => stored::is_empty(before, "products"),
             Slot::Prices => stored::is_empty(before, "prices"),

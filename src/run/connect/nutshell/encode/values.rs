@@ -196,6 +196,15 @@ pub(super) fn sources(
     Ok((ids.len() > there).then(json))
 }
 
+/// Several texts as they are, without labels.
+pub(super) fn texts(name: &str, value: &Value) -> Result<Json, FieldError> {
+    let text = |(_, value): (Option<String>, &Value)| match value {
+        Value::Text(text) => Ok(json!(text.as_str())),
+        other => Err(mismatch(name, "texts", other)),
+    };
+    labelled(value).map(text).collect::<Result<Vec<_>, _>>().map(Json::Array)
+}
+
 /// Links to records, each with its label as the `relationship`.
 pub(super) fn links(
     name: &str,

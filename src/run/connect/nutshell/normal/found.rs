@@ -176,6 +176,16 @@ pub(super) fn found_stage(body: &Json) -> Option<Element> {
     Some(Element::word(format!("{pipeline} / {end}")))
 }
 
+/// A mailbox by its address: `Ann <ann@x.example>`, or a record with it.
+pub(super) fn found_mailbox(json: &Json) -> Option<Element> {
+    let text = match json {
+        Json::Object(_) => ["email", "address", "value"].iter().find_map(|key| part(json, key))?,
+        other => scalar(other)?,
+    };
+    let inner = text.rsplit_once('<').map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(['>', ' ']));
+    Some(Element::word(inner.trim().to_lowercase())).filter(|element| element.exact.contains('@'))
+}
+
 /// A text without the line that carries the marker.
 pub(super) fn unmarked(text: &str, marker: Option<&str>) -> String {
     let Some(marker) = marker else { return text.to_owned() };

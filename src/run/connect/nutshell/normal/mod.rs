@@ -44,6 +44,12 @@ enum Form {
     Prices,
     ProductType,
     ActivityStatus,
+    /// When an e-mail was sent.
+    SentTime,
+    /// The words of an e-mail.
+    Letter,
+    /// Those of an e-mail, by address.
+    Mailboxes,
     CustomMoney,
     CustomDate,
     CustomChoices,
@@ -122,6 +128,16 @@ fn place(object: &str, name: &str, base: &Base) -> (Form, Vec<&'static str>) {
         ("Lead", "priority") => (Form::Number, vec!["priority"]),
         ("Contact", "name") => (Form::Person, vec!["name"]),
         ("Contact", "accounts") => (Form::Links, vec!["accounts"]),
+        ("Email", "date") => (Form::SentTime, vec!["sentTime"]),
+        ("Email", "subject") => (Form::Text, vec!["subject"]),
+        ("Email", "body") => (Form::Letter, vec!["body", "bodyText"]),
+        ("Email", "html") => (Form::Letter, vec!["bodyHtml"]),
+        // In which header somebody stands follows from several fields.
+        ("Email", "participants" | "from" | "to" | "cc") => (Form::Mailboxes, vec!["from", "to", "cc"]),
+        // Told by the headers, of which neither API is known to show more than these.
+        ("Email", "direction" | "mailbox" | "messageId" | "inReplyTo" | "references") => {
+            (Form::Untold, vec![])
+        }
         (_, "startTime") => (Form::Time, vec!["startTime"]),
         (_, "endTime") => (Form::Time, vec!["endTime"]),
         (_, "dueTime") => (Form::Time, vec!["dueTime"]),
@@ -172,7 +188,14 @@ impl Normalise for Normaliser {
             Form::Number | Form::ActivityStatus => Normal::list(values.map(planned_number).collect()),
             Form::Money | Form::CustomMoney => Normal::list(values.map(planned_money).collect()),
             Form::Prices => Normal::list(values.map(planned_money).collect()),
-            Form::Time => Normal::list(
+            Form::Letter => {
+                Normal::list(values.map(|value| Element::text(&words_of(&value.bare().to_text()))).collect())
+            }
+            Form::Mailboxes => {
+                let address = |value: &Value| Element::word(value.bare().to_text().trim().to_lowercase());
+                Normal::list(without_repeats(values.map(address)))
+            }
+            Form::Time | Form::SentTime => Normal::list(
                 values
                     .map(|value| match value.bare() {
                         Value::Instant(instant) => moment(instant.at.as_second()),
@@ -234,7 +257,9 @@ impl Normalise for Normaliser {
         } else {
             field.keys.iter().find_map(|key| body.get(*key).filter(present))
         };
-        let Some(value) = value else { return Some(Normal::nothing()) };
+        // Of an e-mail it is not known which of these the API shows.
+        let shown = !matches!(field.form, Form::SentTime | Form::Letter | Form::Mailboxes);
+        let Some(value) = value else { return shown.then(Normal::nothing) };
         let one = |element: Option<Element>| Normal::list(element.into_iter().collect());
         let labelled = |read: fn(&Json) -> Option<Element>| {
             let (elements, first_is_primary) = labelled_rows(value, read);
@@ -280,7 +305,15 @@ impl Normalise for Normaliser {
                 other => word(other),
             }),
             Form::Money | Form::CustomMoney => one(found_money(value)),
-            Form::Time => one(seconds(value).map(moment)),
+            Form::Time | Form::SentTime => one(seconds(value).map(moment)),
+            Form::Letter => one(scalar(value).map(|text| {
+                let words = words_of(&text);
+                Element::text(&unmarked(&words, stored.marker.as_deref()))
+            })),
+            Form::Mailboxes => {
+                let all = field.keys.iter().filter_map(|key| body.get(*key)).flat_map(rows);
+                Normal::list(without_repeats(all.filter_map(found_mailbox)))
+            }
             Form::CustomDate => one(seconds(value)
                 .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
                 .map(|at| date_element(at.to_zoned(TimeZone::UTC).date()))
@@ -331,6 +364,13 @@ impl Normalise for Normaliser {
     }
 
     fn worked_out(&self, target: usize, stored: &Stored) -> bool {
+        if self.fields.get(target).is_some_and(|field| field.form == Form::SentTime) {
+            // Whether the date of a message counts is not documented: then it is the moment of the write.
+            let at = |key: &str| stored.body.get(key).and_then(seconds);
+            return at("sentTime")
+                .zip(at("createdTime"))
+                .is_some_and(|(sent, made)| sent.abs_diff(made) < 600);
+        }
         // The amount of a lead with products may be theirs (sheet §5).
         let value = self.fields.get(target).is_some_and(|field| !field.custom && field.form == Form::Money);
         value && stored.body.get("products").is_some_and(|products| !rows(products).is_empty())

@@ -135,6 +135,38 @@ pub(super) fn date_element(date: Date) -> Element {
     Element::word(date.to_string())
 }
 
+/// What a text says, HTML or not: tags end lines.
+pub(super) fn words_of(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let tag = &rest[at + 1..];
+        let begins = tag.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
+        out.push_str(&rest[..at]);
+        match tag.find('>').filter(|_| begins) {
+            Some(end) => {
+                out.push('\n');
+                rest = &tag[end + 1..];
+            }
+            None => {
+                out.push('<');
+                rest = tag;
+            }
+        }
+    }
+    out.push_str(rest);
+    let entities = [
+        ("&nbsp;", " "),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#039;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    entities.iter().fold(out, |text, (entity, c)| text.replace(entity, c))
+}
+
 /// Equal values stand once: the first with its label.
 pub(super) fn without_repeats(elements: impl IntoIterator<Item = Element>) -> Vec<Element> {
     let mut kept: Vec<Element> = Vec::new();

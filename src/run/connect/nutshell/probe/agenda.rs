@@ -8,7 +8,7 @@ use super::super::directory::{self, text};
 use super::super::wire::Fault;
 use super::clean::{Made, What, entity};
 use super::records::{LONG_AGO, is_long_ago};
-use super::run::{Run, Told, Took, flag, id_of, words};
+use super::run::{Run, Told, Took, flag, id_of, word, words};
 use crate::lang::schema::Answer;
 use crate::run::connect::Error;
 
@@ -178,11 +178,9 @@ impl Run<'_> {
         }
     }
 
-    /// One e-mail answers two questions; no API deletes it.
+    /// One e-mail answers four questions; no API deletes it.
     pub(super) async fn email(&mut self) -> Result<(), Error> {
-        let told = self.one_email().await;
-        let both = ["email_date", "email_matched"];
-        match told {
+        match self.one_email().await {
             Ok(email) => {
                 let time = ["sentTime", "time", "date"]
                     .iter()
@@ -190,9 +188,18 @@ impl Run<'_> {
                     .unwrap_or(&Json::Null);
                 let evidence = format!("`newEmail` with `Date` {LONG_AGO}: it comes back with `{time}`");
                 self.conclude("email_date", flag(is_long_ago(time), evidence));
-                self.conclude("email_matched", self.email_matched(&email).await);
+                self.conclude("email_match", self.email_match(&email).await);
+                let shown = |wanted: &str| email.to_string().contains(wanted);
+                let id = shown("@b2n.invalid");
+                self.conclude("email_message_id", flag(id, format!("its `Message-ID` {}", told(id))));
+                let html = shown("<b>by a probe</b>");
+                self.conclude("email_html", flag(html, format!("its HTML {}", told(html))));
             }
-            Err(why) => both.into_iter().for_each(|question| self.say(question, None, why.clone())),
+            Err(why) => {
+                for question in ["email_date", "email_match", "email_message_id", "email_html"] {
+                    self.say(question, None, why.clone());
+                }
+            }
         }
         Ok(())
     }
@@ -200,8 +207,12 @@ impl Run<'_> {
     async fn one_email(&self) -> Told<Json> {
         let message = format!(
             "From: b2n probe <b2n-probe@example.com>\r\nTo: b2n-probe-to@example.com\r\nSubject: {}\r\n\
-             Date: Thu, 02 Jan 2020 03:04:05 +0000\r\nMessage-ID: <{}@b2n.invalid>\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\r\nmade by a probe; it can be deleted by hand\r\n",
+             Date: Thu, 02 Jan 2020 03:04:05 +0000\r\nMessage-ID: <{}@b2n.invalid>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/alternative; boundary=\"b2n-probe\"\r\n\r\n\
+             --b2n-probe\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+             made by a probe; it can be deleted by hand\r\n\
+             --b2n-probe\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+             <p>made <b>by a probe</b>; it can be deleted by hand</p>\r\n--b2n-probe--\r\n",
             self.named("e-mail"),
             self.name.replace(' ', "-"),
         );
@@ -212,9 +223,10 @@ impl Run<'_> {
         }
     }
 
-    async fn email_matched(&self, email: &Json) -> Told<(Answer, String)> {
-        if self.contact.is_empty() {
-            return Err("no contact could be made".to_owned());
+    /// A contact and an account bear its address.
+    async fn email_match(&self, email: &Json) -> Told<(Answer, String)> {
+        if self.contact.is_empty() || self.account.is_empty() {
+            return Err("no contact or no account could be made".to_owned());
         }
         let id = id_of(email)?;
         let lag = match self.answered("search_lag_s") {
@@ -222,15 +234,26 @@ impl Run<'_> {
             _ => 10,
         };
         self.client().clock.sleep((lag + 1) * 1_000).await;
-        let found = self.prober.target.timeline(Kind::Contact, &self.contact).await;
-        let rows = found.map_err(|error| error.to_string())?;
-        let there = rows.iter().any(|row| row.object == "Emails" && row.id == id);
-        flag(
-            there,
-            format!(
-                "`findTimeline` of a contact with its address {} it",
-                if there { "shows" } else { "lacks" }
-            ),
-        )
+        let mut on = Vec::new();
+        for (kind, of) in [(Kind::Contact, &self.contact), (Kind::Account, &self.account)] {
+            let rows = self.prober.target.timeline(kind, of).await.map_err(|error| error.to_string())?;
+            on.push(rows.iter().any(|row| row.object == Kind::Email.object() && row.id == id));
+        }
+        let answer = match on.as_slice() {
+            [true, true] => "everybody",
+            [true, false] => "people",
+            [false, true] => "companies",
+            _ => "nobody",
+        };
+        let evidence = format!(
+            "`findTimeline` of a contact with its address {} it, and of a company {} it",
+            if on[0] { "shows" } else { "lacks" },
+            if on[1] { "shows" } else { "lacks" }
+        );
+        word(answer, evidence)
     }
+}
+
+fn told(shown: bool) -> &'static str {
+    if shown { "comes back" } else { "does not come back" }
 }

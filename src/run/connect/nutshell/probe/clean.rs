@@ -34,7 +34,7 @@ impl What {
     /// What hangs on others goes first.
     fn order(self) -> u8 {
         match self {
-            What::Record(Kind::Activity | Kind::Note | Kind::Task) => 0,
+            What::Record(Kind::Activity | Kind::Note | Kind::Task | Kind::Email) => 0,
             What::Record(Kind::Lead) => 1,
             What::Record(Kind::Contact) => 2,
             What::Record(Kind::Account | Kind::Product) => 3,
@@ -152,6 +152,10 @@ impl NutshellProber {
                 directory.as_ref()?.users.iter().find(|user| user.id == id)?.email.clone()
             });
             let ours = is_ours(&name);
+            // No API deletes an e-mail: one of a probe was announced and stays.
+            if kind == Kind::Email && ours {
+                continue;
+            }
             found.push(ours.then_some(Made { what: What::Record(kind), id, name, author }));
         }
         Ok(found)
@@ -283,6 +287,7 @@ pub(super) fn name_of(kind: Kind, body: &Json) -> String {
     match kind {
         Kind::Lead => own("description"),
         Kind::Task => own("title"),
+        Kind::Email => own("subject"),
         Kind::Note => stored::text_of(kind, body).to_owned(),
         Kind::Account | Kind::Product | Kind::Activity => own("name"),
         Kind::Contact => match body.get("name") {

@@ -221,7 +221,9 @@ pub(super) const ALL: &[Question] = &[
         NewField,
     ),
     rpc("email_date", "whether the header `Date` sets an e-mail's time", "`newEmail` of 2020", Email),
-    rpc("email_matched", "whether an e-mail is matched by address", "the same", Email),
+    rpc("email_match", "whom an e-mail is attached to by its addresses", "the same", Email),
+    rpc("email_message_id", "whether RPC shows its `Message-ID`", "the same", Email),
+    rpc("email_html", "whether RPC shows its HTML", "the same", Email),
     rpc("throttled", "how the system says that it is too busy", "full pages of `findLeads` at once", Burst),
 ];
 

@@ -1,6 +1,7 @@
 //! The REST front: routes, envelopes, errors (sheet §3.2).
 
 mod agenda;
+mod email;
 mod list;
 mod reference;
 mod render;

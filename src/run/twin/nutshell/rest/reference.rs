@@ -98,6 +98,8 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
         "territories" => company.territories.iter().map(|row| render::named(row, "territories")).collect(),
         "competitors" => company.competitors.iter().map(|row| render::named(row, "competitors")).collect(),
         "activitytypes" => company.activity_types.iter().map(|row| render::named(row, "activityTypes")).collect(),
+        "emails" => return super::email::one_of(company, context, rest),
+        "events" if rest.is_empty() => return Ok(super::email::events(company, context, call)?),
         "events" if rest == ["deleted"] => return Ok(deletions(company, context, call)?),
         _ => return Err(Fail::NotFound),
     };

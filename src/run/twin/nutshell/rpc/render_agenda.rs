@@ -104,14 +104,22 @@ impl Render<'_> {
         value
     }
 
-    /// An e-mail.
+    /// An e-mail. No record of RPC is known, so that the keys are those that its text suggests.
     pub fn email(&self, email: &Email) -> Value {
-        let excerpt: String = email.body.chars().take(200).collect();
+        let dialect = &self.settings.dialect;
         let mut value = json!({
             "id": email.head.id, "entityType": "Emails", "rev": email.head.rev.to_string(),
-            "subject": email.subject, "body": email.body, "excerpt": excerpt, "from": email.from, "to": email.to,
-            "sentTime": time::rpc(email.sent),
+            "subject": email.subject, "body": email.shown(), "excerpt": email.excerpt(), "from": email.from,
+            "to": email.to, "cc": email.cc, "sentTime": time::rpc(email.sent),
         });
+        if dialect.email_message_id {
+            value["messageId"] = json!(email.message_id);
+            value["inReplyTo"] = json!(email.in_reply_to);
+            value["references"] = json!(email.references);
+        }
+        if dialect.email_html {
+            value["bodyHtml"] = json!(email.html);
+        }
         head(&mut value, &email.head);
         value
     }

@@ -243,6 +243,48 @@ fn emails() {
     assert_eq!(refused(&twin, "newEmail", json!({"emailString": "no headers"})).0, 400);
 }
 
+/// REST shows them as the live samples do, and its events list them, the newest first.
+#[test]
+fn emails_in_rest() {
+    let twin = live();
+    let text = |at: u32| {
+        format!(
+            "From: Ann <ann@acme.example>\r\nTo: hank@globex.example\r\nSubject: s{at}\r\nMessage-ID: <m{at}@x>\r\n\r\nbody {at}\r\n"
+        )
+    };
+    for at in 0..5 {
+        call(&twin, "newEmail", json!({"emailString": text(at)}));
+    }
+    let row = get(&twin, "/emails/3-emails")["emails"][0].clone();
+    if let Some(live) = super::samples::sample_json("rest.email.json") {
+        let keys = |row: &Value| {
+            let mut keys: Vec<String> = row.as_object().expect("an object").keys().cloned().collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(keys(&row), keys(&live["emails"][0]));
+        assert_eq!(keys(&row["links"]), keys(&live["emails"][0]["links"]));
+    }
+    assert_eq!(
+        (row["links"]["from"][0].as_str(), row["excerpt"].as_str()),
+        (Some("Ann <ann@acme.example>"), Some("body 0"))
+    );
+    let mut seen = Vec::new();
+    let mut query = "filters%5Bpayload%5D%5B%5D=emails&limit=2".to_owned();
+    loop {
+        let page = get(&twin, &format!("/events?{query}"));
+        let Some(rows) = page["events"].as_array().filter(|rows| !rows.is_empty()) else { break };
+        seen.extend(rows.iter().map(|row| row["links"]["payloads"][0].as_str().expect("an id").to_owned()));
+        assert_eq!(page["payloads"][0]["id"], rows[0]["links"]["payloads"][0]);
+        let previous = page["meta"]["previous"].as_str().expect("a page before").to_owned();
+        query = previous.split_once('?').expect("a query").1.to_owned();
+    }
+    assert_eq!(seen, ["19-emails", "15-emails", "11-emails", "7-emails", "3-emails"]);
+    twin.configure(|settings| settings.dialect.email_message_id = false);
+    assert!(call(&twin, "getEmail", json!([3])).get("messageId").is_none());
+    assert_eq!(refused(&twin, "editEmail", json!([3, "0", {}])).0, -32601);
+}
+
 #[test]
 fn timelines_are_mixed_and_in_order() {
     let twin = live();

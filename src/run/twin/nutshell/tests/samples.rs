@@ -19,7 +19,7 @@ fn sample(name: &str) -> Option<String> {
     found
 }
 
-fn sample_json(name: &str) -> Option<Value> {
+pub(super) fn sample_json(name: &str) -> Option<Value> {
     sample(name).map(|text| serde_json::from_str(&text).unwrap())
 }
 
