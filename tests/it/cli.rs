@@ -11,17 +11,19 @@ use crate::world::root;
 
 mod approval;
 mod journeys;
+mod keeping;
 mod probing;
+mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.
-fn b2n() -> Command {
+pub(crate) fn b2n() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_b2n"));
     command.env_clear().env("COLUMNS", "100").env("LANG", "C.UTF-8").stdin(Stdio::null()).current_dir(root());
     command
 }
 
 /// Into the twin's account, as fast as it answers.
-const FAST: [&str; 4] = ["--yes-into", "379104", "--rate", "5000"];
+pub(crate) const FAST: [&str; 4] = ["--yes-into", "379104", "--rate", "5000"];
 
 /// Everything that a person may have to confirm.
 const ITEMS: &str =
@@ -36,15 +38,15 @@ fn approved(spec: &Path) {
 
 /// What every migration needs first: approval, the fields, and somebody's word for what no API shows.
 #[track_caller]
-fn provisioned(twins: &Twins, spec: &Path) {
+pub(crate) fn provisioned(twins: &Twins, spec: &Path) {
     approved(spec);
     let ran = run(twins.b2n().arg("provision").arg(spec).args(FAST).args(["--confirm", ITEMS]));
     shows(&ran, 0, &["nothing is left for a person to do"]);
 }
 
 /// What a command printed, and its exit code.
-struct Ran {
-    code: i32,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
     out: String,
     err: String,
 }
@@ -58,19 +60,19 @@ impl Ran {
         }
     }
 
-    fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("exit {}\n--- out\n{}--- err\n{}", self.code, self.out, self.err)
     }
 }
 
-fn run(command: &mut Command) -> Ran {
+pub(crate) fn run(command: &mut Command) -> Ran {
     let ran = Ran::new(command.output().expect("the binary runs"));
     assert!(!ran.err.contains("panicked"), "{}", ran.all());
     ran
 }
 
 /// A copy of the example in a folder of its own.
-fn example() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn example() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let from = root().join("examples/acme");
     std::fs::create_dir(folder.path().join("schema")).expect("a folder");
@@ -95,7 +97,7 @@ fn changed(change: impl FnOnce(String) -> Vec<u8>) -> (tempfile::TempDir, Ran) {
 }
 
 #[track_caller]
-fn shows(ran: &Ran, code: i32, words: &[&str]) {
+pub(crate) fn shows(ran: &Ran, code: i32, words: &[&str]) {
     assert_eq!(ran.code, code, "{}", ran.all());
     for word in words {
         assert!(ran.out.contains(word) || ran.err.contains(word), "`{word}` is not in\n{}", ran.all());
@@ -231,16 +233,16 @@ fn machine_output_is_json_and_names_its_format() {
 }
 
 /// A running `b2n twin`, ended with the test.
-struct Twins {
+pub(crate) struct Twins {
     child: Child,
     /// Where this test's locks are: tests that run beside it write into an account of the same number.
     locks: tempfile::TempDir,
     webhook: String,
-    nutshell: String,
+    pub(crate) nutshell: String,
 }
 
 impl Twins {
-    fn start(args: &[&str]) -> Twins {
+    pub(crate) fn start(args: &[&str]) -> Twins {
         let mut child = b2n().arg("twin").args(args).stdout(Stdio::piped()).spawn().expect("the twin starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
@@ -256,7 +258,7 @@ impl Twins {
         Twins { webhook: after("bitrix24"), nutshell: after("nutshell"), child, locks }
     }
 
-    fn b2n(&self) -> Command {
+    pub(crate) fn b2n(&self) -> Command {
         let mut command = b2n();
         command
             .env("B2N_BITRIX24_WEBHOOK", &self.webhook)

@@ -4,7 +4,10 @@
 
 mod acme;
 mod architecture;
+mod authors;
+mod bad_input;
 mod book;
+mod changes;
 mod cli;
 mod conformance;
 mod corpus;
@@ -14,7 +17,9 @@ mod documented;
 mod draft;
 mod emails;
 mod findings;
+mod floor;
 mod grammar;
+mod model;
 mod mutations;
 mod pages;
 mod provision;

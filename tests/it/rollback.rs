@@ -156,7 +156,7 @@ fn acme_with(seed: u64, counts: Counts) -> World {
 }
 
 /// The example customer of the standard profile: products are adopted, tasks and activities hang on records.
-fn podyom(seed: u64) -> World {
+pub fn podyom(seed: u64) -> World {
     let folder = root().join("examples/podyom");
     let output = Command::new(env!("CARGO_BIN_EXE_b2n"))
         .env_clear()

@@ -18,7 +18,7 @@ const ACCOUNT: &str = "acme.bitrix24.com/";
 const ENTITIES: [&str; 6] = ["Accounts", "Contacts", "Leads", "Products", "Activities", "Notes"];
 
 /// The example customer's spec, with what it leaves behind taken along.
-fn spec() -> String {
+pub fn spec() -> String {
     let example = std::fs::read_to_string(root().join("examples/acme/acme.b2n")).expect("the example");
     let mut text = String::new();
     let mut lines = example.lines().peekable();

@@ -51,7 +51,12 @@ pub struct BadWire {
     /// Requests that the twin will see later, by time.
     late: RefCell<BTreeMap<(i64, u64), twin::Request>>,
     sent: Cell<u64>,
+    /// Sees every request first, and may answer it in the twin's place.
+    meddler: RefCell<Box<Meddler>>,
 }
+
+/// Sees a request; what it gives is the answer.
+pub type Meddler = dyn FnMut(&HttpRequest) -> Option<HttpResponse>;
 
 impl BadWire {
     fn is_write(request: &HttpRequest) -> bool {
@@ -62,6 +67,11 @@ impl BadWire {
     /// From now on other things go wrong.
     pub fn spoil(&self, faults: Faults) {
         self.faults.set(faults);
+    }
+
+    /// From now on this sees every request first.
+    pub fn meddle(&self, meddler: impl FnMut(&HttpRequest) -> Option<HttpResponse> + 'static) {
+        *self.meddler.borrow_mut() = Box::new(meddler);
     }
 
     /// Lets the twin see what is due by now.
@@ -93,6 +103,11 @@ impl Transport for BadWire {
             self.sent.set(self.sent.get() + 1);
             let write = BadWire::is_write(request);
             let lost = || TransportError::Lost("no answer".to_owned());
+            let meddled = (self.meddler.borrow_mut())(request);
+            if let Some(answer) = meddled {
+                self.clock.sleep(50).await;
+                return Ok(answer);
+            }
             if write && self.chance(self.faults.get().late) {
                 self.late.borrow_mut().insert((now + self.faults.get().late_ms, self.sent.get()), seen);
                 self.clock.sleep(request.timeout_ms).await;
@@ -173,6 +188,7 @@ pub fn schema(path: &Path) -> Schema {
 }
 
 /// A checked spec with its snapshots.
+#[derive(Clone)]
 pub struct Checked {
     pub plan: Plan,
     pub source: Schema,
@@ -215,6 +231,7 @@ pub struct World {
     pub workspace: Workspace,
     pub wire: Rc<BadWire>,
     pub settings: Settings,
+    pub pace: connect::Pace,
     /// The portal's host, and the user of the account whose key is used.
     pub people: (&'static str, &'static str),
     /// What a probe found out about the account.
@@ -239,13 +256,15 @@ impl World {
             dice: SplitMix::new(seed),
             late: RefCell::default(),
             sent: Cell::new(0),
+            meddler: RefCell::new(Box::new(|_| None)),
         });
         let workspace = Workspace::in_memory().expect("a workspace");
         let people = ("acme.bitrix24.com", "admin@acme.example");
         // Nobody is here to confirm or approve anything; the tests of that switch it on.
         let settings = Settings { confirmed_only: false, approved_only: false, ..Settings::default() };
         let probed = Probed::default();
-        World { checked, clock, portal, account, workspace, wire, settings, people, probed, seed }
+        let pace = connect::Pace::default();
+        World { checked, clock, portal, account, workspace, wire, settings, pace, people, probed, seed }
     }
 
     /// One process: lives until the migration ends or it dies.
@@ -290,15 +309,8 @@ impl World {
         });
         let source =
             connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
-        let target = connect::target(
-            "nutshell",
-            &credentials,
-            &target_wire,
-            &clock,
-            &random,
-            connect::Pace::default(),
-        )
-        .expect("a target");
+        let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random, self.pace)
+            .expect("a target");
         target.learn(&self.probed);
         let plan = &self.checked.plan;
         let maps = plan.maps.iter().map(|map| &map.source);

@@ -1,16 +1,15 @@
 //! The live accounts of a command: credentials, clients, and the engine over them.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::rc::Rc;
 
 use crate::run::connect::http::{HttpTransport, SystemClock, SystemRandom};
 use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::probe::Prober;
 use crate::run::connect::secret::Credentials;
-use crate::run::connect::{self, Account, Decode, Pace, Source, Target};
+use crate::run::connect::{self, Account, Decode, Limits, Pace, Source, Target};
 use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
-use crate::run::workspace::{self, Workspace};
+use crate::run::workspace::{self, Lock, Taken, Workspace};
 
 use super::failure::Failure;
 use super::progress::Shown;
@@ -23,6 +22,8 @@ pub struct Live {
     pub target: Box<dyn Target>,
     pub clock: Rc<dyn Clock>,
     pub in_flight: usize,
+    /// What bounds the speed, as far as it is known.
+    pub limits: Limits,
 }
 
 /// What clients need from the process.
@@ -83,6 +84,7 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            limits: limits(ready, pace),
         })
     }
 }
@@ -97,8 +99,14 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
+            limits: limits(ready, pace),
         })
     }
+}
+
+/// What bounds the speed between the systems of a plan.
+fn limits(ready: &Ready, pace: Pace) -> Limits {
+    connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, pace)
 }
 
 /// One decoder per map of a plan, then one per flatten.
@@ -147,7 +155,7 @@ pub fn block_on<T>(
             live.target.as_ref(),
             decoders,
             outside,
-            Settings { in_flight: live.in_flight, ..Settings::default() },
+            patient(Settings { in_flight: live.in_flight, ..Settings::default() }),
         )?;
         work(&engine).await
     })
@@ -161,6 +169,13 @@ pub fn until_ctrl_c<T>(
     terminal: &Terminal,
     work: impl AsyncFnOnce(Outside<'_>) -> Result<T, engine::Error>,
 ) -> Result<T, Failure> {
+    if let Some(upgraded) = workspace.take_upgraded() {
+        eprintln!(
+            "the workspace was of layout {}; it is upgraded, and what it was is kept in {}",
+            upgraded.from,
+            upgraded.backup.display()
+        );
+    }
     let points = UntilCtrlC::default();
     let progress = Shown::new(*terminal);
     let ended = runtime()?.block_on(async {
@@ -187,12 +202,42 @@ pub fn until_ctrl_c<T>(
     Ok(ended?)
 }
 
-/// One writer per destination on this machine.
-pub fn lock_destination(account: &Account) -> Result<File, Failure> {
+/// One writer per destination on this machine, whatever workspaces and users there are: a lock by the account's id.
+pub fn lock_destination(live: &Live, account: &Account) -> Result<Lock, Failure> {
     let safe: String = account.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let path = std::env::temp_dir().join(format!("b2n-destination-{safe}.lock"));
-    workspace::lock_file(&path).map_err(|error| Failure::file(&path, &error))?.ok_or_else(|| {
-        Failure::usage(format!("another b2n on this machine writes into account `{}`", account.id))
-            .hint("wait until it has ended, or stop it with Ctrl-C")
-    })
+    // Two twins may bear one id and are two accounts.
+    let port = live.target.local_port().map(|port| format!("-port-{port}")).unwrap_or_default();
+    let name = format!("b2n-destination-{safe}{port}.lock");
+    let path = workspace::machine_folder().join(&name);
+    match workspace::machine_lock(&name).map_err(|error| Failure::file(&path, &error))? {
+        Taken::Mine(lock) => Ok(lock),
+        Taken::Others(holder) => {
+            let process = holder.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            let other = Failure::usage(format!(
+                "another b2n on this machine{process} writes into account `{}` ({}); nothing was written",
+                account.id, account.name
+            ));
+            Err(other.hint(stop(holder)))
+        }
+    }
+}
+
+/// What to do about another process.
+pub fn stop(holder: Option<u32>) -> String {
+    match holder {
+        Some(pid) if cfg!(unix) => {
+            format!("wait until it has ended, or stop it at its next safe point with `kill -INT {pid}`")
+        }
+        _ => "wait until it has ended, or stop it at its next safe point with Ctrl-C".to_owned(),
+    }
+}
+
+/// How patient a run is with answers that do not come. A test over loopback, where a request ends with its process, may
+/// be less so; not there in release builds.
+fn patient(settings: Settings) -> Settings {
+    #[cfg(debug_assertions)]
+    if let Some(dead_ms) = std::env::var("B2N_TEST_DEAD_MS").ok().and_then(|text| text.parse().ok()) {
+        return Settings { first_look_ms: dead_ms / 10, dead_ms, ..settings };
+    }
+    settings
 }

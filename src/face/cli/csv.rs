@@ -2,59 +2,39 @@
 //!
 //! A cell that a spreadsheet would take for a formula gets an apostrophe before it, which spreadsheets do not show.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::failure::Failure;
+use super::fresh::Fresh;
 
 /// A file under way. It takes its name when it is whole.
 pub struct Csv {
-    path: PathBuf,
-    beside: PathBuf,
-    out: BufWriter<File>,
+    out: Fresh,
 }
 
 impl Csv {
     /// Begins a file with its head.
     pub fn create(path: &Path, head: &[&str]) -> Result<Csv, Failure> {
-        let name = path.file_name().ok_or_else(|| {
-            Failure::usage(format!("`{}` names no file", path.display()))
-                .hint("add a file name, such as books.csv")
-        })?;
-        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        let file = options.open(&beside).map_err(|error| Failure::file(path, &error))?;
-        let mut csv = Csv { path: path.to_owned(), beside, out: BufWriter::new(file) };
+        let mut csv = Csv { out: Fresh::create(path)? };
         csv.row(head)?;
         Ok(csv)
     }
 
     /// Writes a row.
     pub fn row(&mut self, cells: &[&str]) -> Result<(), Failure> {
-        let line: Vec<String> = cells.iter().map(|cell| safe(cell)).collect();
-        write!(self.out, "{}\r\n", line.join(",")).map_err(|error| Failure::file(&self.path, &error))
+        self.out.write(&line(cells))
     }
 
     /// Gives the file its name.
-    pub fn finish(mut self) -> Result<(), Failure> {
-        let done = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        done.and_then(|()| std::fs::rename(&self.beside, &self.path))
-            .map_err(|error| Failure::file(&self.path, &error))
+    pub fn finish(self) -> Result<(), Failure> {
+        self.out.finish()
     }
 }
 
-impl Drop for Csv {
-    fn drop(&mut self) {
-        // Renamed when it was finished; else half a file is nobody's use.
-        let _ = std::fs::remove_file(&self.beside);
-    }
+/// A row as it is written, with its end.
+pub fn line(cells: &[&str]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| safe(cell)).collect();
+    format!("{}\r\n", cells.join(","))
 }
 
 /// A cell as it is written.

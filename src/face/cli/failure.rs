@@ -109,6 +109,11 @@ impl From<workspace::Error> for Failure {
             workspace::Error::Storage { .. } => {
                 failure.hint("free space and check the file's rights, then run the same command again: it goes on from there")
             }
+            workspace::Error::Locked { holder, .. } => failure.hint(super::account::stop(holder)),
+            workspace::Error::OtherAccount { pinned, what: "the source account", .. } => failure.hint(format!(
+                "set the credentials of the account that the workspace is bound to; if it was renamed, run `b2n extract SPEC` once with \
+                 its old address, `{pinned}`: where that redirects to is its name too from then on"
+            )),
             _ => failure,
         }
     }
@@ -194,7 +199,7 @@ impl From<engine::Error> for Failure {
                     failure = failure.hint(line);
                 }
                 failure.hint(
-                    "look at the reasons with `b2n status`; mend the spec or agree on another limit, then run again",
+                    "look at what is held back with `b2n quarantine list SPEC`, and at flags with `b2n status SPEC`; mend the spec or agree on another limit, then run again",
                 )
             }
             engine::Error::Count { .. }
@@ -211,14 +216,17 @@ impl From<engine::Error> for Failure {
                     None => failure.hint("roll everything back, without `--only`"),
                 }
             }
-            engine::Error::Selection(_)
+            engine::Error::MapMoved { .. }
+            | engine::Error::Selection(_)
             | engine::Error::NotStaged { .. }
             | engine::Error::NoItem { .. }
             | engine::Error::Plan(_)
             | engine::Error::RollbackOpen
             | engine::Error::OtherRollback { .. }
             | engine::Error::NoRollback(_) => Failure::usage(error.to_string()),
-            engine::Error::Interrupted | engine::Error::Denied(_) => Failure::outside(error.to_string()),
+            engine::Error::Interrupted | engine::Error::Denied(_) | engine::Error::Restless { .. } => {
+                Failure::outside(error.to_string())
+            }
         }
     }
 }

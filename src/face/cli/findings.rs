@@ -25,6 +25,8 @@ pub enum Shape {
     Junit,
     /// `diff` and `drift` for a pull request, `provision` as a list to tick, a sample of `migrate` for a ticket.
     Markdown,
+    /// `audit` for spreadsheets.
+    Csv,
 }
 
 impl Shape {
@@ -43,7 +45,7 @@ impl Shape {
     pub fn report(self, files: &[(SourceText, Vec<Finding>)], deny_warnings: bool) -> Option<String> {
         let root = root();
         Some(match self {
-            Shape::Human | Shape::Json | Shape::Markdown => return None,
+            Shape::Human | Shape::Json | Shape::Markdown | Shape::Csv => return None,
             Shape::Sarif => sarif::render(files, &root, env!("CARGO_PKG_VERSION")),
             Shape::Github => github::render(files, &root),
             Shape::Gitlab => gitlab::render(files, &root),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::text::SourceText;
-use crate::run::connect::Account;
+use crate::run::connect::{Account, Limits};
 use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Selection};
 use crate::run::workspace::Workspace;
 
@@ -19,7 +19,7 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -53,6 +53,12 @@ pub struct Args {
     /// Which records that were held back are tried again.
     #[arg(long, value_enum, default_value = "all", value_name = "WHICH")]
     retry: Again,
+    /// Print what a changed spec, or changed source records, mean for what was written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with the changed plan whose hash begins so, without asking.
+    #[arg(long, value_name = "HASH")]
+    yes_change: Option<String>,
 }
 
 impl Args {
@@ -80,6 +86,8 @@ pub struct Named<'a> {
     pub spec: &'a Path,
     pub live: &'a Live,
     pub yes_into: Option<&'a str>,
+    /// The beginning of a changed plan's hash that may be gone on with.
+    pub yes_change: Option<&'a str>,
     /// Records whose decisions are taken back once the account is confirmed, by row of the books and key.
     pub lift: &'a [(String, String)],
     pub selection: &'a Selection,
@@ -101,15 +109,21 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             Again::Quarantined => Retry::Quarantined,
             Again::None => Retry::Nothing,
         },
+        change: None,
     };
     decided(&ready.plan)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open(&args.workspace.path(&args.spec.spec))?;
+    if args.dry_run {
+        change::dry_run(&ready, &live, &workspace, terminal)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let seen = terminal.findings == Shape::Human && std::io::stdout().is_terminal();
     let named = Named {
         spec: &args.spec.spec,
         live: &live,
         yes_into: args.yes_into.as_deref(),
+        yes_change: args.yes_change.as_deref(),
         lift: &[],
         selection: &selection,
         shown: args.draws().then_some((&text, args.show_values || seen)),
@@ -135,12 +149,17 @@ pub fn carry_out(
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
     hold(&ready.certificate, workspace, terminal)?;
-    let _destination = account::lock_destination(&target)?;
+    let _destination = account::lock_destination(live, &target)?;
+    let asked = (named.selection, named.yes_change);
+    let selection = change::agreed(ready, live, workspace, asked, terminal)?;
+    if selection.change.is_some() {
+        keep(&ready.certificate, workspace)?;
+    }
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
     let (run, sampled) = account::block_on(live, ready, workspace, terminal, async |engine| {
-        let run = engine.migrate_part(named.selection).await?;
+        let run = engine.migrate_part(&selection).await?;
         Ok((run, engine.side_by_side().await?))
     })?;
     let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
@@ -154,7 +173,7 @@ pub fn carry_out(
         return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
     }
     let beside = Beside { sample: told.as_ref(), ..Beside::default() };
-    show_with(&run, workspace, &beside, terminal)?;
+    show_with(&run, workspace, &live.limits, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
     }
@@ -237,9 +256,8 @@ pub fn decided_or(plan: &Plan, undone: &str) -> Result<(), Failure> {
 
 /// Prints the certificate and keeps it with the workspace; tells when a run under another one was begun there.
 ///
-/// Whether another plan may go on is the engine's word: it refuses one once records were written.
+/// Another plan goes on only once it is agreed to, and is kept then.
 fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
-    const NOTE: &str = "certificate";
     if terminal.findings == Shape::Human {
         print!("{}", report::certificate_line(certificate));
     }
@@ -258,6 +276,13 @@ fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -
             return Ok(());
         }
     }
+    keep(certificate, workspace)
+}
+
+/// The workspace's note of the certificate that its run is under.
+const NOTE: &str = "certificate";
+
+fn keep(certificate: &Certificate, workspace: &Workspace) -> Result<(), Failure> {
     let json = serde_json::to_string(certificate).unwrap_or_default();
     workspace.set_note(NOTE, &json)?;
     Ok(())
@@ -336,6 +361,7 @@ pub struct Beside<'b> {
 pub fn show_with(
     run: &RunReport,
     workspace: &Workspace,
+    limits: &Limits,
     beside: &Beside<'_>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
@@ -357,12 +383,13 @@ pub fn show_with(
                 terminal.red("the books do not close")
             };
             println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
+            print!("{}", plan::ratio_line(run, limits));
         }
         Format::Json => println!(
             "{}",
             json!({
                 "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "maps": report::books_json(&run.maps, workspace)?,
+                "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
                 "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
                 "sample": beside.sample.map(Told::json),
             })

@@ -7,7 +7,9 @@
 mod account;
 mod approve;
 mod arrives;
+mod audit;
 mod cache;
+mod change;
 mod check;
 mod completions;
 mod csv;
@@ -23,6 +25,8 @@ mod failure;
 mod findings;
 mod fixing;
 mod fmt;
+mod forget;
+mod fresh;
 mod fuzz;
 mod git;
 mod init;
@@ -194,6 +198,16 @@ enum Command {
     /// Tell how far a workspace is. Needs no network.
     #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
     Status(status::Args),
+    /// Print the audit log: every write that was sent, and every decision of a person. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n audit acme.b2n\n  b2n audit acme.b2n --format csv -o audit.csv\n  b2n audit acme.b2n --format json -o audit.json\n\nNo value of a record is in it. A reason is what the destination said, which may quote one: leave them out with\n--no-reasons."
+    )]
+    Audit(audit::Args),
+    /// Wipe what a workspace holds of people, or remove it whole. Tells first what can no longer be done.
+    #[command(
+        after_help = "Examples:\n  b2n forget acme.b2n\n  b2n forget acme.b2nw --yes\n  b2n forget acme.b2n --whole\n\nFiles are overwritten before they go. What file systems, disks and backup programs keep elsewhere is out of reach."
+    )]
+    Forget(forget::Args),
     /// Run records through one map: NDJSON in, NDJSON out, no network.
     #[command(after_help = "Example:\n  b2n transform acme.b2n --map deal < deals.ndjson > leads.ndjson")]
     Transform(transform::Args),
@@ -304,6 +318,12 @@ pub fn main() -> ExitCode {
             .hint("use `--format human` or `--format json` here")
             .show(&terminal);
         }
+    } else if cli.format == Shape::Csv {
+        if !matches!(cli.command, Command::Audit(_)) {
+            return Failure::usage("`csv` is a format of `b2n audit`")
+                .hint("use `--format human` or `--format json` here; `b2n reconcile SPEC --out FILE` writes the books")
+                .show(&terminal);
+        }
     } else if !cli.format.is_for_all() && !cli.command.prints_findings() {
         return Failure::usage(
             "`sarif`, `github`, `gitlab` and `junit` are formats of findings, and this command prints none",
@@ -339,6 +359,8 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),
+        Command::Audit(args) => audit::run(&args, terminal),
+        Command::Forget(args) => forget::run(&args, terminal),
         Command::Transform(args) => transform::run(&args),
         Command::Twin(args) => twin::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::lang::plan::Plan;
 use crate::run::connect::Limits;
-use crate::run::engine::{Floor, Volume, floor};
+use crate::run::engine::{Floor, Phase, RunReport, Volume, floor, most};
 
 use super::arrives;
 use super::failure::Failure;
@@ -30,14 +30,18 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         &ready.plan.target.connector,
         args.pace.pace(),
     );
-    let floor = floor(&ready.plan, &volume(&ready.plan), &limits);
+    let volume = volume(&ready.plan);
+    let (floor, most) = (floor(&ready.plan, &volume, &limits), most(&ready.plan, &volume, &limits));
     match terminal.format {
-        Format::Human => show(&ready.plan, &floor, &limits, terminal),
+        Format::Human => {
+            show(&ready.plan, &floor, &limits, terminal);
+            show_forecast(&floor, &most, &args.spec.spec, terminal);
+        }
         Format::Json => println!(
             "{}",
             json!({
                 "format": "b2n-plan/1", "hash": ready.plan.hash(), "floor": floor_json(&floor),
-                "fields": arrives::as_json(&ready.plan), "plan": ready.plan,
+                "forecast": floor_json(&most), "fields": arrives::as_json(&ready.plan), "plan": ready.plan,
             })
         ),
     }
@@ -115,7 +119,7 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
     println!("{}", terminal.bold("phases"));
     for (index, phase) in plan.phases.iter().enumerate() {
         let names: Vec<&str> = phase.iter().map(|map| plan.maps[*map as usize].name.as_str()).collect();
-        let calls = floor.phases.get(index).map_or(0, |phase| phase.calls);
+        let calls = floor.phases.get(index).map_or(0, Phase::calls);
         println!("  {}. {}: {} calls", index + 1, names.join(", "), count(calls));
     }
     println!();
@@ -211,24 +215,97 @@ pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
         duration(floor.server_s),
         limits.page_s
     );
-    for (index, phase) in floor.phases.iter().enumerate() {
-        println!(
-            "  phase {} {}: {} calls at {} a second, or {} in flight with {} s each",
-            index + 1,
+    println!(
+        "  loading {}: at {} calls a second, or {} in flight with {} s each",
+        duration(floor.loading_s()),
+        limits.rate_per_s,
+        limits.in_flight,
+        limits.latency_s
+    );
+    print!("{}", places(floor));
+}
+
+/// A line per phase, and one for the end.
+fn places(floor: &Floor) -> String {
+    let line = |name: String, phase: &Phase| {
+        let reads = if phase.reads > 0 { format!(", {} reads", count(phase.reads)) } else { String::new() };
+        format!(
+            "    {name} {}: {} calls ({} writes{reads}, {} pages of lists)\n",
             duration(phase.seconds),
-            count(phase.calls),
-            limits.rate_per_s,
-            limits.in_flight,
-            limits.latency_s
-        );
+            count(phase.calls()),
+            count(phase.writes),
+            count(phase.lists)
+        )
+    };
+    let phases = floor.phases.iter().enumerate();
+    let mut text: String = phases.map(|(index, phase)| line(format!("phase {}", index + 1), phase)).collect();
+    text.push_str(&line("end".to_owned(), &floor.end));
+    text
+}
+
+/// What a run may come to, in the floor's terms.
+fn show_forecast(floor: &Floor, most: &Floor, spec: &std::path::Path, terminal: &Terminal) {
+    println!(
+        "{} {} to {}: at most every record reaches every map that it can, every note says something, every second pass \
+         writes, and every record is read by itself when it is compared",
+        terminal.bold("forecast"),
+        duration(floor.total_s()),
+        duration(most.total_s())
+    );
+    print!("{}", places(most));
+    println!(
+        "  beside it: searches where the destination holds records already, and what goes wrong; `b2n rehearse {}` runs all of it",
+        spec.display()
+    );
+}
+
+/// How a run stands to its floor, in a line; empty where it sent nothing.
+pub fn ratio_line(run: &RunReport, limits: &Limits) -> String {
+    let Some(spent) = &run.spent else { return String::new() };
+    let Some(ratio) = spent.ratio(limits) else { return String::new() };
+    let floor = spent.floor(limits);
+    let (mut writes, mut reads, mut lists) = (0, 0, 0);
+    for phase in floor.phases.iter().chain([&floor.end]) {
+        writes += phase.writes;
+        reads += phase.reads;
+        lists += phase.lists;
     }
+    format!(
+        "loading took {}, {ratio:.2} of its floor of {} ({} writes, {} reads, {} pages of lists, at {} calls a second or {} in \
+         flight with {} s each)\n",
+        duration(spent.loading_ms as f64 / 1000.0),
+        duration(floor.loading_s()),
+        count(writes),
+        count(reads),
+        count(lists),
+        limits.rate_per_s,
+        limits.in_flight,
+        limits.latency_s
+    )
+}
+
+/// How a run stands to its floor, for programs.
+pub fn ratio_json(run: &RunReport, limits: &Limits) -> serde_json::Value {
+    let Some(spent) = &run.spent else { return serde_json::Value::Null };
+    let floor = spent.floor(limits);
+    json!({
+        "loading_s": spent.loading_ms as f64 / 1000.0, "floor_s": floor.loading_s(), "ratio": spent.ratio(limits),
+        "phases": floor.phases.iter().map(phase_json).collect::<Vec<_>>(), "end": phase_json(&floor.end),
+    })
+}
+
+fn phase_json(phase: &Phase) -> serde_json::Value {
+    json!({
+        "calls": phase.calls(), "writes": phase.writes, "reads": phase.reads, "lists": phase.lists,
+        "seconds": phase.seconds,
+    })
 }
 
 /// The floor for programs.
 pub fn floor_json(floor: &Floor) -> serde_json::Value {
     json!({
         "total_s": floor.total_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
-        "operating_s": floor.operating_s, "server_s": floor.server_s,
-        "phases": floor.phases.iter().map(|phase| json!({"calls": phase.calls, "seconds": phase.seconds})).collect::<Vec<_>>(),
+        "operating_s": floor.operating_s, "server_s": floor.server_s, "loading_s": floor.loading_s(),
+        "phases": floor.phases.iter().map(phase_json).collect::<Vec<_>>(), "end": phase_json(&floor.end),
     })
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::run::engine::{self, Cause, Detail, HeldBack, RecordName, Retry, Selection};
+use crate::run::engine::{self, Cause, Detail, HeldBack, RecordName, Selection};
 use crate::run::workspace::{Decision, Status, Workspace};
 
 use super::account::Live;
@@ -413,12 +413,13 @@ fn retry(args: &RetryArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
             rows.extend(engine::address(&ready.plan, &workspace, name)?);
         }
     }
-    let selection = Selection { records: Some(records), retry: Retry::All, ..Selection::default() };
+    let selection = Selection { records: Some(records), ..Selection::default() };
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let named = Named {
         spec: &args.spec.spec,
         live: &live,
         yes_into: args.yes_into.as_deref(),
+        yes_change: None,
         lift: &rows,
         selection: &selection,
         shown: None,

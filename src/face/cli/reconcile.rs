@@ -44,13 +44,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let maps =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let run = RunReport { maps, took_ms };
+    let run = RunReport { maps, took_ms, spent: None };
     let ledger = match &args.out {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,
     };
     let beside = Beside { files: Some(&ledger), exports: &exports, sample: None };
-    migrate::show_with(&run, &workspace, &beside, terminal)?;
+    migrate::show_with(&run, &workspace, &live.limits, &beside, terminal)?;
     if let Some(path) = args.out.as_ref().filter(|_| terminal.format == Format::Human) {
         println!("every record, difference, sum and file stands in {}", path.display());
     }
@@ -144,6 +144,7 @@ fn write(
         .put(&mut csv)?;
     }
     csv.finish()?;
+    workspace.exported(path, jiff::Timestamp::now().as_millisecond())?;
     Ok(ledger)
 }
 

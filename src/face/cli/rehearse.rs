@@ -247,6 +247,7 @@ fn show(
                 count(rehearsed.target_log.total()),
                 count(rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating),
             );
+            print!("{}", plan::ratio_line(run, limits));
             let verdict = if run.closes() {
                 terminal.green("every record is accounted for")
             } else {
@@ -259,7 +260,7 @@ fn show(
             json!({
                 "format": "b2n-rehearsal/2", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
                 "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
-                "forecast_s": forecast_s, "source_requests": rehearsed.source_log.requests,
+                "forecast_s": forecast_s, "load": plan::ratio_json(run, limits), "source_requests": rehearsed.source_log.requests,
                 "target_requests": rehearsed.target_log.total(),
                 "refused_for_load": rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating,
             })

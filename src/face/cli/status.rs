@@ -9,7 +9,7 @@ use crate::run::workspace::{Side, Workspace};
 
 use super::failure::Failure;
 use super::project::Project;
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, count, moment};
 use super::{Format, SpecArgs, WorkspaceArgs, approve, report, rollback};
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let maps: Vec<MapReport> = crate::run::engine::standing(&ready.plan, &workspace)?;
     let source = workspace.pinned(Side::Source)?;
     let target = workspace.pinned(Side::Target)?;
+    let (aliases, wiped) = (workspace.aliases(Side::Source)?, workspace.forgotten_ms()?);
     let unsettled = workspace.unsettled()?;
     let rolled = Standing::of(&workspace)?;
     let approved = workspace.approval(&ready.certificate.plan)?;
@@ -44,6 +45,23 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             println!("{} {}", terminal.bold("workspace"), workspace.path().display());
             println!("  source      {}", source.as_deref().unwrap_or("not met yet"));
             println!("  destination {}", target.as_deref().unwrap_or("not met yet"));
+            if !aliases.is_empty() {
+                println!("  renamed     the source is also called {}", aliases.join(", "));
+            }
+            if let Some(upgraded) = workspace.take_upgraded() {
+                println!(
+                    "  upgraded    from layout {}; what it was is kept in {}",
+                    upgraded.from,
+                    upgraded.backup.display()
+                );
+            }
+            if let Some(wiped) = wiped {
+                println!(
+                    "  wiped       {}: nothing goes on from here; `b2n audit {}` prints its log",
+                    moment(wiped),
+                    args.spec.spec.display()
+                );
+            }
             match &approved {
                 Some(approval) => println!("  approved    {}", approve::line(approval)),
                 None => println!(
@@ -78,7 +96,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             println!(
                 "{}",
                 json!({
-                    "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source,
+                    "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source, "aliases": aliases, "wiped_ms": wiped,
                     "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
                 })

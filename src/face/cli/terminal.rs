@@ -140,6 +140,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A moment in UTC, to the second: `2026-11-21T12:00:00Z`.
+pub fn moment(ms: i64) -> String {
+    let rounded = jiff::Timestamp::from_second(ms.div_euclid(1000));
+    rounded.map_or_else(|_| ms.to_string(), |at| at.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +163,6 @@ mod tests {
         );
         assert_eq!([duration(0.02), duration(5.0), duration(65.0)], ["20 ms", "5 s", "1 min 05 s"]);
         assert_eq!([duration(7_500.0), duration(90_000.0)], ["2 h 05 min", "1 d 01 h"]);
+        assert_eq!([moment(1_795_262_400_999), moment(-1)], ["2026-11-21T12:00:00Z", "1969-12-31T23:59:59Z"]);
     }
 }

@@ -5,8 +5,8 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Local;
 use super::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
@@ -135,6 +135,12 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn ticks_ms(&self) -> u64 {
+        // Where it begins does not matter: only differences are asked for, within one process.
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn sleep(&self, ms: u64) -> Local<'_, ()> {

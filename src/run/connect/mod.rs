@@ -156,8 +156,21 @@ pub struct Batch {
     pub done: bool,
 }
 
+/// Bugs of a source's connector that tests switch on; not there in release builds.
+#[cfg(debug_assertions)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planted {
+    /// A page that is not full ends its list.
+    pub short_page_is_the_last: bool,
+    /// As many records as were counted are all there are.
+    pub total_is_trusted: bool,
+}
+
 /// A system that records come from.
 pub trait Source {
+    /// Switches bugs on.
+    #[cfg(debug_assertions)]
+    fn plant(&self, _bugs: Planted) {}
     /// The system's name for people, such as `Bitrix24`; the marker field in the destination is `{label} key`.
     fn label(&self) -> &'static str;
     /// Who answers.
@@ -252,6 +265,19 @@ pub trait Encode {
         stored: &Stored,
         overwrite: bool,
     ) -> Result<Vec<Payload>, FieldError>;
+    /// Fields to which the rules give other values now, by their index in [`plan::Map::targets`], in the place of what
+    /// was written: a list is replaced but for what `base`, the record as it was before this migration, has of it;
+    /// one without a value is emptied, or holds what `base` has. What the record holds already is not written.
+    ///
+    /// # Errors
+    /// As for `encode`, and a field that cannot be emptied.
+    fn change(
+        &self,
+        marker: &str,
+        changes: &[(usize, Value)],
+        base: Option<&Json>,
+        stored: &Stored,
+    ) -> Result<Vec<Payload>, FieldError>;
     /// One field alone, by its index in [`plan::Map::targets`]: a link that could not be written earlier.
     ///
     /// # Errors
@@ -320,6 +346,10 @@ pub trait Target {
     fn label(&self) -> &'static str;
     /// Who answers.
     fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// The port of this machine that it answers on, where it does, as a twin: two of them may bear one account's id.
+    fn local_port(&self) -> Option<u16> {
+        None
+    }
     /// What its objects look like now; user e-mails hashed with `salt`.
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
     /// E-mail addresses of its users by id. Never logged, never in a snapshot.
@@ -435,6 +465,9 @@ pub trait Target {
     fn deletes_by(&self, object: &str) -> String;
     /// Why a record might be refused to be deleted, where nothing documents whether it can; `None` where it can.
     fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str>;
+    /// Why a record of an object that was made at `made_ms` (Unix milliseconds) cannot be edited at `now_ms`; `None`
+    /// where it can.
+    fn fixed(&self, object: &str, made_ms: i64, now_ms: i64) -> Option<&'static str>;
     /// Whether these credentials may delete records; `None` where nobody can tell.
     fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>>;
     /// Lists every live record of an object with its marker, in order of id where the system has one.

@@ -6,6 +6,10 @@ use super::Local;
 pub trait Clock {
     /// Unix time in milliseconds.
     fn now_ms(&self) -> i64;
+    /// Milliseconds since some fixed moment, by a clock that nobody sets: how long something took.
+    fn ticks_ms(&self) -> u64 {
+        u64::try_from(self.now_ms()).unwrap_or(0)
+    }
     /// Waits. On a virtual clock, until every task is idle and this is the next thing to happen.
     fn sleep(&self, ms: u64) -> Local<'_, ()>;
 }

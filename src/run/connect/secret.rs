@@ -191,7 +191,7 @@ impl Address {
 }
 
 /// Whether a host, possibly with a port, is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub(in crate::run::connect) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lang::plan::Plan;
-use crate::run::connect::{Encode, Payload, SendError};
+use crate::run::connect::{Encode, Payload, SendError, Stored};
 use crate::run::workspace::{self, JournalState, Operation, Workspace};
 
 use super::load::deleted_there;
@@ -32,8 +32,11 @@ impl Engine<'_> {
                 reports.push(self.books(map, false, 0)?);
                 continue;
             }
-            self.wait_until_dead(map).await?;
-            let mut proving = self.begin_proof_of_phase(map)?;
+            // A write that was found by its marker is settled; what else of it may still come, the list at the end sees.
+            if self.workspace.has_unanswered(&self.streams[map].name)? {
+                self.wait_until_dead(map).await?;
+            }
+            let mut proving = self.begin_proof(map)?;
             let mut doubles = self.sweep_and(map, true, Some(&mut proving)).await?;
             let mut report = self.books(map, true, doubles)?;
             for _ in 0..2 {
@@ -43,7 +46,7 @@ impl Engine<'_> {
                 // Records whose answer never came are taken in; a list may lag: read again before declaring.
                 self.take_in_strangers(map, encoders[map].as_ref()).await?;
                 self.outside.clock.sleep(self.settings.dead_ms).await;
-                proving = self.begin_proof_of_phase(map)?;
+                proving = self.begin_proof(map)?;
                 doubles += self.sweep_and(map, true, Some(&mut proving)).await?;
                 report = self.books(map, true, doubles)?;
             }
@@ -64,15 +67,20 @@ impl Engine<'_> {
         if self.settings.planted.no_sweep {
             return Ok(());
         }
-        let mut last = Vec::with_capacity(books.len());
-        for index in 0..self.plan.phases.len() {
-            let reports = self.reconcile_phase(index, &BTreeMap::new()).await?;
-            closed(index, &reports)?;
-            last.extend(reports);
+        // Whatever had no answer is surely over by then: one wait for all that was loaded, not one for each phase.
+        for stream in 0..self.streams.len() {
+            if self.scope.borrow().touches(self.streams[stream].map) {
+                self.wait_until_dead(stream).await?;
+            }
         }
+        let mut last = self.compare_all(&BTreeMap::new(), true).await?;
+        for (index, reports) in last.iter().enumerate() {
+            closed(index, reports)?;
+        }
+        let mut last: Vec<MapReport> = last.drain(..).flatten().collect();
         for report in &mut last {
             let before = books.iter().find(|before| before.map == report.map);
-            report.doubles = before.map_or(0, |before| before.doubles);
+            report.doubles += before.map_or(0, |before| before.doubles);
         }
         *books = last;
         Ok(())
@@ -119,9 +127,12 @@ impl Engine<'_> {
             after.clone_from(last);
             for (key, id) in page {
                 if self.target.read(&plan.target, &id).await?.is_none() {
+                    any = true;
+                    if self.was_left_out(map, &key, &id)? {
+                        continue;
+                    }
                     let outcome = deleted_there(&plan.target, &id);
                     self.workspace.transaction(|ws| ws.settle(&plan.name, &key, &outcome, &[]))?;
-                    any = true;
                 }
             }
         }
@@ -173,7 +184,12 @@ impl Engine<'_> {
     /// Nothing that was sent without an answer may still take effect while the destination is listed.
     pub(super) async fn wait_until_dead(&self, map: usize) -> Result<()> {
         if let Some(sent) = self.workspace.last_uncertain_ms(&self.streams[map].name)? {
-            let passed = self.passed_since(sent);
+            // A clock that is set meanwhile must not make it shorter; of an earlier process no other time is known.
+            let here = self.given_up.borrow().get(&map).copied();
+            let passed = here.map_or_else(
+                || self.passed_since(sent),
+                |ticks| self.outside.clock.ticks_ms().saturating_sub(ticks),
+            );
             self.outside.clock.sleep(self.settings.dead_ms.saturating_sub(passed)).await;
         }
         Ok(())
@@ -195,25 +211,33 @@ impl Engine<'_> {
         let plan = &self.streams[map];
         let (field, prefix) = (self.marker_field(), self.stream_prefix(map)?);
         self.workspace.begin_sweep(&plan.name)?;
-        self.outside.progress.begin(&format!("reconcile {} with {}", plan.name, plan.target), None);
+        let alone = self.together.get().is_none();
+        if alone {
+            self.outside.progress.begin(&format!("reconcile {} with {}", plan.name, plan.target), None);
+        }
         let mut cursor = None;
-        let mut listed = 0u64;
+        let (mut listed, mut pages) = (0u64, 1u64);
         loop {
             let page = self.target.list(&plan.target, &field, cursor.as_deref()).await?;
+            pages += 1;
             self.outside.points.reach("sweep.page")?;
             listed += page.records.len() as u64;
-            self.outside.progress.at(listed);
+            let all = self.together.get().map(|all| all + page.records.len() as u64);
+            self.together.set(all);
+            self.outside.progress.at(all.unwrap_or(listed));
             let mut ours = Vec::with_capacity(page.records.len());
+            let mut listed_ours: Vec<(&str, &Stored)> = Vec::new();
             for stored in &page.records {
                 let key = stored.marker.as_deref().and_then(|marker| marker.strip_prefix(prefix.as_str()));
                 if let Some(key) = key
                     && self.is_of(map, key)?
                 {
                     ours.push((key, stored.id.as_str(), stored.rev.as_str()));
-                    if let Some(proving) = proving.as_deref_mut() {
-                        self.prove_one(map, proving, key, stored).await?;
-                    }
+                    listed_ours.push((key, stored));
                 }
+            }
+            if let Some(proving) = proving.as_deref_mut() {
+                self.prove_page(map, proving, &listed_ours).await?;
             }
             self.workspace.saw(&plan.name, ours.into_iter())?;
             cursor = page.next;
@@ -221,7 +245,10 @@ impl Engine<'_> {
                 break;
             }
         }
-        self.outside.progress.end();
+        if alone {
+            self.outside.progress.end();
+        }
+        self.spent.listed(map, pages);
         if !mend {
             return Ok(0);
         }
@@ -299,7 +326,7 @@ fn closed(index: usize, reports: &[MapReport]) -> Result<()> {
 /// # Errors
 /// Those of the workspace.
 pub fn standing(plan: &Plan, workspace: &Workspace) -> Books<Vec<MapReport>> {
-    let streams = streams(plan);
+    let streams = streams(plan, workspace)?;
     let mut reports = Vec::new();
     for (index, phase) in plan.phases.iter().enumerate() {
         reports.extend(split_books(plan, workspace, index)?);

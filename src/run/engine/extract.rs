@@ -1,7 +1,7 @@
 //! Brings every record of every mapped object into the workspace, once and completely.
 
 use crate::lang::plan::Plan;
-use crate::run::connect::Source;
+use crate::run::connect::{Account, Source};
 use crate::run::workspace::{Manifest, Side, Workspace};
 
 use super::streams::objects;
@@ -21,22 +21,66 @@ pub async fn extract(
     source: &dyn Source,
     outside: &Outside<'_>,
 ) -> Result<()> {
+    let extraction = Extraction {
+        workspace,
+        source,
+        outside,
+        #[cfg(debug_assertions)]
+        cursor_first: false,
+    };
+    extraction.extract_all(plan).await
+}
+
+/// The same with a bug that tests plant: see [`super::Planted::cursor_before_rows`].
+#[cfg(debug_assertions)]
+pub(super) async fn cursor_first(
+    plan: &Plan,
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<()> {
+    Extraction { workspace, source, outside, cursor_first: true }.extract_all(plan).await
+}
+
+/// Asks the source who it is and binds the workspace to it. When the account that is bound redirects to another name
+/// of its own, that name is taken down: credentials for it are the account's too from then on. Markers keep the first.
+pub(super) async fn bind(
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<Account> {
     let account = source.account().await?;
     workspace.pin(Side::Source, &account.id)?;
-    let extraction = Extraction { workspace, source, outside };
-    for object in objects(plan) {
-        extraction.extract_object(object).await?;
+    for alias in source.aliases() {
+        if workspace.add_alias(Side::Source, &alias, outside.clock.now_ms())? {
+            outside.progress.notice(&format!(
+                "`{}` says that it is called `{alias}` now: from here on credentials for either are its own; markers keep the \
+                 name that the workspace is bound to",
+                account.id
+            ));
+        }
     }
-    Ok(())
+    Ok(account)
 }
 
 struct Extraction<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
     outside: &'a Outside<'a>,
+    #[cfg(debug_assertions)]
+    cursor_first: bool,
 }
 
 impl Extraction<'_> {
+    async fn extract_all(&self, plan: &Plan) -> Result<()> {
+        self.workspace.refuse_forgotten()?;
+        bind(self.workspace, self.source, self.outside).await?;
+        for object in objects(plan) {
+            self.extract_object(object).await?;
+        }
+        Ok(())
+    }
+
     async fn extract_object(&self, object: &str) -> Result<()> {
         let mut manifest = self.workspace.manifest(object)?.unwrap_or_default();
         if manifest.done {
@@ -79,6 +123,11 @@ impl Extraction<'_> {
             let batch = self.source.extract(object, &manifest.cursor).await?;
             manifest.cursor.clone_from(&batch.cursor);
             manifest.fetched_ms = self.outside.clock.now_ms();
+            #[cfg(debug_assertions)]
+            if self.cursor_first {
+                self.workspace.stage(object, std::iter::empty(), manifest)?;
+                self.outside.points.reach("extract.staged")?;
+            }
             let rows = batch.records.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
             self.workspace.stage(object, rows, manifest)?;
             self.outside.points.reach("extract.staged")?;

@@ -1,8 +1,10 @@
-//! The floor of a run: the time below which no loader can be, with every term.
+//! The floor of a run: the time below which no loader can be, with every term; and what a run is held against it by.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::lang::plan::{self, Plan};
+use crate::lang::types::Base;
 use crate::run::connect::Limits;
 
 use super::streams::objects;
@@ -31,7 +33,7 @@ impl Volume {
     }
 }
 
-/// The floor, in seconds, with its terms.
+/// Times in seconds with their terms: a floor that no run can be below, or what a run may come to at most.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Floor {
     /// Source requests.
@@ -44,15 +46,35 @@ pub struct Floor {
     pub server_s: f64,
     /// Loading, per phase.
     pub phases: Vec<Phase>,
+    /// After the phases: what waited is written, and everything is listed and compared once more.
+    pub end: Phase,
 }
 
-/// A phase of loading.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Destination requests of a phase of loading, or of the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Phase {
-    /// Writes, and the lists of the sweep.
-    pub calls: u64,
+    /// Creates and edits; a record is read back in the answer.
+    pub writes: u64,
+    /// Records that are read by themselves: before a field of them is written, and where a list tells less than is compared.
+    pub reads: u64,
+    /// Pages of lists: the sweep, which also reads back what is compared.
+    pub lists: u64,
     /// Its floor in seconds.
     pub seconds: f64,
+}
+
+impl Phase {
+    /// `max(calls/R, calls·latency/k)`.
+    fn new(writes: u64, reads: u64, lists: u64, limits: &Limits) -> Phase {
+        let calls = (writes + reads + lists) as f64;
+        let seconds = (calls / limits.rate_per_s).max(calls * limits.latency_s / limits.in_flight);
+        Phase { writes, reads, lists, seconds }
+    }
+
+    /// All requests.
+    pub fn calls(&self) -> u64 {
+        self.writes + self.reads + self.lists
+    }
 }
 
 impl Floor {
@@ -61,19 +83,85 @@ impl Floor {
         self.rate_s.max(self.operating_s).max(self.server_s)
     }
 
+    /// Loading alone, in seconds.
+    pub fn loading_s(&self) -> f64 {
+        self.phases.iter().map(|phase| phase.seconds).sum::<f64>() + self.end.seconds
+    }
+
     /// All of it, in seconds.
     pub fn total_s(&self) -> f64 {
-        self.extraction_s() + self.phases.iter().map(|phase| phase.seconds).sum::<f64>()
+        self.extraction_s() + self.loading_s()
     }
 }
 
-/// Works the floor out.
+/// The floor of a plan.
 ///
 /// `H = Σ ceil(pages / b)`, `T_rate = max(0, (H − X)/Y)`, `T_op = max 600·(ceil(W/480) − 1)`, `T_srv = ΣW` with one
-/// request in flight; extraction is the largest. Loading is the sum over phases of `max(calls/R, calls·latency/k)`.
+/// request in flight; extraction is the largest. Loading is the sum over phases of `max(calls/R, calls·latency/k)`, calls
+/// being a write per record, a list when the phase is closed, and a list of everything at the end.
 /// Notes, second passes and what a split sends to a map add to it, but nobody knows how much before the rules ran: the
-/// floor leaves them out.
+/// floor leaves them out, and [`most`] takes them in.
 pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
+    let mut floor = extraction(volume, limits);
+    let mut end = 0;
+    for phase in &plan.phases {
+        let (mut writes, mut lists) = (0, 0);
+        for records in phase.iter().filter_map(|map| volume.records.get(usize::from(*map))) {
+            writes += records;
+            lists += pages(*records, limits);
+        }
+        end += lists;
+        floor.phases.push(Phase::new(writes, 0, lists, limits));
+    }
+    floor.end = Phase::new(0, 0, end, limits);
+    floor
+}
+
+/// What a plan may come to at most, in the same terms: every record reaches every map that it can reach, and is closed
+/// by a second write where it has a stage; every note says something; every second pass writes; no list tells all of a
+/// record, so that each is read by itself when its phase is closed and at the end.
+///
+/// Left out are searches in a destination that is not empty, links that wait for a record which was held back, and
+/// whatever goes wrong.
+pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
+    let mut most = extraction(volume, limits);
+    let count = |object: &str| volume.objects.get(object).copied().unwrap_or(0);
+    let (mut reads_later, mut writes_later, mut end) = (0, 0, 0);
+    for phase in &plan.phases {
+        let (mut writes, mut reads, mut lists) = (0, 0, 0);
+        for (index, map) in
+            phase.iter().filter_map(|map| Some((usize::from(*map), plan.maps.get(usize::from(*map))?)))
+        {
+            let records = count(&map.source);
+            let closes = map.targets.iter().any(|target| target.ty.base == Base::Stage);
+            writes += records * (1 + u64::from(closes));
+            reads += records;
+            lists += pages(records, limits);
+            let folded = || plan.flattens.iter().filter(move |flatten| usize::from(flatten.into) == index);
+            let notes = map.notes.len() as u64 * records
+                + folded().map(|flatten| flatten.notes.len() as u64 * count(&flatten.source)).sum::<u64>();
+            if notes > 0 {
+                writes += notes;
+                reads += notes;
+                lists += pages(notes, limits);
+            }
+            let rules = map.rules.iter().chain(folded().flat_map(|flatten| &flatten.rules));
+            let later = rules.filter(|rule| rule.second_pass).count() as u64;
+            if later > 0 {
+                reads_later += records;
+                writes_later += later * records;
+            }
+        }
+        end += lists;
+        reads_later += reads;
+        most.phases.push(Phase::new(writes, reads, lists, limits));
+    }
+    most.end = Phase::new(writes_later, reads_later, end, limits);
+    most
+}
+
+/// The terms of extraction.
+fn extraction(volume: &Volume, limits: &Limits) -> Floor {
     let mut floor = Floor::default();
     for records in volume.objects.values() {
         let pages = records / limits.page + 1;
@@ -84,15 +172,131 @@ pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
         floor.server_s += work_s;
     }
     floor.rate_s = ((floor.requests as f64 - limits.burst) / limits.drain_per_s).max(0.0);
-    for phase in &plan.phases {
-        let calls: u64 = phase
-            .iter()
-            .filter_map(|map| volume.records.get(*map as usize))
-            .map(|records| records + records / limits.list_page + 1)
-            .sum();
-        let by_rate = calls as f64 / limits.rate_per_s;
-        let by_latency = calls as f64 * limits.latency_s / limits.in_flight;
-        floor.phases.push(Phase { calls, seconds: by_rate.max(by_latency) });
-    }
     floor
+}
+
+/// The requests of a list: its pages, of which the last is not full, and a look behind that one.
+fn pages(records: u64, limits: &Limits) -> u64 {
+    records / limits.list_page + 2
+}
+
+/// What a run sent to the destination that had to be sent, and how long it took: repeated requests are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Milliseconds from the first phase to the last comparison.
+    pub loading_ms: u64,
+    /// Per phase, then the end: writes, reads, pages of lists.
+    pub places: Vec<(u64, u64, u64)>,
+}
+
+impl Spent {
+    /// The floor of what this run did, by the same formula as a plan's.
+    pub fn floor(&self, limits: &Limits) -> Floor {
+        let mut phases: Vec<Phase> = self
+            .places
+            .iter()
+            .map(|(writes, reads, lists)| Phase::new(*writes, *reads, *lists, limits))
+            .collect();
+        let end = phases.pop().unwrap_or_default();
+        Floor { phases, end, ..Floor::default() }
+    }
+
+    /// How much longer than its floor the loading took; `None` where nothing was to be sent.
+    pub fn ratio(&self, limits: &Limits) -> Option<f64> {
+        let floor = self.floor(limits).loading_s();
+        (floor > 0.0).then(|| self.loading_ms as f64 / 1000.0 / floor)
+    }
+}
+
+/// The count as a run goes on.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// The phase, or their number at the end.
+    at: Cell<usize>,
+    places: RefCell<Vec<(u64, u64, BTreeMap<usize, u64>)>>,
+}
+
+impl Tally {
+    /// From here on requests count for this place.
+    pub(super) fn enter(&self, place: usize) {
+        self.at.set(place);
+    }
+
+    fn here(&self, count: impl FnOnce(&mut (u64, u64, BTreeMap<usize, u64>))) {
+        let mut places = self.places.borrow_mut();
+        let at = self.at.get();
+        if places.len() <= at {
+            places.resize(at + 1, <_>::default());
+        }
+        count(&mut places[at]);
+    }
+
+    /// A write was done.
+    pub(super) fn wrote(&self) {
+        self.here(|place| place.0 += 1);
+    }
+
+    /// A record was read before it is written.
+    pub(super) fn read(&self) {
+        self.here(|place| place.1 += 1);
+    }
+
+    /// A stream was listed with so many requests; only the last list of a place had to be.
+    pub(super) fn listed(&self, stream: usize, pages: u64) {
+        self.here(|place| {
+            place.2.insert(stream, pages);
+        });
+    }
+
+    /// What it came to.
+    pub(super) fn spent(&self, phases: usize, loading_ms: u64) -> Spent {
+        let mut places: Vec<(u64, u64, u64)> =
+            self.places.borrow().iter().map(|place| (place.0, place.1, place.2.values().sum())).collect();
+        places.resize(phases + 1, (0, 0, 0));
+        Spent { loading_ms, places }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            burst: 50.0,
+            drain_per_s: 2.0,
+            page: 50,
+            pages_per_request: 50,
+            page_s: 0.2,
+            operating_s: 480.0,
+            rate_per_s: 10.0,
+            in_flight: 4.0,
+            latency_s: 0.15,
+            list_page: 100,
+        }
+    }
+
+    #[test]
+    fn a_phase_is_bound_by_the_rate_or_by_the_latency() {
+        assert_eq!(Phase::new(90, 5, 5, &limits()).seconds, 10.0);
+        let fast = Limits { rate_per_s: 1_000.0, ..limits() };
+        assert_eq!(Phase::new(90, 5, 5, &fast).seconds, 3.75);
+    }
+
+    #[test]
+    fn only_the_last_list_of_a_place_had_to_be() {
+        let tally = Tally::default();
+        tally.wrote();
+        tally.listed(3, 7);
+        tally.listed(3, 8);
+        tally.listed(4, 1);
+        tally.enter(2);
+        tally.read();
+        let spent = tally.spent(2, 4_000);
+        assert_eq!(spent.places, [(1, 0, 9), (0, 0, 0), (0, 1, 0)]);
+        let floor = spent.floor(&limits());
+        assert_eq!((floor.phases.len(), floor.end.reads), (2, 1));
+        assert_eq!(spent.ratio(&limits()), Some(4.0 / 1.1));
+        assert_eq!(Spent::default().ratio(&limits()), None);
+    }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::types::Base;
@@ -12,10 +13,11 @@ use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
+use super::aside;
 use super::once::{Sent, Write, never_again};
 use super::prepare::{Prepared, Writing};
 use super::streams::{NOTE, PARENT, Stream, notes_of, records};
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 
 /// Staged records that are read at once.
 const PAGE: u32 = 500;
@@ -52,7 +54,7 @@ enum Earlier {
 type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
 
 /// Staged records of one stream, page by page.
-struct Feed {
+pub(super) struct Feed {
     /// Only what a split sent to the stream's map.
     routed: bool,
     after: i64,
@@ -82,14 +84,13 @@ impl Engine<'_> {
         let shown = (!self.scope.borrow().is_partial()).then_some(total);
         self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), shown);
         self.outside.progress.at(done);
-        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
-        let mut feed = Feed { routed, after: 0, page: VecDeque::new(), exhausted: false };
+        let mut feed = self.feed(stream);
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         let mut landed: Vec<Landed> = Vec::new();
         loop {
             let mut settled: Vec<Settled> = Vec::new();
             let mut launches: Vec<Box<Writing>> = Vec::new();
-            while flights.len() + launches.len() < self.settings.in_flight && settled.len() < KEPT_AT_ONCE {
+            while self.has_room(flights.len() + launches.len()) && settled.len() < KEPT_AT_ONCE {
                 let Some(record) = self.next_record(stream, &mut feed)? else { break };
                 if let Some(outcome) = self.decided_by_a_person(stream, &record.key)? {
                     let (flags, lacks) = (Vec::new(), Vec::new());
@@ -98,6 +99,7 @@ impl Engine<'_> {
                 }
                 match self.prepare(stream, &record, encode)? {
                     Prepared::Decided(outcome, flags, lacks) => {
+                        let outcome = self.still_standing(stream, &record.key, outcome)?;
                         settled.push(Settled { key: record.key, outcome, flags, lacks });
                     }
                     Prepared::Later(needed) => {
@@ -122,17 +124,29 @@ impl Engine<'_> {
                 }
                 continue;
             }
-            if let Some(first) = flights.next().await {
-                landed.push(first?);
+            let moved = std::pin::pin!(self.aside.changed());
+            match select(flights.next(), moved).await {
+                Either::Left((Some(first), _)) => landed.push(ended_well(first, &mut flights).await?),
+                Either::Left((None, _)) => {}
+                // One of them only waits now: there is room for another.
+                Either::Right(((), _)) => continue,
             }
             // What has landed meanwhile shares the next commit.
             while let Some(Some(next)) = flights.next().now_or_never() {
-                landed.push(next?);
+                landed.push(ended_well(next, &mut flights).await?);
             }
             self.outside.points.reach("load.landed")?;
         }
         self.outside.progress.end();
         Ok(())
+    }
+
+    /// Whether one more write may begin beside these: as many again as may be in flight stand ready, since some get no
+    /// answer for long, and those that only wait to be looked for take no place.
+    fn has_room(&self, under_way: usize) -> bool {
+        let waiting = self.aside.waiting().min(under_way);
+        let ready = 2 * self.settings.in_flight;
+        under_way - waiting < ready && under_way < ready + aside::MOST
     }
 
     /// What a person decided about a record; it holds whatever the plan says.
@@ -141,24 +155,37 @@ impl Engine<'_> {
         Ok(decision.map(|decision| ended(Status::LeftOut, None, format!("{DECIDED}{}", decision.reason))))
     }
 
+    /// The staged records of a stream from the first.
+    pub(super) fn feed(&self, stream: usize) -> Feed {
+        let plan = &self.streams[stream];
+        let routed = plan.notes.is_none() && self.plan.maps[plan.map].split.is_some();
+        Feed { routed, after: 0, page: VecDeque::new(), exhausted: false }
+    }
+
+    /// The next staged record of a stream.
+    pub(super) fn next_staged(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+        let stream: &Stream = &self.streams[at];
+        if feed.page.is_empty() {
+            if feed.exhausted {
+                return Ok(None);
+            }
+            feed.page = if feed.routed {
+                self.workspace.routed_page(&stream.name, feed.after, PAGE)?.into()
+            } else {
+                self.workspace.staged_page(&stream.object, feed.after, PAGE)?.into()
+            };
+            feed.exhausted = feed.page.len() < PAGE as usize;
+        }
+        let record = feed.page.pop_front();
+        feed.after = record.as_ref().map_or(feed.after, |record| record.seq);
+        Ok(record)
+    }
+
     /// The next staged record of the scope that has not ended; those outside of it are counted.
     fn next_record(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
-        let stream: &Stream = &self.streams[at];
         loop {
-            if feed.page.is_empty() {
-                if feed.exhausted {
-                    return Ok(None);
-                }
-                feed.page = if feed.routed {
-                    self.workspace.routed_page(&stream.name, feed.after, PAGE)?.into()
-                } else {
-                    self.workspace.staged_page(&stream.object, feed.after, PAGE)?.into()
-                };
-                feed.exhausted = feed.page.len() < PAGE as usize;
-            }
-            let Some(record) = feed.page.pop_front() else { return Ok(None) };
-            feed.after = record.seq;
-            if self.workspace.outcome(&stream.name, &record.key)?.is_none() {
+            let Some(record) = self.next_staged(at, feed)? else { return Ok(None) };
+            if self.workspace.outcome(&self.streams[at].name, &record.key)?.is_none() {
                 let scope = self.scope.borrow();
                 if self.takes(&scope, at, &record) {
                     return Ok(Some(record));
@@ -185,6 +212,9 @@ impl Engine<'_> {
         let numbers = self.workspace.transaction(|ws| {
             for Landed { writing, outcome } in landed.iter() {
                 ws.settle(name, &writing.key, outcome, &writing.flags)?;
+                if outcome.status == Status::Adopted && ws.sent(name, &writing.key)?.is_none() {
+                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
+                }
                 // The API cannot move a note: what it lacks is never written later.
                 let lacks = if self.streams[stream].target == NOTE { &[][..] } else { &writing.lacks };
                 if resumed || !lacks.is_empty() {
@@ -211,6 +241,7 @@ impl Engine<'_> {
                     numbers.push(None);
                 } else {
                     let write = first_write(stream, writing);
+                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
                     numbers
                         .push(ws.intend(&[self.intent(&write, Operation::Create, None, None)], now)?.pop());
                 }
@@ -249,6 +280,12 @@ impl Engine<'_> {
             if resumed {
                 match self.earlier(stream, writing).await? {
                     Earlier::Nothing => {}
+                    Earlier::There(stored, _) if self.was_sent_otherwise(stream, writing)? => {
+                        if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
+                            return Ok(held);
+                        }
+                        return self.change(stream, writing, stored, encode, true).await;
+                    }
                     Earlier::There(stored, payload) => {
                         if payload != writing.writes.create.hash() {
                             if let Some(held) = self.stands_elsewhere(stream, writing, &stored) {
@@ -275,7 +312,11 @@ impl Engine<'_> {
                 let write = first_write(stream, writing);
                 let seq = match seq {
                     Some(seq) => seq,
-                    None => self.intend(self.intent(&write, Operation::Create, None, None))?,
+                    None => {
+                        let sent = self.sent_of(stream, &writing.values);
+                        self.workspace.keep_sent(&self.streams[stream].name, &writing.key, &sent)?;
+                        self.intend(self.intent(&write, Operation::Create, None, None))?
+                    }
                 };
                 match self.create(&write, seq).await? {
                     Sent::Done(stored) => stored,
@@ -287,12 +328,56 @@ impl Engine<'_> {
                 }
             }
         };
+        let stored = match self.marked(stream, writing, stored, encode).await? {
+            Ok(stored) => stored,
+            Err(outcome) => return Ok(outcome),
+        };
         self.follow_up(stream, writing, stored).await
+    }
+
+    /// A record that an earlier run made and that lost its marker, since its field was not there, gets it again: by the
+    /// journal it is ours. Gives what becomes of a record that cannot have it.
+    async fn marked(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        stored: Stored,
+        encode: &dyn Encode,
+    ) -> Result<std::result::Result<Stored, Outcome>> {
+        let marked = stored.marker.as_deref() == Some(writing.marker.as_str());
+        if marked || self.target.is_final(&self.streams[stream].target).is_some() {
+            return Ok(Ok(stored));
+        }
+        let id = stored.id.clone();
+        let held = |why: String| {
+            ended(Status::Quarantined, Some(id.clone()), format!("made without its marker: {why}"))
+        };
+        let payload = match encode.adopt(&writing.marker, &writing.values, &stored, false) {
+            Ok(payloads) => payloads.into_iter().next().unwrap_or_default(),
+            Err(error) => return Ok(Err(held(error.to_string()))),
+        };
+        let (key, marker) = (writing.key.as_str(), writing.marker.as_str());
+        let write = Write { stream, key, marker, payload: &payload, step: 0, field: None };
+        match self.edit(&write, Operation::Edit, stored, None).await? {
+            Sent::Done(edited) if edited.marker.as_deref() == Some(marker) => Ok(Ok(edited)),
+            Sent::Done(_) => Err(Error::MarkerLost {
+                object: self.streams[stream].target.clone(),
+                id,
+                field: self.marker_field(),
+            }),
+            Sent::Refused(why) | Sent::Uncertain(why) => Ok(Err(held(why))),
+            Sent::Gone | Sent::Moved(_) => Ok(Err(deleted_there(&self.streams[stream].target, &id))),
+        }
     }
 
     /// What a note goes with is written once and for all: one that was written to a record which was taken back since
     /// can only be made anew.
-    fn stands_elsewhere(&self, stream: usize, writing: &Writing, stored: &Stored) -> Option<Outcome> {
+    pub(super) fn stands_elsewhere(
+        &self,
+        stream: usize,
+        writing: &Writing,
+        stored: &Stored,
+    ) -> Option<Outcome> {
         let plan = &self.streams[stream];
         if plan.target != NOTE {
             return None;
@@ -348,8 +433,8 @@ impl Engine<'_> {
                 // again is looked for by every run, and was over long ago.
                 let over =
                     entry.ended_ms.filter(|_| is_final.is_some() && entry.state == JournalState::Unknown);
-                let given_up = over.unwrap_or_else(|| self.outside.clock.now_ms());
-                let mut found = self.look_for(&write, given_up).await?;
+                let passed = over.map_or(0, |over| self.passed_since(over));
+                let mut found = self.look_for(&write, passed).await?;
                 if found.is_none() && is_final.is_some() {
                     found = self.seen_before(stream, writing).await?;
                 }
@@ -410,6 +495,15 @@ impl Engine<'_> {
         }
         Ok(Outcome { status: Status::Created, target: Some(id), reason: None })
     }
+}
+
+/// A record whose writing has ended. Where the marker was lost, what is in the air lands first: without a marker it could
+/// not be found again, and by its answer the journal knows it.
+async fn ended_well(ended: Result<Landed>, flights: &mut FuturesUnordered<Flight<'_>>) -> Result<Landed> {
+    if matches!(ended, Err(Error::MarkerLost { .. })) {
+        while flights.next().await.is_some() {}
+    }
+    ended
 }
 
 /// The outcome of a record that was written, and deleted in the destination afterwards.

@@ -5,7 +5,9 @@
 
 mod adopt;
 mod approval;
+mod aside;
 mod budget;
+mod change;
 mod close;
 mod extract;
 mod files;
@@ -14,6 +16,8 @@ mod load;
 mod notes;
 mod once;
 mod place;
+#[cfg(debug_assertions)]
+mod planted;
 mod preflight;
 mod prepare;
 mod proof;
@@ -30,19 +34,23 @@ mod side_by_side;
 mod streams;
 mod waiting;
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 
 use crate::lang::eval::Program;
-use crate::lang::plan::Plan;
+use crate::lang::plan::{self, Plan};
 use crate::run::connect::{self, Decode, Encode, Source, Target, outside::Clock};
 use crate::run::workspace::{self, Side, Workspace};
 
 pub use approval::{Expected, Ruled, Unapproved, expected};
+pub use change::{Changes, MapChange};
 pub use close::standing;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
-pub use forecast::{Floor, Volume, floor};
+pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
+#[cfg(debug_assertions)]
+pub use planted::Planted;
 pub use preflight::Problem;
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
@@ -52,7 +60,7 @@ pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Stan
 pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
 pub use side_by_side::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
-pub use streams::objects;
+pub use streams::{destinations, objects};
 
 use scope::Scope;
 use streams::Stream;
@@ -134,20 +142,6 @@ impl Default for Settings {
             planted: Planted::default(),
         }
     }
-}
-
-/// Bugs that tests switch on.
-#[cfg(debug_assertions)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Planted {
-    /// A create without an answer is sent again at once.
-    pub resend_on_timeout: bool,
-    /// The destination is not listed after a phase.
-    pub no_sweep: bool,
-    /// A field that the encoder forgets, by its key in a payload.
-    pub forgets: Option<&'static str>,
-    /// A field that the encoder writes from another key's value, by their keys in a payload.
-    pub confuses: Option<(&'static str, &'static str)>,
 }
 
 /// Why a run ended early. What is done is kept; the same command goes on from there.
@@ -243,6 +237,19 @@ pub enum Error {
         /// Its marker.
         marker: String,
     },
+    /// A record changes each time before it can be written.
+    #[error(
+        "`{object}` {id} changed {times} times in a row between being read and being written: somebody or something edits it; stop \
+         that, such as an automation, then run the same command again"
+    )]
+    Restless {
+        /// The destination object.
+        object: String,
+        /// The record.
+        id: String,
+        /// How often.
+        times: u32,
+    },
     /// The destination takes no more writes, with these credentials or of this kind.
     #[error(
         "the destination takes no more writes: {0}; once that is settled, the same command goes on from here"
@@ -269,6 +276,24 @@ pub enum Error {
         map: String,
         /// Maps, and how many of their records.
         by: Vec<(String, u64)>,
+    },
+    /// A map that wrote records leads elsewhere now.
+    #[error(
+        "map `{map}` wrote {records} {} as `{object}` to `{target}`, and {why}: put the map back as it was, or take its records \
+         back first, with the spec as it was: `b2n rollback SPEC --only {map}`",
+        if *records == 1 { "record" } else { "records" }
+    )]
+    MapMoved {
+        /// The map.
+        map: String,
+        /// The source object that it carried.
+        object: String,
+        /// The destination object that it carried it to.
+        target: String,
+        /// Records that stand.
+        records: u64,
+        /// What it is now.
+        why: String,
     },
     /// There is nothing to roll back, or not with this spec.
     #[error("{0}")]
@@ -348,6 +373,20 @@ pub struct Engine<'a> {
     claimed: RefCell<HashSet<String>>,
     /// What this run loads.
     scope: RefCell<Scope>,
+    /// What it has sent.
+    spent: forecast::Tally,
+    /// Records that several lists under way at once have brought; `None` while there is one at a time.
+    together: Cell<Option<u64>>,
+    /// Writes without an answer that wait before they are looked for.
+    aside: aside::Aside,
+    /// This plan's hash.
+    plan_hash: String,
+    /// Whether what was written was ever gone through again; nothing asks for changes before.
+    passed: Cell<bool>,
+    /// By stream: its map with the fields that were written once and have no rule any more.
+    whole: RefCell<Vec<Rc<plan::Map>>>,
+    /// When a write of a stream was last given up without an answer, by a clock that nobody sets.
+    given_up: RefCell<BTreeMap<usize, u64>>,
 }
 
 impl<'a> Engine<'a> {
@@ -368,8 +407,9 @@ impl<'a> Engine<'a> {
         if decoders.len() != plan.maps.len() + plan.flattens.len() {
             return Err(Error::Plan("one decoder per map and per flatten is needed".to_owned()));
         }
+        workspace.refuse_forgotten()?;
         streams::refuse_ambiguous(plan)?;
-        let streams = streams::streams(plan);
+        let streams = streams::streams(plan, workspace)?;
         Ok(Engine {
             plan,
             program,
@@ -382,6 +422,13 @@ impl<'a> Engine<'a> {
             settings,
             claimed: RefCell::default(),
             scope: RefCell::default(),
+            spent: forecast::Tally::default(),
+            together: Cell::new(None),
+            aside: aside::Aside::default(),
+            plan_hash: plan.hash(),
+            passed: Cell::new(workspace.has_passed()?),
+            whole: RefCell::default(),
+            given_up: RefCell::default(),
         })
     }
 
@@ -414,9 +461,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// As for [`Engine::bind`].
     pub async fn bind_source(&self) -> Result<connect::Account> {
-        let source = self.source.account().await?;
-        self.workspace.pin(Side::Source, &source.id)?;
-        Ok(source)
+        extract::bind(self.workspace, self.source, &self.outside).await
     }
 
     /// Before the first write: markers of this source in the destination mean that another workspace has written
@@ -448,15 +493,19 @@ impl<'a> Engine<'a> {
     }
 
     /// The snapshot may be of another portal than the one that answers: a test portal, or one that was renamed.
-    fn name_other_source(&self, source: &connect::Account) {
+    fn name_other_source(&self, source: &connect::Account) -> Result<()> {
         let expected = &self.plan.source.account;
-        if source.id != *expected {
+        let known = [self.workspace.pinned(Side::Source)?].into_iter().flatten();
+        let known: Vec<String> = known.chain(self.workspace.aliases(Side::Source)?).collect();
+        // Names of one portal stand for each other.
+        if source.id != *expected && !known.contains(expected) {
             self.outside.progress.notice(&format!(
                 "the snapshot was taken of `{expected}`, but `{}` answers; if that is not the same portal, stop with \
                  Ctrl-C and set its credentials",
                 source.id
             ));
         }
+        Ok(())
     }
 
     /// Stages what the maps read; see [`extract`].
@@ -464,6 +513,10 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Those of [`extract`].
     pub async fn extract(&self) -> Result<()> {
+        #[cfg(debug_assertions)]
+        if self.settings.planted.cursor_before_rows {
+            return extract::cursor_first(self.plan, self.workspace, self.source, &self.outside).await;
+        }
         extract(self.plan, self.workspace, self.source, &self.outside).await
     }
 
@@ -482,11 +535,11 @@ impl<'a> Engine<'a> {
     pub async fn migrate_part(&self, selection: &Selection) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
-        self.name_other_source(&source);
+        self.name_other_source(&source)?;
         self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
         self.extract().await?;
-        self.workspace.pin_plan(&self.plan.hash())?;
+        self.take_plan(selection)?;
         self.keep_shape()?;
         if self.workspace.writes()? == 0 {
             self.refuse_other_workspace().await?;
@@ -497,21 +550,27 @@ impl<'a> Engine<'a> {
         self.scope.replace(scope);
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
+        let loading = self.outside.clock.now_ms();
         let mut maps = self.load_phases(&encoders).await?;
         // What follows in an earlier phase, or in the same one before what it lacked.
         while self.follow(0..self.plan.maps.len())? {
             maps = self.load_phases(&encoders).await?;
         }
+        self.spent.enter(self.plan.phases.len());
         self.write_later(&encoders).await?;
+        self.take_away_the_left_out().await?;
         self.close_at_the_end(&mut maps).await?;
         self.tell_what_is_left();
-        Ok(RunReport { maps, took_ms: self.outside.clock.now_ms().abs_diff(started) })
+        let now = self.outside.clock.now_ms();
+        let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
+        Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 
     /// Loads and closes every phase, as far as the scope goes.
     async fn load_phases(&self, encoders: &[Box<dyn Encode>]) -> Result<Vec<MapReport>> {
         let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
+            self.spent.enter(index);
             books.extend(self.split_rows(index)?);
             self.follow(phase.iter().map(|map| usize::from(*map)))?;
             books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);
@@ -533,6 +592,7 @@ impl<'a> Engine<'a> {
         let touched = |stream: &usize| self.scope.borrow().touches(self.streams[*stream].map);
         let (now, later): (Vec<usize>, Vec<usize>) = streams.iter().copied().partition(touched);
         for stream in &now {
+            self.go_through(*stream, encoders[*stream].as_ref()).await?;
             self.load(*stream, encoders[*stream].as_ref()).await?;
         }
         let mut books = self.close(index, &now, encoders).await?;

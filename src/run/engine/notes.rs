@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::lang::eval::NoteOut;
 use crate::lang::value::Value;
-use crate::run::connect::Encode;
 use crate::run::workspace::{Outcome, StagedRecord, Status};
 
-use super::prepare::{Prepared, Writing};
+use super::prepare::{Worked, Works};
 use super::{Engine, Result};
 
 /// A note as it is staged.
@@ -54,33 +53,18 @@ impl Engine<'_> {
     }
 
     /// Works out what becomes of a staged note.
-    pub(super) fn prepare_note(
-        &self,
-        stream: usize,
-        record: &StagedRecord,
-        encode: &dyn Encode,
-    ) -> Result<Prepared> {
-        let held = |reason: String| {
-            let outcome = Outcome { status: Status::Quarantined, target: None, reason: Some(reason) };
-            Prepared::Decided(outcome, Vec::new(), Vec::new())
+    pub(super) fn work_out_note(&self, stream: usize, record: &StagedRecord) -> Result<Works> {
+        let held = |status, reason: String| {
+            let outcome = Outcome { status, target: None, reason: Some(reason) };
+            Works::Decided(outcome, Vec::new(), Vec::new())
         };
-        let values = match self.note_values(stream, record)? {
-            Ok(values) => values,
-            Err(why) => return Ok(held(why)),
-        };
-        let marker = format!("{}{}", self.account_prefix()?, record.key);
-        Ok(match encode.encode(&marker, &values) {
-            Ok(writes) => Prepared::Write(Box::new(Writing {
-                key: record.key.clone(),
-                marker,
-                values,
-                writes,
-                flags: Vec::new(),
-                waiting: Vec::new(),
-                lacks: Vec::new(),
-                notes: Vec::new(),
-            })),
-            Err(error) => held(error.to_string()),
+        if self.passed.get() && self.workspace.is_gone(&self.streams[stream].object, &record.key)? {
+            return Ok(held(Status::LeftOut, "its record has no such note any more".to_owned()));
+        }
+        let (flags, waiting, lacks, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(match self.note_values(stream, record)? {
+            Ok(values) => Works::Out(Box::new(Worked { values, flags, waiting, lacks, notes })),
+            Err(why) => held(Status::Quarantined, why),
         })
     }
 

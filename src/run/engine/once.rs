@@ -85,6 +85,7 @@ impl Engine<'_> {
     ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
+        self.spent.wrote();
         Ok(self.workspace.transaction(|ws| {
             ws.keep_readback(&seen)?;
             ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
@@ -93,6 +94,12 @@ impl Engine<'_> {
 
     fn ended(&self, seq: i64, state: JournalState, target: Option<&str>, note: Option<&str>) -> Result<()> {
         Ok(self.workspace.ended(seq, state, target, note, self.outside.clock.now_ms())?)
+    }
+
+    /// Nobody knows whether a write was done: noted, with the time since when it may still take effect.
+    fn unanswered(&self, write: &Write<'_>, seq: i64, why: &str) -> Result<()> {
+        self.given_up.borrow_mut().insert(write.stream, self.outside.clock.ticks_ms());
+        self.ended(seq, JournalState::Unknown, None, Some(why))
     }
 
     /// Sends a create whose intent `seq` is durable.
@@ -133,12 +140,12 @@ impl Engine<'_> {
                 Err(SendError::Unknown(unknown)) => {
                     reached = true;
                     why = unknown;
-                    self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+                    self.unanswered(write, seq, &why)?;
                     #[cfg(debug_assertions)]
                     if self.settings.planted.resend_on_timeout {
                         continue;
                     }
-                    if let Some(stored) = self.look_for(write, self.outside.clock.now_ms()).await? {
+                    if let Some(stored) = self.look_for(write, 0).await? {
                         self.made(write, seq, &stored, Some("found by its marker"))?;
                         return Ok(Sent::Done(stored));
                     }
@@ -162,11 +169,16 @@ impl Engine<'_> {
         Ok(Sent::Uncertain(format!("no usable answer after {} tries: {why}", self.settings.sends)))
     }
 
-    /// Looks for a record by its marker until a request that was given up at `given_up_ms` is surely dead. Several
-    /// hits are doubles: the first is kept, the sweep takes the others away.
-    pub(super) async fn look_for(&self, write: &Write<'_>, given_up_ms: i64) -> Result<Option<Stored>> {
+    /// Looks for a record by its marker until a request that was given up `before` milliseconds ago is surely dead.
+    /// Several hits are doubles: the first is kept, the sweep takes the others away.
+    pub(super) async fn look_for(&self, write: &Write<'_>, before: u64) -> Result<Option<Stored>> {
+        let since = self.outside.clock.ticks_ms();
         for wait in [self.settings.first_look_ms, self.settings.dead_ms] {
-            let passed = self.passed_since(given_up_ms);
+            #[cfg(debug_assertions)]
+            if self.settings.planted.search_once && wait == self.settings.dead_ms {
+                break;
+            }
+            let passed = before.saturating_add(self.outside.clock.ticks_ms().saturating_sub(since));
             let left = wait.saturating_sub(passed);
             if left >= LONG_MS {
                 self.outside.progress.notice(&format!(
@@ -174,7 +186,10 @@ impl Engine<'_> {
                     left.div_ceil(1000)
                 ));
             }
-            self.outside.clock.sleep(left).await;
+            {
+                let _aside = self.aside.step();
+                self.outside.clock.sleep(left).await;
+            }
             let object = self.streams[write.stream].target.as_str();
             let field = self.marker_field();
             let found = self.target.find_sent(object, &field, write.marker, write.payload).await?;
@@ -199,12 +214,14 @@ impl Engine<'_> {
         let first = self.target.imprint(object, &stored.body);
         let mut touched = BTreeSet::new();
         let mut unanswered = false;
+        let mut stale = 0;
         for attempt in 1..=self.settings.sends {
             touched.extend(self.target.touches(object, write.payload, &stored));
             let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
+                    self.spent.wrote();
                     let now = self.outside.clock.now_ms();
                     let seen = self.read_back(write, operation, &first, &stored, &edited, &touched)?;
                     self.workspace.transaction(|ws| {
@@ -232,15 +249,23 @@ impl Engine<'_> {
                 Err(error @ (SendError::Stale | SendError::Unknown(_))) => {
                     why = error.to_string();
                     unanswered |= matches!(error, SendError::Unknown(_));
+                    stale += u32::from(matches!(error, SendError::Stale));
                     // With an old revision it was surely not done, unless an earlier try was.
-                    let state = if unanswered { JournalState::Unknown } else { JournalState::Failed };
-                    self.ended(seq, state, None, Some(&why))?;
+                    if unanswered {
+                        self.unanswered(write, seq, &why)?;
+                    } else {
+                        self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                    }
                     if matches!(error, SendError::Unknown(_)) {
                         self.outside.clock.sleep(self.settings.first_look_ms).await;
                     }
+                    #[cfg(debug_assertions)]
+                    let may_have_moved = !self.settings.planted.rev_trusted;
+                    #[cfg(not(debug_assertions))]
+                    let may_have_moved = true;
                     match self.target.read(object, &stored.id).await? {
                         // What fills gaps was worked out from the old state; what a person typed since must stay.
-                        Some(now) if operation == Operation::Adopt => {
+                        Some(now) if operation == Operation::Adopt && may_have_moved => {
                             if unanswered {
                                 let seen =
                                     self.read_back(write, operation, &first, &stored, &now, &touched)?;
@@ -257,7 +282,10 @@ impl Engine<'_> {
                 }
             }
         }
-        self.ended(seq, JournalState::Unknown, None, Some(&why))?;
+        self.unanswered(write, seq, &why)?;
+        if stale == self.settings.sends {
+            return Err(Error::Restless { object: object.to_owned(), id: stored.id, times: stale });
+        }
         Err(self.unreachable(why))
     }
 

@@ -47,7 +47,7 @@ impl Engine<'_> {
             let mut failed = None;
             self.workspace.transaction(|_| {
                 for record in &page {
-                    if let Err(error) = each(record) {
+                    if let Err(error) = self.unless_gone(object, record, &each) {
                         failed = Some(error);
                         break;
                     }
@@ -60,7 +60,22 @@ impl Engine<'_> {
             self.outside.progress.at(done);
         }
         self.outside.progress.end();
+        if self.passed.get() {
+            for map in self.plan.maps.iter().filter(|map| map.split.is_some() && map.source == object) {
+                self.workspace.keep_routes(&map.name, object)?;
+            }
+        }
         Ok(self.workspace.set_note(&placed(name), "whole")?)
+    }
+
+    /// What the source holds no more goes nowhere.
+    fn unless_gone(
+        &self,
+        object: &str,
+        record: &StagedRecord,
+        each: &impl Fn(&StagedRecord) -> Result<()>,
+    ) -> Result<()> {
+        if self.passed.get() && self.workspace.is_gone(object, &record.key)? { Ok(()) } else { each(record) }
     }
 
     fn route_one(&self, split: usize, decoder: usize, name: &str, record: &StagedRecord) -> Result<()> {

@@ -2,7 +2,9 @@
 //! confirmed that only a person can see to ([`super::provision`] surveys it).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
+use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::run::connect::{ByHand, Encode, Presence, Provision};
 
@@ -116,16 +118,27 @@ impl Engine<'_> {
         let field = self.marker_field();
         let mut problems = Vec::new();
         let mut encoders = Vec::new();
-        for stream in &self.streams {
+        let mut whole = Vec::new();
+        for (index, stream) in self.streams.iter().enumerate() {
             let map = stream.notes.as_ref().unwrap_or(&self.plan.maps[stream.map]);
-            match self.target.encoder(&live, map, &field) {
+            let mut all = map.clone();
+            for dropped in self.dropped(index, &live)? {
+                let alone = plan::Map { targets: vec![dropped.clone()], ..map.clone() };
+                // What cannot be written any more stays as it is.
+                if self.target.encoder(&live, &alone, &field).is_ok() {
+                    all.targets.push(dropped);
+                }
+            }
+            match self.target.encoder(&live, &all, &field) {
                 Ok(encoder) => encoders.push(encoder),
                 Err(error) => problems.push(Problem {
                     what: format!("`{}` cannot be written: {error}", map.target),
                     next: "take a new snapshot of the destination and check the spec".to_owned(),
                 }),
             }
+            whole.push(Rc::new(all));
         }
+        self.whole.replace(whole);
         if problems.is_empty() { Ok(encoders) } else { Err(Error::Preflight(problems)) }
     }
 }

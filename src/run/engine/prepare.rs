@@ -4,9 +4,10 @@ use crate::lang::eval;
 use crate::lang::plan::OwnerHow;
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Writes};
-use crate::run::workspace::{Flag, Lack, Outcome, StagedRecord, Status};
+use crate::run::workspace::{Flag, Lack, Outcome, Sent, StagedRecord, Status};
 
 use super::budget::OTHER_OWNERS;
+use super::change::{field_key, value_hash};
 use super::resolve::{Held, Links};
 use super::{Engine, Error, Result};
 
@@ -47,6 +48,25 @@ pub(super) enum Evaluated {
     Record(eval::Output),
 }
 
+/// What a staged record comes to before it takes the destination's form.
+pub(super) enum Works {
+    /// Nothing is sent.
+    Decided(Outcome, Vec<Flag>, Vec<Lack>),
+    /// As for [`Prepared::Later`].
+    Later(usize),
+    /// These values are to be written.
+    Out(Box<Worked>),
+}
+
+/// The values of a record, links resolved.
+pub(super) struct Worked {
+    pub values: Vec<Value>,
+    pub flags: Vec<Flag>,
+    pub waiting: Vec<u16>,
+    pub lacks: Vec<Lack>,
+    pub notes: Vec<(String, Vec<u8>)>,
+}
+
 impl Engine<'_> {
     /// Works out what becomes of a staged record of a stream.
     pub(super) fn prepare(
@@ -55,12 +75,27 @@ impl Engine<'_> {
         record: &StagedRecord,
         encode: &dyn Encode,
     ) -> Result<Prepared> {
+        Ok(match self.work_out(stream, record, None)? {
+            Works::Decided(outcome, flags, lacks) => Prepared::Decided(outcome, flags, lacks),
+            Works::Later(needed) => Prepared::Later(needed),
+            Works::Out(worked) => self.encoded(stream, &record.key, *worked, encode)?,
+        })
+    }
+
+    /// Works out the values of a staged record. A field that is written later and stands by now as it was `sent` is
+    /// written no more.
+    pub(super) fn work_out(
+        &self,
+        stream: usize,
+        record: &StagedRecord,
+        sent: Option<&Sent>,
+    ) -> Result<Works> {
         if self.streams[stream].notes.is_some() {
-            return self.prepare_note(stream, record, encode);
+            return self.work_out_note(stream, record);
         }
         let map = self.streams[stream].map;
         let output = match self.evaluated(map, record)? {
-            Evaluated::Decided(outcome) => return Ok(Prepared::Decided(outcome, Vec::new(), Vec::new())),
+            Evaluated::Decided(outcome) => return Ok(Works::Decided(outcome, Vec::new(), Vec::new())),
             Evaluated::Record(output) => output,
         };
         let mut flags: Vec<Flag> = output
@@ -81,6 +116,11 @@ impl Engine<'_> {
                 continue;
             }
             if self.later(map, field) {
+                if let Some(sent) = sent
+                    && self.stands_as_sent(map, &record.key, field, value, sent)?
+                {
+                    continue;
+                }
                 links.wait(field);
                 *value = Value::Absent;
             } else if let Some(held) = self.resolve(&mut links, field, value)? {
@@ -88,43 +128,80 @@ impl Engine<'_> {
                 let outcome = match held {
                     Held::LeftOut(reason) => decided(Status::LeftOut, reason),
                     Held::Quarantined(reason) => decided(Status::Quarantined, reason),
-                    Held::Later(needed) => return Ok(Prepared::Later(needed)),
+                    Held::Later(needed) => return Ok(Works::Later(needed)),
                 };
-                return Ok(Prepared::Decided(outcome, flags, links.lacks));
+                return Ok(Works::Decided(outcome, flags, links.lacks));
             }
         }
         flags.append(&mut links.flags);
-        let marker = format!("{}{}", self.marker_prefix(map)?, record.key);
-        match encode.encode(&marker, &values) {
+        let notes = self.staged_notes(map, &record.key, output.notes);
+        let (waiting, lacks) = (links.waiting, links.lacks);
+        Ok(Works::Out(Box::new(Worked { values, flags, waiting, lacks, notes })))
+    }
+
+    /// Whether a field that is written later was sent as it is now; its links are resolved then.
+    fn stands_as_sent(
+        &self,
+        map: usize,
+        key: &str,
+        field: usize,
+        value: &mut Value,
+        sent: &Sent,
+    ) -> Result<bool> {
+        let mut now = value.clone();
+        let mut links = Links::new(map, key);
+        let resolved = match self.resolve(&mut links, field, &mut now) {
+            Ok(held) => held.is_none() && links.lacks.is_empty() && links.waiting.is_empty(),
+            Err(Error::Stopped { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        let name = field_key(&self.plan.maps[map].targets[field]);
+        let stands = resolved && !now.is_absent() && sent.fields.get(&name) == Some(&value_hash(&now));
+        if stands {
+            *value = now;
+        }
+        Ok(stands)
+    }
+
+    /// Puts what was worked out into the destination's form.
+    pub(super) fn encoded(
+        &self,
+        stream: usize,
+        key: &str,
+        worked: Worked,
+        encode: &dyn Encode,
+    ) -> Result<Prepared> {
+        let Worked { values, flags, waiting, lacks, notes } = worked;
+        let marker = self.marker_of(stream, key)?;
+        Ok(match encode.encode(&marker, &values) {
             #[cfg_attr(not(debug_assertions), allow(unused_mut))]
             Ok(mut writes) => {
                 #[cfg(debug_assertions)]
-                self.spoil(&mut writes);
-                let notes = self.staged_notes(map, &record.key, output.notes);
-                let (key, waiting, lacks) = (record.key.clone(), links.waiting, links.lacks);
-                let writing = Writing { key, marker, values, writes, flags, waiting, lacks, notes };
-                Ok(Prepared::Write(Box::new(writing)))
+                if self.streams[stream].notes.is_none() {
+                    self.spoil(&mut writes);
+                }
+                let key = key.to_owned();
+                Prepared::Write(Box::new(Writing {
+                    key,
+                    marker,
+                    values,
+                    writes,
+                    flags,
+                    waiting,
+                    lacks,
+                    notes,
+                }))
             }
-            Err(error) => {
-                let outcome = decided(Status::Quarantined, error.to_string());
-                Ok(Prepared::Decided(outcome, flags, links.lacks))
-            }
-        }
+            Err(error) => Prepared::Decided(decided(Status::Quarantined, error.to_string()), flags, lacks),
+        })
     }
 
-    /// Bugs of an encoder that tests plant.
-    #[cfg(debug_assertions)]
-    fn spoil(&self, writes: &mut Writes) {
-        let fields = &mut writes.create.fields;
-        if let Some(key) = self.settings.planted.forgets {
-            fields.shift_remove(key);
-        }
-        if let Some((key, other)) = self.settings.planted.confuses
-            && let Some(value) = fields.get(other).cloned()
-            && let Some(place) = fields.get_mut(key)
-        {
-            *place = value;
-        }
+    /// The marker of a stream's record.
+    pub(super) fn marker_of(&self, stream: usize, key: &str) -> Result<String> {
+        Ok(match self.streams[stream].notes {
+            Some(_) => format!("{}{key}", self.account_prefix()?),
+            None => format!("{}{key}", self.marker_prefix(self.streams[stream].map)?),
+        })
     }
 
     /// Whether a destination field is written only once every record exists.
@@ -134,14 +211,23 @@ impl Engine<'_> {
 
     /// Decodes and evaluates a staged record; links are not resolved.
     pub(super) fn evaluated(&self, map: usize, record: &StagedRecord) -> Result<Evaluated> {
-        let slots = match self.decoders[map].decode(&record.json) {
+        if let Some(reason) = self.out_of_map(map, record)? {
+            return Ok(Evaluated::Decided(decided(Status::LeftOut, reason)));
+        }
+        #[cfg_attr(not(debug_assertions), allow(unused_mut))]
+        let mut slots = match self.decoders[map].decode(&record.json) {
             Ok(slots) => slots,
             Err(why) => {
                 let reason = format!("the staged record cannot be read: {why}");
                 return Ok(Evaluated::Decided(decided(Status::Quarantined, reason)));
             }
         };
-        Ok(match self.evaluate(map, &record.key, &slots)? {
+        #[cfg(debug_assertions)]
+        self.spoil_slots(&mut slots);
+        let outcome = self.evaluate(map, &record.key, &slots)?;
+        #[cfg(debug_assertions)]
+        let outcome = self.without_unknown(map, &record.key, &slots, outcome)?;
+        Ok(match outcome {
             eval::Outcome::Record(output) => Evaluated::Record(output),
             eval::Outcome::LeftOut { reason, .. } => Evaluated::Decided(decided(Status::LeftOut, &*reason)),
             eval::Outcome::Quarantined { rule, reason, line } => {

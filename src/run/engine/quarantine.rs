@@ -140,13 +140,13 @@ pub struct Detail {
 }
 
 /// The rows of the books, in the order of loading.
-fn items(plan: &Plan) -> Vec<Item> {
+fn items(plan: &Plan, workspace: &Workspace) -> Result<Vec<Item>> {
     let splits = plan.splits.iter().map(|split| Item {
         name: split_name(split),
         object: split.source.clone(),
         kind: Kind::Placed,
     });
-    let streams = streams(plan);
+    let streams = streams(plan, workspace)?;
     let order = plan.phases.iter().flatten().map(|map| usize::from(*map));
     let maps: Vec<Item> = order
         .flat_map(|map| streams.iter().filter(move |stream| stream.map == map))
@@ -161,7 +161,7 @@ fn items(plan: &Plan) -> Vec<Item> {
         object: flatten.source.clone(),
         kind: Kind::Placed,
     });
-    splits.chain(maps).chain(flattens).collect()
+    Ok(splits.chain(maps).chain(flattens).collect())
 }
 
 fn cause(workspace: &Workspace, item: &Item, key: &str, outcome: &Outcome) -> Result<Cause> {
@@ -190,7 +190,7 @@ fn cause(workspace: &Workspace, item: &Item, key: &str, outcome: &Outcome) -> Re
 /// # Errors
 /// [`Error::Selection`] for a row that is not there; those of the workspace.
 pub fn held_back(plan: &Plan, workspace: &Workspace, only: Option<&str>) -> Result<Vec<HeldBack>> {
-    let items = items(plan);
+    let items = items(plan, workspace)?;
     if let Some(only) = only.filter(|only| items.iter().all(|item| item.name != *only)) {
         return Err(no_such(&items, only));
     }
@@ -231,7 +231,7 @@ fn no_such(items: &[Item], name: &str) -> Error {
 /// # Errors
 /// [`Error::Selection`] for a name that leads nowhere.
 pub fn address(plan: &Plan, workspace: &Workspace, name: &RecordName) -> Result<Vec<(String, String)>> {
-    let items = items(plan);
+    let items = items(plan, workspace)?;
     let candidates: Vec<&Item> = match &name.item {
         Some(wanted) => {
             let named: Vec<&Item> = items.iter().filter(|item| item.name == *wanted).collect();
@@ -277,7 +277,7 @@ pub fn address(plan: &Plan, workspace: &Workspace, name: &RecordName) -> Result<
 /// # Errors
 /// [`Error::Selection`] for a row that is not there; those of the workspace.
 pub fn detail(plan: &Plan, workspace: &Workspace, row: &str, key: &str) -> Result<Detail> {
-    let items = items(plan);
+    let items = items(plan, workspace)?;
     let Some(item) = items.iter().find(|item| item.name == row) else { return Err(no_such(&items, row)) };
     let outcome = workspace.outcome(row, key)?;
     let held = outcome.as_ref().filter(|o| matches!(o.status, Status::Quarantined | Status::Failed));

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use crate::lang::plan::{Arm, OnExisting, Rule, Target};
 use crate::lang::types::Base;
 use crate::lang::value::{RefValue, Value};
@@ -32,8 +34,6 @@ pub(super) struct Proving {
     pub(super) normalise: Box<dyn Normalise>,
     /// Whether links of this stream wait for other records.
     waits: bool,
-    /// Whether nothing more is to be written.
-    at_the_end: bool,
     /// The index of the field that says where a record stands in its pipeline.
     stage: Option<usize>,
     proof: Proof,
@@ -66,12 +66,18 @@ struct Found {
     held: Normal,
 }
 
-impl Engine<'_> {
-    /// Begins to compare a stream whose phase is not the last thing that is done.
-    pub(super) fn begin_proof_of_phase(&self, stream: usize) -> Result<Proving> {
-        Ok(Proving { at_the_end: false, ..self.begin_proof(stream)? })
-    }
+/// A listed record that is compared.
+struct ToProve<'p> {
+    key: &'p str,
+    listed: &'p Stored,
+    outcome: Outcome,
+    planned: Planned,
+    joined: bool,
+    /// The list does not say what was planned: it is read by itself.
+    differs: bool,
+}
 
+impl Engine<'_> {
     /// Begins to compare a stream.
     pub(super) fn begin_proof(&self, stream: usize) -> Result<Proving> {
         self.workspace.begin_proof(&self.streams[stream].name)?;
@@ -91,62 +97,106 @@ impl Engine<'_> {
         Ok(Proving {
             normalise: self.target.normaliser(map),
             waits: self.workspace.any_waiting(&plan.name)?,
-            at_the_end: true,
             stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
             proof,
         })
     }
 
-    /// Compares one listed record with what the rules say of its source record.
-    pub(super) async fn prove_one(
+    /// Compares listed records of a page with what the rules say of their source records.
+    pub(super) async fn prove_page(
         &self,
         stream: usize,
         proving: &mut Proving,
-        key: &str,
-        listed: &Stored,
+        page: &[(&str, &Stored)],
     ) -> Result<()> {
+        let mut open = Vec::new();
+        for (key, listed) in page.iter().copied() {
+            open.extend(self.to_prove(stream, proving, key, listed)?);
+        }
+        // A list may lag behind, and a read may not.
+        let object = self.streams[stream].target.as_str();
+        let again = open.iter().filter(|open| open.differs).map(|open| {
+            self.spent.read();
+            self.target.read(object, &open.listed.id)
+        });
+        let again: Vec<Option<Stored>> =
+            stream::iter(again).buffered(self.settings.in_flight.max(1)).try_collect().await?;
+        let mut again = again.into_iter();
+        for open in open {
+            let read = if open.differs {
+                match again.next().flatten() {
+                    Some(read) => Some(read),
+                    None => continue,
+                }
+            } else {
+                None
+            };
+            self.prove_one(stream, proving, &open, read.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// What a listed record is to be compared with; `None` where there is nothing to compare.
+    fn to_prove<'p>(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        key: &'p str,
+        listed: &'p Stored,
+    ) -> Result<Option<ToProve<'p>>> {
         let plan = &self.streams[stream];
-        let Some(outcome) = self.workspace.outcome(&plan.name, key)? else { return Ok(()) };
+        let Some(outcome) = self.workspace.outcome(&plan.name, key)? else { return Ok(None) };
         // Doubles and strangers are the sweep's to tell.
         if outcome.target.as_deref() != Some(listed.id.as_str()) {
-            return Ok(());
+            return Ok(None);
         }
         if !matches!(outcome.status, Status::Created | Status::Adopted) {
             proving.proof.not_compared += 1;
-            return Ok(());
+            return Ok(None);
         }
-        let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(()) };
+        // What cannot be edited any more stays as it was written, and is listed.
+        if outcome.reason.is_some() {
+            proving.proof.not_compared += 1;
+            return Ok(None);
+        }
+        let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(None) };
         let planned = match self.says(stream, proving, &record)? {
             Says::In(planned) => planned,
-            Says::Out | Says::Open => return Ok(()),
+            Says::Out | Says::Open => return Ok(None),
         };
         let joined = outcome.status == Status::Adopted;
         if joined && self.plan.maps[plan.map].on_existing == OnExisting::Keep {
             proving.proof.not_compared += 1;
-            return Ok(());
+            return Ok(None);
         }
-        let read;
-        let mut now = listed;
-        if proving.any_differs(&planned, now, joined) {
-            // A list may lag behind, and a read may not.
-            match self.target.read(&plan.target, &listed.id).await? {
-                Some(fresh) => read = fresh,
-                None => return Ok(()),
-            }
-            now = &read;
-            if !proving.any_differs(&planned, now, joined) {
-                proving.proof.settled += 1;
-            }
+        let differs = proving.any_differs(&planned, listed, joined);
+        Ok(Some(ToProve { key, listed, outcome, planned, joined, differs }))
+    }
+
+    /// Compares one record, with what was read of it since where the list differed.
+    fn prove_one(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        open: &ToProve<'_>,
+        read: Option<&Stored>,
+    ) -> Result<()> {
+        let plan = &self.streams[stream];
+        let ToProve { key, listed, outcome, planned, joined, .. } = open;
+        let (key, joined) = (*key, *joined);
+        let now = read.unwrap_or(listed);
+        if read.is_some() && !proving.any_differs(planned, now, joined) {
+            proving.proof.settled += 1;
         }
         proving.proof.compared += 1;
         let mut differing = Vec::new();
         for field in 0..planned.fields.len() {
-            if let Some((kind, held)) = proving.field(&planned, field, now, joined) {
-                let kind = self.cause(stream, key, proving, &planned, (field, kind), now, &outcome, &held)?;
+            if let Some((kind, held)) = proving.field(planned, field, now, joined) {
+                let kind = self.cause(stream, key, proving, planned, (field, kind), now, outcome, &held)?;
                 differing.push(Found { field, kind, held });
             }
         }
-        proving.sum_found(&planned, now, &differing);
+        proving.sum_found(planned, now, &differing);
         for Found { field, kind, held } in differing {
             let proof = &mut proving.proof.fields[field];
             *proof.differing.entry(kind).or_default() += 1;
@@ -231,8 +281,12 @@ impl Engine<'_> {
         proving.proof.unaccounted = self.workspace.unaccounted(staging)?;
         proving.proof.unsourced = self.workspace.unsourced(staging)?;
         proving.proof.source_now = source_now;
-        proving.proof.staged = self.workspace.staged(&plan.object)?;
-        self.outside.progress.begin(&format!("count {}", plan.name), None);
+        let gone = self.workspace.gone(&plan.object)?;
+        proving.proof.staged = self.workspace.staged(&plan.object)?.saturating_sub(gone);
+        let alone = self.together.get().is_none();
+        if alone {
+            self.outside.progress.begin(&format!("count {}", plan.name), None);
+        }
         let (mut after, mut done) = (0, 0u64);
         loop {
             let page = if routed {
@@ -248,31 +302,32 @@ impl Engine<'_> {
                 let arrived = outcome
                     .as_ref()
                     .is_some_and(|outcome| matches!(outcome.status, Status::Created | Status::Adopted));
+                let fixed = outcome.as_ref().is_some_and(|outcome| outcome.reason.is_some());
                 match self.says(stream, &proving, record)? {
                     Says::In(planned) => {
                         let adopted = outcome.is_some_and(|outcome| outcome.status == Status::Adopted);
                         let kept = adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
-                        proving.sum_planned(&planned, arrived && !kept);
+                        proving.sum_planned(&planned, arrived && !kept && !fixed);
                     }
                     Says::Out if arrived => proving.proof.disagreeing += 1,
                     Says::Out | Says::Open => {}
                 }
             }
-            self.outside.progress.at(done);
+            if alone {
+                self.outside.progress.at(done);
+            }
         }
-        self.outside.progress.end();
+        if alone {
+            self.outside.progress.end();
+        }
         Ok(Box::new(proving.proof))
     }
 
     /// What the rules say of a staged record of a stream, with the links that its record can have now.
     pub(super) fn says(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<Says> {
         let plan = &self.streams[stream];
-        let mut waiting =
+        let waiting =
             if proving.waits { self.workspace.waiting_fields(&plan.name, &record.key)? } else { Vec::new() };
-        // A link that was unset for want of its record, which has arrived since, is written when all phases are through.
-        if !proving.at_the_end {
-            waiting.extend(self.workspace.arrived_fields(&plan.name, &record.key)?);
-        }
         if plan.notes.is_some() {
             let Ok(values) = self.note_values(stream, record)? else { return Ok(Says::Open) };
             let fields: Vec<Normal> =
@@ -315,38 +370,45 @@ impl Engine<'_> {
         for object in super::objects(self.plan) {
             counts.insert(object, self.source.count(object).await?);
         }
-        let mut reports = Vec::new();
-        for index in 0..self.plan.phases.len() {
-            reports.extend(self.reconcile_phase(index, &counts).await?);
-        }
-        Ok(reports)
+        Ok(self.compare_all(&counts, false).await?.into_iter().flatten().collect())
     }
 
-    /// The same for one phase; `counts` are what the source counts now, where it was asked.
-    pub(super) async fn reconcile_phase(
+    /// Compares everything of the scope, phase by phase in the order of loading; several streams are listed at once,
+    /// since each list waits for its own pages. `counts` are what the source counts now, where it was asked. With
+    /// `mend`, what a write without an answer may have doubled since is taken away.
+    pub(super) async fn compare_all(
         &self,
-        index: usize,
         counts: &BTreeMap<&str, u64>,
-    ) -> Result<Vec<MapReport>> {
-        let phase = &self.plan.phases[index];
-        let mut reports = self.split_rows(index)?;
-        for stream in self.maps_of(phase) {
-            reports.push(self.reconcile_stream(stream, counts).await?);
+        mend: bool,
+    ) -> Result<Vec<Vec<MapReport>>> {
+        let compared = (0..self.streams.len()).map(|stream| self.compare(stream, counts, mend));
+        self.outside.progress.begin("reconcile everything", None);
+        self.together.set(Some(0));
+        let compared: Result<Vec<Option<MapReport>>> =
+            stream::iter(compared).buffered(self.settings.in_flight.max(1)).map_ok(Some).try_collect().await;
+        self.together.set(None);
+        self.outside.progress.end();
+        let mut compared = compared?;
+        let mut take = |stream: usize| compared.get_mut(stream).and_then(Option::take);
+        let mut phases = Vec::with_capacity(self.plan.phases.len());
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            let mut reports = self.split_rows(index)?;
+            reports.extend(self.maps_of(phase).into_iter().filter_map(&mut take));
+            reports.extend(self.folded_rows(phase)?);
+            reports.extend(self.notes_of_phase(phase).into_iter().filter_map(&mut take));
+            phases.push(reports);
         }
-        reports.extend(self.folded_rows(phase)?);
-        for stream in self.notes_of_phase(phase) {
-            reports.push(self.reconcile_stream(stream, counts).await?);
-        }
-        Ok(reports)
+        Ok(phases)
     }
 
-    async fn reconcile_stream(&self, stream: usize, counts: &BTreeMap<&str, u64>) -> Result<MapReport> {
+    async fn compare(&self, stream: usize, counts: &BTreeMap<&str, u64>, mend: bool) -> Result<MapReport> {
         if !self.scope.borrow().touches(self.streams[stream].map) {
             return self.books(stream, false, 0);
         }
         let mut proving = self.begin_proof(stream)?;
-        self.sweep_and(stream, false, Some(&mut proving)).await?;
-        let mut report = self.books(stream, true, 0)?;
+        let mend = mend && self.workspace.last_uncertain_ms(&self.streams[stream].name)?.is_some();
+        let doubles = self.sweep_and(stream, mend, Some(&mut proving)).await?;
+        let mut report = self.books(stream, true, doubles)?;
         let now = counts.get(self.streams[stream].object.as_str()).copied();
         report.proof = Some(self.proved(stream, proving, now)?);
         Ok(report)

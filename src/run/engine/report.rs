@@ -2,6 +2,7 @@
 
 use crate::run::workspace::{Listed, Tally};
 
+use super::forecast::Spent;
 use super::proof::Proof;
 
 /// One equation: source = created + adopted + folded + listed + left out + quarantined + failed, of a map, of the notes
@@ -88,6 +89,8 @@ pub struct RunReport {
     pub maps: Vec<MapReport>,
     /// How long it took by the run's own clock, in milliseconds.
     pub took_ms: u64,
+    /// What was sent to the destination, to be held against the floor; `None` where nothing was loaded.
+    pub spent: Option<Spent>,
 }
 
 impl RunReport {

@@ -3,10 +3,10 @@
 
 use compact_str::CompactString;
 
-use crate::lang::plan::{Arm, Expr, Rule, Target};
+use crate::lang::plan::{Arm, Expr, OnDelete, Rule, Target};
 use crate::lang::types::Base;
 use crate::lang::value::{Item, RefValue, Value};
-use crate::run::workspace::{Flag, Lack};
+use crate::run::workspace::{Flag, Lack, Status};
 
 use super::prepare::Evaluated;
 use super::{Engine, Error, Result};
@@ -209,10 +209,12 @@ impl Engine<'_> {
         for (at, map) in std::iter::once(link.map).chain(link.others.iter().copied()).enumerate() {
             let map = usize::from(map);
             let plan = &self.plan.maps[map];
-            let Some(id) = self.workspace.outcome(&plan.name, &link.key)?.and_then(|outcome| outcome.target)
-            else {
+            let Some(outcome) = self.workspace.outcome(&plan.name, &link.key)? else { continue };
+            // What is about to be taken away is not there.
+            if outcome.status == Status::LeftOut && plan.on_delete == OnDelete::Delete {
                 continue;
-            };
+            }
+            let Some(id) = outcome.target else { continue };
             return match link.field.as_ref().and_then(|fields| fields.get(at)) {
                 Some(field) => self.field_of(map, &link.key, usize::from(*field), target, depth),
                 // A link that may lead to several objects names the one.

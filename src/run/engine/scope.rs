@@ -82,6 +82,8 @@ pub struct Selection {
     pub sample: Option<Sample>,
     /// What was held back and is tried again.
     pub retry: Retry,
+    /// Hash of the plan that a person agreed to go on with, where another one was begun.
+    pub change: Option<String>,
 }
 
 impl Selection {

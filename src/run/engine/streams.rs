@@ -28,8 +28,12 @@ pub(super) struct Stream {
     pub notes: Option<plan::Map>,
 }
 
-/// All streams of a plan: one per map, in the plan's order, then the notes.
-pub(super) fn streams(plan: &Plan) -> Vec<Stream> {
+/// All streams of a plan: one per map, in the plan's order, then the notes, those included that an earlier plan wrote
+/// and this one has no rule for.
+pub(super) fn streams(
+    plan: &Plan,
+    workspace: &Workspace,
+) -> std::result::Result<Vec<Stream>, crate::run::workspace::Error> {
     let maps = plan.maps.iter().enumerate().map(|(index, map)| Stream {
         name: map.name.clone(),
         target: map.target.clone(),
@@ -37,8 +41,13 @@ pub(super) fn streams(plan: &Plan) -> Vec<Stream> {
         map: index,
         notes: None,
     });
-    let noted = (0..plan.maps.len()).filter(|map| has_notes(plan, *map));
-    let notes = noted.map(|map| {
+    let mut noted = Vec::new();
+    for (map, of) in plan.maps.iter().enumerate() {
+        if has_notes(plan, map) || workspace.standing(&notes_of(&of.name))? > 0 {
+            noted.push(map);
+        }
+    }
+    let notes = noted.into_iter().map(|map| {
         let name = notes_of(&plan.maps[map].name);
         let target = |name: &&str| plan::Target {
             name: (*name).to_owned(),
@@ -54,7 +63,7 @@ pub(super) fn streams(plan: &Plan) -> Vec<Stream> {
         };
         Stream { object: name.clone(), name, target: NOTE.to_owned(), map, notes: Some(spec) }
     });
-    maps.chain(notes).collect()
+    Ok(maps.chain(notes).collect())
 }
 
 fn has_notes(plan: &Plan, map: usize) -> bool {
@@ -82,6 +91,11 @@ pub(super) fn split_name(split: &Split) -> String {
 pub(super) fn maps_of_split(plan: &Plan, split: usize) -> impl Iterator<Item = usize> {
     let of = move |map: &plan::Map| map.split.map(usize::from) == Some(split);
     plan.maps.iter().enumerate().filter(move |(_, map)| of(map)).map(|(index, _)| index)
+}
+
+/// Destination objects by the rows of the books that write them: maps, and the notes that go with their records.
+pub fn destinations(plan: &Plan) -> std::collections::BTreeMap<String, String> {
+    streams(plan).into_iter().map(|stream| (stream.name, stream.target)).collect()
 }
 
 /// Every source object that a plan reads, once, in order of name.

@@ -12,6 +12,7 @@ use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
 use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
 
+use super::change::{field_key, value_hash};
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
 use super::resolve::{Held, Links};
@@ -21,6 +22,7 @@ use super::{Engine, Result};
 const PAGE: u32 = 500;
 
 /// A field that is to be written.
+#[derive(Clone)]
 struct Later {
     field: u16,
     value: Value,
@@ -30,6 +32,16 @@ struct Later {
     waits: bool,
     /// Whether it is written since a record arrived that it lacked: a person may have filled the gap meanwhile.
     arrived: bool,
+}
+
+/// What writing a field came to.
+enum Turn {
+    /// It stands as it can: the record as it is now.
+    Over(Stored),
+    /// The record changed meanwhile, or no answer came: what to write has to be worked out again from this.
+    Again(Stored),
+    /// It is left to the next run, or the record is gone.
+    Left,
 }
 
 impl Engine<'_> {
@@ -86,12 +98,21 @@ impl Engine<'_> {
         if later.is_empty() {
             return Ok(());
         }
+        self.spent.read();
         let Some(mut stored) = self.target.read(&plan.target, &id).await? else { return Ok(()) };
         for later in later {
-            match self.write_field(map, &key, &outcome, later, stored, encode).await? {
-                Some(now) => stored = now,
-                None => return Ok(()),
-            }
+            let mut tries = 0;
+            stored = loop {
+                match self.write_field(map, &key, &outcome, later.clone(), stored, encode).await? {
+                    Turn::Over(now) => break now,
+                    // Nothing is lost: a record that was there before is looked at anew, and this field with it.
+                    Turn::Again(now) if tries < self.settings.sends => {
+                        tries += 1;
+                        stored = now;
+                    }
+                    Turn::Again(_) | Turn::Left => return Ok(()),
+                }
+            };
         }
         Ok(())
     }
@@ -147,7 +168,7 @@ impl Engine<'_> {
         Ok(ready)
     }
 
-    /// Writes one field; gives the record as it is then, `None` when it is gone.
+    /// Writes one field.
     async fn write_field(
         &self,
         map: usize,
@@ -156,18 +177,25 @@ impl Engine<'_> {
         later: Later,
         stored: Stored,
         encode: &dyn Encode,
-    ) -> Result<Option<Stored>> {
+    ) -> Result<Turn> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
+        let sent = value_hash(&value);
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
+        let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
+        let again = kept.is_some_and(|kept| kept.fields.contains_key(&field_key(&plan.targets[at])));
         let payload = if adopted {
             // A record that was there before keeps what a person typed, as the map says.
             let mut values = vec![Value::Absent; plan.targets.len()];
             values[at] = value;
             let overwrite = plan.on_existing == OnExisting::Overwrite;
             let payloads = encode.adopt(&marker, &values, &stored, overwrite);
+            payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
+        } else if again {
+            // In the place of what was written, not behind it.
+            let payloads = encode.change(&marker, &[(at, value)], None, &stored);
             payloads.map(|payloads| payloads.into_iter().next().unwrap_or_default())
         } else {
             encode.patch(at, &value, &stored)
@@ -182,20 +210,24 @@ impl Engine<'_> {
             Ok(payload) => payload,
             Err(error) => {
                 notice(error.to_string());
-                return Ok(Some(stored));
+                return Ok(Turn::Over(stored));
             }
         };
+        let is_sent =
+            || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), Some(sent));
         if payload.is_empty() {
+            is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;
-            return Ok(Some(stored));
+            return Ok(Turn::Over(stored));
         }
-        if arrived && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
+        let asks = arrived || (again && plan.on_existing != OnExisting::Overwrite);
+        if asks && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
             let why =
                 "changed in the destination since it was written, so what arrived later was not written";
             let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
             self.workspace.transaction(|ws| ws.flag(&plan.name, key, &[flag]))?;
             self.settled(map, key, field, &[], false)?;
-            return Ok(Some(stored));
+            return Ok(Turn::Over(stored));
         }
         let step = 1000 + field;
         let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
@@ -203,15 +235,17 @@ impl Engine<'_> {
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {
             Sent::Done(edited) => {
+                is_sent()?;
                 self.settled(map, key, field, &lacks, waits)?;
-                Ok(Some(edited))
+                Ok(Turn::Over(edited))
             }
             // What is left of this record is worked out anew by the next run.
             Sent::Refused(why) | Sent::Uncertain(why) => {
                 notice(why);
-                Ok(None)
+                Ok(Turn::Left)
             }
-            Sent::Gone | Sent::Moved(_) => Ok(None),
+            Sent::Moved(now) => Ok(Turn::Again(now)),
+            Sent::Gone => Ok(Turn::Left),
         }
     }
 

@@ -306,7 +306,12 @@ fn kind(name: &str, base: &Base) -> String {
 pub fn company(schema: &Schema) -> Company {
     let mut company = Company::default();
     let number = |text: &str, otherwise: usize| text.parse().unwrap_or(otherwise as i64 + 1);
-    for (index, user) in schema.users.iter().enumerate() {
+    let (teams, users): (Vec<_>, Vec<_>) = schema.users.iter().partition(|user| user.id.ends_with("-teams"));
+    for (index, team) in teams.into_iter().enumerate() {
+        let id = number(team.id.trim_end_matches("-teams"), index);
+        company.teams.push(nutshell::Named { id, name: format!("Team {id}") });
+    }
+    for (index, user) in users.into_iter().enumerate() {
         company.users.push(nutshell::User {
             id: number(&user.id, index),
             name: format!("User {}", user.id),

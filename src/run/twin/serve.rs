@@ -56,7 +56,7 @@ async fn answer(
     instantly: bool,
 ) -> HttpResponse {
     let (head, body) = request.into_parts();
-    if !is_loopback(&head.headers, &head.uri, port) {
+    if !is_loopback(&head.headers, &head.uri, port) || !is_own(&head.headers, port) {
         return plain(StatusCode::FORBIDDEN, "this server answers loopback clients only");
     }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
@@ -99,15 +99,62 @@ async fn answer(
 fn is_loopback(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
     let host =
         headers.get("host").and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
-    host.is_some_and(|host| {
-        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")]
-            .iter()
-            .any(|ok| ok == host)
-    })
+    host.is_some_and(|host| names(port).iter().any(|ok| ok == host))
+}
+
+/// Nor may a page of another site send requests from a browser on this machine: browsers say where such a one comes
+/// from, and other clients say nothing.
+fn is_own(headers: &HeaderMap, port: u16) -> bool {
+    let mut origins = headers.get_all("origin").iter();
+    origins.all(|origin| names(port).iter().any(|ok| *origin == format!("http://{ok}")))
+}
+
+/// What this server may be called.
+fn names(port: u16) -> [String; 3] {
+    [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")]
 }
 
 fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
     let mut answer = HttpResponse::new(Body::from(text));
     *answer.status_mut() = status;
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn only_loopback_names_and_pages_of_its_own_reach_a_twin() {
+        let uri = Uri::from_static("/rest");
+        for (host, reaches) in [
+            ("127.0.0.1:8024", true),
+            ("localhost:8024", true),
+            ("[::1]:8024", true),
+            ("127.0.0.1:8025", false),
+            ("127.0.0.1", false),
+            ("evil.example:8024", false),
+            ("127.0.0.1:8024.evil.example", false),
+        ] {
+            assert_eq!(is_loopback(&headers(&[("host", host)]), &uri, 8024), reaches, "{host}");
+        }
+        assert!(!is_loopback(&headers(&[]), &uri, 8024));
+        assert!(is_own(&headers(&[]), 8024), "no browser");
+        for (origin, reaches) in [
+            ("http://127.0.0.1:8024", true),
+            ("http://localhost:8024", true),
+            ("https://evil.example", false),
+            ("http://127.0.0.1:9", false),
+            ("null", false),
+        ] {
+            assert_eq!(is_own(&headers(&[("origin", origin)]), 8024), reaches, "{origin}");
+        }
+    }
 }

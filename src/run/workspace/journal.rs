@@ -26,7 +26,7 @@ pub enum Operation {
 
 impl Operation {
     /// Their places are their numbers in the file.
-    const ALL: [Operation; 6] = [
+    pub(super) const ALL: [Operation; 6] = [
         Operation::Create,
         Operation::Edit,
         Operation::Adopt,
@@ -62,7 +62,7 @@ pub enum JournalState {
 }
 
 impl JournalState {
-    const ALL: [JournalState; 4] =
+    pub(super) const ALL: [JournalState; 4] =
         [JournalState::Intent, JournalState::Done, JournalState::Failed, JournalState::Unknown];
 
     /// Its word in the audit log.
@@ -347,6 +347,21 @@ impl Workspace {
         self.store(|db| {
             db.query_row("SELECT count(*) FROM journal WHERE state = 0", [], |row| row.get::<_, i64>(0))
                 .map(i64::cast_unsigned)
+        })
+    }
+
+    /// Whether of a map there are writes of which nobody found out what became of them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn has_unanswered(&self, map: &str) -> Result<bool> {
+        let id = self.intern(map)?;
+        self.store(|db| {
+            db.query_row(
+                "SELECT EXISTS (SELECT 1 FROM journal WHERE map = ?1 AND state IN (0, 3))",
+                [id],
+                |row| row.get(0),
+            )
         })
     }
 

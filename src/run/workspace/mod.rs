@@ -4,8 +4,15 @@
 //! by their names only, and nothing of the systems' wire forms.
 
 mod approval;
+mod audit;
+mod changes;
+#[cfg(debug_assertions)]
+mod disk;
+mod file;
+mod forget;
 mod held;
 mod journal;
+mod lock;
 mod outcomes;
 mod proof;
 mod readback;
@@ -13,15 +20,24 @@ mod rollback;
 mod routes;
 mod staged;
 mod sweep;
+#[cfg(test)]
+mod tests;
+mod upgrade;
 
-use std::fs::{File, OpenOptions};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
 pub use approval::Approval;
+pub use audit::AuditLine;
+pub use changes::{CONFLICT, Pinned, Restaged, Sent};
+#[cfg(debug_assertions)]
+pub use disk::DiskFault;
+pub use forget::{Forgotten, backups};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
+pub use lock::{Lock, Taken, machine_folder, machine_lock};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
 pub use readback::{ReadBack, Remembered};
@@ -29,6 +45,7 @@ pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
+pub use upgrade::Upgraded;
 
 /// The layout that this version reads and writes.
 const FORMAT: i64 = 4;
@@ -53,10 +70,23 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another process has it open.
-    #[error("workspace `{path}` is in use by another b2n; wait for it, or stop it with Ctrl-C")]
+    #[error("workspace `{path}` is in use by another b2n{}; wait for it, or stop it with Ctrl-C", process(*holder))]
     Locked {
         /// The file.
         path: String,
+        /// The number of the process that has it, where it can be told.
+        holder: Option<u32>,
+    },
+    /// What it held of people was wiped: nothing goes on from it.
+    #[error(
+        "the personal data of workspace `{path}` was wiped on {when}: what is left is the audit log (`b2n audit`) and the \
+         counts (`b2n status`), and nothing can be extracted, written, compared or rolled back from it"
+    )]
+    Forgotten {
+        /// The file.
+        path: String,
+        /// The day and time, in UTC.
+        when: String,
     },
     /// The file is there but is no workspace, or one of another version.
     #[error("workspace `{path}` {why}")]
@@ -80,9 +110,8 @@ pub enum Error {
     },
     /// The workspace holds what another plan did.
     #[error(
-        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: changed specs are not yet \
-         applied to a workspace that has written records; go on with the spec as it was, or start a new workspace \
-         and an empty account"
+        "workspace `{path}` was loaded with plan {pinned}, and this plan is {found}: `b2n migrate` with `--dry-run` shows \
+         what changes, and with `--yes-change {found}` applies it"
     )]
     OtherPlan {
         /// The file.
@@ -103,12 +132,40 @@ pub enum Side {
     Target,
 }
 
+impl Side {
+    /// The note that keeps the account.
+    fn note(self) -> &'static str {
+        match self {
+            Side::Source => "source account",
+            Side::Target => "target account",
+        }
+    }
+
+    /// The note that keeps another id of it.
+    fn alias(self, alias: &str) -> String {
+        match self {
+            Side::Source => format!("source alias {alias}"),
+            Side::Target => format!("target alias {alias}"),
+        }
+    }
+}
+
+/// How a message names the process that holds a lock.
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
 /// An open workspace.
 pub struct Workspace {
     db: Connection,
     path: PathBuf,
+    /// What opening it did to an older file.
+    upgraded: RefCell<Option<Upgraded>>,
     /// Held as long as the workspace is open; the lock goes with it.
-    _lock: Option<File>,
+    lock: Option<Lock>,
+    /// What the disk does wrong.
+    #[cfg(debug_assertions)]
+    disk: disk::Disk,
 }
 
 impl std::fmt::Debug for Workspace {
@@ -131,11 +188,21 @@ impl Workspace {
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(file_error)?;
         }
-        let lock = lock_file(&path.with_extension("b2nw-lock"))
-            .map_err(file_error)?
-            .ok_or_else(|| Error::Locked { path: shown.clone() })?;
-        if !path.exists() {
-            private(OpenOptions::new().create_new(true).write(true)).open(path).map_err(file_error)?;
+        // By whatever name it is opened, it is one file with one lock.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let lock = match lock::private_lock(&file::beside(&real, "-lock")).map_err(file_error)? {
+            Taken::Mine(lock) => lock,
+            Taken::Others(holder) => return Err(Error::Locked { path: shown, holder }),
+        };
+        if path.exists() {
+            for ending in ["", "-wal", "-shm"] {
+                let part = file::beside(&real, ending);
+                if part.exists() {
+                    file::keep_private(&part).map_err(file_error)?;
+                }
+            }
+        } else {
+            file::create_private(path).map_err(file_error)?;
         }
         let db = Connection::open(path).map_err(|source| Error::Storage { path: shown, source })?;
         Self::prepare(db, path.to_owned(), Some(lock))
@@ -166,8 +233,15 @@ impl Workspace {
         Self::prepare(db, path, None)
     }
 
-    fn prepare(db: Connection, path: PathBuf, lock: Option<File>) -> Result<Self> {
-        let workspace = Workspace { db, path, _lock: lock };
+    fn prepare(db: Connection, path: PathBuf, lock: Option<Lock>) -> Result<Self> {
+        let workspace = Workspace {
+            db,
+            path,
+            upgraded: RefCell::default(),
+            lock,
+            #[cfg(debug_assertions)]
+            disk: disk::Disk::default(),
+        };
         workspace.layout()?;
         Ok(workspace)
     }
@@ -193,7 +267,11 @@ impl Workspace {
             let why = if found == 0 {
                 "is not a workspace; name another file with --workspace".to_owned()
             } else {
-                format!("was written by a newer b2n (layout {found}, this one knows {FORMAT}); update b2n")
+                format!(
+                    "was written by a newer b2n (layout {found}, this one knows {FORMAT}); update b2n, or go on with the \
+                     backup that the newer one left beside it, `{}.layout{FORMAT}.bak`, if it is there",
+                    self.path.display()
+                )
             };
             return Err(Error::Foreign { path: self.path.display().to_string(), why });
         }
@@ -204,20 +282,17 @@ impl Workspace {
             )
         })?;
         if found < FORMAT {
-            self.store(|db| {
-                // What later layouts added is new tables only, so that an older file loses nothing.
-                let missing = [LAYOUT, ADDED, ADDED_THIRD, ADDED_FOURTH]
-                    .into_iter()
-                    .skip(usize::try_from(found).unwrap_or(0));
-                let missing: String = missing.collect();
-                db.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {FORMAT}; COMMIT;"))
-            })?;
+            self.upgrade(found)?;
         }
         Ok(())
     }
 
     /// Runs database work and names the file in its error.
     fn store<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        #[cfg(debug_assertions)]
+        self.disk
+            .strike()
+            .map_err(|source| Error::Storage { path: self.path.display().to_string(), source })?;
         work(&self.db).map_err(|source| Error::Storage { path: self.path.display().to_string(), source })
     }
 
@@ -226,6 +301,9 @@ impl Workspace {
     /// # Errors
     /// Those of `work`, and a commit that failed.
     pub fn transaction<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        if !self.db.is_autocommit() {
+            return self.within(work);
+        }
         self.store(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
         match work(self) {
             Ok(done) => {
@@ -235,6 +313,21 @@ impl Workspace {
             Err(error) => {
                 // The first error is the one to tell; a failing rollback leaves nothing written either.
                 let _ = self.db.execute_batch("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    /// The same within another one, of which it is a part.
+    fn within<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.store(|db| db.execute_batch("SAVEPOINT part"))?;
+        match work(self) {
+            Ok(done) => {
+                self.store(|db| db.execute_batch("RELEASE part"))?;
+                Ok(done)
+            }
+            Err(error) => {
+                let _ = self.db.execute_batch("ROLLBACK TO part; RELEASE part");
                 Err(error)
             }
         }
@@ -298,25 +391,49 @@ impl Workspace {
         self.store(|db| db.execute("DELETE FROM note WHERE name = ?1", [name]).map(|_| ()))
     }
 
-    /// Binds the workspace to an account at first contact; refuses every other one afterwards.
+    /// Binds the workspace to an account at first contact; refuses every other one afterwards, but for those under
+    /// which the first one has proven itself ([`Workspace::add_alias`]).
     ///
     /// # Errors
     /// [`Error::OtherAccount`], naming both.
     pub fn pin(&self, side: Side, account: &str) -> Result<()> {
-        let (name, what) = match side {
-            Side::Source => ("source account", "the source account"),
-            Side::Target => ("target account", "the destination account"),
-        };
-        match self.note(name)? {
-            None => self.set_note(name, account),
+        match self.note(side.note())? {
+            None => self.set_note(side.note(), account),
             Some(pinned) if pinned == account => Ok(()),
+            Some(_) if self.note(&side.alias(account))?.is_some() => Ok(()),
             Some(pinned) => Err(Error::OtherAccount {
                 path: self.path.display().to_string(),
-                what,
+                what: match side {
+                    Side::Source => "the source account",
+                    Side::Target => "the destination account",
+                },
                 pinned,
                 found: account.to_owned(),
             }),
         }
+    }
+
+    /// Takes another id of the account that a side is bound to; gives whether it is new. The caller has proof: the
+    /// account that is bound said so itself.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn add_alias(&self, side: Side, alias: &str, now_ms: i64) -> Result<bool> {
+        if self.pinned(side)?.as_deref() == Some(alias) || self.note(&side.alias(alias))?.is_some() {
+            return Ok(false);
+        }
+        self.set_note(&side.alias(alias), &now_ms.to_string())?;
+        Ok(true)
+    }
+
+    /// The other ids of the account that a side is bound to, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn aliases(&self, side: Side) -> Result<Vec<String>> {
+        let beginning = side.alias("");
+        let names = self.notes_of(&beginning)?;
+        Ok(names.into_iter().map(|name| name[beginning.len()..].to_owned()).collect())
     }
 
     /// The account that a side is bound to.
@@ -324,36 +441,7 @@ impl Workspace {
     /// # Errors
     /// Those of the database.
     pub fn pinned(&self, side: Side) -> Result<Option<String>> {
-        self.note(match side {
-            Side::Source => "source account",
-            Side::Target => "target account",
-        })
-    }
-
-    /// Binds the workspace to a plan from the first record that is written; another plan is refused then.
-    ///
-    /// # Errors
-    /// [`Error::OtherPlan`].
-    pub fn pin_plan(&self, hash: &str) -> Result<()> {
-        match self.note("plan")? {
-            Some(pinned) if pinned == hash => Ok(()),
-            Some(pinned) if self.writes()? > 0 => Err(Error::OtherPlan {
-                path: self.path.display().to_string(),
-                pinned: pinned.chars().take(12).collect(),
-                found: hash.chars().take(12).collect(),
-            }),
-            Some(_) => self.transaction(|ws| {
-                // Nothing was written yet: what the old plan left out or held back is decided anew.
-                ws.store(|db| {
-                    db.execute_batch(
-                        "DELETE FROM outcome; DELETE FROM flag; DELETE FROM waiting; DELETE FROM lack; DELETE FROM routed;
-                         DELETE FROM folded; DELETE FROM note WHERE name LIKE 'placed %';",
-                    )
-                })?;
-                ws.set_note("plan", hash)
-            }),
-            None => self.set_note("plan", hash),
-        }
+        self.note(side.note())
     }
 
     /// A small number for a name that many rows carry.
@@ -369,28 +457,8 @@ impl Workspace {
     }
 }
 
-/// Takes an exclusive lock for as long as the file is held; `None` when another process has it.
-///
-/// # Errors
-/// A lock file that cannot be made.
-pub fn lock_file(path: &Path) -> std::io::Result<Option<File>> {
-    let file = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path)?;
-    match fs4::FileExt::try_lock(&file) {
-        Ok(()) => Ok(Some(file)),
-        Err(fs4::TryLockError::WouldBlock) => Ok(None),
-        Err(fs4::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Files that hold personal data are their owner's alone.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options
-}
+/// The layouts, each as it stands in the file that it was made for: what a later one added is new tables only.
+const LAYOUTS: [&str; 4] = [LAYOUT, ADDED, ADDED_THIRD, ADDED_FOURTH];
 
 const LAYOUT: &str = "
 CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -472,79 +540,15 @@ CREATE TABLE decision (
 );
 CREATE INDEX decision_key ON decision (map, key);
 -- A person's word that a plan may be carried out; `sample`: for samples of at most so many records. Never deleted.
-CREATE TABLE IF NOT EXISTS approval (
+CREATE TABLE approval (
     seq INTEGER PRIMARY KEY, plan TEXT NOT NULL, certificate TEXT NOT NULL, approver TEXT NOT NULL,
     note TEXT NOT NULL, approved_ms INTEGER NOT NULL, sample INTEGER, counts TEXT NOT NULL, withdrawn_ms INTEGER
 );
+-- What a written record was sent: the plan, and a hash per field, in `fields`.
+CREATE TABLE sent (
+    map INTEGER NOT NULL, key TEXT NOT NULL, plan INTEGER NOT NULL, fields BLOB NOT NULL, PRIMARY KEY (map, key)
+) WITHOUT ROWID;
+-- Staged records that the source holds no more.
+CREATE TABLE gone (object INTEGER NOT NULL, key TEXT NOT NULL, gone_ms INTEGER NOT NULL,
+    PRIMARY KEY (object, key)) WITHOUT ROWID;
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_opener_is_told() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("acme.b2nw");
-        let first = Workspace::open(&path).expect("opens");
-        assert!(matches!(Workspace::open(&path), Err(Error::Locked { .. })));
-        drop(first);
-        assert!(Workspace::open(&path).is_ok());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_file_is_its_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("acme.b2nw");
-        let _workspace = Workspace::open(&path).expect("opens");
-        for file in std::fs::read_dir(folder.path()).expect("lists") {
-            let file = file.expect("an entry");
-            let mode = file.metadata().expect("metadata").permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{:?} can be read by others", file.path());
-        }
-    }
-
-    #[test]
-    fn foreign_and_newer_files_are_refused_and_left_alone() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let text = folder.path().join("notes.txt");
-        std::fs::write(&text, "these are notes, long enough to be no database at all").expect("writes");
-        assert!(matches!(Workspace::open(&text), Err(Error::Foreign { .. })));
-        assert!(std::fs::read_to_string(&text).expect("reads").starts_with("these are notes"));
-        let newer = folder.path().join("newer.b2nw");
-        Connection::open(&newer).expect("opens").execute_batch("PRAGMA user_version = 99").expect("sets");
-        let error = Workspace::open(&newer).expect_err("is refused").to_string();
-        assert!(error.contains("newer b2n"), "{error}");
-    }
-
-    #[test]
-    fn a_file_of_the_first_layout_is_upgraded_and_loses_nothing() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("older.b2nw");
-        let db = Connection::open(&path).expect("opens");
-        db.execute_batch(&format!(
-            "{LAYOUT} INSERT INTO note VALUES ('plan', 'x'); PRAGMA user_version = 1;"
-        ))
-        .expect("makes the first layout");
-        drop(db);
-        for _ in 0..2 {
-            let workspace = Workspace::open(&path).expect("opens");
-            assert_eq!(workspace.note("plan").expect("reads").as_deref(), Some("x"));
-            assert_eq!(workspace.routed("deal").expect("counts"), 0);
-            assert_eq!(workspace.readbacks().expect("counts"), 0);
-            assert!(workspace.can_go_on("deal").expect("lists").is_empty());
-            assert!(workspace.decisions("deal").expect("lists").is_empty());
-        }
-    }
-
-    #[test]
-    fn an_account_is_pinned_at_first_contact() {
-        let workspace = Workspace::in_memory().expect("opens");
-        workspace.pin(Side::Target, "379104").expect("pins");
-        workspace.pin(Side::Target, "379104").expect("the same again");
-        let error = workspace.pin(Side::Target, "4").expect_err("another one").to_string();
-        assert!(error.contains("379104") && error.contains("`4`"), "{error}");
-    }
-}

@@ -49,7 +49,7 @@ impl Status {
         }
     }
 
-    fn number(self) -> i64 {
+    pub(super) fn number(self) -> i64 {
         match self {
             Status::Created => 1,
             Status::Adopted => 2,

@@ -180,35 +180,27 @@ impl Workspace {
     pub fn any_waiting(&self, map: &str) -> Result<bool> {
         let map = self.intern(map)?;
         self.store(|db| {
-            db.prepare_cached("SELECT EXISTS (SELECT 1 FROM waiting WHERE map = ?1)")?
-                .query_row([map], |row| row.get(0))
+            db.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM waiting WHERE map = ?1) OR EXISTS (SELECT 1 FROM lack WHERE map = ?1)",
+            )?
+            .query_row([map], |row| row.get(0))
         })
     }
 
-    /// The destination fields of one record that are still to be written, by their index in its map.
+    /// The destination fields of one record that are still to be written, by their index in its map: those that wait,
+    /// and those whose link lacked a record that has arrived since.
     ///
     /// # Errors
     /// Those of the database.
     pub fn waiting_fields(&self, map: &str, key: &str) -> Result<Vec<u16>> {
         let map = self.intern(map)?;
         self.store(|db| {
-            db.prepare_cached("SELECT field FROM waiting WHERE map = ?1 AND key = ?2 ORDER BY field")?
-                .query_map((map, key), |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// The destination fields of one record that lack a record which has arrived by now, by their index in its map.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn arrived_fields(&self, map: &str, key: &str) -> Result<Vec<u16>> {
-        let map = self.intern(map)?;
-        self.store(|db| {
             db.prepare_cached(
-                "SELECT DISTINCT l.field FROM lack l
-                 JOIN outcome t ON t.map = l.to_map AND t.key = l.to_key AND t.target IS NOT NULL
-                 WHERE l.map = ?1 AND l.key = ?2 ORDER BY l.field",
+                "SELECT field FROM waiting WHERE map = ?1 AND key = ?2
+                 UNION SELECT l.field FROM lack l
+                     JOIN outcome t ON t.map = l.to_map AND t.key = l.to_key AND t.target IS NOT NULL
+                     WHERE l.map = ?1 AND l.key = ?2
+                 ORDER BY 1",
             )?
             .query_map((map, key), |row| row.get(0))?
             .collect()

@@ -182,7 +182,7 @@ impl Workspace {
     }
 
     /// The name behind a number of [`Workspace::intern`].
-    fn named(&self, id: u32) -> Result<String> {
+    pub(super) fn named(&self, id: u32) -> Result<String> {
         self.store(|db| {
             db.prepare_cached("SELECT name FROM name WHERE id = ?1")?.query_row([id], |row| row.get(0))
         })

@@ -294,6 +294,7 @@ impl Workspace {
                 db.prepare_cached("DELETE FROM flag WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
                 db.prepare_cached("DELETE FROM waiting WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
                 db.prepare_cached("DELETE FROM lack WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
+                db.prepare_cached("DELETE FROM sent WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
             }
             db.prepare_cached("DELETE FROM readback WHERE object = ?1 AND target = ?2")?
                 .execute((object, target))?;

@@ -149,6 +149,8 @@ impl Workspace {
     pub fn stage_beside(&self, object: &str, key: &str, json: &[u8]) -> Result<()> {
         let object = self.intern(object)?;
         self.store(|db| {
+            // What was there no more is there again.
+            db.prepare_cached("DELETE FROM gone WHERE object = ?1 AND key = ?2")?.execute((object, key))?;
             db.prepare_cached(
                 "INSERT INTO staged(object, key, json) VALUES (?1, ?2, ?3)
                  ON CONFLICT(object, key) DO UPDATE SET json = excluded.json",

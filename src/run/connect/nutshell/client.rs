@@ -5,13 +5,15 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::wire::{self, Fault};
 use crate::run::connect::Error;
-use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport};
+use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
+use crate::run::connect::secret::is_loopback;
 
 pub(super) const SYSTEM: &str = "Nutshell";
 
@@ -22,6 +24,9 @@ pub(super) const AUTHOR: &str = "author";
 
 /// The key under which a payload holds the amount of a lead that is written through REST; no field of RPC.
 pub(super) const MANUAL_VALUE: &str = "manualValue";
+
+/// After how long a request is taken to be stuck, in milliseconds.
+const STUCK_MS: u64 = 5_000;
 
 /// How fast the client may be, and how patient. Nutshell publishes no quota (sheet §3.3).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +60,8 @@ pub(super) struct Client {
     random: Rc<dyn Random>,
     settings: Settings,
     lanes: Semaphore,
+    /// Places for requests that have not been answered for long: they leave their lane to others, up to as many again.
+    stuck: Semaphore,
     /// When the next request may start, Unix microseconds.
     next_us: Cell<i64>,
     calls: Cell<u64>,
@@ -82,9 +89,18 @@ impl Client {
             random,
             settings,
             lanes: Semaphore::new(settings.in_flight.max(1)),
+            stuck: Semaphore::new(settings.in_flight.max(1)),
             next_us: Cell::new(i64::MIN),
             calls: Cell::new(0),
         }
+    }
+
+    /// The port of this machine that the API answers on, where it is not on another one.
+    pub(super) fn local_port(&self) -> Option<u16> {
+        let (scheme, rest) = self.rest_url.split_once("://")?;
+        let host = rest.split('/').next().filter(|host| is_loopback(host))?;
+        let named = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(named.unwrap_or(if scheme == "https" { 443 } else { 80 }))
     }
 
     /// Calls a method that only reads, until it answers or there is no hope.
@@ -180,7 +196,7 @@ impl Client {
         login: &SecretString,
     ) -> Result<HttpResponse, Fault> {
         let closed = |_| Fault::NotSent("the client is closed".to_owned());
-        let _lane = self.lanes.acquire().await.map_err(closed)?;
+        let lane = self.lanes.acquire().await.map_err(closed)?;
         self.pace().await;
         let request = HttpRequest {
             method,
@@ -193,7 +209,7 @@ impl Client {
             body,
             timeout_ms: self.settings.timeout_ms,
         };
-        let response = self.transport.send(&request).await?;
+        let response = self.answered(&request, lane).await?;
         if response.status == 429 {
             // Nobody else needs to find out.
             let seconds = response.header("retry-after").and_then(|text| text.trim().parse::<i64>().ok());
@@ -201,6 +217,28 @@ impl Client {
             self.next_us.set(self.next_us.get().max(until));
         }
         Ok(response)
+    }
+
+    /// Waits for the answer in a lane; one that does not come for long is waited for beside it, where there is room.
+    async fn answered(
+        &self,
+        request: &HttpRequest,
+        lane: SemaphorePermit<'_>,
+    ) -> Result<HttpResponse, TransportError> {
+        let sent = self.transport.send(request);
+        match select(sent, self.clock.sleep(STUCK_MS)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), sent)) => {
+                let _beside = match self.stuck.try_acquire() {
+                    Ok(place) => {
+                        drop(lane);
+                        place
+                    }
+                    Err(_) => lane,
+                };
+                sent.await
+            }
+        }
     }
 
     /// Waits for this request's place in time.

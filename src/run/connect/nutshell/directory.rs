@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::capability::Kind;
 use super::client::{Client, failed, malformed, named};
 use super::wire::Fault;
-use crate::lang::value::OutcomeKind;
+use crate::lang::value::{OutcomeKind, Value};
 use crate::run::connect::Error;
 
 /// Something with an id and a name.
@@ -52,6 +52,8 @@ pub(super) struct OutcomeRow {
 pub(super) struct UserRow {
     pub(super) id: String,
     pub(super) email: Option<String>,
+    /// What people call the user.
+    pub(super) name: Option<String>,
     pub(super) active: bool,
 }
 
@@ -78,11 +80,12 @@ pub(super) struct Directory {
     pub(super) stagesets: Vec<Stageset>,
     pub(super) outcomes: Vec<OutcomeRow>,
     pub(super) users: Vec<UserRow>,
+    pub(super) teams: Vec<Named>,
     pub(super) fields: BTreeMap<Kind, Vec<FieldRow>>,
 }
 
 impl Directory {
-    /// Reads everything; about sixteen requests.
+    /// Reads everything; about seventeen requests.
     pub(super) async fn fetch(client: &Client) -> Result<Directory, Error> {
         let mut directory = Directory::fetch_rpc(client).await?;
         if directory.markets.iter().any(|market| market.currency.is_none()) {
@@ -111,6 +114,7 @@ impl Directory {
             ),
             outcomes: outcomes(&rows(client, "findLead_Outcomes").await?),
             users: user_rows(client).await?,
+            teams: team_rows(client).await?,
             fields: BTreeMap::new(),
         })
     }
@@ -144,6 +148,26 @@ pub(super) async fn tags(client: &Client) -> Result<BTreeMap<Kind, Vec<String>>,
 /// Users.
 pub(super) async fn user_rows(client: &Client) -> Result<Vec<UserRow>, Error> {
     Ok(users(&rows(client, "findUsers").await?))
+}
+
+/// Teams, which can own records as users can (sheet §9.15).
+pub(super) async fn team_rows(client: &Client) -> Result<Vec<Named>, Error> {
+    Ok(named_rows(&rows(client, "findTeams").await?))
+}
+
+/// A team's id where a user's can stand, as REST writes it.
+pub(super) fn team_id(id: &str) -> String {
+    format!("{id}-teams")
+}
+
+/// Whether a user's value is a team.
+pub(super) fn is_team(value: &Value) -> bool {
+    matches!(value.bare(), Value::Text(id) if id.ends_with("-teams"))
+}
+
+/// What stands for a team's address in `owners`, and in snapshots as a hash.
+pub(super) fn team_address(name: &str) -> String {
+    format!("team {name}")
 }
 
 /// Pipelines as REST renders them, which says more of them than RPC does; none where the account has no REST
@@ -329,7 +353,8 @@ fn users(rows: &[Json]) -> Vec<UserRow> {
         let emails = elements(row.get("emails").unwrap_or(&Json::Null));
         let email = emails.iter().filter_map(Json::as_str).map(str::trim).find(|email| !email.is_empty());
         let active = flag(row, "isEnabled").unwrap_or(true);
-        Some(UserRow { id: id(row)?, email: email.map(str::to_owned), active })
+        let name = text(row, "name").filter(|name| !name.trim().is_empty());
+        Some(UserRow { id: id(row)?, email: email.map(str::to_owned), name, active })
     };
     rows.iter().filter_map(read).collect()
 }

@@ -237,11 +237,16 @@ pub(super) fn touches(kind: Kind, payload: &Payload, before: &Json) -> Vec<Strin
     names
 }
 
+/// Whether so much time has passed since that the API edits no note of then (sheet §4).
+pub(super) fn is_of_another_day(made_ms: i64, now_ms: i64) -> bool {
+    const DAY_MS: i64 = 86_400_000;
+    now_ms.saturating_sub(made_ms) > DAY_MS
+}
+
 /// Whether a note is one that the API would not let this user edit: of another author, or older than a day (sheet §4).
 pub(super) fn is_hard_to_edit(note: &Json, own_user: Option<&str>, now_ms: i64) -> bool {
-    const DAY_MS: i64 = 86_400_000;
     let made = note.get("date").and_then(Json::as_str).and_then(Instant::parse);
-    let old = made.is_some_and(|made| now_ms.saturating_sub(made.at.as_millisecond()) > DAY_MS);
+    let old = made.is_some_and(|made| is_of_another_day(made.at.as_millisecond(), now_ms));
     let author = note.get("user").and_then(id);
     old || own_user.is_some_and(|own| author.as_deref() != Some(own))
 }

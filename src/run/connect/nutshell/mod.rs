@@ -4,6 +4,7 @@
 //! twice: only the engine's journal knows whether it may. A record that was written is read back in the same answer.
 
 mod ahead;
+mod author;
 mod capability;
 mod client;
 mod directory;
@@ -26,7 +27,7 @@ pub(super) mod ways;
 mod wire;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -61,6 +62,8 @@ pub struct Nutshell {
     known: Rc<Known>,
     /// Leads as they were when they were made, for the edit that follows.
     fresh: RefCell<BTreeMap<String, Stored>>,
+    /// Whether the key has been seen to write in another user's name.
+    impersonates: Cell<Option<bool>>,
     /// E-mails that the listing under way has given.
     listed_emails: RefCell<BTreeSet<String>>,
 }
@@ -84,6 +87,7 @@ impl Nutshell {
             own_user: RefCell::default(),
             known: Rc::default(),
             fresh: RefCell::default(),
+            impersonates: Cell::default(),
             listed_emails: RefCell::default(),
         }
     }
@@ -177,6 +181,10 @@ impl Target for Nutshell {
         Box::pin(self.identify())
     }
 
+    fn local_port(&self) -> Option<u16> {
+        self.client.local_port()
+    }
+
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
         Box::pin(self.look(salt))
     }
@@ -184,7 +192,12 @@ impl Target for Nutshell {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>> {
         Box::pin(async move {
             let users = directory::user_rows(&self.client).await?;
-            Ok(users.into_iter().filter_map(|user| Some((user.id, user.email?))).collect())
+            let teams = directory::team_rows(&self.client).await?;
+            let users = users.into_iter().filter_map(|user| Some((user.id, user.email?)));
+            let teams = teams
+                .into_iter()
+                .map(|team| (directory::team_id(&team.id), directory::team_address(&team.name)));
+            Ok(users.chain(teams).collect())
         })
     }
 
@@ -355,6 +368,12 @@ impl Target for Nutshell {
             .then_some(
                 "older than a day or of another author; the API documents that such notes cannot be edited, and                  nothing about deleting them",
             )
+    }
+
+    fn fixed(&self, object: &str, made_ms: i64, now_ms: i64) -> Option<&'static str> {
+        let old = imprint::is_of_another_day(made_ms, now_ms);
+        (Kind::parse(object) == Some(Kind::Note) && old)
+            .then_some("the API edits no note that is older than a day")
     }
 
     fn may_delete(&self) -> Local<'_, Result<Option<bool>, Error>> {

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::capability::{Kind, OTHERS, custom_base};
-use super::directory::Directory;
+use super::directory::{Directory, team_address, team_id};
 use super::fields::{DIRECTIONS, PRODUCT_TYPES, PRODUCT_UNITS};
 use crate::lang::schema::{
     Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, User, Write, email_hash,
@@ -63,6 +63,11 @@ pub(super) fn schema(directory: &Directory, account: &Account, today: Option<Dat
             active: user.active,
         })
         .collect();
+    schema.users.extend(directory.teams.iter().map(|team| User {
+        id: team_id(&team.id),
+        email_hash: Some(email_hash(salt, &team_address(&team.name))),
+        active: true,
+    }));
     schema.users.sort_by(|a, b| a.id.cmp(&b.id));
     schema
 }

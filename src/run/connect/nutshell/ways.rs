@@ -39,7 +39,10 @@ fn then(kind: Kind, field: &str) -> Option<&'static str> {
         (_, "address") => {
             "a country that is no two letters moves into the lines; the server looks the place up by itself"
         }
-        (_, "author") => "a key that may not impersonate logs everything under its own name",
+        (_, "author") => {
+            "a key that may not impersonate logs everything under its own name: then a line of the text names the author"
+        }
+        (_, "owner" | "assignee") => return None,
         (Kind::Contact, "name") => "kept in parts: given and family name",
         (Kind::Lead, "value") => {
             "in the currency of the lead's market; of a lead with products the API may work it out from them"

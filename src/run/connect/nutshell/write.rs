@@ -15,7 +15,12 @@ use crate::run::connect::{Error, Payload, SendError, Stored};
 
 impl Nutshell {
     pub(super) async fn send_create(&self, kind: Kind, payload: &Payload) -> Result<Stored, SendError> {
-        let (author, fields) = self.author(payload)?;
+        let (author, mut fields) = self.author(payload)?;
+        let writer = payload.fields.get(AUTHOR).and_then(directory::id);
+        let named_already = self.impersonates.get() == Some(false);
+        if let Some(writer) = &writer {
+            self.name_author(kind, writer, &mut fields);
+        }
         let params = |mut fields: Map<String, Json>| match kind {
             // What it is about stands beside the text (sheet §4).
             Kind::Note => named([
@@ -44,7 +49,8 @@ impl Nutshell {
                 {
                     return Ok(read);
                 }
-                Ok(stored)
+                let Some(writer) = writer else { return Ok(stored) };
+                Ok(self.see_author(kind, &writer, named_already, stored).await)
             }
             // There is no revision to be out of date: something else is in conflict.
             Err(Fault::Stale(why)) => Err(SendError::Refused(why)),

@@ -131,7 +131,7 @@ impl Engine<'_> {
     }
 
     /// Links from records that this migration did not make to such that it made, where only a list of everything tells.
-    async fn foreign_links(&self, streams: &[usize]) -> Result<BTreeMap<There, BTreeSet<There>>> {
+    pub(super) async fn foreign_links(&self, streams: &[usize]) -> Result<BTreeMap<There, BTreeSet<There>>> {
         let targets: BTreeSet<&str> =
             streams.iter().map(|stream| self.streams[*stream].target.as_str()).collect();
         let mut found: BTreeMap<There, BTreeSet<There>> = BTreeMap::new();

@@ -114,7 +114,7 @@ impl Standing {
 
 /// What looking at all records has found so far, dependents first.
 #[derive(Default)]
-struct Assessment {
+pub(super) struct Assessment {
     /// Records that must stay, since one that stays links to them: why.
     needed: RefCell<BTreeMap<There, String>>,
     /// Records that a create without an answer made after all.
@@ -145,6 +145,39 @@ impl Engine<'_> {
     /// work out otherwise.
     pub(super) fn keep_shape(&self) -> Result<()> {
         Ok(self.workspace.set_note(SHAPE, &serde_json::to_string(&self.shape()).unwrap_or_default())?)
+    }
+
+    /// Which maps led where when records were last written.
+    pub(super) fn kept_shape(&self) -> Result<BTreeMap<String, There>> {
+        let kept = self.workspace.note(SHAPE)?;
+        Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
+    }
+
+    /// What has to be known of all records to tell whether one was touched.
+    pub(super) async fn assessment(&self) -> Result<Assessment> {
+        let streams: Vec<usize> = (0..self.streams.len()).collect();
+        Ok(Assessment { foreign: self.foreign_links(&streams).await?, ..Assessment::default() })
+    }
+
+    /// Why a record that was made has to stay, since it or what hangs on it is not as it was read back.
+    pub(super) async fn touched_since(
+        &self,
+        object: &str,
+        stored: &connect::Stored,
+        kept: &ReadBack,
+        assessment: &Assessment,
+    ) -> Result<Option<String>> {
+        self.touched(object, stored, kept, assessment).await
+    }
+
+    /// Whether a record can only have been changed by a write of ours that had no answer.
+    pub(super) fn only_just_edited(
+        &self,
+        stream: usize,
+        stored: &connect::Stored,
+        entries: &[crate::run::workspace::Entry],
+    ) -> bool {
+        self.only_just_written(stream, stored, entries)
     }
 
     /// Object and destination object of each map.

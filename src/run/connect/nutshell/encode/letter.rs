@@ -143,6 +143,7 @@ mod tests {
         let user = |id: &str, email: Option<&str>| UserRow {
             id: id.to_owned(),
             email: email.map(str::to_owned),
+            name: None,
             active: true,
         };
         let users = vec![user("1", Some("ann@acme.example")), user("2", None)];

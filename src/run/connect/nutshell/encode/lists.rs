@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::capability::Kind;
 use super::super::client::id_json;
-use super::super::directory::{Directory, elements, id};
+use super::super::directory::{Directory, elements, id, is_team};
 use super::super::fields::{LINE, USER};
 use super::super::stored::link_json;
 use super::error;
@@ -182,7 +182,8 @@ pub(super) fn parties(
         }
     }
     let there = found.len();
-    for value in each(value) {
+    // A team owns records and takes part in nothing (sheet §5).
+    for value in each(value).iter().filter(|value| !is_team(value)) {
         let party = any_link(name, value, objects, directory)?;
         let same = |known: &Json| known["id"] == party["id"] && known["entityType"] == party["entityType"];
         if !found.iter().any(same) {

@@ -2,6 +2,7 @@
 //!
 //! What a stored record holds already is not written again, so that an adoption that is repeated writes nothing.
 
+mod change;
 mod letter;
 mod lists;
 mod slot;
@@ -103,6 +104,8 @@ impl Encoder {
             }
         };
         match &target.slot {
+            // A team has no login: what it is to have written is written under the key's.
+            Slot::Plain(AUTHOR, _) if directory::is_team(value) => {}
             Slot::Plain("note", shape) => {
                 let text = shape.json(name, value, directory)?;
                 field("note", text.as_str().map(|text| json!(unmentioned(text))));
@@ -349,6 +352,16 @@ impl Encode for Encoder {
         }
         draft.customs.insert(self.marker_field.clone(), json!(marker));
         Ok(self.payloads(draft, Some(customs)))
+    }
+
+    fn change(
+        &self,
+        marker: &str,
+        changes: &[(usize, Value)],
+        base: Option<&Json>,
+        stored: &Stored,
+    ) -> Result<Vec<Payload>, FieldError> {
+        self.changed(marker, changes, base.unwrap_or(&change::nothing()), stored)
     }
 
     fn patch(&self, target: usize, value: &Value, stored: &Stored) -> Result<Payload, FieldError> {

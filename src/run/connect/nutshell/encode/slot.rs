@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::super::capability::Kind;
 use super::super::client::AUTHOR;
 use super::super::client::id_json;
-use super::super::directory::{Directory, Named};
+use super::super::directory::{Directory, Named, team_id};
 use super::super::fields::{PRODUCT_TYPES, PRODUCT_UNITS};
 use super::super::stored;
 use super::values::mismatch;
@@ -51,7 +51,10 @@ pub(super) enum Shape {
         max: Option<u32>,
     },
     Name,
+    /// A user or a team.
     Owner,
+    /// A user.
+    User,
     Industry,
     AccountType,
     ActivityType,
@@ -142,7 +145,7 @@ impl Slot {
             (Kind::Email, "date") => Slot::Plain("date", Shape::Time),
             (Kind::Email, "subject") => Slot::Plain("subject", text()),
             (Kind::Email, "direction") => Slot::Plain("direction", text()),
-            (Kind::Email, "mailbox") => Slot::Plain("mailbox", Shape::Owner),
+            (Kind::Email, "mailbox") => Slot::Plain("mailbox", Shape::User),
             (Kind::Email, "from") => Slot::Plain("from", text()),
             (Kind::Email, "body") => Slot::Plain("body", text()),
             (Kind::Email, "html") => Slot::Plain("html", text()),
@@ -153,7 +156,7 @@ impl Slot {
             (Kind::Email, "cc") => Slot::Texts("cc"),
             (Kind::Email, "references") => Slot::Texts("references"),
             // Not sent: it is under whose name the record is sent (sheet §3).
-            (_, "author") => Slot::Plain(AUTHOR, Shape::Owner),
+            (_, "author") => Slot::Plain(AUTHOR, Shape::User),
             (_, "sku") => Slot::Plain("sku", text()),
             (_, "title") => Slot::Plain("title", text()),
             (_, "location") => Slot::Plain("location", text()),
@@ -240,7 +243,8 @@ impl Shape {
                 Ok(json!({"givenName": part(&parts.given), "familyName": part(&parts.family)}))
             }
             (Shape::Name, Value::Text(text)) => Ok(json!(text.as_str())),
-            (Shape::Owner, Value::Text(id)) => user(name, id, directory),
+            (Shape::Owner, Value::Text(id)) => owner(name, id, directory),
+            (Shape::User, Value::Text(id)) => user(name, id, directory),
             (Shape::ActivityType, Value::Text(text)) => {
                 by_name(name, text, &directory.activity_types).map(id_json)
             }
@@ -282,7 +286,8 @@ impl Shape {
         match self {
             Shape::Text { .. } => "a text",
             Shape::Name => "a person's name",
-            Shape::Owner => "a user",
+            Shape::Owner => "a user or a team",
+            Shape::User => "a user",
             Shape::Industry
             | Shape::AccountType
             | Shape::ActivityType
@@ -346,11 +351,22 @@ fn one_of(name: &str, value: &Value, choices: Option<&[String]>) -> Result<Strin
     }
 }
 
+/// Who can own things (sheet §9.15).
+fn owner(name: &str, id: &str, directory: &Directory) -> Result<Json, FieldError> {
+    match directory.teams.iter().find(|team| team_id(&team.id) == id) {
+        Some(team) => Ok(json!({"entityType": "Teams", "id": id_json(&team.id)})),
+        None => user(name, id, directory),
+    }
+}
+
 /// A user who can own and write things.
 pub(super) fn user(name: &str, id: &str, directory: &Directory) -> Result<Json, FieldError> {
     match directory.users.iter().find(|user| user.id == id) {
         Some(user) if user.active => Ok(json!({"entityType": "Users", "id": id_json(id)})),
         Some(_) => Err(error(name, format!("user {id} is not active: name another in `owners`"))),
+        None if id.ends_with("-teams") => {
+            Err(error(name, "a team can own records and be nothing else: name a user in `owners`"))
+        }
         None => Err(error(name, format!("there is no user {id}: name another in `owners`"))),
     }
 }

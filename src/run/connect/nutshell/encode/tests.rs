@@ -59,9 +59,10 @@ fn directory() -> Directory {
             kind: OutcomeKind::Won,
         }],
         users: vec![
-            UserRow { id: "59".to_owned(), email: None, active: true },
-            UserRow { id: "60".to_owned(), email: None, active: false },
+            UserRow { id: "59".to_owned(), email: None, name: None, active: true },
+            UserRow { id: "60".to_owned(), email: None, name: None, active: false },
         ],
+        teams: vec![named("7", "Blue")],
         fields: Kind::ALL.into_iter().map(|kind| (kind, fields.clone())).collect(),
         ..Directory::default()
     }
@@ -224,6 +225,11 @@ fn values_that_do_not_fit_are_told() {
     assert!(why("Lead", "Segment", text("C")).contains("no choice"));
     assert!(why("Lead", "owner", text("60")).contains("not active"));
     assert!(why("Lead", "owner", text("61")).contains("no user 61"));
+    assert!(
+        why("Lead", "owner", text("8-teams")).contains("a team can own records"),
+        "there is no such team"
+    );
+    assert!(why("Email", "mailbox", text("7-teams")).contains("a team can own records"));
     assert!(why("Lead", "confidence", Value::Int(101)).contains("between 0 and 100"));
     assert!(why("Lead", "dueTime", text("tomorrow")).contains("takes an instant"));
     assert!(why("Lead", "Budget", text("500")).contains("an amount"));
@@ -345,4 +351,25 @@ proptest! {
         let after = if after.get("phone").is_some() { after } else { there.body };
         prop_assert_eq!(numbers(&after), wanted(&stored).union(&wanted(&new)).cloned().collect());
     }
+}
+
+/// A team owns what a user can own; it writes nothing, and takes part in nothing.
+#[test]
+fn teams_own_records() {
+    let created = |object: &str, fields: &[&str], values: &[Value]| {
+        let writes = encoder(object, fields).encode("a/b/1", values).expect("a payload");
+        Json::Object(writes.create.fields)
+    };
+    let team = || Value::text("7-teams");
+    assert_eq!(created("Lead", &["owner"], &[team()])["assignee"], json!({"entityType": "Teams", "id": 7}));
+    assert_eq!(created("Account", &["owner"], &[team()])["owner"], json!({"entityType": "Teams", "id": 7}));
+    let note =
+        created("Note", &["parent", "body", "author"], &[Value::text("Lead/9"), Value::text("x"), team()]);
+    assert!(note.get("author").is_none(), "{note}");
+    let at =
+        Value::Instant(crate::lang::value::Instant::parse("2024-08-30T18:00:00+03:00").expect("an instant"));
+    let values =
+        [Value::text("Call"), Value::text("Meeting"), at, Value::list(vec![team(), Value::text("59")])];
+    let activity = created("Activity", &["name", "type", "startTime", "participants"], &values);
+    assert_eq!(activity["participants"], json!([{"entityType": "Users", "id": 59}]));
 }

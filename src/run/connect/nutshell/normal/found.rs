@@ -194,7 +194,14 @@ pub(super) fn unmarked(text: &str, marker: Option<&str>) -> String {
     let lines: Vec<&str> = text.lines().collect();
     match lines.iter().rposition(|line| carries(line)) {
         Some(at) => {
-            let kept: Vec<&str> = lines[..at].iter().chain(&lines[at + 1..]).copied().collect();
+            // Above it may stand who wrote it.
+            let before = lines[..at].iter().rposition(|line| !line.trim().is_empty());
+            let author = before.filter(|at| {
+                let line = lines[*at].trim();
+                line.starts_with("[author ") && line.ends_with(']')
+            });
+            let kept: Vec<&str> =
+                lines[..author.unwrap_or(at)].iter().chain(&lines[at + 1..]).copied().collect();
             kept.join("\n")
         }
         None => text.to_owned(),

@@ -236,6 +236,8 @@ impl Normalise for Normaliser {
                 Normal::list(without_repeats(pieces))
             }
             Form::Links | Form::AnyLinks => {
+                // Only people take part.
+                let values = values.filter(|value| !value.bare().to_text().ends_with("-teams"));
                 let link = |value: &Value| {
                     Element::word(value.bare().to_text()).labelled(label_of(value).as_deref())
                 };
@@ -289,7 +291,7 @@ impl Normalise for Normaliser {
             Form::Named => one(part(value, "name").map(|name| Element::text(&name))),
             Form::User => one(bare_id(value).map(|id| {
                 let team = value.get("entityType").and_then(Json::as_str) == Some("Teams");
-                Element::text(&if team { format!("team {id}") } else { id })
+                Element::text(&if team { format!("{id}-teams") } else { id })
             })),
             Form::Number => one(amount(value)
                 .map(|number| Element::word(number.normalize().to_string()))

@@ -232,7 +232,8 @@ fn the_schema_has_what_the_account_has() {
     assert!(lead.field("description").is_some_and(|field| field.required));
     assert!(matches!(lead.field("number").map(|f| &f.write), Some(crate::lang::schema::Write::No { .. })));
     assert!(schema.object("Quote").is_some_and(|quote| !quote.creatable && quote.hint.is_some()));
-    assert_eq!(schema.users.len(), 7);
+    let teams = schema.users.iter().filter(|user| user.id.ends_with("-teams")).count();
+    assert_eq!((schema.users.len() - teams, teams), (7, 2), "teams can own records too");
     assert_eq!(schema.users.iter().filter(|user| !user.active).count(), 1);
     assert!(!format!("{schema:?}").contains("acme.example"), "no e-mail address stands in a schema");
     for object in &schema.objects {

@@ -1,6 +1,15 @@
 //! Whole migrations under faults: answers lost after the commit, late commits, deaths at every named point. The
 //! oracles are the twins' own books; b2n's count for nothing here.
 
+mod cells;
+mod kills;
+pub mod oracle;
+mod pairs;
+mod planted;
+mod seeds;
+pub mod wire;
+pub mod yard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use b2n::run::connect::outside::Clock;

@@ -1,0 +1,159 @@
+//! Takes away what is no longer mapped, or was deleted in the source, where the map says `on delete delete`.
+//!
+//! Dependents before what they link to, each only where nobody touched it since: what a person changed, what hangs on a
+//! record that this migration did not make, and what was there before it, stays and is listed.
+
+use crate::lang::plan::OnDelete;
+use crate::run::connect::{Payload, SendError};
+use crate::run::workspace::{JournalState, Operation, Outcome, Status};
+
+use super::super::once::Write;
+use super::super::rollback::Assessment;
+use super::super::{Engine, Error, Result};
+
+/// Records that are looked up at once.
+const PAGE: u32 = 200;
+
+impl Engine<'_> {
+    /// Takes away what stands of maps that say so and that the plan leaves out.
+    ///
+    /// # Errors
+    /// Whatever ends the run; a record that cannot be deleted is listed instead.
+    pub(in super::super) async fn take_away_the_left_out(&self) -> Result<()> {
+        let mut order = Vec::new();
+        for phase in &self.plan.phases {
+            order.extend(self.maps_of(phase).into_iter().chain(self.notes_of_phase(phase)));
+        }
+        let mut assessment = None;
+        for stream in order.into_iter().rev() {
+            let plan = &self.streams[stream];
+            if self.plan.maps[plan.map].on_delete != OnDelete::Delete
+                || !self.scope.borrow().has_map(plan.map)
+                || self.workspace.pass_is_open(&plan.name)?
+            {
+                continue;
+            }
+            let (mut after, mut done) = (String::new(), 0u64);
+            loop {
+                let page = self.workspace.left_standing(&plan.name, &after, PAGE)?;
+                let Some((last, _)) = page.last() else { break };
+                after.clone_from(last);
+                if assessment.is_none() {
+                    assessment = Some(self.assessment().await?);
+                }
+                let Some(assessment) = &assessment else { break };
+                if done == 0 {
+                    self.outside.progress.begin(&format!("take away of {}", plan.name), None);
+                }
+                for (key, id) in &page {
+                    self.take_one_away(stream, key, id, assessment).await?;
+                    done += 1;
+                    self.outside.progress.at(done);
+                }
+            }
+            if done > 0 {
+                self.outside.progress.end();
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that is no longer mapped and is not there any more has ended, as where a run died while it took it away.
+    /// Gives whether it is such a one.
+    pub(in super::super) fn was_left_out(&self, stream: usize, key: &str, id: &str) -> Result<bool> {
+        let plan = &self.streams[stream];
+        let before = self.workspace.outcome(&plan.name, key)?;
+        let Some(before) = before.filter(|before| before.status == Status::LeftOut) else { return Ok(false) };
+        let reason = format!("{}; not there any more", before.reason.unwrap_or_default());
+        let now = self.outside.clock.now_ms();
+        self.workspace.transaction(|ws| {
+            ws.found_done(Operation::TakeBack, &plan.name, key, id, now)?;
+            ws.forget_record(&plan.name, key, &plan.target, id)?;
+            let outcome = Outcome { status: Status::LeftOut, target: None, reason: Some(reason) };
+            ws.settle(&plan.name, key, &outcome, &[])
+        })?;
+        Ok(true)
+    }
+
+    async fn take_one_away(&self, stream: usize, key: &str, id: &str, assessment: &Assessment) -> Result<()> {
+        let plan = &self.streams[stream];
+        let object = plan.target.as_str();
+        let Some(before) = self.workspace.outcome(&plan.name, key)? else { return Ok(()) };
+        let reason = before.reason.clone().unwrap_or_default();
+        let reason = reason.split("; kept, since ").next().unwrap_or_default();
+        let ends = |target: Option<&str>, reason: String| Outcome {
+            status: Status::LeftOut,
+            target: target.map(str::to_owned),
+            reason: Some(reason),
+        };
+        let kept = |why: &str| -> Result<()> {
+            let outcome = ends(Some(id), format!("{reason}; kept, since {why}"));
+            Ok(self.workspace.settle(&plan.name, key, &outcome, &[])?)
+        };
+        let gone = |seq: Option<i64>| -> Result<()> {
+            let now = self.outside.clock.now_ms();
+            Ok(self.workspace.transaction(|ws| {
+                if let Some(seq) = seq {
+                    ws.ended(seq, JournalState::Done, None, None, now)?;
+                }
+                ws.found_done(Operation::TakeBack, &plan.name, key, id, now)?;
+                ws.forget_record(&plan.name, key, object, id)?;
+                ws.settle(&plan.name, key, &ends(None, format!("{reason}; taken away")), &[])
+            })?)
+        };
+        let payload = Payload::default();
+        let write = Write { stream, key, marker: "", payload: &payload, step: 0, field: None };
+        for attempt in 1..=self.settings.sends {
+            let Some(stored) = self.target.read(object, id).await? else { return gone(None) };
+            let Some(readback) = self.workspace.readback(object, id)? else {
+                return kept("nothing tells whether a person changed it");
+            };
+            if readback.adopted {
+                return kept("it was there before");
+            }
+            if let Some(why) = self.target.is_final(object) {
+                return kept(why);
+            }
+            // What can never be taken away holds nothing else.
+            let mut by = self.workspace.linked_by(object, id)?.into_iter();
+            if let Some((by, other)) = by.find(|(by, _)| self.target.is_final(by).is_none()) {
+                return kept(&format!("{by} {other} links to it"));
+            }
+            if let Some(why) = self.touched_since(object, &stored, &readback, assessment).await? {
+                return kept(&why);
+            }
+            let seq = self.intend(self.intent(&write, Operation::TakeBack, Some(id), None))?;
+            let answer = self.target.delete(object, id, &stored.rev).await;
+            self.outside.points.reach("sweep.delete")?;
+            let now = self.outside.clock.now_ms();
+            let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
+            match answer {
+                // Absent is what was wanted.
+                Ok(()) | Err(SendError::Gone) => return gone(Some(seq)),
+                Err(SendError::Denied(why)) => {
+                    end(JournalState::Failed, &why)?;
+                    return Err(Error::Denied(why));
+                }
+                Err(SendError::Refused(why)) => {
+                    end(JournalState::Failed, &why)?;
+                    return kept(&format!("the destination refuses to delete it: {why}"));
+                }
+                Err(error) => {
+                    let unknown = matches!(error, SendError::Unknown(_));
+                    let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
+                    end(state, &error.to_string())?;
+                    let wait = match &error {
+                        SendError::Stale => 0,
+                        SendError::Unknown(_) => self.settings.first_look_ms,
+                        error => self.pause(attempt, error),
+                    };
+                    self.outside.clock.sleep(wait).await;
+                    if attempt == self.settings.sends && !matches!(error, SendError::Stale) {
+                        return Err(self.unreachable(error.to_string()));
+                    }
+                }
+            }
+        }
+        kept("it changes faster than it can be taken away")
+    }
+}
