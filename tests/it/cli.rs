@@ -12,6 +12,7 @@ use crate::world::root;
 mod approval;
 mod journeys;
 mod keeping;
+mod probing;
 mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.

@@ -183,15 +183,34 @@ fn what_people_changed_is_listed_and_keeps_nothing_open() {
     assert_eq!((one.1.found.as_str(), one.1.target.as_str()), ("Renamed by Ann", id.to_string().as_str()));
 }
 
-/// The API may ignore the amount of a lead: then it stops the run, with its name, before the next phase begins.
+/// Both APIs may ignore the amount of a lead: then it stops the run, with the way out, and the same run goes on where
+/// one of them does not any more.
 #[test]
-fn a_value_that_the_destination_drops_in_silence_stops_the_run() {
+fn an_amount_that_the_destination_drops_in_silence_stops_the_run() {
     let world = small(105, Faults::default());
-    world.account.configure(|settings| settings.dialect.rpc_lead_value = false);
+    world.account.configure(|settings| {
+        settings.dialect.rpc_lead_value = false;
+        settings.dialect.rest_manual_value = false;
+    });
+    match world.live(&DieAt::default()) {
+        Err(Error::Denied(why)) => assert!(why.contains("keeps the amount of a lead: keep it in"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    world.account.configure(|settings| settings.dialect.rest_manual_value = true);
+    let maps = migrated(&world);
+    assert_eq!(differing(&maps), BTreeSet::new());
+    assert_eq!(sums_found(proof(&maps, "deal")), sums_there(&world));
+}
+
+/// What is written in silence as something else stops the run, with the field's name, before the next phase begins.
+#[test]
+fn a_value_that_the_destination_alters_in_silence_stops_the_run() {
+    let world = small(108, Faults::default());
+    world.account.configure(|settings| settings.rounds_confidence = true);
     match world.live(&DieAt::default()) {
         Err(Error::NotClosed { lines, .. }) => {
             let text = lines.join("\n");
-            assert!(text.contains("`value`"), "{text}");
+            assert!(text.contains("`confidence`"), "{text}");
             assert!(!text.contains("`description`"), "{text}");
         }
         other => panic!("{other:?}"),

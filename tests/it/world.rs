@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use b2n::lang::check::{self, Input};
 use b2n::lang::plan::Plan;
-use b2n::lang::schema::{Schema, snapshot};
+use b2n::lang::schema::{Probed, Schema, snapshot};
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
 use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
@@ -234,6 +234,8 @@ pub struct World {
     pub pace: connect::Pace,
     /// The portal's host, and the user of the account whose key is used.
     pub people: (&'static str, &'static str),
+    /// What a probe found out about the account.
+    pub probed: Probed,
     seed: u64,
 }
 
@@ -260,8 +262,9 @@ impl World {
         let people = ("acme.bitrix24.com", "admin@acme.example");
         // Nobody is here to confirm or approve anything; the tests of that switch it on.
         let settings = Settings { confirmed_only: false, approved_only: false, ..Settings::default() };
+        let probed = Probed::default();
         let pace = connect::Pace::default();
-        World { checked, clock, portal, account, workspace, wire, settings, pace, people, seed }
+        World { checked, clock, portal, account, workspace, wire, settings, pace, people, probed, seed }
     }
 
     /// One process: lives until the migration ends or it dies.
@@ -308,6 +311,7 @@ impl World {
             connect::source("bitrix24", &credentials, &source_wire, &clock, &random).expect("a source");
         let target = connect::target("nutshell", &credentials, &target_wire, &clock, &random, self.pace)
             .expect("a target");
+        target.learn(&self.probed);
         let plan = &self.checked.plan;
         let maps = plan.maps.iter().map(|map| &map.source);
         let decoders = maps

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::run::connect::http::{HttpTransport, SystemClock, SystemRandom};
 use crate::run::connect::outside::{Clock, Random, Transport};
+use crate::run::connect::probe::Prober;
 use crate::run::connect::secret::Credentials;
 use crate::run::connect::{self, Account, Decode, Limits, Pace, Source, Target};
 use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
@@ -59,13 +60,28 @@ impl Process {
     }
 }
 
+impl Process {
+    /// A prober of a destination system.
+    pub fn prober(&self, connector: &str, pace: Pace) -> Result<Box<dyn Prober>, Failure> {
+        connect::prober(connector, &self.credentials, &self.transport, &self.clock, &self.random, pace)
+            .map_err(|why| Failure::usage(why.to_string()))
+    }
+
+    /// The client of a plan's destination, which knows what a probe found out about it.
+    fn informed_target(&self, ready: &Ready, pace: Pace) -> Result<Box<dyn Target>, Failure> {
+        let target = self.target(&ready.plan.target.connector, pace)?;
+        target.learn(&ready.target.probed);
+        Ok(target)
+    }
+}
+
 impl Live {
     /// Clients for the systems of a plan, with this process's credentials.
     pub fn from_environment(ready: &Ready, pace: Pace) -> Result<Self, Failure> {
         let process = Process::new()?;
         Ok(Live {
             source: process.source(&ready.plan.source.connector)?,
-            target: process.target(&ready.plan.target.connector, pace)?,
+            target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
             limits: limits(ready, pace),
@@ -80,7 +96,7 @@ impl Live {
         let source = connect::unasked_source(&ready.plan.source.connector);
         Ok(Live {
             source: source.map_err(|why| Failure::usage(why.to_string()))?,
-            target: process.target(&ready.plan.target.connector, pace)?,
+            target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
             limits: limits(ready, pace),

@@ -52,7 +52,7 @@ pub struct Args {
 
 /// A newer snapshot, and how it is written.
 enum Fresh {
-    Read(Schema),
+    Read(Box<Schema>),
     Live(Box<Taken>),
 }
 
@@ -146,11 +146,14 @@ fn newer(
         if args.no_statistics {
             taken.schema = statistics_of(taken.schema, source);
         }
-        let target = take_target(&process, &target.connector, &target.salt)?;
-        return Ok((Some(Fresh::Live(Box::new(taken))), Some(Fresh::Live(Box::new(target)))));
+        let mut newer = take_target(&process, &target.connector, &target.salt)?;
+        newer.schema.keep_answers_of(target);
+        return Ok((Some(Fresh::Live(Box::new(taken))), Some(Fresh::Live(Box::new(newer)))));
     }
     let read = |path: &Option<PathBuf>, old: &Schema| -> Result<Option<Fresh>, Failure> {
-        path.as_ref().map(|path| read(path, old, terminal).map(Fresh::Read)).transpose()
+        path.as_ref()
+            .map(|path| read(path, old, terminal).map(|schema| Fresh::Read(Box::new(schema))))
+            .transpose()
     };
     Ok((read(&args.source, source)?, read(&args.target, target)?))
 }
@@ -174,7 +177,10 @@ fn read(path: &Path, old: &Schema, terminal: &Terminal) -> Result<Schema, Failur
             old.connector
         ))
         .hint("name the newer snapshot of the same system")),
-        Ok(schema) => Ok(schema),
+        Ok(mut schema) => {
+            schema.keep_answers_of(old);
+            Ok(schema)
+        }
         Err(findings) => {
             eprint!("{}", report::findings(&[(text, findings)], terminal));
             Err(Failure::usage(format!("`{}` is no snapshot that this version reads", path.display()))

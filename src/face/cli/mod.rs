@@ -33,6 +33,7 @@ mod init;
 mod migrate;
 mod patch;
 mod plan;
+mod probe;
 mod profiles;
 mod progress;
 mod project;
@@ -151,6 +152,11 @@ enum Command {
         after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
     )]
     Snapshot(snapshot::Args),
+    /// Answer what the destination's documentation leaves open, by small experiments that are cleaned up.
+    #[command(
+        after_help = "Examples:\n  b2n probe nutshell --dry-run\n  b2n probe nutshell -o schema/nutshell.yaml --yes-into 379104\n  b2n probe nutshell -o schema/nutshell.yaml --make-fields\n\nUse a trial account, or one that may be written into. Stop with Ctrl-C at any time: what was made is deleted first.\nExit codes: 0 all it made is deleted, 1 something could not be, 2 wrong use, 3 the outside world failed."
+    )]
+    Probe(probe::Args),
     /// Bring the source's records into the workspace. Goes on where an earlier call ended.
     #[command(after_help = "Example:\n  b2n extract acme.b2n")]
     Extract(extract::Args),
@@ -343,6 +349,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Drift(args) => drift::run(&args, terminal),
         Command::Doc(args) => doc::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),
+        Command::Probe(args) => probe::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),
         Command::Provision(args) => provision::run(&args, terminal),

@@ -161,6 +161,8 @@ fn rehearse(
     let source_twin = Rc::new(bitrix24::Twin::new(portal, settings));
     let mut target_settings = nutshell::Settings::default();
     target_settings.instance_id.clone_from(&ready.plan.target.account);
+    // What a probe found out of the account, its twin does too.
+    target_settings.dialect = rehearsal::dialect(&ready.target.probed);
     let target_twin = Rc::new(nutshell::Twin::new(rehearsal::company(&ready.target), target_settings));
     let virtual_clock = Rc::new(VirtualClock::at(START_MS));
     let clock: Rc<dyn Clock> = virtual_clock.clone();
@@ -189,6 +191,7 @@ fn rehearse(
     let target =
         connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random, pace)
             .map_err(usage)?;
+    target.learn(&ready.target.probed);
     let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent };
     let engine = Engine::new(
         &ready.plan,

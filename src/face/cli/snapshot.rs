@@ -43,10 +43,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let process = Process::new()?;
     let progress = Shown::new(*terminal);
     let salt = salt(&args.output)?;
-    let taken = match args.system {
+    let mut taken = match args.system {
         System::Bitrix24 => take_source(&process, "bitrix24", &salt, !args.no_statistics, &progress)?,
         System::Nutshell => take_target(&process, "nutshell", &salt)?,
     };
+    if let Some(before) = earlier(&args.output) {
+        taken.schema.keep_answers_of(&before);
+    }
     let users_path = taken.write(&args.output)?;
     let schema = taken.schema;
     match terminal.format {
@@ -134,7 +137,7 @@ pub fn take_target(process: &Process, connector: &str, salt: &str) -> Result<Tak
 
 /// Both snapshots of a project share one salt, so that their users can be matched: taken from a snapshot beside this
 /// one, or made anew.
-fn salt(output: &Path) -> Result<String, Failure> {
+pub fn salt(output: &Path) -> Result<String, Failure> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     if let Ok(entries) = std::fs::read_dir(folder) {
@@ -169,6 +172,13 @@ fn salt(output: &Path) -> Result<String, Failure> {
         ))
         .hint("delete the older one and take both snapshots again, into this folder")),
     }
+}
+
+/// The snapshot that stands there already, where it can be read.
+fn earlier(path: &Path) -> Option<Schema> {
+    let bytes = std::fs::read(path).ok()?;
+    let text = SourceText::from_bytes(path.display().to_string(), &bytes).ok()?;
+    snapshot::read(&text).ok()
 }
 
 fn users_path(output: &Path) -> PathBuf {

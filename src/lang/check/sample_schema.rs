@@ -166,6 +166,7 @@ pub fn source() -> Schema {
         titled(field("UF_CRM_1690000031", text(), 6), "Причина"),
     ];
     Schema {
+        probed: crate::lang::schema::Probed::default(),
         connector: "bitrix24".to_owned(),
         account: "acme.bitrix24.com".to_owned(),
         account_name: "Acme".to_owned(),
@@ -435,6 +436,7 @@ pub fn target() -> Schema {
         outcomes: outcomes.clone(),
     };
     Schema {
+        probed: crate::lang::schema::Probed::default(),
         connector: "nutshell".to_owned(),
         account: "379104".to_owned(),
         account_name: "Acme Inc".to_owned(),

@@ -3,7 +3,8 @@
 use super::{Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, User, Write};
 
 impl Schema {
-    /// BLAKE3 over everything but statistics, record counts, the day it was taken, the salt and the e-mail hashes.
+    /// BLAKE3 over everything but statistics, record counts, the day it was taken, the salt, the e-mail hashes and
+    /// answers of experiments.
     ///
     /// 64 hex digits. Line ends inside texts count as single line feeds. Every struct is taken apart by name, so that
     /// a new field cannot be forgotten here.
@@ -18,6 +19,7 @@ impl Schema {
             domains,
             pipelines,
             users,
+            probed: _,
         } = self;
         let mut feed = Feed(Vec::with_capacity(1 << 16));
         feed.text("b2n-schema/1");

@@ -5,6 +5,7 @@
 pub mod drift;
 mod hash;
 pub mod packed;
+pub mod probed;
 mod reader;
 pub mod snapshot;
 pub mod stats;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use self::probed::{Answer, Probed};
 use super::types::Type;
 use super::value::OutcomeKind;
 
@@ -40,6 +42,8 @@ pub struct Schema {
     pub pipelines: Vec<Pipeline>,
     /// Users, sorted by id.
     pub users: Vec<User>,
+    /// What experiments found out about the system.
+    pub probed: Probed,
 }
 
 /// A record type.

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write};
+use super::{
+    Answer, Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Probed, Schema, Stage, Stats, User,
+    Write,
+};
 use crate::lang::types::Type;
 use crate::lang::value::OutcomeKind;
 
 /// What the bytes begin with. Changes whenever a snapshot would be read into another schema than before.
-const MAGIC: &str = concat!("b2n-packed-schema/2 ", env!("CARGO_PKG_VERSION"), "\n");
+const MAGIC: &str = concat!("b2n-packed-schema/3 ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// The name under which a snapshot's schema is kept: 64 hex digits over the file's bytes and this version.
 pub fn key(snapshot: &[u8]) -> String {
@@ -83,7 +86,7 @@ macro_rules! packed {
 }
 
 packed! {
-    Schema { connector, account, account_name, taken, salt, objects, domains, pipelines, users }
+    Schema { connector, account, account_name, taken, salt, objects, domains, pipelines, users, probed }
     Object { name, title, records, creatable, hint, custom_types, matchable, fields }
     Field { name, title, ty, required, write, custom, attributes, stats }
     Attribute { name, ty }
@@ -94,6 +97,7 @@ packed! {
     Stage { code, name, ends }
     Outcome { code, name, kind }
     User { id, email_hash, active }
+    Probed { day, answers }
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
@@ -239,6 +243,32 @@ impl Packed for Write {
 
     fn get(rest: &mut &[u8]) -> Option<Self> {
         Some(Option::get(rest)?.map_or(Write::Yes, |hint| Write::No { hint }))
+    }
+}
+
+impl Packed for Answer {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Answer::Flag(flag) => flag.put(out),
+            Answer::Count(count) => {
+                out.push(2);
+                count.put(out);
+            }
+            Answer::Word(word) => {
+                out.push(3);
+                word.put(out);
+            }
+        }
+    }
+
+    fn get(rest: &mut &[u8]) -> Option<Self> {
+        Some(match take(rest, 1)? {
+            [0] => Answer::Flag(false),
+            [1] => Answer::Flag(true),
+            [2] => Answer::Count(u64::get(rest)?),
+            [3] => Answer::Word(String::get(rest)?),
+            _ => return None,
+        })
     }
 }
 

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use super::reader::{Reader, TYPE_HELP};
 use super::yaml::{Key, Kind, Node, Writer, parse, scalar};
-use super::{Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, Stats, User, Write};
+use super::{
+    Answer, Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Probed, Schema, Stage, Stats, User,
+    Write,
+};
 use crate::lang::finding::Finding;
 use crate::lang::text::SourceText;
 use crate::lang::types::{Base, Type};
@@ -61,7 +64,28 @@ pub fn write(schema: &Schema) -> String {
             out.raw(1, &user.id, &format!("{{ {hash}active: {} }}", user.active));
         }
     }
+    write_probed(&mut out, &schema.probed);
     out.finish()
+}
+
+fn write_probed(out: &mut Writer, probed: &Probed) {
+    if *probed == Probed::default() {
+        return;
+    }
+    out.open(0, "probed");
+    if let Some(day) = probed.day {
+        out.raw(1, "day", &day.to_string());
+    }
+    if !probed.answers.is_empty() {
+        out.open(1, "answers");
+        for (question, answer) in &probed.answers {
+            match answer {
+                Answer::Flag(flag) => out.raw(2, question, &flag.to_string()),
+                Answer::Count(count) => out.raw(2, question, &count.to_string()),
+                Answer::Word(word) => out.text(2, question, word),
+            }
+        }
+    }
 }
 
 fn sorted<T>(all: &[T], name: impl Fn(&T) -> &String) -> Vec<&T> {
@@ -240,16 +264,10 @@ impl Reader<'_> {
                 "domains",
                 "pipelines",
                 "users",
+                "probed",
             ],
         );
-        let taken = map.get("taken").and_then(|node| {
-            let text = self.text(Some(node))?;
-            let day = text.parse().ok();
-            if day.is_none() {
-                self.report(node.id, format!("`{text}` is not a day"), "bad day", "write it as `2027-01-31`");
-            }
-            day
-        });
+        let taken = map.get("taken").and_then(|node| self.day(node));
         let mut schema = Schema {
             connector: self.required_text(&map, "connector"),
             account: self.required_text(&map, "account"),
@@ -268,10 +286,39 @@ impl Reader<'_> {
                 .collect(),
             pipelines: self.list(map.get("pipelines")).iter().map(|node| self.pipeline(node)).collect(),
             users: self.entries(map.get("users")).iter().map(|(key, node)| self.user(key, node)).collect(),
+            probed: map.get("probed").map(|node| self.probed(node)).unwrap_or_default(),
         };
         schema.objects.sort_by(|a, b| a.name.cmp(&b.name));
         schema.users.sort_by(|a, b| a.id.cmp(&b.id));
         schema
+    }
+
+    fn day(&mut self, node: &Node) -> Option<jiff::civil::Date> {
+        let text = self.text(Some(node))?;
+        let day = text.parse().ok();
+        if day.is_none() {
+            self.report(node.id, format!("`{text}` is not a day"), "bad day", "write it as `2027-01-31`");
+        }
+        day
+    }
+
+    fn probed(&mut self, node: &Node) -> Probed {
+        let map = self.known(node, &["day", "answers"]);
+        let day = map.get("day").and_then(|node| self.day(node));
+        let mut answers = BTreeMap::new();
+        for (key, node) in self.entries(map.get("answers")) {
+            let answer = match &node.kind {
+                Kind::Bool(flag) => Answer::Flag(*flag),
+                Kind::Count(count) => Answer::Count(*count),
+                Kind::Text(word) => Answer::Word(word.clone()),
+                _ => {
+                    self.expected(node, "`true`, `false`, a whole number or a word");
+                    continue;
+                }
+            };
+            answers.insert(key.text.clone(), answer);
+        }
+        Probed { day, answers }
     }
 
     fn object(&mut self, key: &Key, node: &Node) -> Object {

@@ -94,6 +94,19 @@ fn pipeline() -> impl Strategy<Value = Pipeline> {
         })
 }
 
+fn probed() -> impl Strategy<Value = Probed> {
+    let answer = prop_oneof![
+        any::<bool>().prop_map(Answer::Flag),
+        any::<u64>().prop_map(Answer::Count),
+        name().prop_map(Answer::Word),
+        Just(Answer::word("true")),
+        Just(Answer::word("12")),
+    ];
+    let day = option::of((1..9999i16, 1..=12i8, 1..=28i8));
+    (day, btree_map(name(), answer, 0..4))
+        .prop_map(|(day, answers)| Probed { day: day.map(|(y, m, d)| jiff::civil::date(y, m, d)), answers })
+}
+
 pub(in crate::lang::schema) fn schemas() -> impl Strategy<Value = Schema> {
     (
         (name(), name(), name(), option::of((1..9999i16, 1..=12i8, 1..=28i8)), name()),
@@ -101,21 +114,25 @@ pub(in crate::lang::schema) fn schemas() -> impl Strategy<Value = Schema> {
         btree_map(name(), domain(), 0..3),
         vec(pipeline(), 0..3),
         btree_map(name(), (option::of("[0-9a-f]{16}|[0-9]{4}"), any::<bool>()), 0..3),
+        probed(),
     )
         .prop_map(
-            |((connector, account, account_name, day, salt), objects, domains, pipelines, users)| Schema {
-                connector,
-                account,
-                account_name,
-                taken: day.map(|(y, m, d)| jiff::civil::date(y, m, d)),
-                salt,
-                objects: objects.into_iter().map(|(name, object)| Object { name, ..object }).collect(),
-                domains,
-                pipelines,
-                users: users
-                    .into_iter()
-                    .map(|(id, (email_hash, active))| User { id, email_hash, active })
-                    .collect(),
+            |((connector, account, account_name, day, salt), objects, domains, pipelines, users, probed)| {
+                Schema {
+                    connector,
+                    account,
+                    account_name,
+                    taken: day.map(|(y, m, d)| jiff::civil::date(y, m, d)),
+                    salt,
+                    objects: objects.into_iter().map(|(name, object)| Object { name, ..object }).collect(),
+                    domains,
+                    pipelines,
+                    users: users
+                        .into_iter()
+                        .map(|(id, (email_hash, active))| User { id, email_hash, active })
+                        .collect(),
+                    probed,
+                }
             },
         )
 }
@@ -246,6 +263,7 @@ fn sample() -> Schema {
     let phone = Field { attributes: vec![phone], ..field("PHONE", "[text]?") };
     let created = Write::No { hint: "set by the system".into() };
     Schema {
+        probed: Probed::default(),
         connector: "bitrix24".into(),
         account: "acme.bitrix24.com".into(),
         account_name: "ООО «Ромашка»".into(),

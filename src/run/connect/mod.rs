@@ -11,22 +11,24 @@ pub mod normal;
 pub mod nutshell;
 mod open;
 pub mod outside;
+pub mod probe;
 pub mod secret;
 mod way;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
 use serde_json::{Map, Value as Json};
 
 use crate::lang::plan;
-use crate::lang::schema::Schema;
+use crate::lang::schema::{Probed, Schema};
 use crate::lang::value::{Record, Value};
 
 pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
-pub use open::{Limits, OpenError, Pace, limits, source, target, unasked_source};
+pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source};
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -125,7 +127,8 @@ pub enum SendError {
     /// The record is not there.
     #[error("the record is gone")]
     Gone,
-    /// The credentials are wrong or lack a right: the run ends.
+    /// The credentials are wrong or lack a right, or no record of this kind could be written as it must be: the run
+    /// ends.
     #[error("denied: {0}")]
     Denied(String),
     /// It may or may not have happened: timeout, reset, server fault, cut or foreign body.
@@ -358,6 +361,15 @@ pub trait Target {
     fn unusable_pipelines(&self) -> Local<'_, Result<Vec<Unusable>, Error>>;
     /// What people call the rows of an enumeration that stands in the settings, such as `market`; `None` for others.
     fn called(&self, domain: &str) -> Option<&'static str>;
+    /// Takes over what a probe found out about this account; a hint, never a promise.
+    fn learn(&self, probed: &Probed) {
+        let _ = probed;
+    }
+    /// What a probe found out that keeps these objects from being written as they should be.
+    fn obstacles(&self, objects: &BTreeSet<&str>) -> Vec<ByHand> {
+        let _ = objects;
+        Vec::new()
+    }
     /// What the system may do by itself when these records arrive, and limits that no API shows, in a fixed order.
     fn hand_work(&self, coming: &Coming) -> Vec<HandWork>;
     /// The names of all hand work that there can be.

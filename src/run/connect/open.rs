@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::outside::{Clock, Random, Transport};
+use super::probe::Prober;
 use super::secret::{CredentialError, Credentials};
 use super::{Account, Batch, Error, Local, Source, Target, bitrix24, nutshell};
 use crate::lang::schema::Schema;
@@ -155,20 +156,49 @@ pub fn target(
     pace: Pace,
 ) -> Result<Box<dyn Target>, OpenError> {
     match connector {
-        "nutshell" => {
-            let login = credentials.nutshell()?;
-            Ok(Box::new(nutshell::Nutshell::new(
-                &login.url,
-                &login.user,
-                login.key.into_inner(),
-                Rc::clone(transport),
-                Rc::clone(clock),
-                Rc::clone(random),
-                pace.settings(),
-            )))
-        }
+        "nutshell" => Ok(Box::new(open_nutshell(credentials, transport, clock, random, pace)?)),
         name => Err(OpenError::Unknown { name: name.to_owned(), way: "to write to", known: "`nutshell`" }),
     }
+}
+
+/// A prober of a system that records go to.
+///
+/// # Errors
+/// As for [`source`].
+pub fn prober(
+    connector: &str,
+    credentials: &Credentials,
+    transport: &Rc<dyn Transport>,
+    clock: &Rc<dyn Clock>,
+    random: &Rc<dyn Random>,
+    pace: Pace,
+) -> Result<Box<dyn Prober>, OpenError> {
+    match connector {
+        "nutshell" => {
+            let target = open_nutshell(credentials, transport, clock, random, pace)?;
+            Ok(Box::new(nutshell::probe::NutshellProber::new(target)))
+        }
+        name => Err(OpenError::Unknown { name: name.to_owned(), way: "to probe", known: "`nutshell`" }),
+    }
+}
+
+fn open_nutshell(
+    credentials: &Credentials,
+    transport: &Rc<dyn Transport>,
+    clock: &Rc<dyn Clock>,
+    random: &Rc<dyn Random>,
+    pace: Pace,
+) -> Result<nutshell::Nutshell, OpenError> {
+    let login = credentials.nutshell()?;
+    Ok(nutshell::Nutshell::new(
+        &login.url,
+        &login.user,
+        login.key.into_inner(),
+        Rc::clone(transport),
+        Rc::clone(clock),
+        Rc::clone(random),
+        pace.settings(),
+    ))
 }
 
 /// The limits between two systems, as far as they are documented; what is not is configured, and printed with the

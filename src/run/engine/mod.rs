@@ -250,8 +250,10 @@ pub enum Error {
         /// How often.
         times: u32,
     },
-    /// The destination takes no more writes with these credentials.
-    #[error("the destination refuses to write: {0}; check the key's rights, then run the same command again")]
+    /// The destination takes no more writes, with these credentials or of this kind.
+    #[error(
+        "the destination takes no more writes: {0}; once that is settled, the same command goes on from here"
+    )]
     Denied(String),
     /// A rollback was begun and is not through.
     #[error(

@@ -43,6 +43,8 @@ impl Engine<'_> {
         self.outside.progress.end();
         let mut problems = self.source_drift(&source);
         problems.extend(survey.problems());
+        let objects = self.streams.iter().map(|stream| stream.target.as_str()).collect();
+        problems.extend(self.target.obstacles(&objects).into_iter().map(Problem::from));
         let open: Vec<&Item> =
             if self.settings.confirmed_only { survey.open().collect() } else { Vec::new() };
         if problems.is_empty() && open.is_empty() {

@@ -4,11 +4,13 @@
 //! neither side see the other.
 
 mod clock;
+mod dialect;
 mod setup;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use clock::{Idle, VirtualClock};
+pub use dialect::dialect;
 pub use setup::{company, entity, portal_shape};
 pub use wire::{Serve, SplitMix, Wire};

@@ -39,6 +39,10 @@ impl Difference {
                 }
             }
             Place::User { user } => self.user(schema, newer, user),
+            Place::Answer { question } => match newer.probed.answers.get(question) {
+                Some(answer) => drop(schema.probed.answers.insert(question.clone(), answer.clone())),
+                None => drop(schema.probed.answers.remove(question)),
+            },
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::{Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Schema, Stage, User, Write};
+use super::super::{
+    Attribute, Choice, Domain, Field, Object, Outcome, Pipeline, Probed, Schema, Stage, User, Write,
+};
 use super::{Difference, Kind, Place, Property};
 use crate::lang::types::{Base, Type};
 
@@ -10,8 +12,18 @@ use crate::lang::types::{Base, Type};
 /// pipelines, users.
 pub fn differences(old: &Schema, new: &Schema) -> Vec<Difference> {
     // Every field of the schema is taken apart by name, so that a new one cannot be forgotten here.
-    let Schema { connector, account, account_name, taken: _, salt: _, objects, domains, pipelines, users } =
-        new;
+    let Schema {
+        connector,
+        account,
+        account_name,
+        taken: _,
+        salt: _,
+        objects,
+        domains,
+        pipelines,
+        users,
+        probed,
+    } = new;
     let mut found = Found { old, new, all: Vec::new() };
     let system =
         |schema: &Schema| format!("{} {} ({})", schema.connector, schema.account, schema.account_name);
@@ -22,6 +34,7 @@ pub fn differences(old: &Schema, new: &Schema) -> Vec<Difference> {
     found.domains(&old.domains, domains);
     found.pipelines(&old.pipelines, pipelines);
     found.users(&old.users, users);
+    found.answers(&old.probed, probed);
     found.all
 }
 
@@ -66,6 +79,26 @@ impl<'a> Found<'a> {
 
     fn changed(&mut self, place: Place, property: Property, old: String, new: String) {
         self.push(place, Kind::Changed { property, old, new }, None, None);
+    }
+
+    /// Looking at a system answers no question, so a schema without answers takes none back.
+    fn answers(&mut self, old: &Probed, new: &Probed) {
+        if new.is_empty() {
+            return;
+        }
+        let place = |question: &str| Place::Answer { question: question.to_owned() };
+        for question in old.answers.keys().filter(|question| !new.answers.contains_key(*question)) {
+            self.push(place(question), Kind::Removed, None, None);
+        }
+        for (question, answer) in &new.answers {
+            match old.answers.get(question) {
+                None => self.push(place(question), Kind::Added, Some(&answer.to_string()), None),
+                Some(before) if before != answer => {
+                    self.changed(place(question), Property::Answer, before.to_string(), answer.to_string());
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     fn objects(&mut self, old: &'a [Object], new: &'a [Object]) {

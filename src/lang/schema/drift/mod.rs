@@ -80,6 +80,11 @@ pub enum Place {
         /// The id.
         user: String,
     },
+    /// What an experiment found out. A schema without any answer says nothing of them.
+    Answer {
+        /// The question.
+        question: String,
+    },
 }
 
 /// What happened there.
@@ -151,6 +156,8 @@ pub enum Property {
     Active,
     /// A user's address, known by its hash.
     Email,
+    /// What the answer is.
+    Answer,
 }
 
 /// One difference between two schemas.
@@ -172,6 +179,9 @@ pub struct Difference {
 pub fn refreshed(old: &Schema, new: &Schema) -> Schema {
     let mut schema = old.clone();
     schema.taken = new.taken;
+    if !new.probed.is_empty() {
+        schema.probed.day = new.probed.day;
+    }
     for object in &mut schema.objects {
         let Some(newer) = new.object(&object.name) else { continue };
         object.records = newer.records;

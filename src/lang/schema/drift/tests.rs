@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lang::schema::{Choice, Domain, Field, Object, Stage, Stats, User, Write};
+use crate::lang::schema::{Answer, Choice, Domain, Field, Object, Probed, Stage, Stats, User, Write};
 use crate::lang::types::{Base, Type};
 
 fn plain(name: &str, ty: Type) -> Field {
@@ -61,6 +61,11 @@ fn small() -> Schema {
         users: (1..4)
             .map(|n| User { id: n.to_string(), email_hash: Some(format!("{n}")), active: true })
             .collect(),
+        probed: Probed {
+            day: None,
+            answers: [("date".to_owned(), Answer::word("text")), ("value".to_owned(), Answer::Flag(true))]
+                .into(),
+        },
         ..Schema::default()
     }
 }
@@ -149,6 +154,18 @@ fn mutate(schema: &mut Schema, which: usize, at: usize) -> String {
             }
             format!("object `{gone}` removed")
         }
+        14 => {
+            schema.probed.answers.insert("value".to_owned(), Answer::Flag(false));
+            "answer to `value` is `no`, and was `yes`".to_owned()
+        }
+        15 => {
+            schema.probed.answers.remove("date");
+            "answer to `date` removed".to_owned()
+        }
+        16 => {
+            schema.probed.answers.insert("lag".to_owned(), Answer::Count(7));
+            "answer to `lag` `7` added".to_owned()
+        }
         _ => {
             schema.objects.push(Object {
                 name: "zebra".into(),
@@ -163,7 +180,7 @@ fn mutate(schema: &mut Schema, which: usize, at: usize) -> String {
     }
 }
 
-const MUTATIONS: usize = 14;
+const MUTATIONS: usize = 17;
 
 /// Everything but statistics.
 fn bare(schema: &Schema) -> Schema {
@@ -197,7 +214,7 @@ proptest! {
         let mut seen = std::collections::BTreeSet::new();
         for (which, at) in changes {
             // Twice the same change, or a change of what is gone, is no change of a real system.
-            let fits = matches!(which, 0 | 6 | 8 | 9 | 10 | 13) || (which < 12 && seen.is_disjoint(&[1, 2, 4, 7, 12].into()));
+            let fits = matches!(which, 0 | 6 | 8 | 9 | 10 | 13..=16) || (which < 12 && seen.is_disjoint(&[1, 2, 4, 7, 12].into()));
             if fits && other.objects.len() >= 2 && seen.insert(which) {
                 mutate(&mut other, which, at);
             }
@@ -226,6 +243,16 @@ proptest! {
         }
         prop_assert_eq!(differences(&schema, &schema), vec![]);
     }
+}
+
+/// A new look at a system answers nothing, and takes no answer back.
+#[test]
+fn a_schema_without_answers_says_nothing_of_them() {
+    let old = small();
+    let new = Schema { probed: Probed::default(), ..small() };
+    assert_eq!(differences(&old, &new), vec![]);
+    assert_eq!(differences(&new, &old).len(), 2);
+    assert_eq!(refreshed(&old, &new).probed, old.probed);
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl Difference {
             Place::Outcome { code, .. } if code.is_empty() => f.write_str("outcomes")?,
             Place::Outcome { code, .. } => write!(f, "outcome `{code}`")?,
             Place::User { user } => write!(f, "user `{user}`")?,
+            Place::Answer { question } => write!(f, "answer to `{question}`")?,
         }
         // A renaming tells both titles itself.
         if let (Some(title), false) = (&self.title, matches!(self.kind, Kind::Renamed { .. }))
@@ -73,6 +74,7 @@ fn changed(f: &mut fmt::Formatter<'_>, property: Property, old: &str, new: &str)
         }
         Property::Attributes => write!(f, ": elements carry {}, and carried {}", or_none(new), or_none(old)),
         Property::Email => write!(f, ": e-mail address changed from {old} to {new}"),
+        Property::Answer => write!(f, " is `{new}`, and was `{old}`"),
         Property::Active if new == "dismissed" => f.write_str(" left"),
         Property::Active => f.write_str(" came back"),
         Property::Custom => write!(f, " is {new}, and was {old}"),

@@ -8,11 +8,14 @@
 //! | are more custom fields, more open leads allowed? | no API: the plan's name is not shown, and of the numbers only 100 open leads on Foundation is published (§7) |
 //! | what happens when records arrive? | no API: automations, rules, webhooks and notifications are kept in the settings (§9.14) |
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::capability::{CUSTOM_TYPES, Kind, custom_base};
 use super::client::Client;
 use super::directory::{self, Directory, FieldRow};
+use super::known::Known;
 use crate::lang::plan::CustomField;
 use crate::lang::types::Base;
 use crate::run::connect::{ByHand, Coming, Error, HandWork, Presence, Provision, Unusable};
@@ -160,6 +163,39 @@ pub(super) fn called(domain: &str) -> Option<&'static str> {
         "Account.tags" | "Contact.tags" | "Lead.tags" => "tag",
         _ => return None,
     })
+}
+
+/// What of a probe's answers keeps these objects from being written.
+pub(super) fn obstacles(known: &Known, objects: &BTreeSet<&str>) -> Vec<ByHand> {
+    let since = known.since();
+    let mut found = Vec::new();
+    if known.rest() == Some(false) {
+        found.push(ByHand {
+            what: format!(
+                "the account has no REST API{since}: custom fields can be neither made nor searched without"
+            ),
+            next: "take a plan that includes it, then probe again".to_owned(),
+        });
+    }
+    if known.product_description() == Some(false) && objects.contains(Kind::Product.object()) {
+        found.push(ByHand {
+            what: format!(
+                "products keep no description{since}, so no marker can stand in them, and a product whose answer is \
+                 lost could be doubled"
+            ),
+            next: "leave the map to `Product` out and make the catalogue by hand, or probe again".to_owned(),
+        });
+    }
+    if known.lead_value() == Some(false)
+        && known.manual_value() == Some(false)
+        && objects.contains(Kind::Lead.object())
+    {
+        found.push(ByHand {
+            what: format!("neither API keeps the amount of a lead{since}"),
+            next: "keep amounts in a custom field or in product lines, or probe again".to_owned(),
+        });
+    }
+    found
 }
 
 /// What Nutshell may do by itself when these records arrive, and what its plan may not allow.

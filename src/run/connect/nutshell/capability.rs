@@ -204,6 +204,9 @@ pub(super) const CUSTOM_TYPES: &[(&str, &str)] = &[
     ("location", "Location"),
 ];
 
+/// What stands for the type of a custom field where the account does not tell it.
+pub(super) const UNTOLD: &str = "unknown";
+
 /// What the API's word for the type of a custom field means; `Url` also occurs in capitals (sheet §6).
 pub(super) fn custom_base(word: &str, object: &str, label: &str) -> Base {
     match word.to_ascii_lowercase().as_str() {
@@ -216,7 +219,7 @@ pub(super) fn custom_base(word: &str, object: &str, label: &str) -> Base {
         "url" => Base::Url,
         "location" => Base::Address,
         "number" => Base::Decimal,
-        "" => Base::Opaque("unknown".to_owned()),
+        "" => Base::Opaque(UNTOLD.to_owned()),
         _ => Base::Opaque(word.to_owned()),
     }
 }

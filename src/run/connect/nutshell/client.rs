@@ -17,8 +17,13 @@ use crate::run::connect::secret::is_loopback;
 
 pub(super) const SYSTEM: &str = "Nutshell";
 
+const JSON: &str = "application/json";
+
 /// The key under which a payload names its author; it is not sent.
 pub(super) const AUTHOR: &str = "author";
+
+/// The key under which a payload holds the amount of a lead that is written through REST; no field of RPC.
+pub(super) const MANUAL_VALUE: &str = "manualValue";
 
 /// After how long a request is taken to be stuck, in milliseconds.
 const STUCK_MS: u64 = 5_000;
@@ -106,9 +111,16 @@ impl Client {
         self.patiently(self.settings.busy_tries, || self.call(method, &params)).await
     }
 
-    /// The same, giving up on a busy system after a few tries: for what can be asked in a smaller way.
-    pub(super) async fn read_hastily(&self, method: &str, params: Json) -> Result<Json, Fault> {
-        self.patiently(2, || self.call(method, &params)).await
+    /// The same, giving up on a busy system after a few tries: for what can be asked in a smaller way. `faults_too`
+    /// where a busy system is known to answer as a broken one.
+    pub(super) async fn read_hastily(
+        &self,
+        method: &str,
+        params: Json,
+        faults_too: bool,
+    ) -> Result<Json, Fault> {
+        let tries = if faults_too { 2 } else { self.settings.tries };
+        self.trying(tries, 2, || self.call(method, &params)).await
     }
 
     /// Calls a method that writes, once.
@@ -131,7 +143,7 @@ impl Client {
             url.push_str(&encoded(value));
         }
         self.patiently(self.settings.busy_tries, async || {
-            wire::rest(&self.send("GET", &url, Vec::new(), &self.authorization).await?)
+            wire::rest(&self.send("GET", &url, Vec::new(), JSON, &self.authorization).await?)
         })
         .await
     }
@@ -140,13 +152,26 @@ impl Client {
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Json, Fault> {
         let url = format!("{}{path}", self.rest_url);
         let body = body.to_string().into_bytes();
-        wire::rest(&self.send("POST", &url, body, &self.authorization).await?)
+        wire::rest(&self.send("POST", &url, body, JSON, &self.authorization).await?)
+    }
+
+    /// Patches what stands under a path of the REST API, once. Records take no other media type (sheet §3).
+    pub(super) async fn patch(&self, path: &str, operations: &Json) -> Result<Json, Fault> {
+        let url = format!("{}{path}", self.rest_url);
+        let body = operations.to_string().into_bytes();
+        wire::rest(&self.send("PATCH", &url, body, "application/json-patch+json", &self.authorization).await?)
+    }
+
+    /// Calls a method once, and gives the answer as it came.
+    pub(super) async fn raw(&self, method: &str, params: &Json) -> Result<HttpResponse, Fault> {
+        let body = json!({"jsonrpc": "2.0", "id": "b2n-raw", "method": method, "params": params});
+        self.send("POST", &self.rpc_url, body.to_string().into_bytes(), JSON, &self.authorization).await
     }
 
     /// Deletes what stands under a path of the REST API, once.
     pub(super) async fn delete(&self, path: &str) -> Result<Json, Fault> {
         let url = format!("{}{path}", self.rest_url);
-        wire::rest(&self.send("DELETE", &url, Vec::new(), &self.authorization).await?)
+        wire::rest(&self.send("DELETE", &url, Vec::new(), JSON, &self.authorization).await?)
     }
 
     async fn call(&self, method: &str, params: &Json) -> Result<Json, Fault> {
@@ -158,7 +183,7 @@ impl Client {
         self.calls.set(number);
         let id = format!("b2n-{number}");
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let response = self.send("POST", &self.rpc_url, body.to_string().into_bytes(), login).await?;
+        let response = self.send("POST", &self.rpc_url, body.to_string().into_bytes(), JSON, login).await?;
         wire::rpc(&response, &id)
     }
 
@@ -167,6 +192,7 @@ impl Client {
         method: &'static str,
         url: &str,
         body: Vec<u8>,
+        media: &'static str,
         login: &SecretString,
     ) -> Result<HttpResponse, Fault> {
         let closed = |_| Fault::NotSent("the client is closed".to_owned());
@@ -177,7 +203,7 @@ impl Client {
             url: url.to_owned(),
             headers: vec![
                 ("authorization", login.expose_secret().to_owned()),
-                ("content-type", "application/json".to_owned()),
+                ("content-type", media.to_owned()),
                 ("accept", "application/json".to_owned()),
             ],
             body,
@@ -235,6 +261,15 @@ impl Client {
         busy_tries: u32,
         attempt: impl AsyncFn() -> Result<Json, Fault>,
     ) -> Result<Json, Fault> {
+        self.trying(self.settings.tries, busy_tries, attempt).await
+    }
+
+    async fn trying(
+        &self,
+        tries: u32,
+        busy_tries: u32,
+        attempt: impl AsyncFn() -> Result<Json, Fault>,
+    ) -> Result<Json, Fault> {
         let (mut lost, mut busy) = (0, 0);
         loop {
             let fault = match attempt().await {
@@ -244,7 +279,7 @@ impl Client {
             match &fault {
                 Fault::NotSent(_) | Fault::Lost(_) => {
                     lost += 1;
-                    if lost >= self.settings.tries.max(1) {
+                    if lost >= tries.max(1) {
                         return Err(fault);
                     }
                     self.clock.sleep(self.backoff(lost)).await;
@@ -259,6 +294,11 @@ impl Client {
                 _ => return Err(fault),
             }
         }
+    }
+
+    /// A number that nobody foresees.
+    pub(super) fn chance(&self) -> u64 {
+        self.random.next_u64()
     }
 
     /// Doubling from one second to half a minute, give or take a half.

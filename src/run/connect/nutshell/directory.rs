@@ -87,7 +87,20 @@ pub(super) struct Directory {
 impl Directory {
     /// Reads everything; about seventeen requests.
     pub(super) async fn fetch(client: &Client) -> Result<Directory, Error> {
-        let mut directory = Directory {
+        let mut directory = Directory::fetch_rpc(client).await?;
+        if directory.markets.iter().any(|market| market.currency.is_none()) {
+            let listed = client.get("/markets", &[]).await;
+            directory.name_currencies(&listed.map(|json| list(&json, "markets")).unwrap_or_default());
+        }
+        for kind in Kind::CORE {
+            directory.fields.insert(kind, fields(client, kind).await?);
+        }
+        Ok(directory)
+    }
+
+    /// Reads what RPC alone tells.
+    pub(super) async fn fetch_rpc(client: &Client) -> Result<Directory, Error> {
+        Ok(Directory {
             industries: named_rows(&rows(client, "findIndustries").await?),
             account_types: named_rows(&rows(client, "findAccountTypes").await?),
             activity_types: named_rows(&rows(client, "findActivityTypes").await?),
@@ -103,15 +116,7 @@ impl Directory {
             users: user_rows(client).await?,
             teams: team_rows(client).await?,
             fields: BTreeMap::new(),
-        };
-        if directory.markets.iter().any(|market| market.currency.is_none()) {
-            let listed = client.get("/markets", &[]).await;
-            directory.name_currencies(&listed.map(|json| list(&json, "markets")).unwrap_or_default());
-        }
-        for kind in Kind::CORE {
-            directory.fields.insert(kind, fields(client, kind).await?);
-        }
-        Ok(directory)
+        })
     }
 
     /// RPC stubs need not say a market's currency; REST rows may.

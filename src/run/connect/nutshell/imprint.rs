@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
-use super::client::{failed, id_json, malformed, named};
+use super::client::{MANUAL_VALUE, failed, id_json, malformed, named};
 use super::directory::{elements, id, text};
 use super::encode::same_custom;
 use super::search::PAGE;
@@ -213,7 +213,9 @@ pub(super) fn touches(kind: Kind, payload: &Payload, before: &Json) -> Vec<Strin
             (_, "accountTypeId") => add(&["accountType"]),
             (_, "activityTypeId") => add(&["activityType"]),
             (_, "territoryId") => add(&["territory"]),
-            (Kind::Lead, "market" | "products" | "value") => add(&["market", "products", "value"]),
+            (Kind::Lead, "market" | "products" | "value" | MANUAL_VALUE) => {
+                add(&["market", "products", "value"])
+            }
             (Kind::Lead, "owner" | "assignee") => add(&["assignee", "owner"]),
             (_, "accounts" | "primaryAccount") => add(&["accounts", "primaryAccount"]),
             (Kind::Note, "note") => add(&["note", "noteMarkup"]),
@@ -277,7 +279,7 @@ impl Nutshell {
         Ok(found)
     }
 
-    async fn timeline(&self, kind: Kind, id_of: &str) -> Result<Vec<Child>, Error> {
+    pub(super) async fn timeline(&self, kind: Kind, id_of: &str) -> Result<Vec<Child>, Error> {
         let query = json!({"entityType": kind.entity(), "id": id_json(id_of)});
         let more = [("query", query), ("orderBy", "time".into()), ("orderDirection", "ASC".into())];
         let rows = self.every_row("findTimeline", &more).await?;

@@ -13,8 +13,10 @@ mod encode;
 mod fields;
 mod footer;
 mod imprint;
+mod known;
 mod mail;
 mod normal;
+pub mod probe;
 mod provision;
 mod restore;
 mod schema;
@@ -26,7 +28,7 @@ mod wire;
 mod write;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use secrecy::SecretString;
@@ -36,14 +38,15 @@ use self::capability::Kind;
 pub use self::client::Settings;
 use self::client::{Client, SYSTEM, failed, id_json, malformed, named, refused};
 use self::directory::Directory;
+use self::known::Known;
 use self::wire::Fault;
 use super::outside::{Clock, Random, Transport};
 use super::{
-    Account, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise, Page,
-    Payload, Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
+    Account, ByHand, Child, Coming, Encode, Error, FieldError, Goes, HandWork, Imprint, Local, Normalise,
+    Page, Payload, Presence, Provision, Provisioned, Removal, SendError, Stored, Target, Unusable,
 };
 use crate::lang::plan;
-use crate::lang::schema::Schema;
+use crate::lang::schema::{Probed, Schema};
 use crate::lang::value::Value;
 
 /// A Nutshell account.
@@ -55,6 +58,10 @@ pub struct Nutshell {
     marker_field: RefCell<Option<String>>,
     /// The id of the user whose login is used, once it was asked for.
     own_user: RefCell<Option<String>>,
+    /// What is known of the forms in which values are taken.
+    known: Rc<Known>,
+    /// Leads as they were when they were made, for the edit that follows.
+    fresh: RefCell<BTreeMap<String, Stored>>,
     /// Whether the key has been seen to write in another user's name.
     impersonates: Cell<Option<bool>>,
     /// E-mails that the listing under way has given.
@@ -78,6 +85,8 @@ impl Nutshell {
             directory: RefCell::default(),
             marker_field: RefCell::default(),
             own_user: RefCell::default(),
+            known: Rc::default(),
+            fresh: RefCell::default(),
             impersonates: Cell::default(),
             listed_emails: RefCell::default(),
         }
@@ -207,6 +216,14 @@ impl Target for Nutshell {
         ahead::called(domain)
     }
 
+    fn learn(&self, probed: &Probed) {
+        self.known.learn(probed);
+    }
+
+    fn obstacles(&self, objects: &BTreeSet<&str>) -> Vec<ByHand> {
+        ahead::obstacles(&self.known, objects)
+    }
+
     fn hand_work(&self, coming: &Coming) -> Vec<HandWork> {
         ahead::hand_work(coming)
     }
@@ -230,7 +247,7 @@ impl Target for Nutshell {
             field: map.target.clone(),
             why: "the destination's schema was not read yet".to_owned(),
         })?;
-        Ok(Box::new(encode::Encoder::new(directory, live, map, marker_field)?))
+        Ok(Box::new(encode::Encoder::new(directory, &self.known, live, map, marker_field)?))
     }
 
     fn normaliser(&self, map: &plan::Map) -> Box<dyn Normalise> {

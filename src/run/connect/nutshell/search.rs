@@ -151,14 +151,15 @@ impl Nutshell {
         method: &str,
         number: usize,
     ) -> Result<(Vec<Stored>, Vec<String>), Error> {
-        let rows = match self.client.read_hastily(method, find(kind, number, false)).await {
-            Ok(rows) => elements(&rows),
-            Err(Fault::Busy { .. } | Fault::Lost(_)) => {
-                let ids = self.ids_of_page(kind, method, number).await?;
-                return Ok((self.read_all(kind, &ids).await?, ids));
-            }
-            Err(fault) => return Err(failed(method, fault)),
-        };
+        let rows =
+            match self.client.read_hastily(method, find(kind, number, false), self.known.busy_503()).await {
+                Ok(rows) => elements(&rows),
+                Err(Fault::Busy { .. } | Fault::Lost(_)) => {
+                    let ids = self.ids_of_page(kind, method, number).await?;
+                    return Ok((self.read_all(kind, &ids).await?, ids));
+                }
+                Err(fault) => return Err(failed(method, fault)),
+            };
         let ids = ids(method, &rows)?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {

@@ -97,6 +97,12 @@ pub(super) fn rest(response: &HttpResponse) -> Result<Json, Fault> {
         },
         // Unknown routes and ids and bad credentials are pages for people here (sheet §3.2).
         401 => Err(denied(response, "the credentials are not accepted".to_owned())),
+        // Whether every plan includes REST is open (sheet §11.12).
+        402 | 403 if body.is_none() => Err(Fault::Denied(format!(
+            "HTTP {}: the account's plan may not include the REST API, which custom fields are made and found with: take \
+             a plan that does, or give the key's user the right",
+            response.status
+        ))),
         404 => Err(Fault::Missing("HTTP 404".to_owned())),
         _ => Err(by_status(response, body.is_some())),
     }

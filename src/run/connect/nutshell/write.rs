@@ -3,13 +3,14 @@
 //! An author is no field of the API: a change is logged under the user whose address stands in the login, given a key
 //! that may impersonate (sheet §3). Without such a key it is logged under the key, and nothing says so beforehand.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
-use super::client::{AUTHOR, failed, id_json, named};
+use super::client::{AUTHOR, MANUAL_VALUE, failed, id_json, named};
 use super::encode::MESSAGE;
 use super::wire::Fault;
-use super::{Nutshell, directory, says_not_found, stored};
+use super::{Nutshell, directory, known, says_not_found, stored};
+use crate::lang::value::parse::decimal;
 use crate::run::connect::{Error, Payload, SendError, Stored};
 
 impl Nutshell {
@@ -20,7 +21,7 @@ impl Nutshell {
         if let Some(writer) = &writer {
             self.name_author(kind, writer, &mut fields);
         }
-        let params = match kind {
+        let params = |mut fields: Map<String, Json>| match kind {
             // What it is about stands beside the text (sheet §4).
             Kind::Note => named([
                 ("entity", fields.shift_remove("entity").unwrap_or_default()),
@@ -30,11 +31,17 @@ impl Nutshell {
             _ => named([(kind.singular(), Json::Object(fields))]),
         };
         let method = format!("new{}", kind.object());
-        match self.send_as(&method, params, author).await? {
+        match self.send_in_some_form(kind, &method, &fields, params, author).await? {
             Ok(body) => {
-                let stored = self.stored(kind, body);
-                let stored =
-                    stored.ok_or_else(|| SendError::Unknown("an answer without a record".to_owned()))?;
+                let stored = self
+                    .stored(kind, body)
+                    .ok_or_else(|| SendError::Unknown("an answer without a record".to_owned()))?;
+                if kind == Kind::Lead {
+                    self.look_at_value(payload, &stored);
+                }
+                if kind == Kind::Product && stored::text_of(kind, &stored.body).is_empty() {
+                    return self.take_back(&stored).await;
+                }
                 // What the answer to an e-mail shows is not documented: the e-mail itself may show its marker.
                 if kind == Kind::Email
                     && stored.marker.is_none()
@@ -58,17 +65,23 @@ impl Nutshell {
         rev: &str,
         payload: &Payload,
     ) -> Result<Stored, SendError> {
+        if let (Kind::Lead, Some(value), 1) = (kind, payload.fields.get(MANUAL_VALUE), payload.fields.len()) {
+            return self.send_value(id, rev, value).await;
+        }
         if let Some(why) = kind.is_final() {
             return Err(SendError::Refused(why.to_owned()));
         }
         let rev = self.revision(kind, id, rev).await?;
-        let (author, mut fields) = self.author(payload)?;
-        let fields = match kind {
-            Kind::Note => fields.shift_remove("note").unwrap_or_default(),
-            _ => Json::Object(fields),
+        let (author, fields) = self.author(payload)?;
+        let params = |mut fields: Map<String, Json>| {
+            let fields = match kind {
+                Kind::Note => fields.shift_remove("note").unwrap_or_default(),
+                _ => Json::Object(fields),
+            };
+            named([(kind.id_param(), id_json(id)), ("rev", rev.clone().into()), (kind.singular(), fields)])
         };
-        let params = named([(kind.id_param(), id_json(id)), ("rev", rev.into()), (kind.singular(), fields)]);
-        match self.send_as(&format!("edit{}", kind.object()), params, author).await? {
+        let method = format!("edit{}", kind.object());
+        match self.send_in_some_form(kind, &method, &fields, params, author).await? {
             Ok(body) => match self.stored(kind, body) {
                 Some(stored) if stored.id == id => Ok(stored),
                 _ => Err(SendError::Unknown("an answer without the record".to_owned())),
@@ -97,6 +110,135 @@ impl Nutshell {
                 }
             }
             Err(fault) => Err(self.refusal(kind, id, fault).await),
+        }
+    }
+
+    /// Sends a record in the form that is known or likely, and when it is refused in the others: a refusal is definite,
+    /// so nothing was written.
+    async fn send_in_some_form(
+        &self,
+        kind: Kind,
+        method: &str,
+        fields: &Map<String, Json>,
+        params: impl Fn(Map<String, Json>) -> Json,
+        author: Option<String>,
+    ) -> Result<Result<Json, Fault>, SendError> {
+        let directory = self.directory.borrow().clone();
+        let directory = directory.as_deref();
+        let held = known::held(kind, fields, directory);
+        let first = self.known.forms();
+        let shaped = |forms| known::shaped(kind, fields.clone(), forms, directory);
+        let refusal = match shaped(first) {
+            Ok(fields) => match self.send_as(method, params(fields), author.clone()).await? {
+                Err(Fault::Refused(why)) => why,
+                Ok(body) => {
+                    self.known.taken(first, held);
+                    return Ok(Ok(body));
+                }
+                fault => return Ok(fault),
+            },
+            Err(why) => why,
+        };
+        let others = self.known.others(held, &refusal, known::names(fields));
+        let mut unsaid = None;
+        for forms in &others {
+            // A form in which a value cannot be said is none for it.
+            let fields = match shaped(*forms) {
+                Ok(fields) => fields,
+                Err(why) => {
+                    unsaid.get_or_insert(why);
+                    continue;
+                }
+            };
+            match self.send_as(method, params(fields), author.clone()).await? {
+                Err(Fault::Refused(_)) => {}
+                Ok(body) => {
+                    self.known.taken(*forms, held);
+                    return Ok(Ok(body));
+                }
+                fault => return Ok(fault),
+            }
+        }
+        if !others.is_empty() {
+            self.known.futile();
+        }
+        let also = unsaid.map_or_else(String::new, |why| format!("; {why}"));
+        Ok(Err(Fault::Refused(refusal + &also)))
+    }
+
+    /// A product that came back without its description bears no marker: it is deleted at once, and the run ends
+    /// (whether RPC keeps a product's description is open, sheet §1).
+    async fn take_back(&self, made: &Stored) -> Result<Stored, SendError> {
+        match self.send_delete(Kind::Product, &made.id, &made.rev).await {
+            Ok(()) | Err(SendError::Gone) => Err(SendError::Denied(
+                "products keep no description here, so no marker can stand in them, and one whose answer is lost could \
+                 be doubled; the first was deleted again: leave the map to `Product` out and make the catalogue by hand"
+                    .to_owned(),
+            )),
+            // Whoever wrote it sees that it has no marker.
+            Err(_) => Ok(made.clone()),
+        }
+    }
+
+    /// Sees from the answer of a create whether the amount was honoured, and keeps the answer for the edit that sees
+    /// to it.
+    fn look_at_value(&self, payload: &Payload, made: &Stored) {
+        /// More creates than this are never in flight.
+        const KEPT: usize = 256;
+        let lines = payload.fields.get("products").and_then(Json::as_array);
+        let Some(value) = payload.fields.get("value").filter(|_| lines.is_none_or(Vec::is_empty)) else {
+            return;
+        };
+        // No amount tells nothing: every lead has that one.
+        if amount(value).is_some_and(|amount| !amount.is_zero()) {
+            self.known.see_value(has_amount(made, value));
+        }
+        let mut fresh = self.fresh.borrow_mut();
+        if fresh.len() >= KEPT {
+            fresh.clear();
+        }
+        fresh.insert(made.id.clone(), made.clone());
+    }
+
+    /// Writes the amount of a lead through REST, unless it is there: an absolute value, so that sending it twice is
+    /// the same as once.
+    async fn send_value(&self, id: &str, rev: &str, value: &Json) -> Result<Stored, SendError> {
+        let made = self.fresh.borrow_mut().remove(id).filter(|made| made.rev == rev);
+        let now = match made {
+            Some(made) => made,
+            None => self.value_read(id).await?,
+        };
+        if has_amount(&now, value) {
+            return Ok(now);
+        }
+        let amount = amount(value).ok_or_else(|| SendError::Refused("the amount is no number".to_owned()))?;
+        let patch = json!([{"op": "replace", "path": "/leads/0/manualValue", "value": amount.to_string()}]);
+        match self.client.patch(&format!("/leads/{id}"), &patch).await {
+            Ok(_) => {}
+            Err(fault) => return Err(self.refusal(Kind::Lead, id, fault).await),
+        }
+        let after = match self.get(Kind::Lead, id).await {
+            Ok(Some(after)) => after,
+            Ok(None) => return Err(SendError::Gone),
+            // It was written; nobody saw it.
+            Err(error) => return Err(SendError::Unknown(error.to_string())),
+        };
+        if has_amount(&after, value) {
+            return Ok(after);
+        }
+        Err(SendError::Denied(
+            "neither `newLead` nor REST `manualValue` keeps the amount of a lead: keep it in a custom field, or write \
+             product lines"
+                .to_owned(),
+        ))
+    }
+
+    async fn value_read(&self, id: &str) -> Result<Stored, SendError> {
+        match self.get(Kind::Lead, id).await {
+            Ok(Some(now)) => Ok(now),
+            Ok(None) => Err(SendError::Gone),
+            // Nothing was written yet.
+            Err(error) => Err(SendError::NotSent(error.to_string())),
         }
     }
 
@@ -185,4 +327,19 @@ impl Nutshell {
     pub(super) fn stored(&self, kind: Kind, body: Json) -> Option<Stored> {
         stored::stored(kind, body, self.marker_field.borrow().as_deref())
     }
+}
+
+/// The amount of `{currency, amount}`.
+fn amount(value: &Json) -> Option<rust_decimal::Decimal> {
+    let amount = value.get("amount")?;
+    decimal(&amount.as_str().map_or_else(|| amount.to_string(), str::to_owned))
+        .map(|amount| amount.normalize())
+}
+
+/// Whether a lead has this amount, whose currency is its market's; to the hundredth, since what else a server rounds is
+/// a reconciliation's affair.
+fn has_amount(stored: &Stored, value: &Json) -> bool {
+    let cents = |amount: rust_decimal::Decimal| amount.round_dp(2).normalize();
+    amount(value)
+        .is_some_and(|wanted| stored.body.get("value").and_then(amount).map(cents) == Some(cents(wanted)))
 }

@@ -248,6 +248,13 @@ impl Company {
         id
     }
 
+    /// Moves the time of a record's creation.
+    pub fn backdate(&mut self, kind: Kind, id: i64, created: i64) {
+        if let Some(record) = self.records[kind as usize].get_mut(&id) {
+            record.created = created;
+        }
+    }
+
     /// Replaces a record by a changed copy of it: moves its rev, its neighbours' links and the indexes.
     pub fn commit(&mut self, mut record: Record, now_ms: i64) {
         let Some(before) = self.records[record.kind as usize].remove(&record.id) else {

@@ -193,6 +193,8 @@ pub struct Record {
     pub account_type: Option<i64>,
     pub territory: Option<i64>,
     pub legacy_id: Option<String>,
+    /// The account that this one belongs to.
+    pub parent: Option<i64>,
     pub deal: Option<Box<Deal>>,
 }
 
@@ -225,6 +227,7 @@ impl Record {
             account_type: None,
             territory: None,
             legacy_id: None,
+            parent: None,
             deal: None,
         }
     }

@@ -56,6 +56,44 @@ pub enum ManyChoices {
     Array,
 }
 
+/// In which form a date is taken into a custom field (sheet §6 saw both, of different clients).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateInput {
+    Any,
+    /// `{"timestamp": seconds}` only.
+    Timestamp,
+    /// A day as text only.
+    Text,
+}
+
+/// In which form an amount is taken into a custom field (sheet §6, §11.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoneyInput {
+    Any,
+    /// `{"currency", "amount"}` only.
+    Object,
+    /// A bare amount only.
+    Plain,
+}
+
+/// In which form several choices are taken (sheet §6, §11.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChoicesInput {
+    Any,
+    /// One text, joined by `, `.
+    Joined,
+    Array,
+}
+
+/// How RPC says that a record is not there (sheet §11.7 leaves it open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    Code404,
+    Code400,
+    /// A read answers `null`, as if all were well; other calls answer 404.
+    Null,
+}
+
 /// What a throttled full find answers (sheet §3.3 leaves it open).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Throttle {
@@ -112,6 +150,8 @@ pub struct Dialect {
     pub rest_stage_write: bool,
     /// Whether `newLead` and `editLead` honour `value`.
     pub rpc_lead_value: bool,
+    /// Whether a REST patch of `manualValue` is kept.
+    pub rest_manual_value: bool,
     /// Whether custom fields that an RPC edit does not send keep their values.
     pub unsent_custom_fields_survive: bool,
     /// Whether several choices are read as one text or as an array.
@@ -150,6 +190,35 @@ pub struct Dialect {
     /// Whether a note can be deleted by its author alone and within a day, as it is edited; the sheet says it of
     /// edits only.
     pub note_deletion_limited: bool,
+    /// The form in which dates are taken into custom fields.
+    pub custom_date: DateInput,
+    /// The form in which amounts are taken into custom fields.
+    pub custom_money: MoneyInput,
+    /// The form in which several choices are taken.
+    pub custom_choices: ChoicesInput,
+    /// Whether lists of custom fields tell their types and choices.
+    pub attributes_tell_types: bool,
+    /// Whether `newLead` honours `stagesetId`; without it, a stage brings its pipeline along.
+    pub rpc_stageset: bool,
+    /// Whether `createdTime` is kept on create.
+    pub created_time_kept: bool,
+    /// Whether `closedTime` is kept on the edit that closes.
+    pub closed_time_kept: bool,
+    /// Whether a closed lead can be edited without being reopened.
+    pub closed_lead_edits: bool,
+    /// Whether `parentAccount` of an account is written.
+    pub parent_account: bool,
+    pub not_found: NotFound,
+    /// Whether a record in the trash is still read by its id.
+    pub deleted_readable: bool,
+    /// The code of a refusal for the plan's limits.
+    pub limit_code: i64,
+    /// Whether the plan includes REST; if not, every path answers 403 with a page.
+    pub rest_access: bool,
+    /// Whether `completedTime` of a task is written.
+    pub task_completion: bool,
+    /// What REST does with a title of more than 100 characters: `Reject`, `Drop` (cut) or `Keep`.
+    pub rest_long_description: OnBad,
     pub find_throttle: Throttle,
     /// How many of a thousand requests fail with 500 before anything is done.
     pub error_500_per_mille: u32,
@@ -171,6 +240,7 @@ impl Default for Dialect {
             contact_name_object: true,
             rest_stage_write: false,
             rpc_lead_value: true,
+            rest_manual_value: true,
             unsent_custom_fields_survive: true,
             many_choices: ManyChoices::Joined,
             date_keeps_time: true,
@@ -190,6 +260,21 @@ impl Default for Dialect {
             email_html: true,
             rest_activity_leads: false,
             note_deletion_limited: false,
+            custom_date: DateInput::Any,
+            custom_money: MoneyInput::Any,
+            custom_choices: ChoicesInput::Any,
+            attributes_tell_types: true,
+            rpc_stageset: true,
+            created_time_kept: false,
+            closed_time_kept: false,
+            closed_lead_edits: true,
+            parent_account: false,
+            not_found: NotFound::Code404,
+            deleted_readable: true,
+            limit_code: 403,
+            rest_access: true,
+            task_completion: false,
+            rest_long_description: OnBad::Reject,
             find_throttle: Throttle::Off,
             error_500_per_mille: 0,
             error_500: Error500::Object,
@@ -216,6 +301,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether users may delete records.
     pub may_delete: bool,
+    /// Rounds the confidence of leads down to tens in silence: a fault that stands for whatever a server may alter.
+    pub rounds_confidence: bool,
     pub dialect: Dialect,
 }
 
@@ -237,6 +324,7 @@ impl Default for Settings {
             index_lag_ms: 0,
             limits: Limits::default(),
             may_delete: true,
+            rounds_confidence: false,
             dialect: Dialect::default(),
         }
     }

@@ -6,7 +6,7 @@ use super::company::{Company, Field, FieldType};
 use super::json::{self, Json};
 use super::phone::Phone;
 use super::record::{ADDRESS_KEYS, Actor, Address, Custom, Item, Kind, Link, Owner, Record};
-use super::settings::{ManyChoices, OnBad, Settings};
+use super::settings::{ChoicesInput, DateInput, ManyChoices, MoneyInput, OnBad, Settings};
 use super::time;
 
 /// A request that is not carried out.
@@ -254,6 +254,28 @@ fn custom(
     if input.is_null() || input.str().is_some_and(|text| text.trim().is_empty()) {
         return Ok(Some(None));
     }
+    let (object, array) = (matches!(input, Json::Obj(_)), matches!(input, Json::Arr(_)));
+    let taken = match field.field_type {
+        FieldType::Currency => match settings.dialect.custom_money {
+            MoneyInput::Any => true,
+            MoneyInput::Object => object,
+            MoneyInput::Plain => !object,
+        },
+        FieldType::Date => match settings.dialect.custom_date {
+            DateInput::Any => true,
+            DateInput::Timestamp => object,
+            DateInput::Text => input.str().is_some(),
+        },
+        FieldType::Decision if field.multiple => match settings.dialect.custom_choices {
+            ChoicesInput::Any => true,
+            ChoicesInput::Joined => !array,
+            ChoicesInput::Array => array,
+        },
+        _ => true,
+    };
+    if !taken {
+        return Err(wrong());
+    }
     let value = match field.field_type {
         FieldType::Currency => {
             let (currency, amount) = match input {
@@ -334,15 +356,15 @@ pub fn custom_out(settings: &Settings, field: &Field, value: &Custom) -> Value {
     }
 }
 
-/// The title of a lead, under the rule for its length.
-pub fn lead_title(settings: &Settings, input: &Json) -> Result<Option<String>, Refusal> {
+/// The title of a lead, under a rule for its length.
+pub fn lead_title(long: OnBad, input: &Json) -> Result<Option<String>, Refusal> {
     let Some(title) = input.filled() else {
         return Ok(None);
     };
     if title.chars().count() <= 100 {
         return Ok(Some(title));
     }
-    match settings.dialect.long_description {
+    match long {
         OnBad::Reject => Err(Refusal::bad("Lead description must not be longer than 100 characters")),
         OnBad::Drop => Ok(Some(title.chars().take(100).collect())),
         OnBad::Keep => Ok(Some(title)),
@@ -370,7 +392,7 @@ pub fn reopen(record: &mut Record) {
 pub fn check_open_leads(company: &Company, settings: &Settings) -> Result<(), Refusal> {
     match settings.limits.open_leads {
         Some(limit) if company.open_leads() >= limit => {
-            Err(Refusal::new(403, format!("This plan allows {limit} open leads")))
+            Err(Refusal::new(settings.dialect.limit_code, format!("This plan allows {limit} open leads")))
         }
         _ => Ok(()),
     }

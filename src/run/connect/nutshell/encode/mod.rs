@@ -16,8 +16,9 @@ pub(super) use self::letter::{MESSAGE, TRACE};
 use self::slot::{Slot, StageWrite};
 pub(super) use self::values::same_custom;
 use super::capability::Kind;
-use super::client::{AUTHOR, id_json};
+use super::client::{AUTHOR, MANUAL_VALUE, id_json};
 use super::directory::{self, Directory};
+use super::known::Known;
 use super::{footer, stored};
 use crate::lang::plan;
 use crate::lang::schema::Schema;
@@ -29,6 +30,7 @@ pub(super) struct Encoder {
     kind: Kind,
     marker_field: String,
     directory: Rc<Directory>,
+    known: Rc<Known>,
     /// One per target of the map.
     targets: Vec<Target>,
 }
@@ -57,6 +59,7 @@ impl Encoder {
     /// A field that is not there, or that cannot be written.
     pub(super) fn new(
         directory: Rc<Directory>,
+        known: &Rc<Known>,
         live: &Schema,
         map: &plan::Map,
         marker_field: &str,
@@ -76,7 +79,8 @@ impl Encoder {
                 Ok(Target { name: target.name.clone(), slot })
             })
             .collect::<Result<_, FieldError>>()?;
-        Ok(Encoder { kind, marker_field: marker_field.to_owned(), directory, targets })
+        let known = Rc::clone(known);
+        Ok(Encoder { kind, marker_field: marker_field.to_owned(), directory, known, targets })
     }
 
     fn valued<'e>(&'e self, values: &'e [Value]) -> impl Iterator<Item = (&'e Target, &'e Value)> {
@@ -180,6 +184,24 @@ impl Encoder {
             );
             Err(error(field, why))
         })
+    }
+
+    /// Whether `newLead` honours `value` is open (sheet §11.5): until it was seen, an edit follows that sees to it, and
+    /// costs nothing where the amount is there. It comes before the closing, since edits of closed leads may be
+    /// restricted (sheet §5.1). With products, theirs counts.
+    fn see_to_value(&self, draft: &mut Draft) {
+        if self.kind != Kind::Lead
+            || self.known.seen_value() == Some(true)
+            || draft
+                .fields
+                .get("products")
+                .is_some_and(|lines| lines.as_array().is_some_and(|l| !l.is_empty()))
+        {
+            return;
+        }
+        if let Some(value) = draft.fields.get("value").filter(|value| !value.is_null()) {
+            draft.then.insert(0, Map::from_iter([(MANUAL_VALUE.to_owned(), value.clone())]));
+        }
     }
 
     /// What a create always carries: a missing end is the start, and nothing else that is demanded may be missing
@@ -287,6 +309,7 @@ impl Encode for Encoder {
             let mut payloads = self.payloads(draft, None).into_iter();
             return Ok(Writes { create: payloads.next().unwrap_or_default(), then: payloads.collect() });
         }
+        self.see_to_value(&mut draft);
         draft.customs.insert(self.marker_field.clone(), json!(marker));
         let mut payloads = self.payloads(draft, Some(Map::new())).into_iter();
         // The marker is always in the first.

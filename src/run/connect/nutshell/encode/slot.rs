@@ -75,7 +75,11 @@ pub(super) enum Custom {
     Text,
     Money,
     Date,
-    Choice { choices: Vec<String>, many: bool },
+    /// The choices, where they are known.
+    Choice {
+        choices: Option<Vec<String>>,
+        many: bool,
+    },
 }
 
 impl Slot {
@@ -93,17 +97,24 @@ impl Slot {
             let what = if target.custom { "a custom field that" } else { "a field that" };
             error(name, format!("{what} `{}` does not have", object.name))
         })?;
-        if let Write::No { hint } = &field.write {
+        // A list of fields need not tell their types (sheet §6): then the spec's word counts, and choices are not known.
+        let untold =
+            field.custom && field.ty.base == Base::Opaque(super::super::capability::UNTOLD.to_owned());
+        if let Write::No { hint } = &field.write
+            && !untold
+        {
             return Err(error(name, format!("cannot be written: {hint}")));
         }
         if field.custom {
-            return Ok(Slot::Custom(match &field.ty.base {
+            let base = if untold { &target.ty.base } else { &field.ty.base };
+            let many = if untold { target.ty.many } else { field.ty.many };
+            return Ok(Slot::Custom(match base {
                 Base::Money => Custom::Money,
                 Base::Date => Custom::Date,
                 Base::Enum(domain) => {
                     let choices = live.domains.get(domain).map(|d| d.choices.as_slice()).unwrap_or_default();
-                    let choices = choices.iter().map(|choice| choice.code.clone()).collect();
-                    Custom::Choice { choices, many: field.ty.many }
+                    let choices: Vec<String> = choices.iter().map(|choice| choice.code.clone()).collect();
+                    Custom::Choice { choices: (!untold).then_some(choices), many }
                 }
                 _ => Custom::Text,
             }));
@@ -310,7 +321,7 @@ impl Custom {
             (Custom::Choice { choices, many }, Value::List(values)) if *many => {
                 let mut texts = Vec::with_capacity(values.len());
                 for value in values {
-                    let text = one_of(name, value.bare(), choices)?;
+                    let text = one_of(name, value.bare(), choices.as_deref())?;
                     // Several are sent as one text, the only form that was seen (sheet §6).
                     if text.contains(',') && values.len() > 1 {
                         let why = format!("`{text}` holds a comma and cannot be sent beside others");
@@ -320,7 +331,9 @@ impl Custom {
                 }
                 Ok(json!(texts.join(", ")))
             }
-            (Custom::Choice { choices, .. }, value) => one_of(name, value, choices).map(|text| json!(text)),
+            (Custom::Choice { choices, .. }, value) => {
+                one_of(name, value, choices.as_deref()).map(|text| json!(text))
+            }
             (Custom::Text, Value::List(_) | Value::Ref(_) | Value::Stage(_)) => {
                 Err(mismatch(name, "a text", value))
             }
@@ -329,9 +342,10 @@ impl Custom {
     }
 }
 
-fn one_of(name: &str, value: &Value, choices: &[String]) -> Result<String, FieldError> {
+fn one_of(name: &str, value: &Value, choices: Option<&[String]>) -> Result<String, FieldError> {
+    let known = |text: &str| choices.is_none_or(|choices| choices.iter().any(|choice| choice == text));
     match value {
-        Value::Text(text) if choices.iter().any(|choice| choice == text.as_str()) => Ok(text.to_string()),
+        Value::Text(text) if known(text.as_str()) => Ok(text.to_string()),
         Value::Text(text) => Err(no_choice(name, text)),
         other => Err(mismatch(name, "a choice", other)),
     }

@@ -93,7 +93,7 @@ fn try_encoder(object: &str, targets: &[&str], marker: &str) -> Result<Encoder, 
         line: 1,
         ..plan::Map::default()
     };
-    Encoder::new(directory, &live, &map, marker)
+    Encoder::new(directory, &Rc::default(), &live, &map, marker)
 }
 
 fn item(value: &str, label: &str) -> Value {

@@ -354,12 +354,21 @@ fn existing_products_are_found_by_name_and_sku() {
 
 /// Where RPC keeps no description of a product, the marker is missed at once, not doubled later.
 #[test]
-fn a_product_without_its_marker_is_noticed() {
+fn a_product_without_its_marker_is_taken_back_and_ends_the_run() {
     let scene = Scene::new();
     scene.world.twin.configure(|settings| settings.dialect.product_description = false);
     let (_, targets, values) = scene.kinds().swap_remove(0);
     let products = scene.world.encoder(&scene.live, "Product", &targets);
-    let made = scene.world.make(&*products, "Product", "acme/product/1", &values);
+    let before = scene.world.twin.live_count("Products");
+    let payload = products.encode("acme/product/1", &values).expect("encoded").create;
+    match scene.world.run(scene.world.target.create("Product", &payload)) {
+        Err(SendError::Denied(why)) => assert!(why.contains("make the catalogue by hand"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(scene.world.twin.live_count("Products"), before);
+    // A right to delete that is missing leaves it there, and whoever made it sees that it bears no marker.
+    scene.world.twin.configure(|settings| settings.may_delete = false);
+    let made = scene.world.run(scene.world.target.create("Product", &payload)).expect("made");
     assert_eq!(made.marker, None);
 }
 

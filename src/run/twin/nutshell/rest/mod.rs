@@ -95,6 +95,9 @@ fn respond(state: &mut State, call: &Call, now_ms: i64) -> Response {
     let Some((actor, user)) = state.authenticate(call.request) else {
         return html(401, "Unauthorized");
     };
+    if !state.settings.dialect.rest_access {
+        return html(403, "Forbidden");
+    }
     let json = |status, body: Value| answer(status, "application/json", body.to_string().into_bytes());
     if state.stumbles() {
         return json(
@@ -156,7 +159,15 @@ fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer, Fai
         ("GET", ["list", "fields"]) => Ok(ok(list::fields(&state.company, kind))),
         ("GET", ["customfields", "attributes"]) => {
             let fields = state.company.fields.iter().filter(|field| field.kind == kind);
-            Ok(wrapped(context, "customFields", fields.map(render::field).collect()))
+            let rows = fields.map(render::field).map(|mut row| {
+                if let Some(map) =
+                    row.as_object_mut().filter(|_| !context.settings.dialect.attributes_tell_types)
+                {
+                    map.retain(|key, _| matches!(key.as_str(), "id" | "name" | "title"));
+                }
+                row
+            });
+            Ok(wrapped(context, "customFields", rows.collect()))
         }
         ("POST", ["customfield"]) => {
             Ok(reference::new_field(&mut state.company, context, kind, &call.body()?)?)

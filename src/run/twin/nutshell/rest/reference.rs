@@ -146,7 +146,8 @@ pub fn new_field(
         return Err(Refusal::bad(format!("A custom field named {name} already exists")));
     }
     if context.settings.limits.custom_fields.is_some_and(|limit| fields().count() >= limit) {
-        return Err(Refusal::new(403, "This plan allows no more custom fields"));
+        let code = context.settings.dialect.limit_code;
+        return Err(Refusal::new(code, "This plan allows no more custom fields"));
     }
     let mut choices = Vec::new();
     if field_type == FieldType::Decision {

@@ -106,7 +106,9 @@ fn multi<T>(input: &Json, read: impl Fn(&Json) -> Option<T>) -> Vec<Item<T>> {
 /// Writes one field of the body; false when there is no such writable field.
 fn set_field(context: Context, record: &mut Record, field: &str, value: &Json) -> Result<bool, Refusal> {
     match (record.kind, field) {
-        (Kind::Leads, "description") => record.description = lead_title(context.settings, value)?,
+        (Kind::Leads, "description") => {
+            record.description = lead_title(context.settings.dialect.rest_long_description, value)?;
+        }
         (_, "description") => record.description = value.filled(),
         (Kind::Accounts, "name") => record.name = value.filled().unwrap_or_default(),
         (Kind::Contacts, "name") => {
@@ -125,6 +127,8 @@ fn set_field(context: Context, record: &mut Record, field: &str, value: &Json) -
         (Kind::Accounts | Kind::Contacts, "phones") => record.phone = multi(value, phone),
         (Kind::Accounts | Kind::Contacts, "urls") => record.url = multi(value, Json::filled),
         (Kind::Accounts | Kind::Contacts, "addresses") => record.address = multi(value, address),
+        // Taken, and not kept.
+        (Kind::Leads, "manualValue") if !context.settings.dialect.rest_manual_value => {}
         (Kind::Leads, _) => return set_lead_field(record, field, value),
         _ => return Ok(false),
     }
@@ -289,6 +293,10 @@ pub fn patch(
     let Some(mut record) = company.live(kind, id).cloned() else {
         return Err(Refusal::new(404, "Not Found"));
     };
+    let closed = record.deal.as_ref().is_some_and(|deal| deal.status >= 10);
+    if closed && !context.settings.dialect.closed_lead_edits {
+        return Err(Refusal::bad("A closed lead cannot be edited"));
+    }
     for op in ops {
         apply(company, context, &mut record, op)?;
     }

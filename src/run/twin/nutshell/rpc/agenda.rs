@@ -81,6 +81,9 @@ fn one(
     let sent = call.at("rev", 1).text();
     let current = head.rev.to_string();
     if verb == "get" {
+        if head.deleted.is_some() && !context.settings.dialect.deleted_readable {
+            return Err(not_found(entity, id));
+        }
         let unchanged = sent.is_some_and(|rev| rev == current);
         return if unchanged {
             Ok(json!({"_notModified": true}))
@@ -112,7 +115,7 @@ fn one(
         }
         _ => {
             let before = company.agenda.tasks.get(&id).cloned().ok_or_else(|| not_found(entity, id))?;
-            let task = read_task(company, before, input)?;
+            let task = read_task(company, context, before, input)?;
             company.put_task(task, context.now_ms);
         }
     }
@@ -371,14 +374,17 @@ fn new_task(company: &mut Company, context: Context, input: &Json) -> Result<i64
         entity: None,
         completed: None,
     };
-    let mut task = read_task(company, blank, input)?;
+    let mut task = read_task(company, context, blank, input)?;
     task.head = company.new_head("Tasks", context.actor, context.now_ms);
     let id = task.head.id;
     company.put_task(task, context.now_ms);
     Ok(id)
 }
 
-fn read_task(company: &Company, mut task: Task, input: &Json) -> Result<Task, Refusal> {
+fn read_task(company: &Company, context: Context, mut task: Task, input: &Json) -> Result<Task, Refusal> {
+    if let Some(sent) = input.get("completedTime").filter(|_| context.settings.dialect.task_completion) {
+        task.completed = time::from_json(sent);
+    }
     if let Some(sent) = input.get("title") {
         task.title = sent.filled().unwrap_or_default();
     }

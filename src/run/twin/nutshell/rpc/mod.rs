@@ -17,7 +17,7 @@ use super::company::Company;
 use super::index;
 use super::json::Json;
 use super::record::Kind;
-use super::settings::{Envelope, RpcStatus, Throttle};
+use super::settings::{Envelope, NotFound, RpcStatus, Throttle};
 use super::values::{Context, Refusal};
 use super::{State, answer};
 use find::{FULL_CAP, Tail, rows};
@@ -148,7 +148,15 @@ fn call(state: &mut State, request: &Request, body: &Json, now_ms: i64) -> Resul
     }
     let settings = state.settings.clone();
     let context = Context { settings: &settings, now_ms, actor, user };
-    dispatch(state, context, &call)
+    match dispatch(state, context, &call) {
+        Err(refusal) if refusal.code == 404 => match settings.dialect.not_found {
+            NotFound::Code404 => Err(refusal),
+            NotFound::Code400 => Err(Refusal { code: 400, ..refusal }),
+            NotFound::Null if method.starts_with("get") => Ok(Value::Null),
+            NotFound::Null => Err(refusal),
+        },
+        answer => answer,
+    }
 }
 
 fn dispatch(state: &mut State, context: Context, call: &Call) -> Result<Value, Refusal> {
@@ -209,6 +217,9 @@ fn record(
     let rev = call.at("rev", 1);
     let current = record.rev.to_string();
     if verb == "get" {
+        if record.deleted.is_some() && !context.settings.dialect.deleted_readable {
+            return Err(not_found(kind.name(), id));
+        }
         // A read that names the current rev answers a stub (sheet §3).
         let unchanged = rev.text().is_some_and(|rev| rev == current);
         return if unchanged { Ok(json!({"_notModified": true})) } else { show(company, id) };

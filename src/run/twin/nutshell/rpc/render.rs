@@ -235,6 +235,9 @@ impl Render<'_> {
                 set("accountType", kind.map_or(Value::Null, |row| json!({"id": row.id, "name": row.name})));
                 set("contacts", json!(self.linked(&record.contacts, Kind::Contacts)));
                 set("mergedInto", json!([]));
+                if let Some(parent) = record.parent {
+                    set("parentAccount", json!({"id": parent, "entityType": "Accounts"}));
+                }
             }
             Kind::Contacts => {
                 let person = &record.person;

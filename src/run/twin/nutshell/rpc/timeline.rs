@@ -28,6 +28,9 @@ pub fn note(company: &mut Company, context: Context, call: &Call) -> Result<Valu
     let current = known.rev.to_string();
     let sent = call.at("rev", 1).text();
     match call.method {
+        "getNote" if known.deleted.is_some() && !context.settings.dialect.deleted_readable => {
+            return Err(not_found("Notes", id));
+        }
         "getNote" if sent.as_ref() == Some(&current) => return Ok(json!({"_notModified": true})),
         "getNote" => return show(company, id),
         "editNote" | "deleteNote" => {}

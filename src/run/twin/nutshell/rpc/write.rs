@@ -43,12 +43,21 @@ pub fn create(company: &mut Company, context: Context, kind: Kind, input: &Json)
         return Err(Refusal::bad("A lead must have a contact or an account"));
     }
     let id = company.insert(record, context.now_ms);
+    if context.settings.dialect.created_time_kept
+        && let Some(created) = time::from_json(input.at("createdTime"))
+    {
+        company.backdate(kind, id, created);
+    }
     append(company, context, kind, id, notes);
     Ok(id)
 }
 
 /// Edits a record whose rev was checked already.
 pub fn edit(company: &mut Company, context: Context, before: &Record, input: &Json) -> Result<(), Refusal> {
+    let closed = before.deal.as_ref().is_some_and(|deal| deal.status >= 10);
+    if closed && !context.settings.dialect.closed_lead_edits && input.at("status").int() != Some(0) {
+        return Err(Refusal::bad("A closed lead cannot be edited"));
+    }
     let mut record = before.clone();
     let notes = apply(company, context, &mut record, input, false)?;
     let (kind, id) = (record.kind, record.id);
@@ -83,7 +92,7 @@ fn apply(
     let dialect = &context.settings.dialect;
     if let Some(text) = input.get("description") {
         record.description =
-            if kind == Kind::Leads { lead_title(context.settings, text)? } else { text.filled() };
+            if kind == Kind::Leads { lead_title(dialect.long_description, text)? } else { text.filled() };
     }
     match kind {
         Kind::Leads => lead(company, context, record, input, new)?,
@@ -115,6 +124,13 @@ fn apply(
         Kind::Accounts => {
             if let Some(sent) = input.get("name") {
                 record.name = sent.filled().unwrap_or_default();
+            }
+            if let Some(sent) = input.get("parentAccount").filter(|_| dialect.parent_account) {
+                let parent = sent.at("id").int().filter(|id| company.live(Kind::Accounts, *id).is_some());
+                if parent.is_none() && !sent.is_null() {
+                    return Err(Refusal::bad("parentAccount does not exist"));
+                }
+                record.parent = parent;
             }
             if let Some(sent) = input.get("industryId") {
                 record.industry = one_of(company.industries.iter().map(|row| row.id), "Industry", sent)?;
@@ -191,7 +207,8 @@ fn lead(
         return Ok(());
     };
     let stageset =
-        one_of(company.stagesets.iter().map(|known| known.id), "Stageset", input.at("stagesetId"))?;
+        one_of(company.stagesets.iter().map(|known| known.id), "Stageset", input.at("stagesetId"))?
+            .filter(|_| !new || context.settings.dialect.rpc_stageset);
     let stage =
         one_of(company.milestones.iter().map(|known| known.id), "Milestone", input.at("milestoneId"))?;
     let stage = stage.and_then(|id| company.milestones.iter().find(|known| known.id == id));
@@ -219,6 +236,9 @@ fn lead(
     }
     if let Some(sent) = input.get("confidence") {
         deal.confidence = match sent.int() {
+            Some(percent) if (0..=100).contains(&percent) && context.settings.rounds_confidence => {
+                Some(percent - percent % 10)
+            }
             Some(percent) if (0..=100).contains(&percent) => Some(percent),
             None if sent.is_null() => None,
             _ => return Err(Refusal::bad("Confidence must be between 0 and 100")),
@@ -324,7 +344,11 @@ fn status(
     }
     // Only an edit closes: a lead is created open.
     match id.filter(|_| !new) {
-        Some(id) => close(company, record, id, context.now()),
+        Some(id) => {
+            let given = time::from_json(input.at("closedTime"));
+            let given = given.filter(|_| context.settings.dialect.closed_time_kept);
+            close(company, record, id, given.unwrap_or_else(|| context.now()))
+        }
         None => Ok(()),
     }
 }

@@ -1,0 +1,347 @@
+//! What is known of the forms in which this account takes values, where the API's documentation leaves it open: from
+//! the answers of a probe, and from what was taken or refused since.
+//!
+//! A form that an answer names is tried first. A record that is refused is sent again in the other forms of what it
+//! holds, since a refusal is definite (sheet §3.1): nothing was written. What was taken once is not doubted any more.
+
+use std::cell::{Cell, RefCell};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::capability::Kind;
+use super::directory::Directory;
+use crate::lang::schema::Probed;
+
+/// The questions whose answers are used here, as [`super::probe`] names them.
+pub(super) mod question {
+    pub const NAME_OBJECT: &str = "contact_name_object";
+    pub const DATE: &str = "custom_date";
+    pub const MONEY: &str = "custom_money";
+    pub const CHOICES: &str = "custom_choices";
+    pub const LEAD_VALUE: &str = "lead_value";
+    pub const MANUAL_VALUE: &str = "rest_manual_value";
+    pub const PRODUCT_DESCRIPTION: &str = "product_description";
+    pub const REST: &str = "rest_access";
+    pub const THROTTLED: &str = "throttled";
+}
+
+/// The form of each kind of value that has two, as bits: 0 is the first form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Forms {
+    /// A contact's name as one text, not an object.
+    pub(super) name_text: bool,
+    /// A day as text, not `{"timestamp"}`.
+    pub(super) date_text: bool,
+    /// A bare amount, not `{"currency", "amount"}`.
+    pub(super) money_plain: bool,
+    /// Several choices as an array, not one text.
+    pub(super) choices_array: bool,
+}
+
+/// How many kinds of values have two forms.
+const KINDS: u32 = 4;
+
+impl Forms {
+    fn bits(self) -> u32 {
+        [self.name_text, self.date_text, self.money_plain, self.choices_array]
+            .iter()
+            .enumerate()
+            .map(|(at, bit)| u32::from(*bit) << at)
+            .sum()
+    }
+
+    fn from_bits(bits: u32) -> Forms {
+        let bit = |at: u32| bits & (1 << at) != 0;
+        Forms { name_text: bit(0), date_text: bit(1), money_plain: bit(2), choices_array: bit(3) }
+    }
+}
+
+/// What is known of one account.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The forms that are tried first.
+    forms: Cell<Forms>,
+    /// The kinds whose form was taken once, as bits.
+    proven: Cell<u32>,
+    /// Records that were refused in every form.
+    futile: Cell<u32>,
+    /// Whether `newLead` honours `value`, as a probe has it.
+    lead_value: Cell<Option<bool>>,
+    /// The same, as the last answer of a create showed it.
+    seen_value: Cell<Option<bool>>,
+    manual_value: Cell<Option<bool>>,
+    product_description: Cell<Option<bool>>,
+    rest: Cell<Option<bool>>,
+    /// Whether a throttled answer is a 503, which could as well be a fault.
+    busy_503: Cell<bool>,
+    /// When the answers were found.
+    day: RefCell<Option<String>>,
+}
+
+/// After so many records that no other form saved, a refusal is taken as it is unless it names a field.
+const FUTILE: u32 = 2;
+
+impl Known {
+    /// Takes over what a probe found out.
+    pub(super) fn learn(&self, probed: &Probed) {
+        use question as q;
+        let mut forms = self.forms.get();
+        if let Some(object) = probed.flag(q::NAME_OBJECT) {
+            forms.name_text = !object;
+        }
+        forms.date_text |= probed.word(q::DATE) == Some("text");
+        forms.money_plain |= probed.word(q::MONEY) == Some("plain");
+        forms.choices_array |= probed.word(q::CHOICES) == Some("array");
+        self.forms.set(forms);
+        self.lead_value.set(probed.flag(q::LEAD_VALUE));
+        self.manual_value.set(probed.flag(q::MANUAL_VALUE));
+        self.product_description.set(probed.flag(q::PRODUCT_DESCRIPTION));
+        self.rest.set(probed.flag(q::REST));
+        self.busy_503.set(probed.word(q::THROTTLED).is_some_and(|word| word.starts_with("503")));
+        *self.day.borrow_mut() = probed.day.map(|day| day.to_string());
+    }
+
+    pub(super) fn forms(&self) -> Forms {
+        self.forms.get()
+    }
+
+    /// Whether `newLead` honours `value`, as a probe has it.
+    pub(super) fn lead_value(&self) -> Option<bool> {
+        self.lead_value.get()
+    }
+
+    /// The same, as this process has seen it: an answer may be out of date, and looking costs nothing.
+    pub(super) fn seen_value(&self) -> Option<bool> {
+        self.seen_value.get()
+    }
+
+    pub(super) fn see_value(&self, honoured: bool) {
+        self.seen_value.set(Some(honoured));
+    }
+
+    pub(super) fn manual_value(&self) -> Option<bool> {
+        self.manual_value.get()
+    }
+
+    pub(super) fn product_description(&self) -> Option<bool> {
+        self.product_description.get()
+    }
+
+    pub(super) fn rest(&self) -> Option<bool> {
+        self.rest.get()
+    }
+
+    pub(super) fn busy_503(&self) -> bool {
+        self.busy_503.get()
+    }
+
+    /// The words that say since when something is known.
+    pub(super) fn since(&self) -> String {
+        self.day.borrow().as_ref().map_or_else(String::new, |day| format!(" (probed on {day})"))
+    }
+
+    /// A record was taken in these forms.
+    pub(super) fn taken(&self, forms: Forms, held: u32) {
+        let bits = (self.forms.get().bits() & !held) | (forms.bits() & held);
+        self.forms.set(Forms::from_bits(bits));
+        self.proven.set(self.proven.get() | held);
+    }
+
+    /// The forms in which a refused record is worth another try; nearest first.
+    pub(super) fn others(&self, held: u32, why: &str, named: impl Iterator<Item = String>) -> Vec<Forms> {
+        let open = held & !self.proven.get();
+        if open == 0 {
+            return Vec::new();
+        }
+        // A refusal that names a field of the record is about its value.
+        let why = why.to_lowercase();
+        let about = named.into_iter().any(|name| why.contains(&name.to_lowercase()));
+        if !about && self.futile.get() >= FUTILE {
+            return Vec::new();
+        }
+        let first = self.forms.get().bits();
+        let mut flips: Vec<u32> = (1..1 << KINDS).filter(|flip| flip & !open == 0).collect();
+        flips.sort_by_key(|flip| flip.count_ones());
+        flips.into_iter().map(|flip| Forms::from_bits(first ^ flip)).collect()
+    }
+
+    /// No form saved a record.
+    pub(super) fn futile(&self) {
+        self.futile.set(self.futile.get().saturating_add(1));
+    }
+}
+
+/// Which kinds of values with two forms a record holds, as bits in the order of [`Forms`].
+pub(super) fn held(kind: Kind, fields: &Map<String, Json>, directory: Option<&Directory>) -> u32 {
+    if !kind.is_core() {
+        return 0;
+    }
+    let mut held = 0;
+    if kind == Kind::Contact && fields.get("name").is_some_and(Json::is_object) {
+        held |= 1;
+    }
+    for (name, value) in fields.get("customFields").and_then(Json::as_object).into_iter().flatten() {
+        if value.get("timestamp").is_some() {
+            held |= 2;
+        } else if value.get("amount").is_some() {
+            held |= 4;
+        } else if !value.is_null() && has_many(kind, name, directory) {
+            held |= 8;
+        }
+    }
+    held
+}
+
+fn has_many(kind: Kind, name: &str, directory: Option<&Directory>) -> bool {
+    directory.and_then(|directory| directory.field(kind, name)).is_some_and(|row| row.many)
+}
+
+/// The names of a record's custom fields and of what else has two forms.
+pub(super) fn names(fields: &Map<String, Json>) -> impl Iterator<Item = String> {
+    let customs = fields.get("customFields").and_then(Json::as_object);
+    let customs: Vec<String> = customs.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    customs.into_iter().chain(fields.get("name").filter(|name| name.is_object()).map(|_| "name".to_owned()))
+}
+
+/// A record with its values in these forms.
+///
+/// # Errors
+/// A value that cannot be said in its form.
+pub(super) fn shaped(
+    kind: Kind,
+    mut fields: Map<String, Json>,
+    forms: Forms,
+    directory: Option<&Directory>,
+) -> Result<Map<String, Json>, String> {
+    if kind == Kind::Contact
+        && forms.name_text
+        && let Some(name @ Json::Object(_)) = fields.get("name")
+    {
+        let parts = ["givenName", "familyName"].iter().filter_map(|part| name.get(*part)?.as_str());
+        let name = parts.collect::<Vec<_>>().join(" ");
+        fields.insert("name".to_owned(), json!(name));
+    }
+    let Some(customs) = fields.get_mut("customFields").and_then(Json::as_object_mut) else {
+        return Ok(fields);
+    };
+    for (name, value) in customs.iter_mut() {
+        if let Some(seconds) = value.get("timestamp") {
+            let seconds = seconds.as_i64().or_else(|| seconds.as_str()?.parse().ok());
+            if forms.date_text
+                && let Some(at) = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            {
+                *value = json!(at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string());
+            }
+        } else if let (Some(amount), true) = (value.get("amount"), forms.money_plain) {
+            let currency = value.get("currency").and_then(Json::as_str).unwrap_or_default();
+            let own = directory.and_then(|directory| {
+                let market = directory.markets.iter().find(|market| market.default);
+                market.or(directory.markets.first())?.currency.clone()
+            });
+            if own.as_deref().is_some_and(|own| own != currency) {
+                return Err(format!(
+                    "the account takes amounts of its own currency into `{name}` only, and this one is in {currency}: \
+                     convert it in the spec, or keep it in a text"
+                ));
+            }
+            *value = json!(amount.as_str().map_or_else(|| amount.to_string(), str::to_owned));
+        } else if has_many(kind, name, directory) {
+            let choices = directory.and_then(|d| d.field(kind, name)).map(|row| row.choices.as_slice());
+            match (&*value, forms.choices_array) {
+                (Json::String(text), true) => *value = json!(split(text, choices.unwrap_or_default())),
+                (Json::Array(list), false) => {
+                    let texts: Vec<&str> = list.iter().filter_map(Json::as_str).collect();
+                    *value = json!(texts.join(", "));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// Several choices out of one text; a choice that is the whole text stays whole.
+fn split(text: &str, choices: &[String]) -> Vec<String> {
+    if choices.iter().any(|choice| choice == text) {
+        return vec![text.to_owned()];
+    }
+    text.split(", ").map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::directory::{FieldRow, Market};
+    use super::*;
+    use crate::lang::schema::Answer;
+
+    fn directory() -> Directory {
+        let row = FieldRow {
+            name: "Interests".into(),
+            word: "Decision".into(),
+            choices: vec!["A, big".into(), "B".into(), "C".into()],
+            many: true,
+        };
+        let market =
+            Market { id: "1".into(), name: "US".into(), currency: Some("USD".into()), default: true };
+        Directory {
+            fields: [(Kind::Contact, vec![row])].into(),
+            markets: vec![market],
+            ..Directory::default()
+        }
+    }
+
+    fn fields() -> Map<String, Json> {
+        let json = json!({
+            "name": {"salutation": "Mr", "givenName": "Jan", "familyName": "van Eyck"},
+            "customFields": {
+                "Born": {"timestamp": 86_400}, "Worth": {"currency": "USD", "amount": "5.50"}, "Interests": "B, C",
+                "Else": "x, y",
+            },
+        });
+        json.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn each_kind_of_value_takes_its_other_form() {
+        let directory = directory();
+        assert_eq!(held(Kind::Contact, &fields(), Some(&directory)), 15);
+        assert_eq!(held(Kind::Contact, &fields(), None), 7);
+        let same = shaped(Kind::Contact, fields(), Forms::default(), Some(&directory)).expect("shaped");
+        assert_eq!(same, fields());
+        let other = shaped(Kind::Contact, fields(), Forms::from_bits(15), Some(&directory)).expect("shaped");
+        let expected = json!({
+            "name": "Jan van Eyck",
+            "customFields": {"Born": "1970-01-02", "Worth": "5.50", "Interests": ["B", "C"], "Else": "x, y"},
+        });
+        assert_eq!(Json::Object(other.clone()), expected);
+        let mut whole = fields();
+        whole["customFields"]["Interests"] = json!("A, big");
+        let whole = shaped(Kind::Contact, whole, Forms::from_bits(8), Some(&directory)).expect("shaped");
+        assert_eq!(whole["customFields"]["Interests"], json!(["A, big"]));
+        let mut foreign = fields();
+        foreign["customFields"]["Worth"]["currency"] = json!("EUR");
+        let why = shaped(Kind::Contact, foreign, Forms::from_bits(4), Some(&directory)).expect_err("foreign");
+        assert!(why.contains("EUR") && why.contains("`Worth`"), "{why}");
+    }
+
+    #[test]
+    fn what_was_taken_is_not_doubted_and_what_never_helped_is_not_tried() {
+        let known = Known::default();
+        let answers = [(question::DATE.to_owned(), Answer::word("text"))].into();
+        known.learn(&Probed { day: None, answers });
+        assert!(known.forms().date_text && !known.forms().money_plain);
+        let none = || std::iter::empty();
+        let tries = known.others(0b110, "no", none());
+        assert_eq!(tries.len(), 3);
+        assert!(tries.contains(&Forms::default()), "an answer may be out of date: {tries:?}");
+        known.taken(known.forms(), 0b010);
+        assert_eq!(known.others(0b110, "no", none()).len(), 1);
+        assert!(known.others(0b010, "no", none()).is_empty());
+        (0..FUTILE).for_each(|_| known.futile());
+        assert!(known.others(0b110, "no", none()).is_empty());
+        assert_eq!(
+            known.others(0b110, "Invalid value for field worth", ["Worth".to_owned()].into_iter()).len(),
+            1
+        );
+    }
+}
