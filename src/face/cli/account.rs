@@ -203,10 +203,10 @@ pub fn until_ctrl_c<T>(
 }
 
 /// One writer per destination on this machine, whatever workspaces and users there are: a lock by the account's id.
-pub fn lock_destination(live: &Live, account: &Account) -> Result<Lock, Failure> {
+pub fn lock_destination(local_port: Option<u16>, account: &Account) -> Result<Lock, Failure> {
     let safe: String = account.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     // Two twins may bear one id and are two accounts.
-    let port = live.target.local_port().map(|port| format!("-port-{port}")).unwrap_or_default();
+    let port = local_port.map(|port| format!("-port-{port}")).unwrap_or_default();
     let name = format!("b2n-destination-{safe}{port}.lock");
     let path = workspace::machine_folder().join(&name);
     match workspace::machine_lock(&name).map_err(|error| Failure::file(&path, &error))? {

@@ -149,7 +149,7 @@ pub fn carry_out(
         confirm(named.yes_into, &target, terminal, &FIRST_WRITE)?;
     }
     hold(&ready.certificate, workspace, terminal)?;
-    let _destination = account::lock_destination(live, &target)?;
+    let _destination = account::lock_destination(live.target.local_port(), &target)?;
     let asked = (named.selection, named.yes_change);
     let selection = change::agreed(ready, live, workspace, asked, terminal)?;
     if selection.change.is_some() {

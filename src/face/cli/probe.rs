@@ -107,7 +107,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         }
     }
     confirm(args.yes_into.as_deref(), &account, terminal, &FIRST_WRITE)?;
-    let _destination = account::lock_destination(&account)?;
+    let _destination = account::lock_destination(prober.local_port(), &account)?;
     let earlier = runtime.block_on(prober.clean())?;
     if terminal.format == Format::Human {
         for left in &earlier.deleted {

@@ -69,7 +69,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         if workspace.writes()? == 0 {
             confirm(args.yes_into.as_deref(), &target, terminal, &FIRST_WRITE)?;
         }
-        let _destination = account::lock_destination(&live, &target)?;
+        let _destination = account::lock_destination(live.target.local_port(), &target)?;
         // What was made is looked at once more, together with everything else.
         (made, survey) = account::block_on(&live, &ready, &workspace, terminal, async |engine| {
             let made = engine.provision_ahead(&survey).await?;

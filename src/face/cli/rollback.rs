@@ -49,7 +49,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let live = Live::of_target(&ready, args.pace.pace())?;
     let target =
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.bind_target().await)?;
-    let _destination = if args.dry_run { None } else { Some(account::lock_destination(&live, &target)?) };
+    let _destination =
+        if args.dry_run { None } else { Some(account::lock_destination(live.target.local_port(), &target)?) };
     let announced = account::block_on(&live, &ready, &workspace, terminal, async |engine| {
         engine.announce_rollback(args.only.as_deref()).await
     })?;

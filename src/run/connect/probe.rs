@@ -67,6 +67,8 @@ pub struct Cleaned {
 pub trait Prober {
     /// Who answers.
     fn account(&self) -> Local<'_, Result<Account, Error>>;
+    /// The port where the system is on this machine itself, as a twin is.
+    fn local_port(&self) -> Option<u16>;
     /// What its objects look like now; user e-mails hashed with `salt`.
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;
     /// What would be asked, and how. Writes nothing.

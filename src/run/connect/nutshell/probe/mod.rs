@@ -124,6 +124,10 @@ impl Prober for NutshellProber {
         Box::pin(self.target.identify())
     }
 
+    fn local_port(&self) -> Option<u16> {
+        self.target.client.local_port()
+    }
+
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
         Box::pin(self.target.look(salt))
     }
