@@ -298,6 +298,11 @@ fn combination(seed: u64) -> Vec<Turn> {
             turned.insert(turn.name, turn);
         }
     }
+    // A product that lost its marker is taken back, which takes the right to delete: without it the run ends with one
+    // that bears none, and says which.
+    if turned.contains_key("product_description") {
+        turned.remove("may_delete");
+    }
     turned.into_values().collect()
 }
 
