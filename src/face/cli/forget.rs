@@ -84,7 +84,7 @@ impl Told {
             workspace: path.to_owned(),
             whole,
             found: workspace.personal()?,
-            writes: workspace.writes()?,
+            writes: workspace.all_writes()?,
             unsettled: workspace.unsettled()?,
             rollback_open: rollback.is_some_and(|rollback| rollback.rollback.ended_ms.is_none()),
             already: workspace.forgotten_ms()?.is_some(),

@@ -256,6 +256,17 @@ impl Workspace {
         })
     }
 
+    /// How many writes the journal knows, those of migrations that were taken back included.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn all_writes(&self) -> Result<u64> {
+        self.store(|db| {
+            db.query_row("SELECT count(*) FROM journal", [], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        })
+    }
+
     /// From here on the workspace counts as one that has written nothing: everything it wrote is taken back.
     ///
     /// # Errors

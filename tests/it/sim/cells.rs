@@ -366,9 +366,11 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
                 mend: |yard| yard.account.configure(|settings| settings.limits.custom_fields = None),
                 ..Plan::strike(Trouble::Act(limit_fields), What::Method("POST"), phase, 2, 1)
             }),
-            Phase::Load => {
-                Err("the twin refuses no lead for its number: what the API answers there is not documented")
-            }
+            Phase::Load => Ok(Plan {
+                stops: Some("open leads"),
+                mend: |yard| yard.account.configure(|settings| settings.limits.open_leads = None),
+                ..Plan::strike(Trouble::Act(limit_leads), What::Method("newLead"), phase, 2, 1)
+            }),
             _ => Err("no limit of a plan counts what is done in this phase"),
         },
         Fault::SilentNormalisation => match phase {
@@ -534,6 +536,10 @@ fn forbid_deleting(scene: &Scene<'_>) {
 
 fn allow_deleting(yard: &Yard) {
     yard.account.configure(|settings| settings.may_delete = true);
+}
+
+fn limit_leads(scene: &Scene<'_>) {
+    scene.account.configure(|settings| settings.limits.open_leads = Some(1));
 }
 
 fn limit_fields(scene: &Scene<'_>) {

@@ -89,7 +89,6 @@ fn kills() {
                 }
                 let mut child = twins
                     .b2n()
-                    .env("B2N_TEST_DEAD_MS", "200")
                     .arg(verb)
                     .arg(&spec)
                     .args(FAST)
@@ -110,7 +109,7 @@ fn kills() {
                     break;
                 }
             }
-            let ran = run(twins.b2n().env("B2N_TEST_DEAD_MS", "200").arg(verb).arg(&spec).args(FAST));
+            let ran = run(twins.b2n().arg(verb).arg(&spec).args(FAST));
             let (records, doubles) = standing(&twins);
             assert_eq!(
                 doubles,

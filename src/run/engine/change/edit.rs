@@ -417,6 +417,7 @@ impl Engine<'_> {
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
+                    self.spent.wrote();
                     let first = self.target.imprint(object, &stored.body);
                     let touched = self.target.touches(object, payload, stored).into_iter().collect();
                     let seen = self.read_back(write, operation, &first, stored, &edited, &touched)?;

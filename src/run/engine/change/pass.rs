@@ -162,6 +162,7 @@ impl Engine<'_> {
         encode: &dyn Encode,
     ) -> Result<Ended> {
         let object = &self.streams[stream].target;
+        self.spent.read();
         let outcome = match self.target.read(object, &id).await? {
             None => deleted_there(object, &id),
             Some(stored) => match self.stands_elsewhere(stream, &writing, &stored) {
