@@ -208,12 +208,21 @@ impl Spent {
     }
 }
 
+/// What was sent in a phase, or at the end.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    writes: u64,
+    reads: u64,
+    /// Pages of the last list of each stream.
+    lists: BTreeMap<usize, u64>,
+}
+
 /// The count as a run goes on.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// The phase, or their number at the end.
     at: Cell<usize>,
-    places: RefCell<Vec<(u64, u64, BTreeMap<usize, u64>)>>,
+    places: RefCell<Vec<Place>>,
 }
 
 impl Tally {
@@ -222,36 +231,36 @@ impl Tally {
         self.at.set(place);
     }
 
-    fn here(&self, count: impl FnOnce(&mut (u64, u64, BTreeMap<usize, u64>))) {
+    fn here(&self, count: impl FnOnce(&mut Place)) {
         let mut places = self.places.borrow_mut();
         let at = self.at.get();
         if places.len() <= at {
-            places.resize(at + 1, <_>::default());
+            places.resize(at + 1, Place::default());
         }
         count(&mut places[at]);
     }
 
     /// A write was done.
     pub(super) fn wrote(&self) {
-        self.here(|place| place.0 += 1);
+        self.here(|place| place.writes += 1);
     }
 
     /// A record was read before it is written.
     pub(super) fn read(&self) {
-        self.here(|place| place.1 += 1);
+        self.here(|place| place.reads += 1);
     }
 
     /// A stream was listed with so many requests; only the last list of a place had to be.
     pub(super) fn listed(&self, stream: usize, pages: u64) {
         self.here(|place| {
-            place.2.insert(stream, pages);
+            place.lists.insert(stream, pages);
         });
     }
 
     /// What it came to.
     pub(super) fn spent(&self, phases: usize, loading_ms: u64) -> Spent {
-        let mut places: Vec<(u64, u64, u64)> =
-            self.places.borrow().iter().map(|place| (place.0, place.1, place.2.values().sum())).collect();
+        let sum = |place: &Place| (place.writes, place.reads, place.lists.values().sum());
+        let mut places: Vec<(u64, u64, u64)> = self.places.borrow().iter().map(sum).collect();
         places.resize(phases + 1, (0, 0, 0));
         Spent { loading_ms, places }
     }

@@ -63,7 +63,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Overwrites a file with zeros, to the disk. What the file system or the disk keep of it elsewhere is out of reach.
 pub(super) fn overwrite(path: &Path) -> std::io::Result<()> {
-    const ZEROS: [u8; 65_536] = [0; 65_536];
+    static ZEROS: [u8; 65_536] = [0; 65_536];
     let mut file = OpenOptions::new().write(true).open(path)?;
     let mut left = file.metadata()?.len();
     file.rewind()?;

@@ -169,10 +169,10 @@ fn every_command_that_writes_into_the_destination_asks_for_the_lock() {
 /// Every text of some length in a record as it was staged: no ids, no codes of the portal.
 fn texts(value: &serde_json::Value, found: &mut Vec<String>) {
     match value {
-        serde_json::Value::String(text) => {
-            if text.chars().filter(|c| c.is_alphabetic()).count() >= 6 && text.contains([' ', '@']) {
-                found.push(text.clone());
-            }
+        serde_json::Value::String(text)
+            if text.chars().filter(|c| c.is_alphabetic()).count() >= 6 && text.contains([' ', '@']) =>
+        {
+            found.push(text.clone());
         }
         serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
         serde_json::Value::Object(fields) => fields.values().for_each(|item| texts(item, found)),
