@@ -141,11 +141,11 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether one more write may begin beside these: as many again as may be in flight stand ready, since some get no
-    /// answer for long, and those that only wait to be looked for take no place.
+    /// Whether one more write may begin beside these: those that only wait to be looked for take no place. Where one
+    /// may be in flight at a time, nothing overtakes it.
     fn has_room(&self, under_way: usize) -> bool {
-        let waiting = self.aside.waiting().min(under_way);
-        let ready = 2 * self.settings.in_flight;
+        let ready = self.settings.in_flight;
+        let waiting = if ready == 1 { 0 } else { self.aside.waiting().min(under_way) };
         under_way - waiting < ready && under_way < ready + aside::MOST
     }
 

@@ -172,7 +172,7 @@ impl Plan {
         Plan { portal: vec![fault], ..Plan::default() }
     }
 
-    /// Something stands twice, so that the sweep of the second run has to delete.
+    /// Something stands twice once its phase is closed, so that the sweep at the end has to delete.
     fn with_a_double(mut self) -> Plan {
         self.strikes.insert(
             0,
@@ -184,7 +184,6 @@ impl Plan {
                 trouble: Trouble::Late(152_000),
             },
         );
-        self.stops = Some("the destination lists");
         self.end = End::SameAtLast;
         self
     }
@@ -349,7 +348,12 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
                     when: When::From(1, 1),
                     trouble: Trouble::Act(forbid_deleting),
                 };
-                let plan = Plan { strikes: vec![act], mend: allow_deleting, ..Plan::default() };
+                let plan = Plan {
+                    strikes: vec![act],
+                    stops: Some("permission to delete"),
+                    mend: allow_deleting,
+                    ..Plan::default()
+                };
                 Ok(plan.with_a_double())
             }
             Phase::Rollback => Ok(Plan {
@@ -375,8 +379,13 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
         },
         Fault::SilentNormalisation => match phase {
             Phase::Load | Phase::Links => Ok(Plan {
-                before: |yard| yard.account.configure(|settings| settings.dialect.rpc_lead_value = false),
-                stops: Some("`value`"),
+                before: |yard| {
+                    yard.account.configure(|settings| {
+                        settings.dialect.rpc_lead_value = false;
+                        settings.dialect.rest_manual_value = false;
+                    });
+                },
+                stops: Some("keeps the amount"),
                 end: End::Named,
                 ..Plan::strike(Trouble::ClockStep(0), What::Any, Phase::Load, 1, 1)
             }),
