@@ -44,6 +44,14 @@ enum Turn {
     Left,
 }
 
+/// The step of a late write of a record's first field; each further field has the next one.
+const FIRST_LATE_STEP: u16 = 1_000;
+
+/// The field that a step of a record's journal wrote late; `None` of other writes.
+pub(super) fn late_field(step: u16) -> Option<usize> {
+    (FIRST_LATE_STEP..FIRST_LATE_STEP * 2).contains(&step).then(|| usize::from(step - FIRST_LATE_STEP))
+}
+
 impl Engine<'_> {
     /// Writes everything that waits and can be written now; the rest goes on waiting.
     pub(super) async fn write_later(&self, encoders: &[Box<dyn Encode>]) -> Result<()> {
@@ -229,7 +237,7 @@ impl Engine<'_> {
             self.settled(map, key, field, &[], false)?;
             return Ok(Turn::Over(stored));
         }
-        let step = 1000 + field;
+        let step = FIRST_LATE_STEP + field;
         let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
         let (operation, before) =
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };

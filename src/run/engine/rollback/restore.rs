@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::run::connect::{FieldError, Imprint, Payload, Stored};
 use crate::run::workspace::{Entry, JournalState, Operation, ReadBack, Remembered};
 
+use super::super::waiting::late_field;
 use super::super::{Engine, Result};
 use super::There;
 use super::judge::{shown_field, some};
@@ -61,7 +62,7 @@ impl Engine<'_> {
         let before: Vec<Imprint> = images.iter().map(|image| self.target.imprint(object, image)).collect();
         let now = self.target.imprint(object, &stored.body);
         let kept = match self.workspace.readback(object, &stored.id)? {
-            Some(kept) => kept,
+            Some(kept) => self.with_unanswered(kept, stream, stored, entries, &now),
             None if self.only_just_written(stream, stored, entries) => {
                 self.as_written(stream, key, stored, first)
             }
@@ -95,6 +96,49 @@ impl Engine<'_> {
             .collect();
         let links = now.links.iter().filter(|link| !unlink.contains(link)).cloned().collect();
         Ok(Ok(Restoring { images, fields, held, unlink, links }))
+    }
+
+    /// What was read back, with what a later write without an answer may have done: everything in which the record
+    /// differs from before that write. Where a person may have changed it since, nobody can tell, and it stays.
+    fn with_unanswered(
+        &self,
+        mut kept: ReadBack,
+        stream: usize,
+        stored: &Stored,
+        entries: &[Entry],
+        now: &Imprint,
+    ) -> ReadBack {
+        let object = &self.streams[stream].target;
+        let open = entries.iter().filter(|entry| {
+            entry.intent.operation == Operation::Adopt
+                && matches!(entry.state, JournalState::Intent | JournalState::Unknown)
+                && entry.intent.target.as_deref() == Some(stored.id.as_str())
+        });
+        let ours = self.only_just_written(stream, stored, entries);
+        let map = &self.plan.maps[self.streams[stream].map];
+        let normalise = self.target.normaliser(map);
+        for entry in open {
+            let image =
+                entry.intent.before.as_deref().and_then(|image| serde_json::from_str::<Json>(image).ok());
+            let Some(image) = image else { continue };
+            // A late write is of one field; others that differ are a person's.
+            let own = late_field(entry.intent.step)
+                .filter(|field| *field < map.targets.len())
+                .map(|field| normalise.imprinted(field));
+            let differing = self.target.imprint(object, &image).differing(now);
+            for name in differing.into_iter().filter(|name| own.as_ref().is_none_or(|own| own.contains(name)))
+            {
+                let is = now.fields.get(&name).copied();
+                let field = kept.fields.entry(name).or_insert(Remembered { hash: None, written: false });
+                if field.hash != is {
+                    field.written = true;
+                    if ours {
+                        field.hash = is;
+                    }
+                }
+            }
+        }
+        kept
     }
 
     /// What an adoption without an answer has written: everything in which a record differs from before.
