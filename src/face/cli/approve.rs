@@ -1,7 +1,6 @@
 //! `b2n approve`
 
 use std::fmt::Write as _;
-use std::io::{BufRead, Write as _};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::run::workspace::{Approval, Workspace};
 
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, asked, count};
 use super::{Format, SpecArgs, WorkspaceArgs, account, migrate, plan, report};
 
 #[derive(Debug, clap::Args)]
@@ -142,17 +141,6 @@ fn approver(args: &Args, terminal: &Terminal) -> Result<String, Failure> {
         }
     }
     Ok(by)
-}
-
-fn asked(question: &str) -> Result<String, Failure> {
-    eprint!("{question}");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
-    Ok(answer.trim().to_owned())
 }
 
 /// What is being approved.

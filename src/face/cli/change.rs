@@ -1,7 +1,6 @@
 //! What a changed spec means for what was written: shown, and agreed to before anything is done.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
 
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use super::Format;
 use super::account::{self, Live};
 use super::failure::Failure;
 use super::project::Ready;
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, asked, count};
 
 /// How much of a hash people see and type.
 const SHORT: usize = 12;
@@ -99,14 +98,7 @@ fn agree(hash: &str, yes_change: Option<&str>, terminal: &Terminal) -> Result<()
     if !terminal.attended {
         return Err(Failure::usage("the changed plan wants to be confirmed; nothing was written").hint(hint));
     }
-    eprint!("records will be changed as said above; type `yes` to go on: ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
-    if answer.trim() == "yes" {
+    if asked("records will be changed as said above; type `yes` to go on: ")? == "yes" {
         Ok(())
     } else {
         Err(Failure::usage("that is not `yes`; nothing was written").hint(hint))

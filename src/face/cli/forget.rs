@@ -1,6 +1,5 @@
 //! `b2n forget`
 
-use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use crate::run::workspace::{self, Workspace};
 
 use super::Format;
 use super::failure::Failure;
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, asked, count};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -196,14 +195,7 @@ fn ask(path: &Path, terminal: &Terminal) -> Result<(), Failure> {
         return Err(Failure::usage("wiping wants to be confirmed; nothing was wiped")
             .hint("add `--yes` when this is the workspace to wipe"));
     }
-    eprint!("type `{name}` to wipe it: ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
-    if answer.trim() == name {
+    if asked(&format!("type `{name}` to wipe it: "))? == name {
         Ok(())
     } else {
         Err(Failure::usage("that is not its name; nothing was wiped")

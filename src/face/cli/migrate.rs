@@ -1,6 +1,6 @@
 //! `b2n migrate`
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use super::failure::{Failure, Kind};
 use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
-use super::terminal::{Terminal, count, duration};
+use super::terminal::{self, Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
@@ -327,19 +327,13 @@ pub fn confirm(
         ))
         .hint(hint));
     }
-    eprint!(
+    let typed = terminal::asked(&format!(
         "{} {} (account {}); type the account's id to go on: ",
         asked.before,
         terminal.bold(&target.name),
         target.id
-    );
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::outside(format!("standard input: {error}")))?;
-    if answer.trim() == target.id {
+    ))?;
+    if typed == target.id {
         Ok(())
     } else {
         Err(Failure::new(Kind::Usage, "that is not the account's id; nothing was written").hint(hint))

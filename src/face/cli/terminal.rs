@@ -1,9 +1,10 @@
 //! What the terminal can show: colours, width, Unicode.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal, Write};
 
 use rust_decimal::Decimal;
 
+use super::failure::Failure;
 use super::findings::Shape;
 use super::{Colour, Format};
 
@@ -114,6 +115,17 @@ pub fn count(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// Asks a person, and gives what was typed without the blanks around it.
+pub fn asked(question: &str) -> Result<String, Failure> {
+    eprint!("{question}");
+    // A question that cannot be shown is answered with nothing, which is never a yes.
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::outside(format!("standard input: {error}")))?;
+    Ok(answer.trim().to_owned())
 }
 
 /// An amount with its thousands apart, as [`count`] does it.

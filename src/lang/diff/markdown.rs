@@ -223,7 +223,7 @@ pub fn text(words: &str) -> String {
                 '>' => out.push_str("&gt;"),
                 '&' => out.push_str("&amp;"),
                 '@' => out.push_str("&#64;"),
-                '\n' | '\r' => out.push(' '),
+                c if c.is_control() => out.push(' '),
                 other => out.push(other),
             }
         }

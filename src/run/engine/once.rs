@@ -298,6 +298,24 @@ impl Engine<'_> {
         u64::try_from(self.outside.clock.now_ms().saturating_sub(ms)).unwrap_or(0)
     }
 
+    /// Waits before a deletion, or what restores a record, is tried once more on what is read by then. A record that
+    /// moved meanwhile is no fault of the destination, so that it never counts as one that does not answer.
+    ///
+    /// # Errors
+    /// The last of the tries.
+    pub(super) async fn before_another(&self, attempt: u32, error: &SendError) -> Result<()> {
+        let wait = match error {
+            SendError::Stale => 0,
+            SendError::Unknown(_) => self.settings.first_look_ms,
+            error => self.pause(attempt, error),
+        };
+        self.outside.clock.sleep(wait).await;
+        if attempt == self.settings.sends && !matches!(error, SendError::Stale) {
+            return Err(self.unreachable(error.to_string()));
+        }
+        Ok(())
+    }
+
     /// How long to wait after a refusal for load: as long as asked, else doubling from one second to a minute.
     pub(super) fn pause(&self, attempt: u32, error: &SendError) -> u64 {
         let growing = 1_000u64 << attempt.min(6).saturating_sub(1);

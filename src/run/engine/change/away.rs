@@ -142,15 +142,7 @@ impl Engine<'_> {
                     let unknown = matches!(error, SendError::Unknown(_));
                     let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
                     end(state, &error.to_string())?;
-                    let wait = match &error {
-                        SendError::Stale => 0,
-                        SendError::Unknown(_) => self.settings.first_look_ms,
-                        error => self.pause(attempt, error),
-                    };
-                    self.outside.clock.sleep(wait).await;
-                    if attempt == self.settings.sends && !matches!(error, SendError::Stale) {
-                        return Err(self.unreachable(error.to_string()));
-                    }
+                    self.before_another(attempt, &error).await?;
                 }
             }
         }

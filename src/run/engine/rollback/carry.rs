@@ -102,17 +102,7 @@ impl Engine<'_> {
             };
             match tried {
                 Attempt::Over => return Ok(()),
-                Attempt::Again(error) => {
-                    let wait = match &error {
-                        SendError::Stale => 0,
-                        SendError::Unknown(_) => self.settings.first_look_ms,
-                        error => self.pause(attempt, error),
-                    };
-                    self.outside.clock.sleep(wait).await;
-                    if attempt == self.settings.sends && !matches!(error, SendError::Stale) {
-                        return Err(self.unreachable(error.to_string()));
-                    }
-                }
+                Attempt::Again(error) => self.before_another(attempt, &error).await?,
             }
         }
         match self.target.read(object, &line.target).await? {
