@@ -7,6 +7,7 @@ mod build;
 mod fields;
 pub mod html;
 pub mod markdown;
+mod tables;
 mod words;
 
 pub use build::{Agreed, Input, build};
