@@ -126,8 +126,7 @@ impl Counters {
 
 /// Adds a bare record with the next free id, as a person would.
 pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
-    let table = portal.records.entry(entity).or_default();
-    let id = table.last_key_value().map_or(1, |(id, _)| id.saturating_add(1));
+    let id = portal.next_id(entity);
     let mut row = Record::new();
     let name = match entity {
         Entity::Contact => "LAST_NAME",
@@ -142,7 +141,7 @@ pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
     for key in ["DATE_CREATE", "DATE_MODIFY"] {
         row.insert(key.into(), Value::String(now.to_owned()));
     }
-    table.insert(id, row);
+    portal.records.entry(entity).or_default().insert(id, row);
 }
 
 /// Deletes the record with the smallest id, and its links.

@@ -26,7 +26,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod writes;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -407,6 +407,10 @@ fn dump(portal: &Portal) -> Value {
         "contact_companies": links(&portal.contact_companies),
         "deal_contacts": links(&portal.deal_contacts),
         "quote_contacts": links(&portal.quote_contacts),
+        "lead_contacts": links(&portal.lead_contacts),
+        "process_contacts": portal.process_contacts.iter().map(|((kind, id), all)| {
+            (format!("{kind}/{id}"), all.iter().map(|l| json!({ "id": l.id, "primary": l.primary })).collect::<Value>())
+        }).collect::<Map<_, _>>(),
         "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
         "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
         "types": rows(&portal.types),

@@ -91,6 +91,8 @@ pub struct Settings {
     pub scopes: Vec<String>,
     /// Whether the webhook's user administers the portal (`profile.ADMIN`).
     pub admin: bool,
+    /// Whether the webhook's user may write at all.
+    pub may_write: bool,
     /// The licence code of `app.info`.
     pub license: String,
     /// The plan, which decides the bucket.
@@ -122,6 +124,7 @@ impl Default for Settings {
             secret: "secret".into(),
             scopes: scopes.map(String::from).into(),
             admin: true,
+            may_write: true,
             license: "de_std".into(),
             plan: Plan::Standard,
             rate_limited: true,
