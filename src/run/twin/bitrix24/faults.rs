@@ -38,10 +38,14 @@ pub enum FaultKind {
     Rename(String),
     /// The webhook has run out: `INVALID_CREDENTIALS`.
     ExpiredWebhook,
+    /// The access token has run out: 401 `expired_token`.
+    ExpiredToken,
     /// 500 `PORTAL_DELETED`.
     PortalDeleted,
     /// 403 `ACCESS_DENIED`: the plan has no REST.
     FreePlan,
+    /// The whole request is refused with this status and code: any of the sheet's system codes (2.1).
+    Refuse(u16, String),
     /// Somebody adds a record before the request is served.
     Insert(Entity),
     /// Somebody deletes the oldest record before the request is served.

@@ -85,6 +85,8 @@ pub(super) struct Reverse {
 pub(super) struct Call<'a> {
     pub(super) portal: &'a mut Portal,
     pub(super) settings: &'a Settings,
+    /// Whether an application calls, with an access token, rather than a webhook.
+    pub(super) app: bool,
     /// Dropped whenever links may have changed.
     pub(super) reverse: &'a mut Option<Reverse>,
     pub(super) args: &'a Php,

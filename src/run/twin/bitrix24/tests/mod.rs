@@ -1,6 +1,7 @@
 //! The twin against its reference sheet: every test names the section it reads from.
 
 mod batches;
+mod checklist;
 mod filled;
 mod items;
 mod lists;
