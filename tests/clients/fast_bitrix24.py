@@ -46,7 +46,8 @@ whole = portal.get_by_ID("crm.deal.get", some)
 assert sorted(whole) == sorted(some) and all(whole[id]["ID"] == id for id in some)
 fields = portal.get_all("crm.deal.fields")
 assert fields["TITLE"]["type"] == "string", fields["TITLE"]
-assert portal.call("crm.deal.get", {"id": some[0]})["ID"] == some[0]
+# A single call comes back under the label of its command.
+assert [row["ID"] for row in portal.call("crm.deal.get", {"id": some[0]}).values()] == [some[0]]
 
 titles = {"company": "TITLE", "contact": "LAST_NAME", "deal": "TITLE"}
 for kind in kinds:
@@ -60,7 +61,7 @@ for kind in kinds:
     answers = portal.call(
         f"crm.{kind}.update", [{"id": id, "fields": {titles[kind]: f"Changed {id}"}} for id in changed]
     )
-    assert answers == [True] * 60 or answers is True or all(answers), answers
+    assert list(answers) == [True] * 60, answers
     said["updated"][kind] = {id: f"Changed {id}" for id in changed}
 
 with open(ends, "w") as file:
