@@ -1,9 +1,10 @@
 //! `why` and `where`: every value that stands in the destination has a chain, and every staged record an answer.
 //! The oracle is the destination twin, read by the reader of the reconciliation.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use b2n::lang::text::SourceText;
+use b2n::run::connect::outside::Clock;
 use b2n::run::engine::{Chain, ChainStanding, Difference, Part, RunReport, Whereabouts};
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::bitrix24::generate::Counts;
@@ -56,7 +57,7 @@ fn standing(world: &World, map: &str, object: &str) -> Vec<(String, String)> {
 fn every_value_that_stands_has_a_chain_that_ends_in_it() {
     for seed in [3, 4] {
         let (world, _) = migrated(seed);
-        let (mut seen, mut values, mut parts) = (0, 0, BTreeSet::new());
+        let (mut seen, mut values, mut parts) = (0, 0, HashSet::new());
         let mut plain = Vec::new();
         for map in &world.checked.plan.maps {
             plain.push((map.name.clone(), map.source.clone(), map.target.clone()));
@@ -161,12 +162,8 @@ fn a_chain_says_that_the_spec_or_the_source_moved_since() {
         format!("\"TITLE\":{}", serde_json::to_string(before.value.as_ref().expect("a name")).expect("json"));
     assert!(text.contains(&title), "{text}");
     let changed = text.replace(&title, "\"TITLE\":\"Another name\"").into_bytes();
-    let raw = b2n::run::connect::Raw { id: key, json: changed };
-    let now = 1_790_000_000_000;
-    world
-        .workspace
-        .restage("company", std::iter::once(&raw), std::iter::empty::<&str>(), now)
-        .expect("stages");
+    let rows = std::iter::once((key.as_str(), changed.as_slice()));
+    world.workspace.restage("company", rows, std::iter::empty(), world.clock.now_ms()).expect("stages");
     let after = why(&world, "Account", &id);
     assert_eq!(name(&after).standing, ChainStanding::SentOtherwise);
     assert_eq!(name(&after).value.as_deref(), Some("Another name"));

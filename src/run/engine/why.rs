@@ -211,6 +211,8 @@ impl Engine<'_> {
         let Some(record) = self.workspace.staged_record(&self.streams[stream].object, &chain.key)? else {
             return Ok(None);
         };
+        // A connector tells a marker from a text once it was asked for records that carry one.
+        self.target.list(&chain.object, &self.marker_field(), None).await?;
         let read = self.look(Look { stream, drawn: true, record }, &self.proving(stream)?).await?;
         Ok(read.there.then_some(read.fields))
     }
