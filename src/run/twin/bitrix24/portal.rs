@@ -88,6 +88,10 @@ pub struct Portal {
     pub deal_contacts: BTreeMap<i64, Vec<Link>>,
     /// Quote id to its contacts.
     pub quote_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Lead id to its contacts, where more was written than the lead's own `CONTACT_ID`.
+    pub lead_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Item of a Smart Process to its contacts, by `entityTypeId` and id; else its own `CONTACT_ID`.
+    pub process_contacts: BTreeMap<(u32, i64), Vec<Link>>,
     /// Product rows of deals, leads and quotes, as `crm.deal.productrows.get` answers them.
     pub rows: BTreeMap<(Entity, i64), Vec<Record>>,
     /// Activity id to what it hangs on: `entityTypeId` and id.
@@ -96,4 +100,8 @@ pub struct Portal {
     pub types: Vec<Record>,
     /// Pipelines of Smart Processes, by `entityTypeId`.
     pub process_categories: BTreeMap<u32, Vec<Category>>,
+    /// The largest id that each table gave out or lost: none is given twice.
+    pub last_ids: BTreeMap<Entity, i64>,
+    /// The largest id of each sequence that records share (phones, rows, options), once one was given out.
+    pub counters: BTreeMap<&'static str, i64>,
 }

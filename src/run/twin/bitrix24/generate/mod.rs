@@ -32,6 +32,13 @@ pub use shape::{
     StatusShape, UserShape,
 };
 
+/// The standard fields of a Smart Process with everything switched on, as its `fields` describe them.
+pub(super) fn process_fields(kind: u32) -> std::collections::BTreeMap<String, super::portal::Record> {
+    let entity = Entity::Process(kind);
+    let fields = EntityShape::standard(entity, 0).fields;
+    fields.iter().map(|field| (field.code.clone(), describe::field_row(entity, field))).collect()
+}
+
 impl Portal {
     /// The believable default portal `acme.bitrix24.com`; a scale of 1 is 500 companies, 1,500 contacts, 1,000 deals
     /// and 100 leads.
