@@ -16,6 +16,7 @@ mod records;
 mod rng;
 mod shape;
 mod standard;
+mod tables;
 mod text;
 mod time;
 
@@ -43,7 +44,13 @@ impl Portal {
     pub fn acme_with(counts: Counts, seed: u64) -> Portal {
         let mut portal = Portal::generate(&acme_shape(counts), seed);
         acme::dress(&mut portal);
+        portal.furnish(seed);
         portal
+    }
+
+    /// Adds what a portal keeps beside its records: histories of stages, calls, tasks, requisites, addresses, prices.
+    pub fn furnish(&mut self, seed: u64) {
+        tables::fill(self, seed);
     }
 
     /// A portal with records made from a shape's counts, fill rates and weights.
