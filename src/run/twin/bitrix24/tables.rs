@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::classic::{FILTER, ORDER, array_arg};
 use super::filter::{Op, split_key};
 use super::list::PAGE;
-use super::methods::{Answer, Call, Failure, Outcome, Plain};
+use super::methods::{self, Answer, Call, Failure, Outcome};
 use super::php::Php;
 use super::portal::{Portal, Record};
 use super::records::int_of;
@@ -60,7 +60,7 @@ impl Table {
 }
 
 /// Their methods, in lower case.
-pub(super) const METHODS: [(&str, Plain); 10] = [
+pub(super) const METHODS: methods::Table = &[
     ("crm.stagehistory.list", stage_history),
     ("voximplant.statistic.get", calls),
     ("tasks.task.list", tasks),
