@@ -105,6 +105,20 @@ fn every_row_arrives_and_decodes() {
         assert_eq!(records.len() as u64, counted, "{object}");
         rig.assert_table(object, table, &records);
         assert_eq!(wait(rig.source.count(object)).unwrap(), counted, "{object}");
+        // A rehearsal serves what was staged: the same rows come again.
+        let mut again = Portal::acme(0.5, 31);
+        again.tables.clear();
+        let rows = records.iter().map(|raw| serde_json::from_slice(&raw.json).unwrap());
+        again.restore(table, rows);
+        let second = super::twin::rig(again, |_| {});
+        let repeated = second.extract(object).unwrap();
+        assert!(
+            repeated
+                .iter()
+                .map(|raw| hash(&serde_json::from_slice(&raw.json).unwrap()))
+                .eq(records.iter().map(|raw| hash(&serde_json::from_slice(&raw.json).unwrap()))),
+            "{object} served again"
+        );
         let described = schema.object(object).unwrap_or_else(|| panic!("{object} is described"));
         let decoder = decode::Decoder::new(&schema, described);
         let id = described.slot("ID").unwrap();
