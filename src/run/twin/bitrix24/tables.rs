@@ -292,8 +292,8 @@ fn requisites(call: &mut Call<'_>) -> Outcome {
     Ok(listed.answer(None, |row| selected(row, &select)))
 }
 
-/// The fields that the twin's requisites have.
-const REQUISITE: [(&str, &str); 18] = [
+/// The standard fields of requisites.
+const REQUISITE: [(&str, &str); 75] = [
     ("ID", "integer"),
     ("ENTITY_TYPE_ID", "integer"),
     ("ENTITY_ID", "integer"),
@@ -305,22 +305,82 @@ const REQUISITE: [(&str, &str); 18] = [
     ("NAME", "string"),
     ("CODE", "string"),
     ("XML_ID", "string"),
+    ("ORIGINATOR_ID", "string"),
     ("ACTIVE", "char"),
+    ("ADDRESS_ONLY", "char"),
     ("SORT", "integer"),
+    ("RQ_NAME", "string"),
+    ("RQ_FIRST_NAME", "string"),
+    ("RQ_LAST_NAME", "string"),
+    ("RQ_SECOND_NAME", "string"),
+    ("RQ_COMPANY_ID", "string"),
     ("RQ_COMPANY_NAME", "string"),
+    ("RQ_COMPANY_FULL_NAME", "string"),
+    ("RQ_COMPANY_REG_DATE", "string"),
     ("RQ_DIRECTOR", "string"),
+    ("RQ_ACCOUNTANT", "string"),
+    ("RQ_CEO_NAME", "string"),
+    ("RQ_CEO_WORK_POS", "string"),
+    ("RQ_CONTACT", "string"),
+    ("RQ_EMAIL", "string"),
+    ("RQ_PHONE", "string"),
+    ("RQ_FAX", "string"),
+    ("RQ_IDENT_TYPE", "crm_status"),
+    ("RQ_IDENT_DOC", "string"),
+    ("RQ_IDENT_DOC_SER", "string"),
+    ("RQ_IDENT_DOC_NUM", "string"),
+    ("RQ_IDENT_DOC_PERS_NUM", "string"),
+    ("RQ_IDENT_DOC_DATE", "string"),
+    ("RQ_IDENT_DOC_ISSUED_BY", "string"),
+    ("RQ_IDENT_DOC_DEP_CODE", "string"),
     ("RQ_INN", "string"),
     ("RQ_KPP", "string"),
+    ("RQ_USRLE", "string"),
+    ("RQ_IFNS", "string"),
+    ("RQ_OGRN", "string"),
+    ("RQ_OGRNIP", "string"),
+    ("RQ_OKPO", "string"),
+    ("RQ_OKTMO", "string"),
+    ("RQ_OKVED", "string"),
+    ("RQ_EDRPOU", "string"),
+    ("RQ_DRFO", "string"),
+    ("RQ_KBE", "string"),
+    ("RQ_IIN", "string"),
+    ("RQ_BIN", "string"),
+    ("RQ_ST_CERT_SER", "string"),
+    ("RQ_ST_CERT_NUM", "string"),
+    ("RQ_ST_CERT_DATE", "string"),
+    ("RQ_VAT_PAYER", "char"),
     ("RQ_VAT_ID", "string"),
+    ("RQ_VAT_CERT_SER", "string"),
+    ("RQ_VAT_CERT_NUM", "string"),
+    ("RQ_VAT_CERT_DATE", "string"),
+    ("RQ_RESIDENCE_COUNTRY", "string"),
+    ("RQ_BASE_DOC", "string"),
+    ("RQ_REGON", "string"),
+    ("RQ_KRS", "string"),
+    ("RQ_PESEL", "string"),
+    ("RQ_LEGAL_FORM", "string"),
+    ("RQ_SIRET", "string"),
+    ("RQ_SIREN", "string"),
+    ("RQ_CAPITAL", "string"),
+    ("RQ_RCS", "string"),
+    ("RQ_CNPJ", "string"),
+    ("RQ_STATE_REG", "string"),
+    ("RQ_MNPL_REG", "string"),
+    ("RQ_CPF", "string"),
 ];
 
 fn requisite_fields(call: &mut Call<'_>) -> Outcome {
     table(call.portal, Table::Requisite)?;
     let field = |(name, kind): &(&str, &str)| {
-        let about = json!({
+        let mut about = json!({
             "type": kind, "isRequired": *name == "NAME", "isReadOnly": *name == "ID", "isImmutable": false,
             "isMultiple": false, "isDynamic": false, "title": name,
         });
+        if *kind == "crm_status" {
+            about["statusType"] = json!(["RQ_IDENT_TYPE_CO"]);
+        }
         ((*name).to_owned(), about)
     };
     Ok(Answer::of(Value::Object(REQUISITE.iter().map(field).collect::<Map<_, _>>())))

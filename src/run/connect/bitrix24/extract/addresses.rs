@@ -59,7 +59,7 @@ pub(super) struct States([RefCell<State>; 2]);
 #[derive(Debug, Default)]
 struct State {
     owners: Option<Vec<u64>>,
-    seen: HashSet<String>,
+    seen: HashSet<u64>,
     /// Whether everything since the first owner was handed out by this process.
     whole: bool,
     finished: Option<u64>,
@@ -122,12 +122,12 @@ pub(super) async fn extract(
     };
     let mut found = of_owners(client, owner, &chunk).await?;
     let mut state = state.borrow_mut();
-    found.retain(|key, _| state.seen.insert(key.clone()));
+    found.retain(|key, _| state.seen.insert(*key));
     if last {
         state.finished = state.whole.then_some(state.seen.len() as u64);
         state.owners = None;
     }
-    let raw = |(id, json): (String, String)| Raw { id, json: json.into_bytes() };
+    let raw = |(id, json): (u64, String)| Raw { id: id.to_string(), json: json.into_bytes() };
     Ok(Batch {
         records: found.into_iter().map(raw).collect(),
         cursor: chunk.last().map_or_else(|| cursor.to_owned(), u64::to_string),
@@ -136,7 +136,7 @@ pub(super) async fn extract(
 }
 
 /// The addresses of these owners, by key, each with its key put in.
-async fn of_owners(client: &Client, owner: Owner, owners: &[u64]) -> Result<BTreeMap<String, String>, Error> {
+async fn of_owners(client: &Client, owner: Owner, owners: &[u64]) -> Result<BTreeMap<u64, String>, Error> {
     let object = format!("{}_address", owner.object());
     let mut out = BTreeMap::new();
     let mut open: Vec<Vec<u64>> = owners.chunks(OWNERS).map(<[u64]>::to_vec).collect();
@@ -202,16 +202,20 @@ fn is_of(row: &RawValue, owners: &[u64]) -> bool {
     anchor.is_some_and(|anchor| owners.contains(&anchor))
 }
 
-/// The key of an address, and the address with it.
-fn keyed(row: &RawValue) -> Result<(String, String), Error> {
+/// The number that stands for the key of an address, and the address with it: 7335801 is the physical one (1) of
+/// requisite (8) 7335.
+fn keyed(row: &RawValue) -> Result<(u64, String), Error> {
     let parsed = Php::parse(row);
     let part = |name: &str| parsed.as_ref().and_then(|row| row.get(name)).and_then(number);
     let (Some(kind), Some(of), Some(id)) = (part("TYPE_ID"), part("ENTITY_TYPE_ID"), part("ENTITY_ID"))
     else {
         return Err(malformed(LIST, "an address without its key"));
     };
-    let key = format!("{of}-{id}-{kind}");
+    if of > 9 || kind > 99 || id > u64::MAX / 1_000 {
+        return Err(malformed(LIST, format!("an address of kind {kind} of a record of kind {of}")));
+    }
+    let key = id * 1_000 + of * 100 + kind;
     let json = row.get().trim_start();
     let rest = json.strip_prefix('{').ok_or_else(|| malformed(LIST, "an address that is no object"))?;
-    Ok((key.clone(), format!("{{\"ID\":\"{key}\",{rest}")))
+    Ok((key, format!("{{\"ID\":\"{key}\",{rest}")))
 }

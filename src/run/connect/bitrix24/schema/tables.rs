@@ -108,7 +108,7 @@ const TASK: &[(&str, &str, &str)] = &[
 ];
 
 const ADDRESS: &[(&str, &str, &str)] = &[
-    ("ID", "string", "Key"),
+    ("ID", "integer", "Key"),
     ("TYPE_ID", "own", "Kind"),
     ("ENTITY_TYPE_ID", "integer", "Kind of owner"),
     ("ENTITY_ID", "integer", "Owner"),
@@ -300,6 +300,7 @@ impl Build<'_> {
                 let entities = rows.filter_map(|row| row.get("ENTITY_ID")?.as_str());
                 let mut entities: Vec<String> =
                     entities.filter(|e| e.starts_with("DEAL_STAGE")).map(str::to_owned).collect();
+                entities.sort_unstable();
                 entities.dedup();
                 one(self.directories("deal_history.STAGE_ID".to_owned(), &entities))
             }

@@ -53,7 +53,9 @@ fn held(portal: &Portal, object: &str, table: Table) -> BTreeMap<String, String>
                 if row["ANCHOR_TYPE_ID"] != owner {
                     continue;
                 }
-                key = ["ENTITY_TYPE_ID", "ENTITY_ID", "TYPE_ID"].map(|part| text(&row, part)).join("-");
+                let part = |name: &str| text(&row, name).parse::<u64>().unwrap();
+                key =
+                    (part("ENTITY_ID") * 1_000 + part("ENTITY_TYPE_ID") * 100 + part("TYPE_ID")).to_string();
                 row["ID"] = json!(key);
             }
             Table::Requisite => {

@@ -189,7 +189,32 @@ fn calls(portal: &Portal, seed: u64) -> BTreeMap<i64, Record> {
             );
         }
     }
+    alone(portal, seed, &mut rows, &mut ids);
     rows.rows
+}
+
+/// Calls that hang on no activity: some of a contact, some of nobody.
+fn alone(portal: &Portal, seed: u64, rows: &mut Rows, ids: &mut Rng) {
+    let contacts: Vec<i64> =
+        portal.records.get(&Entity::Contact).into_iter().flatten().map(|(id, _)| *id).collect();
+    let Some(proto) = rows.rows.values().next().cloned() else { return };
+    for nth in 0..rows.rows.len().div_ceil(12) {
+        let id = rows.next(ids);
+        let mut rng = Rng::at(seed, &[salt("call alone"), id as u64]);
+        let contact = contacts.get(rng.index(contacts.len())).filter(|_| nth % 2 == 0);
+        let mut row = proto.clone();
+        row.extend(record(json!({
+            "ID": id.to_string(),
+            "PHONE_NUMBER": text::phone(&mut rng, text::Culture::Russian, 0.0),
+            "CALL_ID": format!("{:016X}.{id}", rng.next()),
+            "CALL_DURATION": (5 + rng.below(600)).to_string(),
+            "CALL_START_DATE": after("2024-03-04T10:00:00+03:00", nth as i64 * 90_000),
+            "CRM_ENTITY_TYPE": if contact.is_some() { "CONTACT" } else { "" },
+            "CRM_ENTITY_ID": contact.map_or(Value::Null, |id| json!(id.to_string())),
+            "CRM_ACTIVITY_ID": null,
+        })));
+        rows.rows.insert(id, row);
+    }
 }
 
 fn sections() -> BTreeMap<i64, Record> {
