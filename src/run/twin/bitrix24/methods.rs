@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::php::Php;
 use super::portal::{Entity, Link, Portal};
 use super::settings::Settings;
-use super::{account, classic, directory, item, links, rows, timeline, writes};
+use super::{account, automation, classic, directory, item, links, rows, timeline, writes};
 
 /// What a method gives back before `total` and `next` are hoisted out of it.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ pub(super) fn iso(ms: i64, offset: Offset) -> String {
     at.to_zoned(jiff::tz::TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-type Plain = fn(&mut Call<'_>) -> Outcome;
+pub(super) type Plain = fn(&mut Call<'_>) -> Outcome;
 type PerEntity = fn(&mut Call<'_>, Entity) -> Outcome;
 
 /// A method found by name.
@@ -184,7 +184,7 @@ const PER_ENTITY: [(&str, PerEntity); 7] = [
 
 /// Finds a method by its name in lower case. `batch` is not here: it calls this.
 pub(super) fn find(name: &str) -> Option<Handler> {
-    if let Some((_, f)) = PLAIN.iter().find(|(n, _)| *n == name) {
+    if let Some((_, f)) = PLAIN.iter().chain(&automation::METHODS).find(|(n, _)| *n == name) {
         return Some(Handler::Plain(*f));
     }
     let (word, rest) = name.strip_prefix("crm.")?.split_once('.')?;
@@ -209,7 +209,7 @@ fn takes(entity: Entity, method: &str) -> bool {
 
 /// Every method's name.
 pub(super) fn names() -> Vec<String> {
-    let mut names: Vec<String> = PLAIN.iter().map(|(n, _)| (*n).to_owned()).collect();
+    let mut names: Vec<String> = PLAIN.iter().chain(&automation::METHODS).map(|(n, _)| (*n).to_owned()).collect();
     for entity in with_methods() {
         let own = PER_ENTITY.iter().filter(|(n, _)| takes(entity, n));
         names.extend(own.map(|(n, _)| format!("crm.{}.{n}", entity.word())));
@@ -225,6 +225,8 @@ pub(super) fn scopes(name: &str) -> &'static [&'static str] {
         Some("crm") => &["crm"],
         Some("user") => &["user", "user_basic", "user_brief"],
         Some("department") => &["department"],
+        Some("bizproc") => &["bizproc"],
+        Some("imopenlines") => &["imopenlines"],
         _ => &[],
     }
 }

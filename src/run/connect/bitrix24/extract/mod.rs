@@ -27,6 +27,7 @@
 mod ask;
 mod bindings;
 mod comments;
+pub(super) mod counts;
 mod links;
 mod reading;
 mod rows;

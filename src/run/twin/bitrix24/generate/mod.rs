@@ -7,6 +7,7 @@
 mod acme;
 mod acme_more;
 mod activity;
+mod automation;
 mod describe;
 mod hang;
 mod more;
@@ -43,6 +44,7 @@ impl Portal {
     pub fn acme_with(counts: Counts, seed: u64) -> Portal {
         let mut portal = Portal::generate(&acme_shape(counts), seed);
         acme::dress(&mut portal);
+        automation::fill(&mut portal, seed);
         portal
     }
 
