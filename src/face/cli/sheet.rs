@@ -65,8 +65,28 @@ fn human(document: &Document, terminal: &Terminal) -> String {
                 let table = terminal.table(&["", ""], &rows);
                 out.extend(table.split_inclusive('\n').skip(1));
             }
-            Block::Table { head, rows } => out.push_str(&terminal.table(head, rows)),
+            Block::Table { head, rows } => {
+                let table = terminal.table(head, rows);
+                let fits = table.lines().all(|line| line.chars().count() <= terminal.width.max(100));
+                if fits { out.push_str(&table) } else { out.push_str(&cards(head, rows, terminal)) }
+            }
             Block::Signatures(_) => {}
+        }
+    }
+    out
+}
+
+/// A table that is too wide, row by row.
+fn cards(head: &[&str], rows: &[Vec<String>], terminal: &Terminal) -> String {
+    let mut out = String::new();
+    for row in rows {
+        // A box to tick stands before the name.
+        let boxed = usize::from(head.first() == Some(&"done"));
+        let name = row.iter().take(boxed + 1).cloned().collect::<Vec<_>>().join(" ");
+        out.push_str(&format!("  {}\n", terminal.bold(&name)));
+        for (head, cell) in head.iter().zip(row).skip(boxed + 1).filter(|(_, cell)| !cell.is_empty()) {
+            let lines = filled(&format!("{head}: {cell}"), terminal.width.saturating_sub(2));
+            lines.lines().for_each(|line| out.push_str(&format!("  {line}\n")));
         }
     }
     out

@@ -170,7 +170,8 @@ fn share(field: &FieldCount, records: &Counted) -> String {
 fn fields(paper: &mut Paper, discovery: &Discovery, detail: Detail) {
     paper.heading(2, "Fill rates");
     for object in discovery.objects.iter().filter(|object| !object.fields.is_empty()) {
-        if object.records == Counted::Known(0) {
+        // Nothing is filled where nothing is, and nothing is known where nothing was counted.
+        if object.records.known().unwrap_or(0) == 0 {
             continue;
         }
         paper.heading(3, name(object));

@@ -92,7 +92,8 @@ pub async fn live(
 
 /// The records of each year, from how many there are since the first day of it.
 fn by_year(records: &Counted, since: &[Counted], today: Date) -> Vec<Year> {
-    if since.is_empty() {
+    // Without a count of all there is nothing to divide.
+    if since.is_empty() || records.known().is_none() {
         return Vec::new();
     }
     let line = |year: String, from: &Counted, to: &Counted| {

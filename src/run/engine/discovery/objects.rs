@@ -83,6 +83,9 @@ pub fn verdict(schema: &Schema, object: &Object, count: Option<&ObjectCount>) ->
     because(lists > LISTS, format!("{lists} custom fields with several values, more than {LISTS}"));
     because(files > 0, format!("{files} custom fields with files, which the destination does not take"));
     because(open > 0, format!("{open} custom fields that link to several kinds of records or are an application's own"));
+    let inner = parents.contains(&object.name);
+    let parents: Vec<String> = parents.into_iter().filter(|name| *name != object.name).collect();
+    because(inner, "its records link to each other".to_owned());
     because(parents.is_empty(), "it belongs to no other object, so that there is nothing to fold it into".to_owned());
     because(parents.iter().any(own), "it belongs to another object that the customer made".to_owned());
     because(!children.is_empty(), format!("records of {} belong to it", children.join(", ")));

@@ -125,6 +125,9 @@ pub(super) fn refusal(method: &str, problem: &Problem) -> String {
             format!("the webhook lacks the scope `{scope}`: add it to the webhook and run this again")
         }
         "ERROR_METHOD_NOT_FOUND" => format!("this portal has no method `{method}`"),
+        "ACCESS_DENIED" if problem.text.contains("pplication context") => {
+            format!("`{method}` answers applications of the portal only, and a webhook is none")
+        }
         "ACCESS_DENIED" => {
             format!("`{method}` is refused ({problem}): its plan or the rights of the webhook's user do not allow it")
         }
@@ -227,7 +230,7 @@ pub(in crate::run::connect) fn cautions(facts: &Facts<'_>) -> Vec<Caution> {
     let plan = facts.about.and_then(|about| about.plan.as_deref());
     let free = plan.map(|code| code.ends_with("_project"));
     let (burst, drain) = facts.about.and_then(|about| about.bucket).unwrap_or((50.0, 2.0));
-    let shown = |n: Option<u64>| n.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+    let shown = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let beyond = |n: Option<u64>, most: u64| n.map(|n| n > most);
     let volume = [
         beyond(facts.people, MANY_PEOPLE),
@@ -270,8 +273,8 @@ pub(in crate::run::connect) fn cautions(facts: &Facts<'_>) -> Vec<Caution> {
             name: "volume",
             holds: large,
             what: format!(
-                "{} people and companies, {} deals, {} activities, {} Smart Processes; above {MANY_PEOPLE}, {MANY_DEALS}, \
-                 {MANY_ACTIVITIES} and 0 the timeline stretches",
+                "people and companies: {}, deals: {}, activities: {}, Smart Processes: {}; the timeline stretches above \
+                 {MANY_PEOPLE}, {MANY_DEALS}, {MANY_ACTIVITIES} and 0",
                 shown(facts.people),
                 shown(facts.deals),
                 shown(facts.activities),
@@ -337,6 +340,9 @@ mod tests {
         assert!(told.contains("`telephony`") && told.contains("add it to the webhook"), "{told}");
         assert!(refusal("crm.x", &problem("ERROR_METHOD_NOT_FOUND")).contains("no method `crm.x`"));
         assert!(refusal("crm.x", &problem("ACCESS_DENIED")).contains("rights"));
+        let text = "Access denied! Application context required".to_owned();
+        let told = refusal("bizproc.robot.list", &Problem { code: "ACCESS_DENIED".to_owned(), text });
+        assert!(told.contains("applications of the portal only"), "{told}");
     }
 
     #[test]
