@@ -130,7 +130,8 @@ fn discover(args: &Args, ready: Option<&Ready>, terminal: &Terminal) -> Result<D
             }
             None => {
                 let objects =
-                    discovery::live(source.as_ref(), &schema, target_name, &unmatched, today, &progress).await?;
+                    discovery::live(source.as_ref(), &schema, target_name, &unmatched, today, &progress)
+                        .await?;
                 let why = "records must be read for it: stage them with `b2n extract SPEC`, then run \
                            `b2n scope SPEC --workspace FILE`";
                 (objects, Err(why.to_owned()), How::Live)
@@ -158,9 +159,11 @@ async fn target_users(process: &Process, connector: &str, salt: &str) -> Result<
     let target = match process.target(connector, Pace::default()) {
         Ok(target) => target,
         Err(_) => {
-            return Err("its credentials are not set: set `B2N_NUTSHELL_USER` and `B2N_NUTSHELL_KEY`, then run this \
+            return Err(
+                "its credentials are not set: set `B2N_NUTSHELL_USER` and `B2N_NUTSHELL_KEY`, then run this \
                         again"
-                .to_owned());
+                    .to_owned(),
+            );
         }
     };
     match target.schema(salt).await {

@@ -33,8 +33,9 @@ pub fn write(
 ) -> Result<ExitCode, Failure> {
     let text = match shape {
         Shape::Json => {
-            let json = serde_json::to_string_pretty(data);
-            json.map_err(|why| Failure::outside(format!("the report cannot be written as JSON: {why}")))? + "\n"
+            let json = serde_json::to_string(data);
+            json.map_err(|why| Failure::outside(format!("the report cannot be written as JSON: {why}")))?
+                + "\n"
         }
         Shape::Markdown => markdown::render(&document(shape)),
         Shape::Html => html::document(&document(shape)),

@@ -43,8 +43,10 @@ enum System {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if args.from.is_some() && args.system == System::Nutshell {
-        return Err(Failure::usage("`--from` is for snapshots of the source: a workspace stages its records alone")
-            .hint("leave `--from` away; a snapshot of the destination reads no record"));
+        return Err(Failure::usage(
+            "`--from` is for snapshots of the source: a workspace stages its records alone",
+        )
+        .hint("leave `--from` away; a snapshot of the destination reads no record"));
     }
     let process = Process::new()?;
     let progress = Shown::new(*terminal);

@@ -62,9 +62,8 @@ pub fn inventory(inventory: &Inventory) -> Document {
         }
     }
     paper.heading(2, "What cannot be listed, and where a person finds it");
-    let row = |line: &Unlisted| {
-        vec![BOX.to_owned(), line.what.to_owned(), line.why.clone(), line.place.to_owned()]
-    };
+    let row =
+        |line: &Unlisted| vec![BOX.to_owned(), line.what.to_owned(), line.why.clone(), line.place.to_owned()];
     paper.table(&["done", "what", "why", "where"], automation.unlisted.iter().map(row).collect(), "Nothing.");
     paper.0
 }
@@ -106,13 +105,15 @@ pub fn gaps(gaps: &Gaps) -> Document {
     });
     paper.table(&["object", "title", "records", "why"], rows.collect(), "Every object is read.");
     paper.heading(2, "Out of reach of any spec");
-    let rows = gaps.out_of_reach.iter().map(|line| {
-        vec![BOX.to_owned(), line.name.to_owned(), line.why.to_owned(), line.next.to_owned()]
-    });
+    let rows = gaps
+        .out_of_reach
+        .iter()
+        .map(|line| vec![BOX.to_owned(), line.name.to_owned(), line.why.to_owned(), line.next.to_owned()]);
     paper.table(&["done", "what", "why", "what to do"], rows.collect(), "Nothing.");
     paper.heading(2, "Fields of the destination that no call writes");
     let rows = gaps.unwritten.iter();
-    let rows = rows.map(|line| vec![line.map.clone(), line.object.clone(), line.field.to_owned(), line.why.to_owned()]);
+    let rows = rows
+        .map(|line| vec![line.map.clone(), line.object.clone(), line.field.to_owned(), line.why.to_owned()]);
     paper.table(&["map", "object", "field", "why, and what to do instead"], rows.collect(), "None.");
     paper.heading(2, "Files to upload by hand");
     paper.say("The destination's API takes no files. Sizes stand in the ledger of files, where it has them.");
@@ -137,7 +138,10 @@ pub fn gaps(gaps: &Gaps) -> Document {
 /// The schema of an object, for whoever rebuilds it.
 fn schema_map(paper: &mut Paper, map: &SchemaMap) {
     let verdict = &map.verdict;
-    let name = verdict.title.as_ref().map_or_else(|| verdict.object.clone(), |t| format!("{} ({t})", verdict.object));
+    let name = verdict
+        .title
+        .as_ref()
+        .map_or_else(|| verdict.object.clone(), |t| format!("{} ({t})", verdict.object));
     paper.heading(2, format!("Schema map of {name}"));
     paper.say(if verdict.simple {
         "It is simple: a `flatten` in the spec folds it into the record that it belongs to.".to_owned()
@@ -154,7 +158,11 @@ fn schema_map(paper: &mut Paper, map: &SchemaMap) {
             field.choices.join(", "),
         ]
     });
-    paper.table(&["field", "title", "type", "custom", "filled", "choices"], rows.collect(), "It has no fields.");
+    paper.table(
+        &["field", "title", "type", "custom", "filled", "choices"],
+        rows.collect(),
+        "It has no fields.",
+    );
     let rows = map.relations.iter().map(|relation| vec![relation.field.clone(), relation.to.clone()]);
     paper.table(&["link", "leads to"], rows.collect(), "It links to nothing.");
     let rows = map.pipelines.iter().map(|line| vec![line.name.clone(), line.stages.join(" → ")]);

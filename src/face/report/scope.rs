@@ -33,7 +33,9 @@ pub fn document(discovery: &Discovery, detail: Detail) -> Document {
 
 fn head(paper: &mut Paper, discovery: &Discovery) {
     let how = match discovery.how {
-        How::Live => format!("counted by the source in {} requests; no record was read", number(discovery.requests)),
+        How::Live => {
+            format!("counted by the source in {} requests; no record was read", number(discovery.requests))
+        }
         How::Workspace => {
             format!("every record staged in the workspace, {} requests", number(discovery.requests))
         }
@@ -45,7 +47,14 @@ fn head(paper: &mut Paper, discovery: &Discovery) {
         ("numbers", how),
         ("compatibility", grade(&discovery.compatibility, " %")),
         ("complexity", grade(&discovery.complexity, " points")),
-        ("time", format!("at least {}, at most {}", duration(discovery.time.floor_s), duration(discovery.time.most_s))),
+        (
+            "time",
+            format!(
+                "at least {}, at most {}",
+                duration(discovery.time.floor_s),
+                duration(discovery.time.most_s)
+            ),
+        ),
     ];
     match &discovery.about {
         Some(about) => facts.extend(about_facts(about)),
@@ -58,16 +67,25 @@ fn about_facts(about: &About) -> Vec<(&'static str, String)> {
     let (burst, drain) = about.bucket.unwrap_or((50.0, 2.0));
     let listed = |names: &[String]| if names.is_empty() { "not told".to_owned() } else { names.join(", ") };
     vec![
-        ("plan", match &about.plan {
-            Some(code) => format!("{code}: {}", about.plan_note),
-            None => about.plan_note.clone(),
-        }),
-        ("limits", format!("{burst} requests at once, {drain} a second; 480 s of work per method in ten minutes")),
-        ("administrator", match about.administrator {
-            Some(true) => "yes".to_owned(),
-            Some(false) => "no: records that this user may not see are missing without a word".to_owned(),
-            None => "not told".to_owned(),
-        }),
+        (
+            "plan",
+            match &about.plan {
+                Some(code) => format!("{code}: {}", about.plan_note),
+                None => about.plan_note.clone(),
+            },
+        ),
+        (
+            "limits",
+            format!("{burst} requests at once, {drain} a second; 480 s of work per method in ten minutes"),
+        ),
+        (
+            "administrator",
+            match about.administrator {
+                Some(true) => "yes".to_owned(),
+                Some(false) => "no: records that this user may not see are missing without a word".to_owned(),
+                None => "not told".to_owned(),
+            },
+        ),
         ("may ask for", listed(&about.scopes)),
         ("base currency", about.base_currency.clone().unwrap_or_else(|| "not told".to_owned())),
     ]
@@ -95,7 +113,8 @@ fn grades(paper: &mut Paper, discovery: &Discovery) {
         paper.heading(3, format!("{name}: {} ({:.1}{unit})", grade.grade, grade.value));
         paper.say(format!("{}. {}.", grade.formula, grade.scale));
         let rows = grade.terms.iter().map(|term| {
-            let value = if name == "Complexity" { format!("{:.1}", term.value) } else { number(term.value as u64) };
+            let value =
+                if name == "Complexity" { format!("{:.1}", term.value) } else { number(term.value as u64) };
             vec![term.name.clone(), term.how.clone(), value]
         });
         paper.table(&["term", "numbers", "value"], rows.collect(), "");
@@ -116,7 +135,8 @@ fn time(paper: &mut Paper, discovery: &Discovery) {
         time.by,
         duration(time.scan_s)
     ));
-    let rows = time.terms.iter().map(|term| vec![term.name.clone(), term.how.clone(), format!("{:.1}", term.value)]);
+    let rows =
+        time.terms.iter().map(|term| vec![term.name.clone(), term.how.clone(), format!("{:.1}", term.value)]);
     paper.table(&["term", "numbers", "seconds"], rows.collect(), "");
     if !time.without.is_empty() {
         paper.say(format!("Not counted, and not reckoned in: {}.", time.without.join(", ")));
@@ -152,7 +172,8 @@ fn records(paper: &mut Paper, discovery: &Discovery) {
     paper.heading(3, "By the year in which they were made");
     let rows = discovery.objects.iter().filter_map(|object| {
         let some = object.years.iter().filter(|year| year.records != Counted::Known(0));
-        let years: Vec<String> = some.map(|year| format!("{}: {}", year.year, counted(&year.records))).collect();
+        let years: Vec<String> =
+            some.map(|year| format!("{}: {}", year.year, counted(&year.records))).collect();
         (!years.is_empty()).then(|| vec![object.name.clone(), years.join(" · ")])
     });
     paper.table(&["object", "records by year"], rows.collect(), "no object tells when its records were made");
@@ -188,15 +209,30 @@ fn fields(paper: &mut Paper, discovery: &Discovery, detail: Detail) {
                 Holds::Impossible => format!("not: {}", field.because),
             };
             let title = field.title.clone().unwrap_or_default();
-            vec![field.name.clone(), title, field.ty.clone(), counted(&field.filled), share(field, &object.records), held]
+            vec![
+                field.name.clone(),
+                title,
+                field.ty.clone(),
+                counted(&field.filled),
+                share(field, &object.records),
+                held,
+            ]
         };
         let rows: Vec<Vec<String>> = shown.map(row).collect();
-        paper.table(&["field", "title", "type", "filled", "share", "the destination holds it"], rows, "no custom fields");
+        paper.table(
+            &["field", "title", "type", "filled", "share", "the destination holds it"],
+            rows,
+            "no custom fields",
+        );
         paper.say(format!(
             "{} of {} fields are never filled{}.",
             never.len(),
             object.fields.len(),
-            if never.is_empty() || detail == Detail::Custom { String::new() } else { format!(": {}", never.join(", ")) }
+            if never.is_empty() || detail == Detail::Custom {
+                String::new()
+            } else {
+                format!(": {}", never.join(", "))
+            }
         ));
     }
 }
@@ -209,7 +245,13 @@ fn doubles(paper: &mut Paper, discovery: &Discovery) {
     }
     let row = |line: &crate::run::engine::discovery::Doubles| {
         let largest: Vec<String> = line.largest.iter().take(3).map(|ids| ids.join(" ")).collect();
-        vec![line.object.clone(), line.by.to_owned(), number(line.clusters), number(line.records), largest.join(" | ")]
+        vec![
+            line.object.clone(),
+            line.by.to_owned(),
+            number(line.clusters),
+            number(line.records),
+            largest.join(" | "),
+        ]
     };
     let rows = discovery.doubles.iter().map(row).collect();
     paper.table(&["object", "by", "clusters", "records in them", "ids in the largest"], rows, "none");
@@ -242,7 +284,8 @@ fn owners(paper: &mut Paper, discovery: &Discovery) {
 
 fn volumes(paper: &mut Paper, discovery: &Discovery) {
     let rows = |of: fn(&ObjectCount) -> &Vec<CodeCount>| -> Vec<Vec<String>> {
-        let lines = discovery.objects.iter().flat_map(|object| of(object).iter().map(move |line| (object, line)));
+        let lines =
+            discovery.objects.iter().flat_map(|object| of(object).iter().map(move |line| (object, line)));
         let some = lines.filter(|(_, line)| line.records != Counted::Known(0));
         some.map(|(object, line)| {
             let title = line.title.clone().unwrap_or_default();
@@ -251,9 +294,17 @@ fn volumes(paper: &mut Paper, discovery: &Discovery) {
         .collect()
     };
     paper.heading(2, "Currencies");
-    paper.table(&["object", "currency", "name", "records"], rows(|object| &object.currencies), "no record has one");
+    paper.table(
+        &["object", "currency", "name", "records"],
+        rows(|object| &object.currencies),
+        "no record has one",
+    );
     paper.heading(2, "Volumes by kind of activity");
-    paper.table(&["object", "kind", "name", "records"], rows(|object| &object.kinds), "nothing is counted by kind");
+    paper.table(
+        &["object", "kind", "name", "records"],
+        rows(|object| &object.kinds),
+        "nothing is counted by kind",
+    );
     paper.heading(2, "Pipelines");
     let pipelines = discovery.pipelines.iter();
     let rows = pipelines.map(|line| vec![line.object.clone(), line.name.clone(), line.stages.to_string()]);
@@ -288,15 +339,24 @@ fn beside(paper: &mut Paper, discovery: &Discovery) {
         Some(about) => {
             let rows = about.beside.iter();
             let rows = rows.map(|line| vec![line.name.to_owned(), told(&line.records), line.fate.to_owned()]);
-            paper.table(&["what", "records, or why they cannot be read", "what becomes of it"], rows.collect(), "none");
+            paper.table(
+                &["what", "records, or why they cannot be read", "what becomes of it"],
+                rows.collect(),
+                "none",
+            );
         }
     }
     paper.heading(2, "What cannot be read");
     let refused = discovery.objects.iter();
     let refused = refused.filter_map(|object| Some(vec![object.name.clone(), object.refused.clone()?]));
-    let streams = discovery.about.iter().flat_map(|about| &about.beside).filter_map(|line| match &line.records {
-        Counted::Unknown(why) => Some(vec![line.name.to_owned(), why.clone()]),
-        Counted::Known(_) => None,
-    });
-    paper.table(&["what", "why, and what to do"], refused.chain(streams).collect(), "everything that was asked for can be read");
+    let streams =
+        discovery.about.iter().flat_map(|about| &about.beside).filter_map(|line| match &line.records {
+            Counted::Unknown(why) => Some(vec![line.name.to_owned(), why.clone()]),
+            Counted::Known(_) => None,
+        });
+    paper.table(
+        &["what", "why, and what to do"],
+        refused.chain(streams).collect(),
+        "everything that was asked for can be read",
+    );
 }

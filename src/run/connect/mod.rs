@@ -192,10 +192,8 @@ pub trait Source {
     fn about(&self) -> Local<'_, Result<survey::About, Error>>;
     /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not
     /// have, or refuses, is an answer that says so.
-    fn ask<'a>(
-        &'a self,
-        questions: &'a [survey::Question],
-    ) -> Local<'a, Result<Vec<survey::Counted>, Error>>;
+    fn ask<'a>(&'a self, questions: &'a [survey::Question])
+    -> Local<'a, Result<Vec<survey::Counted>, Error>>;
     /// What works by itself in the account, as far as it can be listed.
     fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.

@@ -17,7 +17,9 @@ pub(in crate::run::connect) fn holds(ty: &Type) -> (Holds, &'static str) {
         _ => (Holds::Exact, ""),
     };
     match (one, &ty.base, ty.many) {
-        ((Holds::Exact, _), Base::Phone | Base::Email | Base::Url | Base::Link(_) | Base::Enum(_), true) => one,
+        ((Holds::Exact, _), Base::Phone | Base::Email | Base::Url | Base::Link(_) | Base::Enum(_), true) => {
+            one
+        }
         ((Holds::Exact, _), Base::Text { .. }, true) => (Holds::Changed, "several values become one text"),
         ((Holds::Exact, _), _, true) => (Holds::Changed, "several values become one text"),
         _ => one,
@@ -101,7 +103,9 @@ mod tests {
 
     #[test]
     fn what_has_no_type_there_is_not_called_exact() {
-        for base in [Base::File, Base::Bool, Base::DateTime, Base::Decimal, Base::AnyLink, Base::Opaque("x".into())] {
+        for base in
+            [Base::File, Base::Bool, Base::DateTime, Base::Decimal, Base::AnyLink, Base::Opaque("x".into())]
+        {
             assert_ne!(holds(&Type::one(base.clone())).0, Holds::Exact, "{base:?}");
             assert_ne!(holds(&Type::one(base)).1, "");
         }

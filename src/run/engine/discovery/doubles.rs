@@ -95,7 +95,8 @@ impl<'s> Finder<'s> {
             way.seen.sort_unstable();
             let mut clusters: Vec<&[(u64, u32)]> =
                 way.seen.chunk_by(|a, b| a.0 == b.0).filter(|cluster| cluster.len() > 1).collect();
-            let mut records: Vec<u32> = clusters.iter().flat_map(|c| c.iter().map(|(_, place)| *place)).collect();
+            let mut records: Vec<u32> =
+                clusters.iter().flat_map(|c| c.iter().map(|(_, place)| *place)).collect();
             records.sort_unstable();
             records.dedup();
             clusters.sort_by_key(|cluster| (std::cmp::Reverse(cluster.len()), cluster[0].1));

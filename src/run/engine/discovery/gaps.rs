@@ -174,7 +174,11 @@ pub fn gaps(plan: &Plan, schema: &Schema, ledger: Option<&[FileField]>) -> Gaps 
         by_hand: by_hand(plan),
         out_of_reach: survey::out_of_reach(&plan.source.connector).to_vec(),
         schema_maps: unread.iter().filter(own).map(|object| schema_map(schema, object)).collect(),
-        open: plan.open.iter().map(|open| format!("{}: {} ({})", plan.place_text(open.line), open.what, open.kind)).collect(),
+        open: plan
+            .open
+            .iter()
+            .map(|open| format!("{}: {} ({})", plan.place_text(open.line), open.what, open.kind))
+            .collect(),
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Grade {
 pub(super) fn compatibility(objects: &[ObjectCount]) -> Grade {
     let of = |held: Holds| {
         let fields = objects.iter().flat_map(|object| &object.fields).filter(|field| field.held == held);
-        let known: Vec<u64> = fields.filter_map(|field| field.filled.known()).filter(|filled| *filled > 0).collect();
+        let known: Vec<u64> =
+            fields.filter_map(|field| field.filled.known()).filter(|filled| *filled > 0).collect();
         (known.len(), known.iter().sum::<u64>())
     };
     let (exact, changed, impossible) = (of(Holds::Exact), of(Holds::Changed), of(Holds::Impossible));
@@ -49,7 +50,8 @@ pub(super) fn compatibility(objects: &[ObjectCount]) -> Grade {
         value: values as f64,
     };
     let without = objects.iter().filter_map(|object| {
-        let unknown = object.fields.iter().filter(|field| matches!(field.filled, Counted::Unknown(_))).count();
+        let unknown =
+            object.fields.iter().filter(|field| matches!(field.filled, Counted::Unknown(_))).count();
         let all = object.refused.is_some();
         (all || unknown > 0).then(|| match all {
             true => format!("{}: it cannot be read", object.name),
@@ -95,7 +97,10 @@ pub(super) fn complexity(work: &Work<'_>) -> Grade {
         }
     };
     let records: u64 = work.objects.iter().filter_map(|object| object.records.known()).sum();
-    unknown(work.objects.iter().any(|object| object.records.known().is_none()), "records of objects that are not counted");
+    unknown(
+        work.objects.iter().any(|object| object.records.known().is_none()),
+        "records of objects that are not counted",
+    );
     let used = work.objects.iter().filter(|object| object.records.known().unwrap_or(0) > 0);
     let custom: u64 = used
         .flat_map(|object| &object.fields)

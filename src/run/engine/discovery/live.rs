@@ -63,7 +63,8 @@ pub async fn live(
     }
     progress.end();
     progress.begin("count fill rates", None);
-    let some = |object: &Object| out.get(object.name.as_str()).is_some_and(|o| o.records.known().unwrap_or(0) > 0);
+    let some =
+        |object: &Object| out.get(object.name.as_str()).is_some_and(|o| o.records.known().unwrap_or(0) > 0);
     let filled: Vec<&&Object> = readable.iter().filter(|object| some(object)).collect();
     let questions: Vec<Question> = filled
         .iter()
@@ -176,7 +177,8 @@ impl Taken<'_> {
         if roles.owner.is_some() {
             let first = unmatched.iter().take(OWNERS);
             count.owned = first.map(|user| (user.clone(), answers.next())).collect();
-            let why = "only the first fifty users without a partner are counted: extract, then read the workspace";
+            let why =
+                "only the first fifty users without a partner are counted: extract, then read the workspace";
             let rest = unmatched.iter().skip(OWNERS);
             count.owned.extend(rest.map(|user| (user.clone(), Counted::Unknown(why.to_owned()))));
         }
@@ -190,12 +192,14 @@ mod tests {
     #[test]
     fn years_always_add_up_to_all_records() {
         let today: Date = "2026-11-22".parse().expect("a day");
-        let since: Vec<Counted> =
-            [90, 80, 80, 70, 60, 50, 40, 30, 20, 10, 3].map(Counted::Known).to_vec();
+        let since: Vec<Counted> = [90, 80, 80, 70, 60, 50, 40, 30, 20, 10, 3].map(Counted::Known).to_vec();
         let found = by_year(&Counted::Known(100), &since, today);
         let sum: u64 = found.iter().filter_map(|year| year.records.known()).sum();
         assert_eq!((found.len(), sum), (12, 100));
-        assert_eq!((found[0].year.as_str(), &found[0].records), ("before 2017 or without a date", &Counted::Known(10)));
+        assert_eq!(
+            (found[0].year.as_str(), &found[0].records),
+            ("before 2017 or without a date", &Counted::Known(10))
+        );
         assert_eq!((found[10].year.as_str(), &found[10].records), ("2026", &Counted::Known(7)));
         assert_eq!((found[11].year.as_str(), &found[11].records), ("after 2026", &Counted::Known(3)));
     }

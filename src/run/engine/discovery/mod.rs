@@ -316,10 +316,7 @@ fn owners(schema: &Schema, users: &Result<&[User], String>, objects: &[ObjectCou
         };
         OwnerLine { user: user.id.clone(), active: user.active, to, why, records }
     };
-    Owners {
-        not_compared: users.as_ref().err().cloned(),
-        users: schema.users.iter().map(line).collect(),
-    }
+    Owners { not_compared: users.as_ref().err().cloned(), users: schema.users.iter().map(line).collect() }
 }
 
 fn pipelines(schema: &Schema) -> Vec<PipelineCount> {
@@ -422,7 +419,11 @@ fn fields(
 }
 
 /// The codes of a field's enumeration with their titles.
-fn codes<'s>(schema: &'s Schema, object: &crate::lang::schema::Object, field: &str) -> Vec<&'s crate::lang::schema::Choice> {
+fn codes<'s>(
+    schema: &'s Schema,
+    object: &crate::lang::schema::Object,
+    field: &str,
+) -> Vec<&'s crate::lang::schema::Choice> {
     match object.field(field).map(|field| &field.ty.base) {
         Some(crate::lang::types::Base::Enum(domain)) => {
             schema.domains.get(domain).map(|domain| domain.choices.iter().collect()).unwrap_or_default()

@@ -82,11 +82,17 @@ pub fn verdict(schema: &Schema, object: &Object, count: Option<&ObjectCount>) ->
     because(custom_fields > FIELDS, format!("{custom_fields} custom fields, more than {FIELDS}"));
     because(lists > LISTS, format!("{lists} custom fields with several values, more than {LISTS}"));
     because(files > 0, format!("{files} custom fields with files, which the destination does not take"));
-    because(open > 0, format!("{open} custom fields that link to several kinds of records or are an application's own"));
+    because(
+        open > 0,
+        format!("{open} custom fields that link to several kinds of records or are an application's own"),
+    );
     let inner = parents.contains(&object.name);
     let parents: Vec<String> = parents.into_iter().filter(|name| *name != object.name).collect();
     because(inner, "its records link to each other".to_owned());
-    because(parents.is_empty(), "it belongs to no other object, so that there is nothing to fold it into".to_owned());
+    because(
+        parents.is_empty(),
+        "it belongs to no other object, so that there is nothing to fold it into".to_owned(),
+    );
     because(parents.iter().any(own), "it belongs to another object that the customer made".to_owned());
     because(!children.is_empty(), format!("records of {} belong to it", children.join(", ")));
     because(of.len() > 1, format!("{} pipelines of its own with {stages} stages", of.len()));
@@ -96,7 +102,11 @@ pub fn verdict(schema: &Schema, object: &Object, count: Option<&ObjectCount>) ->
         simple: reasons.is_empty(),
         reasons,
         records: count.map_or_else(
-            || object.records.map_or_else(|| Counted::Unknown("nobody has counted it".to_owned()), Counted::Known),
+            || {
+                object
+                    .records
+                    .map_or_else(|| Counted::Unknown("nobody has counted it".to_owned()), Counted::Known)
+            },
             |count| count.records.clone(),
         ),
         custom_fields,
@@ -164,7 +174,9 @@ pub fn schema_map(schema: &Schema, object: &Object) -> SchemaMap {
         Base::Enum(domain) => schema
             .domains
             .get(domain)
-            .map(|domain| domain.choices.iter().map(|c| c.title.clone().unwrap_or_else(|| c.code.clone())).collect())
+            .map(|domain| {
+                domain.choices.iter().map(|c| c.title.clone().unwrap_or_else(|| c.code.clone())).collect()
+            })
             .unwrap_or_default(),
         _ => Vec::new(),
     };

@@ -143,7 +143,16 @@ pub fn staged(
         })?;
         let (records, stats) = collector.finish();
         doubles.extend(finder.finish());
-        out.push(counted(schema, target, object, roles, (records + unread, &stats), &by_year, unmatched, today));
+        out.push(counted(
+            schema,
+            target,
+            object,
+            roles,
+            (records + unread, &stats),
+            &by_year,
+            unmatched,
+            today,
+        ));
     }
     Ok((out, doubles))
 }
@@ -161,7 +170,9 @@ fn counted(
 ) -> ObjectCount {
     let values = |field: &str| object.slot(field).and_then(|slot| stats.get(slot)).map(|stats| &stats.values);
     let by_code = |field: Option<&str>| -> Vec<CodeCount> {
-        let Some((field, values)) = field.and_then(|field| Some((field, values(field)?))) else { return Vec::new() };
+        let Some((field, values)) = field.and_then(|field| Some((field, values(field)?))) else {
+            return Vec::new();
+        };
         let one = |choice: &&crate::lang::schema::Choice| CodeCount {
             code: choice.code.clone(),
             title: choice.title.clone(),

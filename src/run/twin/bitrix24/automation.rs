@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::classic::{FILTER, ORDER, array_arg};
 use super::filter::{Op, split_key};
 use super::list::PAGE;
-use super::methods::{Answer, Call, Failure, Outcome, Plain};
+use super::methods::{Answer, Call, Failure, Outcome, Table};
 use super::php::Php;
 use super::portal::Record;
 use super::records::int_of;
 
 /// Methods of this file, in lower case.
-pub(super) const METHODS: [(&str, Plain); 7] = [
+pub(super) const METHODS: Table = &[
     ("bizproc.workflow.template.list", templates),
     ("bizproc.workflow.instances", instances),
     ("bizproc.robot.list", of_an_application),
@@ -80,7 +80,11 @@ fn page(rows: &[Record], args: &Php, by_default: &[&str]) -> Outcome {
         .iter()
         .skip(offset)
         .take(PAGE)
-        .map(|row| Value::Object(row.iter().filter(|(k, _)| wanted(k)).map(|(k, v)| (k.clone(), v.clone())).collect()))
+        .map(|row| {
+            Value::Object(
+                row.iter().filter(|(k, _)| wanted(k)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            )
+        })
         .collect();
     let end = offset + served.len();
     Ok(Answer {

@@ -62,7 +62,9 @@ pub(in crate::run::connect::bitrix24) async fn answer(
 /// The list that counts what is asked for.
 fn command(at: usize, question: &Question) -> Result<Command, String> {
     if question.object == "comment" {
-        return Err("comments are listed for one record at a time: extract, then read the workspace".to_owned());
+        return Err(
+            "comments are listed for one record at a time: extract, then read the workspace".to_owned()
+        );
     }
     let m = reading(&question.object).map_err(|error| error.to_string())?;
     let mut command = Command::new(format!("q{at}"), m.list, &[("select[]", m.id()), ("start", "0")]);
@@ -82,6 +84,10 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
 /// The filter for records in which a field has a value.
 fn filled(m: &Reading, field: &str) -> Result<(String, String), String> {
     match field {
+        // The year 9999 stands for none there (sheet §10.15), and properties are not documented as filters.
+        _ if m.object == "activity" && field == "DEADLINE" || field.starts_with("PROPERTY_") => {
+            Err("no filter tells whether it has a value: extract, then read the workspace".to_owned())
+        }
         "PHONE" | "EMAIL" => Ok((format!("=HAS_{field}"), "Y".to_owned())),
         // `HAS_IMOL` is about open lines only; the others are put in by the connector.
         "COMMUNICATIONS" | "BINDINGS" | "FILES" | "COMPANY_IDS" | "CONTACT_IDS" | ROWS => {

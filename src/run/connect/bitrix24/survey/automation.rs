@@ -88,10 +88,14 @@ pub(in crate::run::connect::bitrix24) async fn automation(client: &Client) -> Re
             let batch = parse(answer.result())?;
             for page in &pages {
                 if let Some(problem) = batch.problem(&page.name) {
-                    return Err(malformed(TEMPLATES, format!("a page after the first is refused: {problem}")));
+                    return Err(malformed(
+                        TEMPLATES,
+                        format!("a page after the first is refused: {problem}"),
+                    ));
                 }
                 let page = batch.results.get(&page.name).map(|raw| raw.get()).unwrap_or("[]");
-                let page: Json = serde_json::from_str(page).map_err(|e| malformed(TEMPLATES, e.to_string()))?;
+                let page: Json =
+                    serde_json::from_str(page).map_err(|e| malformed(TEMPLATES, e.to_string()))?;
                 found.extend(rows(&page).into_iter().cloned());
             }
             start += PAGE * pages.len();
@@ -132,7 +136,9 @@ fn workflow(row: &Json) -> Workflow {
         other => match other.strip_prefix("DYNAMIC_") {
             Some(kind) => format!("process {kind}"),
             None if part("MODULE_ID").as_deref() == Some("crm") => other.to_lowercase(),
-            None => format!("outside the CRM ({})", part("MODULE_ID").unwrap_or_else(|| "unnamed".to_owned())),
+            None => {
+                format!("outside the CRM ({})", part("MODULE_ID").unwrap_or_else(|| "unnamed".to_owned()))
+            }
         },
     };
     Workflow {

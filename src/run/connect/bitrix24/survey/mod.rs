@@ -15,7 +15,8 @@ use crate::run::connect::survey::{About, Beside, Caution, Counted, Facts, OutOfR
 /// What the fields of an object mean (sheet §10).
 pub(in crate::run::connect) fn roles(object: &str) -> Roles {
     let plain = Roles { created: Some("DATE_CREATE"), owner: Some("ASSIGNED_BY_ID"), ..Roles::default() };
-    let people = Roles { phones: Some("PHONE"), emails: Some("EMAIL"), volume: Some(Volume::People), ..plain };
+    let people =
+        Roles { phones: Some("PHONE"), emails: Some("EMAIL"), volume: Some(Volume::People), ..plain };
     match object {
         "company" => Roles { name: &["TITLE"], currency: Some("CURRENCY_ID"), ..people },
         "contact" => Roles { name: &["NAME", "LAST_NAME"], ..people },
@@ -129,7 +130,9 @@ pub(super) fn refusal(method: &str, problem: &Problem) -> String {
             format!("`{method}` answers applications of the portal only, and a webhook is none")
         }
         "ACCESS_DENIED" => {
-            format!("`{method}` is refused ({problem}): its plan or the rights of the webhook's user do not allow it")
+            format!(
+                "`{method}` is refused ({problem}): its plan or the rights of the webhook's user do not allow it"
+            )
         }
         _ => format!("`{method}` is refused: {problem}"),
     }
@@ -159,13 +162,14 @@ pub(super) async fn about(client: &Client) -> Result<About, Error> {
         Command::new("base", "crm.currency.base.get", &[]),
     ];
     commands.extend(
-        BESIDE.iter().enumerate().map(|(n, stream)| {
-            Command::new(format!("b{n}"), stream.method, stream.parameters)
-        }),
+        BESIDE
+            .iter()
+            .enumerate()
+            .map(|(n, stream)| Command::new(format!("b{n}"), stream.method, stream.parameters)),
     );
     let answer = client.batch(&commands).await?;
-    let batch = Batch::parse(answer.result())
-        .ok_or_else(|| malformed("batch", "it is not the answer of a batch"))?;
+    let batch =
+        Batch::parse(answer.result()).ok_or_else(|| malformed("batch", "it is not the answer of a batch"))?;
     let tree = |name: &str| -> Json {
         batch.results.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
     };
@@ -213,7 +217,9 @@ fn licence(code: &str) -> (String, Option<(f64, f64)>) {
         return ("an Enterprise plan".to_owned(), Some((250.0, 5.0)));
     }
     let note = match plan {
-        "project" => "the free plan by its old name; that it answers at all means a trial or a Market subscription",
+        "project" => {
+            "the free plan by its old name; that it answers at all means a trial or a Market subscription"
+        }
         "selfhosted" => "on the customer's own server, whose limits its administrator sets",
         _ => "a commercial plan below Enterprise",
     };
