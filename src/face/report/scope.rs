@@ -129,7 +129,7 @@ fn time(paper: &mut Paper, discovery: &Discovery) {
     paper.heading(2, "How long it takes");
     paper.say(format!(
         "At least {}, at most {}, by {}; searches in a destination that is not empty, and whatever goes wrong, come on \
-         top. One more scan for a snapshot's statistics costs {}, and nothing with `b2n snapshot --from WORKSPACE`.",
+         top. One more scan for a snapshot's statistics costs {}, and nothing with `b2n snapshot bitrix24 --from WORKSPACE -o FILE`.",
         duration(time.floor_s),
         duration(time.most_s),
         time.by,
