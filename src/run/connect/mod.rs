@@ -13,6 +13,7 @@ mod open;
 pub mod outside;
 pub mod probe;
 pub mod secret;
+pub mod survey;
 mod way;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
+pub use survey::roles;
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -186,6 +188,14 @@ pub trait Source {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
     /// How many records of an object there are.
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>>;
+    /// What the account allows and keeps back, beside its records.
+    fn about(&self) -> Local<'_, Result<survey::About, Error>>;
+    /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not
+    /// have, or refuses, is an answer that says so.
+    fn ask<'a>(&'a self, questions: &'a [survey::Question])
+    -> Local<'a, Result<Vec<survey::Counted>, Error>>;
+    /// What works by itself in the account, as far as it can be listed.
+    fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::outside::{Clock, Random, Transport};
 use super::probe::Prober;
 use super::secret::{CredentialError, Credentials};
+use super::survey::{About, Automation, Counted, Question};
 use super::{Account, Batch, Error, Local, Source, Target, bitrix24, nutshell};
 use crate::lang::schema::Schema;
 
@@ -152,6 +153,18 @@ impl Source for Unasked {
     }
 
     fn count<'a>(&'a self, _: &'a str) -> Local<'a, Result<u64, Error>> {
+        self.answer()
+    }
+
+    fn about(&self) -> Local<'_, Result<About, Error>> {
+        self.answer()
+    }
+
+    fn ask<'a>(&'a self, _: &'a [Question]) -> Local<'a, Result<Vec<Counted>, Error>> {
+        self.answer()
+    }
+
+    fn automation(&self) -> Local<'_, Result<Automation, Error>> {
         self.answer()
     }
 

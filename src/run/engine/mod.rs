@@ -9,6 +9,7 @@ mod aside;
 mod budget;
 mod change;
 mod close;
+pub mod discovery;
 mod error;
 mod extract;
 mod files;

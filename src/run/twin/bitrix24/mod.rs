@@ -4,6 +4,7 @@
 //! is a function of the portal, the settings, the requests and the time handed in. Must not know any client.
 
 mod account;
+mod automation;
 mod batch;
 mod classic;
 mod directory;

@@ -102,6 +102,14 @@ pub struct Portal {
     pub tables: BTreeMap<Table, BTreeMap<i64, Record>>,
     /// Rows of `crm.type.list`: the Smart Processes.
     pub types: Vec<Record>,
+    /// Rows of `bizproc.workflow.template.list`.
+    pub workflows: Vec<Record>,
+    /// Rows of `bizproc.workflow.instances`.
+    pub running: Vec<Record>,
+    /// Rows of `crm.deal.recurring.list`.
+    pub recurring: Vec<Record>,
+    /// Rows of `imopenlines.config.list.get`.
+    pub open_lines: Vec<Record>,
     /// Pipelines of Smart Processes, by `entityTypeId`.
     pub process_categories: BTreeMap<u32, Vec<Category>>,
     /// The largest id that each table gave out or lost: none is given twice.

@@ -28,6 +28,7 @@ mod addresses;
 mod ask;
 mod bindings;
 mod comments;
+pub(super) mod counts;
 mod links;
 mod parts;
 mod reading;

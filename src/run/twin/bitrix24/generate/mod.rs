@@ -7,6 +7,7 @@
 mod acme;
 mod acme_more;
 mod activity;
+mod automation;
 mod describe;
 mod hang;
 mod more;
@@ -53,6 +54,7 @@ impl Portal {
         let mut portal = Portal::generate(&acme_shape(counts), seed);
         acme::dress(&mut portal);
         portal.furnish(seed);
+        automation::fill(&mut portal, seed);
         portal
     }
 
