@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::outside::{Clock, Random, Transport};
 use super::probe::Prober;
 use super::secret::{CredentialError, Credentials};
-use super::{Account, Batch, Error, Local, Source, Target, bitrix24, nutshell};
+use super::{
+    Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp, Target, bitrix24, nutshell,
+};
 use crate::lang::schema::Schema;
 
 /// Why there is no client.
@@ -140,6 +142,31 @@ impl Source for Unasked {
 
     fn extract<'a>(&'a self, _: &'a str, _: &'a str) -> Local<'a, Result<Batch, Error>> {
         self.answer()
+    }
+
+    fn clock_ms(&self) -> Option<i64> {
+        None
+    }
+
+    fn changed<'a>(&'a self, _: &'a str, _: &'a str, _: Since<'a>) -> Local<'a, Result<Looked, Error>> {
+        self.answer()
+    }
+
+    fn absent<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a [String],
+        _: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>> {
+        self.answer()
+    }
+
+    fn changed_after<'a>(&'a self, _: &'a str, _: i64) -> Local<'a, Result<Vec<(String, Stamp)>, Error>> {
+        self.answer()
+    }
+
+    fn stamp(&self, _: &str, _: &[u8]) -> Stamp {
+        Stamp::default()
     }
 }
 
