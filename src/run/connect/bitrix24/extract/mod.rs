@@ -45,7 +45,7 @@ pub(super) use self::since::{absent, changed, changed_after, stamp};
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
 use crate::run::connect::bitrix24::schema::build::link_list;
 use crate::run::connect::bitrix24::schema::own::ROWS;
-use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, number};
+use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, number, scalar};
 use crate::run::connect::{Batch, Error, Raw};
 
 /// Records of a page (sheet §4).
@@ -379,6 +379,9 @@ fn page(m: &Reading, name: String, after: &str) -> Command {
 struct Head<'a> {
     #[serde(rename = "ID", alias = "id", borrow)]
     id: Option<&'a RawValue>,
+    /// Of which type a universal record is.
+    #[serde(rename = "entityTypeId", borrow)]
+    entity_type: Option<&'a RawValue>,
     #[serde(rename = "COMPANY_ID", alias = "companyId", borrow)]
     company: Option<&'a RawValue>,
     #[serde(rename = "CONTACT_ID", alias = "contactId", borrow)]
@@ -455,6 +458,9 @@ fn sound(
             .map_err(|_| malformed(m.list, "an element of the list is not a record"))?;
         let id = head.id.and_then(number).filter(|id| *id > 0);
         let id = id.ok_or_else(|| malformed(m.list, "a record without an id"))?;
+        if m.universal && head.entity_type.is_some_and(|ty| scalar(ty) != m.entity_type) {
+            return Err(inconsistent(&m.object, format!("id {id} is a record of another object")));
+        }
         if id <= last {
             return Err(inconsistent(&m.object, format!("id {id} follows id {last} where ids must rise")));
         }

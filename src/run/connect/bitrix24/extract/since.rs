@@ -199,6 +199,10 @@ async fn told_apart(
             open.push(found);
         }
     }
+    if light.reading.within {
+        // A list may answer with a page of another object: what is not as it was is asked for itself.
+        open.iter_mut().for_each(|found| found.links = None);
+    }
     for raw in whole(client, looks, m, open).await? {
         if is_as_staged(&raw, known) {
             looked.same.push(raw.id);
@@ -221,12 +225,20 @@ async fn whole(client: &Client, looks: &Progress, m: &Reading, open: Vec<Found>)
     let mut patience = Patience::default();
     for _ in 0..super::STRIKES {
         match complete(client, looks, m, &mut found).await {
-            Ok(()) => return Ok(found.into_iter().map(|found| staged(m, found)).collect()),
+            Ok(()) => return Ok(found.into_iter().map(|found| staged(m, numbered(found))).collect()),
             Err(Trouble::Fatal(error)) => return Err(error),
             Err(trouble) => client.recover(&mut patience, trouble).await?,
         }
     }
     Err(malformed(m.links.unwrap_or(m.list), "what belongs to a record cannot be read"))
+}
+
+/// The record with its links numbered in their order, as lists give them.
+fn numbered(mut found: Found) -> Found {
+    for (link, place) in found.links.iter_mut().flatten().zip(1u64..) {
+        link.sort = place * 10;
+    }
+    found
 }
 
 /// The records of these ids that are there, without what belongs to them.
