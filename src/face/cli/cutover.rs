@@ -10,7 +10,7 @@ use crate::run::workspace::{Later, Workspace};
 use super::account::{self, Live};
 use super::delta::Delta;
 use super::failure::Failure;
-use super::project::Project;
+use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, moment};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs};
 
@@ -83,6 +83,16 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Format::Human => print!("{}", alarm(&workspace, spec, terminal)?),
     }
     Ok(ExitCode::from(u8::from(later > 0 || carried.is_open())))
+}
+
+/// Where the source is frozen, asks it for records that say that they were changed after the freeze; gives how many are
+/// known.
+pub fn ask(ready: &Ready, live: &Live, workspace: &Workspace, terminal: &Terminal) -> Result<u64, Failure> {
+    if workspace.frozen_ms()?.is_none() {
+        return Ok(0);
+    }
+    account::block_on(live, ready, workspace, terminal, async |engine| engine.ask_for_later().await)?;
+    Ok(workspace.later_count()?)
 }
 
 /// The moment that is named; `None` for now.

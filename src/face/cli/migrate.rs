@@ -19,7 +19,7 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{self, Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, plan, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -140,6 +140,8 @@ pub fn carry_out(
 ) -> Result<ExitCode, Failure> {
     let live = named.live;
     let (run, sampled) = drive(ready, workspace, named, terminal)?;
+    let later = cutover::ask(ready, live, workspace, terminal)?;
+    let open = !run.closes() || run.held_back() > 0 || later > 0;
     let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
         report,
         plan: &ready.plan,
@@ -148,14 +150,15 @@ pub fn carry_out(
     });
     if terminal.findings == Shape::Markdown {
         print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
-        return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
+        return Ok(ExitCode::from(u8::from(open)));
     }
     let beside = Beside { sample: told.as_ref(), ..Beside::default() };
     show_with(&run, workspace, &live.limits, &beside, terminal)?;
     if terminal.format == Format::Human {
         print!("{}", afterwards(&run, named.spec));
+        print!("{}", cutover::alarm(workspace, named.spec, terminal)?);
     }
-    Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)))
+    Ok(ExitCode::from(u8::from(open)))
 }
 
 /// Carries a plan out, or a part of it, and prints the certificate and what changes only.
@@ -406,7 +409,7 @@ pub fn run_json(
         "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
         "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
         "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
-        "sample": beside.sample.map(Told::json),
+        "sample": beside.sample.map(Told::json), "freeze": cutover::printed(workspace)?,
     }))
 }
 

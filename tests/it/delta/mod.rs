@@ -116,8 +116,10 @@ fn before_work(world: &World) {
     world.portal.with_portal(|portal| just_changed(portal, now));
 }
 
-fn drawn(dice: &SplitMix, deeds: usize) -> Vec<Deed> {
-    (0..deeds).map(|_| DEEDS[(dice.next_u64() % DEEDS.len() as u64) as usize]).collect()
+/// Any deeds; what comes within the second of the last look only where that was just now.
+fn drawn(dice: &SplitMix, deeds: usize, just_now: bool) -> Vec<Deed> {
+    let any = (0..deeds).map(|_| DEEDS[(dice.next_u64() % DEEDS.len() as u64) as usize]);
+    any.filter(|deed| just_now || *deed != Deed::SameSecond).collect()
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn what_is_staged_after_a_look_is_what_a_fresh_extraction_stages() {
         let mut done = Vec::new();
         for day in 0..3 {
             passes(&world, [0, 7, 600][day]);
-            let deeds = drawn(&dice, 12);
+            let deeds = drawn(&dice, 12, day == 0);
             done.extend(at_work(&world, &dice, &deeds, false));
             world.portal.with_settings(|settings| {
                 let plan = faults.iter().filter(|_| dice.next_u64().is_multiple_of(2)).cloned();
@@ -232,7 +234,12 @@ fn a_list_that_lies_takes_nothing_away() {
             });
             match world.process(&DieAt::default(), async |engine| engine.stage_changes().await) {
                 Ok(found) => {
-                    assert!(found.iter().all(|one| one.told.is_nothing()), "{kind:?}, {method}: {found:?}")
+                    // A page of another object's items may be one of a process, as far as its rows tell.
+                    let crossed = |object: &str| method == "crm.item.list" && object.starts_with("process ");
+                    assert!(
+                        found.iter().all(|one| one.told.is_nothing() || crossed(&one.object)),
+                        "{kind:?}, {method}: {found:?}"
+                    );
                 }
                 Err(Error::Connect(_)) => {}
                 Err(error) => panic!("{kind:?}, {method}: {error}"),
@@ -266,7 +273,7 @@ fn after_a_delta_the_destination_is_that_of_a_fresh_migration() {
         before_work(&world);
         closes(&world);
         passes(&world, 30);
-        let deeds = drawn(&dice, 14);
+        let deeds = drawn(&dice, 14, false);
         let done = at_work(&world, &dice, &deeds, true);
         world.wire.spoil(Faults {
             lost: 0.06,

@@ -428,7 +428,7 @@ impl People<'_> {
                 let is = |record: &Record, field: &str, value: &str| {
                     record.get(field).and_then(Json::as_str) == Some(value)
                 };
-                if *of != Entity::Contact && is(record, field, &gone.to_string()) {
+                if *of != entity && is(record, field, &gone.to_string()) {
                     record.insert(field.into(), json!(keep.to_string()));
                 }
                 let owned = *of == Entity::Comment && is(record, "ENTITY_TYPE", &entity.timeline_word());
