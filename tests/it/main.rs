@@ -12,6 +12,7 @@ mod cli;
 mod conformance;
 mod corpus;
 mod customers;
+mod delta;
 mod dialects;
 mod documented;
 mod draft;

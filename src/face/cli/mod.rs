@@ -13,6 +13,8 @@ mod change;
 mod check;
 mod completions;
 mod csv;
+mod cutover;
+mod delta;
 mod diff;
 mod doc;
 mod draft;
@@ -198,6 +200,16 @@ enum Command {
         after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --sample 200 --seed 7\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
     )]
     Migrate(migrate::Args),
+    /// Bring over what changed in the source since: new, edited, deleted and merged records, links, rows, comments.
+    #[command(
+        after_help = "Examples:\n  b2n delta acme.b2n --dry-run\n  b2n delta acme.b2n\n\nStop with Ctrl-C at any time; the same command goes on from there.\nExit codes: 0 all is brought over, 1 something is held back or differs, or came after a freeze, 2 wrong use, 3 the\noutside world failed."
+    )]
+    Delta(delta::Args),
+    /// Freeze the source at a moment: bring over the last changes, and tell what was changed after it.
+    #[command(
+        after_help = "Examples:\n  b2n cutover acme.b2n --frozen-at 2026-11-21T18:00:00+01:00\n  b2n cutover acme.b2n --frozen-at now\n\nThe same command again looks again.\nExit codes: 0 nothing was changed after the freeze, 1 something was, or is held back, 2 wrong use, 3 the outside\nworld failed."
+    )]
+    Cutover(cutover::Args),
     /// Compare source, workspace and destination, field by field, writing to neither.
     #[command(
         after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --out books.csv\n  b2n reconcile acme.b2n --csv deal=DEAL_20261121.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
@@ -393,6 +405,8 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Provision(args) => provision::run(&args, terminal),
         Command::Approve(args) => approve::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
+        Command::Delta(args) => delta::run(&args, terminal),
+        Command::Cutover(args) => cutover::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),

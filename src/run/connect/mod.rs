@@ -14,6 +14,7 @@ pub mod outside;
 pub mod probe;
 pub mod secret;
 pub mod survey;
+mod since;
 mod way;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
 pub use survey::roles;
+pub use since::{Absent, Known, Looked, Since, Stamp};
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -198,6 +200,32 @@ pub trait Source {
     fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
+    /// The source's clock when it last answered, Unix milliseconds; `None` before, and where it does not tell.
+    fn clock_ms(&self) -> Option<i64>;
+    /// The records of an object that follow `cursor` (empty: from the first), each as it is or told to be as it was
+    /// staged. A whole look names every record that is there.
+    fn changed<'a>(
+        &'a self,
+        object: &'a str,
+        cursor: &'a str,
+        since: Since<'a>,
+    ) -> Local<'a, Result<Looked, Error>>;
+    /// Asks for each of these records, which a whole look did not see, whether it is there.
+    fn absent<'a>(
+        &'a self,
+        object: &'a str,
+        keys: &'a [String],
+        known: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>>;
+    /// The records of an object that say of themselves that they were changed after a moment (Unix milliseconds):
+    /// their keys and stamps. Empty where an object's records have no such time.
+    fn changed_after<'a>(
+        &'a self,
+        object: &'a str,
+        after_ms: i64,
+    ) -> Local<'a, Result<Vec<(String, Stamp)>, Error>>;
+    /// What a staged record says of its owner and its last change.
+    fn stamp(&self, object: &str, json: &[u8]) -> Stamp;
 }
 
 /// From a staged record to slots. Pure; built once per object.

@@ -190,7 +190,7 @@ impl Engine<'_> {
             if is_held || (waits && !arrived) {
                 continue;
             }
-            if value.is_absent() {
+            if value.is_absent() && !self.was_sent(map, key, at)? {
                 self.settled(map, key, field, &links.lacks, waits)?;
                 continue;
             }
@@ -198,6 +198,16 @@ impl Engine<'_> {
             ready.push(Later { field, value, lacks, waits, arrived });
         }
         Ok(ready)
+    }
+
+    /// Whether a field that has no value now was sent one: it is emptied then.
+    fn was_sent(&self, map: usize, key: &str, at: usize) -> Result<bool> {
+        if !self.passed.get() {
+            return Ok(false);
+        }
+        let plan = &self.plan.maps[map];
+        let sent = self.workspace.sent(&plan.name, key)?;
+        Ok(sent.is_some_and(|sent| sent.fields.contains_key(&field_key(&plan.targets[at]))))
     }
 
     /// Writes one field.
@@ -213,7 +223,7 @@ impl Engine<'_> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
-        let sent = value_hash(&value);
+        let sent = (!value.is_absent()).then(|| value_hash(&value));
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
@@ -245,8 +255,7 @@ impl Engine<'_> {
                 return Ok(Turn::Over(stored));
             }
         };
-        let is_sent =
-            || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), Some(sent));
+        let is_sent = || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), sent);
         if payload.is_empty() {
             is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;

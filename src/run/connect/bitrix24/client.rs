@@ -2,7 +2,7 @@
 //!
 //! Everything here is a read and may be repeated. Owns the webhook; no error repeats it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -58,6 +58,8 @@ pub(super) struct Client {
     random: Rc<dyn Random>,
     bucket: RefCell<Bucket>,
     operating: RefCell<Operating>,
+    /// The portal's clock when it last answered.
+    told_ms: Cell<Option<i64>>,
 }
 
 /// Counts a request out of the bucket even when its future is dropped.
@@ -87,6 +89,7 @@ impl Client {
             random,
             bucket: RefCell::new(Bucket::new(plan)),
             operating: RefCell::new(Operating::new(operating_limit_s)),
+            told_ms: Cell::new(None),
         }
     }
 
@@ -96,6 +99,11 @@ impl Client {
 
     pub(super) fn aliases(&self) -> Vec<String> {
         self.aliases.borrow().clone()
+    }
+
+    /// The portal's clock when it last answered, Unix milliseconds; old servers do not tell.
+    pub(super) fn told_ms(&self) -> Option<i64> {
+        self.told_ms.get()
     }
 
     /// Calls a method until it answers or there is no hope.
@@ -215,7 +223,10 @@ impl Client {
                 continue;
             }
             return match Envelope::parse(response.body) {
-                Envelope::Answer(answer) => Ok(answer),
+                Envelope::Answer(answer) => {
+                    self.told_ms.set(answer.time.and_then(|time| time.start).or(self.told_ms.get()));
+                    Ok(answer)
+                }
                 Envelope::Problem(problem) => Err(self.judge(method, response.status, &problem)),
                 Envelope::Foreign => {
                     Err(Trouble::NoAnswer(format!("HTTP {} with a body that is no answer", response.status)))

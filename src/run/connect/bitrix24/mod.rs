@@ -27,7 +27,7 @@ use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
 use super::survey::{About, Automation, Counted, Question};
-use super::{Account, Batch, Error, Local, Source};
+use super::{Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp};
 use crate::lang::schema::Schema;
 
 /// What the portal allows.
@@ -52,6 +52,8 @@ pub struct Bitrix24 {
     client: Client,
     settings: Settings,
     progress: Progress,
+    /// The same of looks for changes.
+    looks: Progress,
 }
 
 impl Bitrix24 {
@@ -65,7 +67,7 @@ impl Bitrix24 {
     ) -> Bitrix24 {
         let client =
             Client::new(webhook, transport, clock, random, settings.plan, settings.operating_limit_s);
-        Bitrix24 { client, settings, progress: Progress::default() }
+        Bitrix24 { client, settings, progress: Progress::default(), looks: Progress::default() }
     }
 }
 
@@ -124,5 +126,39 @@ impl Source for Bitrix24 {
 
     fn automation(&self) -> Local<'_, Result<Automation, Error>> {
         Box::pin(survey::automation(&self.client))
+    }
+
+    fn clock_ms(&self) -> Option<i64> {
+        self.client.told_ms()
+    }
+
+    fn changed<'a>(
+        &'a self,
+        object: &'a str,
+        cursor: &'a str,
+        since: Since<'a>,
+    ) -> Local<'a, Result<Looked, Error>> {
+        Box::pin(extract::changed(&self.client, &self.looks, object, cursor, self.settings.pages, since))
+    }
+
+    fn absent<'a>(
+        &'a self,
+        object: &'a str,
+        keys: &'a [String],
+        known: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>> {
+        Box::pin(extract::absent(&self.client, &self.looks, object, keys, known))
+    }
+
+    fn changed_after<'a>(
+        &'a self,
+        object: &'a str,
+        after_ms: i64,
+    ) -> Local<'a, Result<Vec<(String, Stamp)>, Error>> {
+        Box::pin(extract::changed_after(&self.client, object, after_ms))
+    }
+
+    fn stamp(&self, object: &str, json: &[u8]) -> Stamp {
+        extract::stamp(object, json)
     }
 }

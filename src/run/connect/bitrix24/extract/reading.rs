@@ -49,6 +49,8 @@ pub(super) struct Reading {
     /// Its records come from the universal list, not only their links.
     pub(super) universal: bool,
     pub(super) entity_type: String,
+    /// Links stand in the records of the list themselves.
+    pub(super) within: bool,
     /// Answers one record's links.
     pub(super) links: Option<&'static str>,
     /// The universal names of link list and primary link.
@@ -162,6 +164,7 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
         object: object.to_owned(),
         list: "",
         universal: false,
+        within: false,
         entity_type: String::new(),
         links: None,
         names: ("", ""),
