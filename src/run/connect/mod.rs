@@ -13,8 +13,8 @@ mod open;
 pub mod outside;
 pub mod probe;
 pub mod secret;
-pub mod survey;
 mod since;
+pub mod survey;
 mod way;
 
 use std::collections::BTreeSet;
@@ -31,8 +31,8 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
-pub use survey::roles;
 pub use since::{Absent, Known, Looked, Since, Stamp};
+pub use survey::roles;
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.

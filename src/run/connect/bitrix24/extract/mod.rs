@@ -33,8 +33,8 @@ mod links;
 mod parts;
 mod reading;
 mod rows;
-mod tables;
 mod since;
+mod tables;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
