@@ -13,6 +13,7 @@ use super::notes::parent_of;
 use super::place::placed;
 use super::reconcile::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
+use super::together::named_together;
 use super::{Engine, Error, MapReport, Result};
 
 /// Records that are looked up at once.
@@ -30,7 +31,7 @@ impl Engine<'_> {
         if self.settings.planted.no_sweep {
             return streams.iter().map(|map| self.books(*map, false, 0)).collect();
         }
-        let mut reports = Vec::new();
+        let mut reports = Vec::with_capacity(streams.len());
         let proofs = self.listed_together(streams).await?;
         for (map, mut proving) in streams.iter().copied().zip(proofs) {
             let mut doubles = self.take_doubles(map).await?;
@@ -50,11 +51,15 @@ impl Engine<'_> {
             if !report.closes() && self.take_out_the_gone(map).await? {
                 report = self.books(map, true, doubles)?;
             }
-            report.proof = Some(self.proved(map, proving, None)?);
-            reports.push(report);
+            reports.push((map, report, proving));
         }
-        closed(index, &reports)?;
-        Ok(reports)
+        let mut proved = Vec::with_capacity(reports.len());
+        for (map, mut report, proving) in reports {
+            report.proof = Some(self.proved(map, proving, None)?);
+            proved.push(report);
+        }
+        closed(index, &proved)?;
+        Ok(proved)
     }
 
     /// Lists streams and compares each record; several at once, since each list waits for its own pages.
@@ -70,8 +75,8 @@ impl Engine<'_> {
         });
         let several = streams.len() > 1;
         if several {
-            let names: Vec<&str> = streams.iter().map(|map| self.streams[*map].name.as_str()).collect();
-            self.outside.progress.begin(&format!("reconcile {}", names.join(", ")), None);
+            let names = named_together(streams.iter().map(|map| self.streams[*map].name.as_str()));
+            self.outside.progress.begin(&format!("reconcile {names}"), None);
             self.together.set(Some(0));
         }
         let listed: Result<Vec<Proving>> =

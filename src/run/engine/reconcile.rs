@@ -399,17 +399,12 @@ impl Engine<'_> {
         counts: &BTreeMap<&str, u64>,
         mend: bool,
     ) -> Result<Vec<Vec<MapReport>>> {
-        let listed = (0..self.streams.len()).map(|stream| self.listed(stream, mend));
         self.outside.progress.begin("reconcile everything", None);
         self.together.set(Some(0));
-        let listed: Result<Vec<Option<Proving>>> =
-            stream::iter(listed).buffered(self.settings.in_flight.max(1)).try_collect().await;
+        let compared = self.compare_streams(counts, mend).await;
         self.together.set(None);
         self.outside.progress.end();
-        let mut compared = Vec::with_capacity(self.streams.len());
-        for (stream, proving) in listed?.into_iter().enumerate() {
-            compared.push(Some(self.compared(stream, proving, counts, mend).await?));
-        }
+        let mut compared = compared?;
         let mut take = |stream: usize| compared.get_mut(stream).and_then(Option::take);
         let mut phases = Vec::with_capacity(self.plan.phases.len());
         for (index, phase) in self.plan.phases.iter().enumerate() {
@@ -420,6 +415,22 @@ impl Engine<'_> {
             phases.push(reports);
         }
         Ok(phases)
+    }
+
+    /// Every stream, by its index.
+    async fn compare_streams(
+        &self,
+        counts: &BTreeMap<&str, u64>,
+        mend: bool,
+    ) -> Result<Vec<Option<MapReport>>> {
+        let listed = (0..self.streams.len()).map(|stream| self.listed(stream, mend));
+        let listed: Vec<Option<Proving>> =
+            stream::iter(listed).buffered(self.settings.in_flight.max(1)).try_collect().await?;
+        let mut compared = Vec::with_capacity(self.streams.len());
+        for (stream, proving) in listed.into_iter().enumerate() {
+            compared.push(Some(self.compared(stream, proving, counts, mend).await?));
+        }
+        Ok(compared)
     }
 
     /// Lists a stream of the scope and compares each of its records. Before something may be taken away, whatever had

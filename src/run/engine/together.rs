@@ -21,6 +21,9 @@ use super::{Engine, Result};
 /// Outcomes that are kept in one transaction at most.
 const KEPT_AT_ONCE: usize = 500;
 
+/// How many streams people are told of by name.
+const SHOWN: usize = 4;
+
 /// A stream with what writes its records.
 pub(super) type Encoded<'e> = (usize, &'e dyn Encode);
 
@@ -193,13 +196,13 @@ impl Engine<'_> {
 
     /// What people are told of a load.
     fn load_of(&self, lanes: &[Lane<'_>]) -> String {
-        let names: Vec<String> = lanes
-            .iter()
-            .filter(|lane| !lane.grows)
-            .map(|lane| format!("{} -> {}", self.streams[lane.stream].name, self.streams[lane.stream].target))
-            .collect();
+        let counted = lanes.iter().filter(|lane| !lane.grows).map(|lane| &self.streams[lane.stream]);
+        let names = match counted.clone().collect::<Vec<_>>()[..] {
+            [one] => format!("{} -> {}", one.name, one.target),
+            _ => named_together(counted.map(|stream| stream.name.as_str())),
+        };
         let notes = if lanes.iter().any(|lane| lane.grows) { ", with notes" } else { "" };
-        format!("load {}{notes}", names.join(", "))
+        format!("load {names}{notes}")
     }
 
     /// Whether one more write may begin beside these: those that only wait to be looked for take no place, and those
@@ -211,4 +214,14 @@ impl Engine<'_> {
         let beside = if self.overtakes() { beside.min(under_way) } else { 0 };
         under_way - beside < ready && under_way < ready + aside::MOST
     }
+}
+
+/// The names of streams that are under way at once, as many as one line holds.
+pub(super) fn named_together<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let mut text = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
 }

@@ -327,7 +327,8 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
                 ..Plan::portal(Planned::new(Trigger::From(14), FaultKind::ExpiredWebhook))
             }),
             _ => Ok(Plan {
-                stops: Some("refuse"),
+                // A read tells of the credentials, a write that nothing is written any more.
+                stops: Some(if phase == Phase::Load { "takes no more writes" } else { "refuse" }),
                 mend: give_keys,
                 ..Plan::strike(Trouble::Act(take_keys), What::Any, phase, few(phase, 3), 1)
             }),
