@@ -132,8 +132,9 @@ fn today() -> jiff::civil::Date {
     jiff::Timestamp::from_millisecond(NOW).expect("a time").to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-fn entity(object: &str) -> Entity {
-    match object {
+/// How many records the portal itself has of an object, of those that it keeps as records.
+fn there(rig: &Rig, object: &str) -> Option<u64> {
+    let entity = match object {
         "company" => Entity::Company,
         "contact" => Entity::Contact,
         "deal" => Entity::Deal,
@@ -142,10 +143,9 @@ fn entity(object: &str) -> Entity {
         "product" => Entity::Product,
         "activity" => Entity::Activity,
         "comment" => Entity::Comment,
-        process => Entity::Process(
-            process.strip_prefix("process ").and_then(|id| id.parse().ok()).expect("a process"),
-        ),
-    }
+        process => Entity::Process(process.strip_prefix("process ")?.parse().ok()?),
+    };
+    rig.twin.with_portal(|portal| portal.records.get(&entity).map(|table| table.len() as u64))
 }
 
 #[test]
@@ -167,13 +167,14 @@ fn counts_by_filters_are_those_of_every_record_read_and_of_the_portal_itself() {
     };
     let names = |objects: &[ObjectCount]| objects.iter().map(|o| o.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&live), names(&exact));
-    let mut unasked = BTreeMap::new();
+    let (mut unasked, mut seen) = (BTreeMap::new(), 0);
     for (live, exact) in live.iter().zip(&exact) {
-        let there = rig.twin.with_portal(|portal| portal.records[&entity(&exact.name)].len() as u64);
-        assert_eq!(exact.records, Counted::Known(there), "{}", exact.name);
         same(exact.name.clone(), &live.records, &exact.records);
+        let Some(there) = there(&rig, &exact.name) else { continue };
+        assert_eq!(exact.records, Counted::Known(there), "{}", exact.name);
+        seen += 1;
         let sum: u64 = exact.years.iter().filter_map(|year| year.records.known()).sum();
-        assert!(exact.years.is_empty() || sum == there, "{}: {sum} of {there} by year", exact.name);
+        assert_eq!(sum, there, "{} by year", exact.name);
         for (a, b) in live.years.iter().zip(&exact.years) {
             assert_eq!(a.year, b.year);
             same(format!("{} {}", exact.name, a.year), &a.records, &b.records);
@@ -193,7 +194,7 @@ fn counts_by_filters_are_those_of_every_record_read_and_of_the_portal_itself() {
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
-    assert!(compared > 400, "{compared} numbers compared");
+    assert!(compared > 400 && seen == 9, "{compared} numbers of {seen} objects compared");
     // What filters cannot tell is little, and said.
     assert!(unasked.iter().all(|(object, fields)| object == "comment" || *fields <= 6), "{unasked:?}");
 }
@@ -205,7 +206,7 @@ fn a_report_by_filters_reads_nothing_and_provokes_no_refusal() {
     let report = rig.report(&schema, None);
     let log = rig.twin.log();
     assert_eq!((log.refused_rate, log.refused_operating), (0, 0));
-    assert!(rig.requests.get() < 40, "{} requests", rig.requests.get());
+    assert!(rig.requests.get() < 60, "{} requests", rig.requests.get());
     assert_eq!(report.requests, rig.requests.get());
     let larger = Rig::new(Portal::acme(0.4, 4), Settings::default());
     larger.report(&larger.schema(), None);
@@ -267,8 +268,8 @@ fn statistics_from_a_workspace_are_those_of_a_scan_for_every_object() {
     let without = discovery::statistics(&workspace, &mut taken, &Quiet).expect("statistics");
     assert_eq!((without, rig.requests.get()), (Vec::new(), before), "no request is sent");
     for object in &taken.objects {
-        let there = rig.twin.with_portal(|portal| portal.records[&entity(&object.name)].len() as u64);
-        assert_eq!(object.records, Some(there), "{}", object.name);
+        assert!(object.records.is_some(), "{}", object.name);
+        assert_eq!(there(&rig, &object.name).or(object.records), object.records, "{}", object.name);
         assert!(object.fields.iter().all(|field| field.stats.is_some()), "{}", object.name);
     }
     let process = taken.pipelines.iter().filter(|pipeline| pipeline.object.starts_with("process "));
