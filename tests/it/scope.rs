@@ -240,6 +240,25 @@ fn what_a_webhook_may_not_ask_is_refused_by_name_with_the_scope() {
 }
 
 #[test]
+fn a_plan_that_the_portal_tells_decides_the_limits_that_time_is_reckoned_by() {
+    let mut settings = Settings { license: "de_ent250".to_owned(), ..Settings::default() };
+    settings.dialects.app_info_on_webhook = true;
+    let rig = Rig::new(Portal::acme(0.05, 4), settings);
+    let report = rig.report(&rig.schema(), None);
+    let about = report.about.as_ref().expect("about");
+    assert_eq!((about.plan.as_deref(), about.bucket), (Some("de_ent250"), Some((250.0, 5.0))));
+    assert!(report.time.terms[0].how.ends_with("- 250) / 5)"), "{:?}", report.time.terms[0]);
+    let limits = report.cautions.iter().find(|caution| caution.name == "request-limits").expect("a warning");
+    assert!(limits.what.contains("250 requests at once and 5 a second"), "{}", limits.what);
+    // Terms are all that the sum is made of.
+    let sum: f64 = report.complexity.terms.iter().map(|term| term.value).sum();
+    assert!((sum - report.complexity.value).abs() < 0.11, "{sum} {}", report.complexity.value);
+    let extraction = report.time.terms[..3].iter().map(|term| term.value).fold(0.0, f64::max);
+    assert!((extraction + report.time.terms[4].value - report.time.floor_s).abs() < 1e-6);
+    assert!((extraction + report.time.terms[5].value - report.time.most_s).abs() < 1e-6);
+}
+
+#[test]
 fn every_workflow_of_the_portal_is_listed_whatever_their_number() {
     for scale in [0.05, 1.0] {
         let rig = Rig::new(Portal::acme(scale, 9), Settings::default());
