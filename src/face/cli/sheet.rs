@@ -60,11 +60,14 @@ fn human(document: &Document, terminal: &Terminal) -> String {
             Block::Heading(_, text) => out.push_str(&format!("\n  {}\n", terminal.cyan(text))),
             Block::Paragraph(text) => out.push_str(&filled(text, terminal.width)),
             Block::Facts(facts) => {
-                let rows: Vec<Vec<String>> =
-                    facts.iter().map(|(name, text)| vec![name.clone(), text.clone()]).collect();
-                // A table without its head, which is the first line.
-                let table = terminal.table(&["", ""], &rows);
-                out.extend(table.split_inclusive('\n').skip(1));
+                let wide = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
+                for (name, text) in facts {
+                    let lines = filled(text, terminal.width.saturating_sub(wide));
+                    for (at, line) in lines.lines().enumerate() {
+                        let name = if at == 0 { name.as_str() } else { "" };
+                        out.push_str(&format!("  {name:<wide$}{}\n", line.trim_start()));
+                    }
+                }
             }
             Block::Table { head, rows } => {
                 let table = terminal.table(head, rows);

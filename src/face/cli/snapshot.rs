@@ -57,6 +57,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             let mut taken = take_source(&process, "bitrix24", &salt, false, &progress)?;
             let workspace = super::scope::open(workspace, &taken.schema)?;
             without = discovery::statistics(&workspace, &mut taken.schema, &progress)?;
+            if let Some(before) =
+                earlier(&args.output).filter(|before| before.account == taken.schema.account)
+            {
+                for (object, why) in &mut without {
+                    if keep_statistics(&mut taken.schema, &before, object) {
+                        why.push_str("; its statistics are kept from the snapshot that was here");
+                    }
+                }
+            }
             taken
         }
         (System::Bitrix24, None) => take_source(&process, "bitrix24", &salt, !args.no_statistics, &progress)?,
@@ -271,4 +280,22 @@ async fn statistics(
         }
     }
     Ok(())
+}
+
+/// Keeps what an earlier snapshot counted of an object that nothing new is known of; whether there was something.
+fn keep_statistics(schema: &mut Schema, before: &Schema, object: &str) -> bool {
+    let Some(was) = before.object(object).filter(|was| was.records.is_some()) else { return false };
+    let Some(now) = schema.objects.iter_mut().find(|now| now.name == object && now.records.is_none()) else {
+        return false;
+    };
+    now.records = was.records;
+    for field in &mut now.fields {
+        field.stats =
+            was.field(&field.name).filter(|was| was.ty == field.ty).and_then(|was| was.stats.clone());
+    }
+    for pipeline in schema.pipelines.iter_mut().filter(|pipeline| pipeline.object == object) {
+        let was = before.pipelines.iter().find(|was| was.object == object && was.code == pipeline.code);
+        pipeline.records = was.map(|was| was.records.clone()).unwrap_or_default();
+    }
+    true
 }

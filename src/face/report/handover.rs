@@ -88,16 +88,15 @@ pub fn gaps(gaps: &Gaps) -> Document {
     let rows = gaps.fields.iter().map(|field| {
         let what = if field.gap { "gap" } else { "left" };
         vec![
+            format!("{}.{}", field.object, field.field),
             what.to_owned(),
-            field.object.clone(),
-            field.field.clone(),
             title(&field.title),
             known(field.filled),
             field.reason.clone(),
             field.at.clone(),
         ]
     });
-    let head = ["kind", "object", "field", "title", "records with a value", "why", "line"];
+    let head = ["field", "kind", "title", "records with a value", "why", "line"];
     paper.table(&head, rows.collect(), "Every field is read.");
     paper.heading(2, "Objects that do not move");
     let rows = gaps.objects.iter().map(|object| {

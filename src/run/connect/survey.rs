@@ -84,6 +84,9 @@ pub struct About {
 pub struct Beside {
     /// Its name: `smart invoices`.
     pub name: &'static str,
+    /// The object that a schema has of it where records of it are extracted; empty where none ever is.
+    #[serde(skip)]
+    pub object: &'static str,
     /// How much of it there is, or the refusal.
     pub records: Counted,
     /// What becomes of it.

@@ -240,6 +240,11 @@ pub struct Input<'a> {
 /// Puts a report together. Pure.
 pub fn report(input: Input<'_>) -> Discovery {
     let Input { schema, target, about, objects, doubles, users, limits, planned, workflows, .. } = input;
+    let mut about = about;
+    if let Some(about) = &mut about {
+        // What is an object of its own is counted there.
+        about.beside.retain(|line| schema.object(line.object).is_none_or(|object| object.fields.is_empty()));
+    }
     let owners = owners(schema, &users, &objects);
     let verdicts: Vec<Verdict> = schema
         .objects

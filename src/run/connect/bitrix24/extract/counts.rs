@@ -67,6 +67,9 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
         );
     }
     let m = reading(&question.object).map_err(|error| error.to_string())?;
+    if question.condition != Condition::Any && !filters(&question.object) {
+        return Err("no filters of this list are documented: extract, then read the workspace".to_owned());
+    }
     let mut command = Command::new(format!("q{at}"), m.list, &[("select[]", m.id()), ("start", "0")]);
     command.parameters.extend(m.basis());
     let filter = match &question.condition {
@@ -79,6 +82,12 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
     };
     command.parameters.extend(filter.map(|(key, value)| (format!("filter[{key}]"), value)));
     Ok(command)
+}
+
+/// Whether an object's list is documented to filter by any of its fields (sheet §7).
+fn filters(object: &str) -> bool {
+    const OBJECTS: [&str; 7] = ["company", "contact", "deal", "lead", "quote", "product", "activity"];
+    OBJECTS.contains(&object) || object.starts_with("process ")
 }
 
 /// The filter for records in which a field has a value.

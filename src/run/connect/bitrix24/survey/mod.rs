@@ -69,14 +69,14 @@ const BESIDE: [Stream; 9] = [
     },
     Stream {
         name: "requisites",
-        object: "requisite",
+        object: "company_requisite",
         method: "crm.requisite.list",
         parameters: &[("select[]", "ID"), ("start", "0")],
         fate: "addresses hang on them; the rest has no place in the destination",
     },
     Stream {
         name: "stage history of deals",
-        object: "stage_history",
+        object: "deal_history",
         method: "crm.stagehistory.list",
         parameters: &[("entityTypeId", "2"), ("select[]", "ID"), ("start", "0")],
         fate: "the destination keeps its own history from the day of the migration",
@@ -194,7 +194,7 @@ pub(super) async fn about(client: &Client) -> Result<About, Error> {
                 Counted::Known(rows(inner).len() as u64)
             }
         };
-        (stream.object, Beside { name: stream.name, records, fate: stream.fate })
+        Beside { name: stream.name, object: stream.object, records, fate: stream.fate }
     });
     Ok(About {
         plan,
@@ -206,7 +206,7 @@ pub(super) async fn about(client: &Client) -> Result<About, Error> {
         scopes: rows(&tree("scope")).into_iter().filter_map(text).collect(),
         bucket,
         base_currency: text(&tree("base")),
-        beside: beside.map(|(_, beside)| beside).collect(),
+        beside: beside.collect(),
     })
 }
 
