@@ -4,6 +4,7 @@
 //! is a function of the portal, the settings, the requests and the time handed in. Must not know any client.
 
 mod account;
+mod automation;
 mod batch;
 mod classic;
 mod directory;
@@ -24,6 +25,7 @@ mod records;
 mod rows;
 mod settings;
 mod switches;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -44,6 +46,7 @@ use php::Php;
 pub use portal::{Category, Entity, Link, Portal, Record};
 pub use settings::{Dialects, Latency, NoTotal, Settings};
 pub use switches::{BadSwitch, fault};
+pub use tables::Table;
 
 /// One request may run this long in the cloud, a batch included (sheet 3.3).
 const MAX_REQUEST_MS: f64 = 60_000.0;
@@ -378,7 +381,8 @@ fn falsify(fault: &FaultKind, answer: &mut Answer, before: Option<&Value>) {
             let items = match &mut answer.result {
                 Value::Array(rows) => Some(rows),
                 Value::Object(o) => {
-                    let key = if o.contains_key("items") { "items" } else { "productRows" };
+                    let keys = ["items", "productRows", "tasks", "prices"];
+                    let key = keys.into_iter().find(|key| o.contains_key(*key)).unwrap_or_default();
                     o.get_mut(key).and_then(Value::as_array_mut)
                 }
                 _ => None,
@@ -452,6 +456,7 @@ fn dump(portal: &Portal) -> Value {
         }).collect::<Map<_, _>>(),
         "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
         "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
+        "tables": portal.tables.iter().map(|(kind, rows)| (kind.word().to_owned(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
         "types": rows(&portal.types),
         "process_categories": portal.process_categories.iter().map(|(id, all)| {
             (id.to_string(), all.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort })).collect::<Value>())

@@ -119,7 +119,17 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let scopes = ["crm", "catalog", "task", "user", "department", "disk", "userfieldconfig", "bizproc"];
+        let scopes = [
+            "crm",
+            "catalog",
+            "task",
+            "user",
+            "department",
+            "disk",
+            "userfieldconfig",
+            "bizproc",
+            "telephony",
+        ];
         Settings {
             host: "acme.bitrix24.com".into(),
             user_id: 1,
