@@ -105,6 +105,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         let (left, right) = (take(args.bitrix24_port).await?, take(args.nutshell_port).await?);
         let webhook = format!("{scheme}://{}/rest/{user}/{secret}/", left.address);
         let address = format!("{scheme}://{}", right.address);
+        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+        // The first look takes the signal over: whoever reads the line below may send it at once.
+        let early = tokio::select! {
+            biased;
+            _ = &mut interrupted => true,
+            () = std::future::ready(()) => false,
+        };
         match terminal.format {
             Format::Human => println!("twin ready: bitrix24 {webhook} nutshell {address}"),
             Format::Json => {
@@ -115,10 +122,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         let dumped = Arc::clone(&portal);
         let portal_front: Arc<serve::Serve> = Arc::new(move |request, now| portal.handle(request, now));
         let company_front: Arc<serve::Serve> = Arc::new(move |request, now| company.handle(request, now));
+        if early {
+            return Ok(ExitCode::SUCCESS);
+        }
         tokio::select! {
             ended = left.serve(portal_front, args.unthrottled, certificate.clone()) => ended.map_err(stopped)?,
             ended = right.serve(company_front, args.unthrottled, certificate) => ended.map_err(stopped)?,
-            _ = tokio::signal::ctrl_c() => {}
+            _ = &mut interrupted => {}
         }
         if let Some(path) = &args.dump {
             std::fs::write(path, dumped.dump().to_string()).map_err(|error| {

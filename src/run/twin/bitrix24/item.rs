@@ -306,10 +306,15 @@ fn filter(portal: &Portal, target: &Target, args: &Php, depth: usize) -> Result<
     Ok(if any { Node::Any(nodes) } else { Node::All(nodes) })
 }
 
+/// The classic code behind a name that an order may use: public clients send `ID` there, in capitals, and are served.
+fn ordered(target: &Target, name: &str) -> Option<String> {
+    if name == "ID" { Some(name.to_owned()) } else { target.code(name) }
+}
+
 /// Refuses orders on unknown fields and odd directions.
 fn check_order(target: &Target, args: &Php) -> Result<(), Failure> {
     for (name, direction) in args.entries() {
-        if target.code(name).is_none() {
+        if ordered(target, name).is_none() {
             return Err(refused(format!("Invalid order: field '{name}' is not allowed in order")));
         }
         let direction = direction.text().unwrap_or_default();
@@ -338,7 +343,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let offset = usize::try_from(start.max(0)).unwrap_or(0);
     let query = Query {
         filter: wanted,
-        order: order(by, |name| target.code(name)).unwrap_or_else(|| unordered(call.settings, args)),
+        order: order(by, |name| ordered(&target, name)).unwrap_or_else(|| unordered(call.settings, args)),
         offset,
         count: start >= 0,
     };
