@@ -14,6 +14,7 @@ mod delta;
 mod journeys;
 mod keeping;
 mod probing;
+mod scoping;
 mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.

@@ -29,6 +29,7 @@ mod reconcile;
 mod review;
 mod rollback;
 mod sample;
+mod scope;
 mod sim;
 mod suite;
 mod whole;

@@ -14,6 +14,7 @@ pub mod outside;
 pub mod probe;
 pub mod secret;
 mod since;
+pub mod survey;
 mod way;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
 pub use since::{Absent, Known, Looked, Since, Stamp};
+pub use survey::roles;
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -188,6 +190,14 @@ pub trait Source {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
     /// How many records of an object there are.
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>>;
+    /// What the account allows and keeps back, beside its records.
+    fn about(&self) -> Local<'_, Result<survey::About, Error>>;
+    /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not
+    /// have, or refuses, is an answer that says so.
+    fn ask<'a>(&'a self, questions: &'a [survey::Question])
+    -> Local<'a, Result<Vec<survey::Counted>, Error>>;
+    /// What works by itself in the account, as far as it can be listed.
+    fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
     /// The source's clock when it last answered, Unix milliseconds; `None` before, and where it does not tell.

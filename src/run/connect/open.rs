@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::outside::{Clock, Random, Transport};
 use super::probe::Prober;
 use super::secret::{CredentialError, Credentials};
+use super::survey::{About, Automation, Counted, Question};
 use super::{
     Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp, Target, bitrix24, nutshell,
 };
@@ -154,6 +155,18 @@ impl Source for Unasked {
     }
 
     fn count<'a>(&'a self, _: &'a str) -> Local<'a, Result<u64, Error>> {
+        self.answer()
+    }
+
+    fn about(&self) -> Local<'_, Result<About, Error>> {
+        self.answer()
+    }
+
+    fn ask<'a>(&'a self, _: &'a [Question]) -> Local<'a, Result<Vec<Counted>, Error>> {
+        self.answer()
+    }
+
+    fn automation(&self) -> Local<'_, Result<Automation, Error>> {
         self.answer()
     }
 

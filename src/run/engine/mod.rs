@@ -10,6 +10,7 @@ mod budget;
 mod change;
 mod close;
 mod delta;
+pub mod discovery;
 mod error;
 mod extract;
 mod files;
@@ -34,6 +35,8 @@ mod sample;
 mod scope;
 mod side_by_side;
 mod streams;
+mod together;
+mod twice;
 mod waiting;
 mod why;
 
@@ -399,13 +402,35 @@ impl<'a> Engine<'a> {
         let (now, later): (Vec<usize>, Vec<usize>) = streams.iter().copied().partition(touched);
         for stream in &now {
             self.go_through(*stream, encoders[*stream].as_ref()).await?;
-            self.load(*stream, encoders[*stream].as_ref()).await?;
         }
+        let with_notes: Vec<(usize, &dyn Encode)> = now
+            .iter()
+            .copied()
+            .chain(self.notes_beside(&now)?)
+            .map(|stream| (stream, encoders[stream].as_ref()))
+            .collect();
+        self.load_together(&with_notes).await?;
         let mut books = self.close(index, &now, encoders).await?;
         for stream in later {
             books.push(self.books(stream, false, 0)?);
         }
         Ok(books)
+    }
+
+    /// The notes that are written as the records of these maps land: none where nothing may overtake, and none that a
+    /// pass goes through once its records are brought to what the plan says.
+    fn notes_beside(&self, maps: &[usize]) -> Result<Vec<usize>> {
+        let mut beside = Vec::new();
+        for (notes, stream) in self.streams.iter().enumerate() {
+            if self.overtakes()
+                && stream.notes.is_some()
+                && maps.contains(&stream.map)
+                && !self.workspace.pass_is_open(&stream.name)?
+            {
+                beside.push(notes);
+            }
+        }
+        Ok(beside)
     }
 
     /// The streams of a phase's maps.

@@ -274,7 +274,7 @@ impl Client {
                 method,
                 &format!("{problem}: the portal's REST API is blocked by hand, ask Bitrix24's support"),
             )),
-            "INSUFFICIENT_SCOPE" => next("give the webhook the scopes `crm` and `user`"),
+            "INSUFFICIENT_SCOPE" => next(&format!("give the webhook the scope `{}`", scope_of(method))),
             "INVALID_CREDENTIALS"
             | "NO_AUTH_FOUND"
             | "AUTHORIZATION_ERROR"
@@ -344,6 +344,22 @@ impl Client {
     /// Between half of it and one and a half.
     fn jittered(&self, ms: u64) -> u64 {
         ms / 2 + self.random.next_u64() % ms.max(1)
+    }
+}
+
+/// The scope that a method needs (sheet §1.3).
+fn scope_of(method: &str) -> &'static str {
+    match method.split('.').next().unwrap_or_default() {
+        "user" => "user",
+        "department" => "department",
+        "tasks" | "task" => "task",
+        "catalog" => "catalog",
+        "voximplant" => "telephony",
+        "imopenlines" => "imopenlines",
+        "disk" => "disk",
+        "bizproc" => "bizproc",
+        "userfieldconfig" => "userfieldconfig",
+        _ => "crm",
     }
 }
 

@@ -11,6 +11,7 @@ pub mod decode;
 mod extract;
 pub mod limits;
 mod schema;
+pub(super) mod survey;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use self::extract::Progress;
 use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
+use super::survey::{About, Automation, Counted, Question};
 use super::{Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp};
 use crate::lang::schema::Schema;
 
@@ -113,6 +115,17 @@ impl Source for Bitrix24 {
 
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {
         Box::pin(extract::extract(&self.client, &self.progress, object, cursor, self.settings.pages))
+    }
+    fn about(&self) -> Local<'_, Result<About, Error>> {
+        Box::pin(survey::about(&self.client))
+    }
+
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> Local<'a, Result<Vec<Counted>, Error>> {
+        Box::pin(extract::counts::answer(&self.client, questions))
+    }
+
+    fn automation(&self) -> Local<'_, Result<Automation, Error>> {
+        Box::pin(survey::automation(&self.client))
     }
 
     fn clock_ms(&self) -> Option<i64> {

@@ -24,20 +24,24 @@
 //! is there, and staged in them. Smart Processes come from `crm.item.list` itself; comments have a way of their own.
 //! INVARIANT: records that are handed out have rising ids, and `done` was confirmed by a page or a count.
 
+mod addresses;
 mod ask;
 mod bindings;
 mod comments;
+pub(super) mod counts;
 mod links;
+mod parts;
 mod reading;
 mod rows;
 mod since;
+mod tables;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
 
 use self::links::{complete_links, links_of_page};
 use self::reading::{Reading, reading};
@@ -62,6 +66,7 @@ const STRIKES: u32 = 3;
 pub(super) struct Progress {
     objects: RefCell<HashMap<String, State>>,
     comments: RefCell<comments::State>,
+    addresses: addresses::States,
     /// Objects of which a look reads every record whole, since the portal does not give what would tell.
     wholly: RefCell<HashSet<String>>,
     #[cfg(debug_assertions)]
@@ -111,6 +116,8 @@ struct Found {
     /// Product rows in order.
     rows: Option<Vec<Box<RawValue>>>,
     bindings: Option<Box<RawValue>>,
+    /// What else belongs to it, by the name of its field.
+    parts: Vec<(&'static str, String)>,
 }
 
 /// What a batch brought.
@@ -132,24 +139,17 @@ pub(super) async fn count(client: &Client, progress: &Progress, object: &str) ->
     if object == "comment" {
         return comments::count(client, progress).await;
     }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::count(client, progress, owner).await;
+    }
     let m = &reading(object)?;
-    let answer = client.call(m.list, counting(m, 0)).await?;
+    let answer = client.call(m.list, m.counting(0)).await?;
     let total = answer.total.ok_or_else(|| malformed(m.list, "there is no `total`"))?;
     progress.with(m, |state| {
         state.seen = Some(Seen { base: 0, end: 0, records: 0 });
         state.total = Some(total);
     });
     Ok(total)
-}
-
-/// Asks for the count of the records after an id; the rows that come with it are not looked at.
-fn counting(m: &Reading, base: u64) -> Json {
-    let id = m.id();
-    let mut out = json!({"select": [id], "order": {id: "ASC"}, "filter": {format!(">{id}"): base.to_string()}, "start": 0});
-    if m.universal {
-        out["entityTypeId"] = json!(m.entity_type);
-    }
-    out
 }
 
 /// Where an extraction stands, counting what is to come when it begins here. Without the count, pages behind the
@@ -166,7 +166,7 @@ async fn stand(
         return Ok(known);
     }
     client.rest(&[m.list]).await;
-    let total = match client.attempt(m.list, &counting(m, last)).await {
+    let total = match client.attempt(m.list, &m.counting(last)).await {
         Ok(answer) => answer.total,
         Err(Trouble::Fatal(error)) => return Err(error),
         // A count of a large table may take too long, and is not needed.
@@ -217,6 +217,9 @@ pub(super) async fn extract(
 ) -> Result<Batch, Error> {
     if object == "comment" {
         return comments::extract(client, progress, cursor).await;
+    }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::extract(client, progress, owner, cursor).await;
     }
     let m = &reading(object)?;
     let brought = records_after(client, progress, m, cursor, pages).await?;
@@ -342,8 +345,7 @@ fn commands(m: &Reading, last: u64, width: usize, beside: bool) -> Vec<Command> 
     for n in 0..width {
         let after = match n.checked_sub(1) {
             None => last.to_string(),
-            Some(before) if m.universal => format!("$result[p{before}][items][{}][id]", PAGE - 1),
-            Some(before) => format!("$result[p{before}][{}][ID]", PAGE - 1),
+            Some(before) => m.last_of(before),
         };
         out.push(page(m, format!("p{n}"), &after));
         if beside {
@@ -367,8 +369,7 @@ fn commands(m: &Reading, last: u64, width: usize, beside: bool) -> Vec<Command> 
 }
 
 fn page(m: &Reading, name: String, after: &str) -> Command {
-    let mut command =
-        Command::new(name, m.list, &[(&format!("filter[>{}]", m.id()), after), ("start", "-1")]);
+    let mut command = Command::new(name, m.list, &[(&m.bound(">"), after), ("start", m.listing.start)]);
     command.parameters.extend(m.basis());
     command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
     command
@@ -469,7 +470,7 @@ fn sound(
         let primary = primary.and_then(number).filter(|id| *id > 0);
         let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
         let (json, links) = (row.get().to_owned(), links.cloned());
-        found.push(Found { id, json, primary, links, rows: None, bindings: None });
+        found.push(Found { id, json, primary, links, rows: None, bindings: None, parts: Vec::new() });
     }
     Ok(found)
 }
@@ -488,6 +489,9 @@ async fn complete(
     if m.bindings {
         bindings::complete(client, m, found).await.map_err(Trouble::Fatal)?;
     }
+    if let Some(part) = m.part {
+        parts::complete(client, m, part, found).await.map_err(Trouble::Fatal)?;
+    }
     Ok(())
 }
 
@@ -496,13 +500,15 @@ async fn confirm(client: &Client, m: &Reading, seen: Seen) -> Result<bool, Error
     let mut strikes = 0;
     loop {
         let (after, until) = (seen.base.to_string(), seen.end.to_string());
-        let (above, below) = (format!("filter[>{}]", m.id()), format!("filter[<={}]", m.id()));
+        let (above, below) = (m.bound(">"), m.bound("<="));
         let mut counted =
             Command::new("known", m.list, &[(&above, &after), (&below, &until), ("start", "0")]);
-        let mut more = Command::new("more", m.list, &[(&above, &until), ("start", "-1")]);
+        let mut more = Command::new("more", m.list, &[(&above, &until), ("start", m.listing.start)]);
         for command in [&mut counted, &mut more] {
             command.parameters.extend(m.basis());
-            command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+            if !m.listing.flat {
+                command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+            }
         }
         client.rest(&[m.list]).await;
         let answer = client.batch(&[more, counted]).await?;
@@ -609,6 +615,9 @@ fn staged(m: &Reading, found: Found) -> Raw {
     }
     if let Some(bindings) = found.bindings {
         put("BINDINGS", bindings.get());
+    }
+    for (name, json) in &found.parts {
+        put(name, json);
     }
     Raw { id: found.id.to_string(), json: json.into_bytes() }
 }

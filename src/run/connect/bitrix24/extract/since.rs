@@ -284,7 +284,10 @@ fn take(
             let primary = if m.primary == "COMPANY_ID" { head.company } else { head.contact };
             let primary = primary.and_then(number).filter(|id| *id > 0);
             let json = row.get().to_owned();
-            out.insert(id, Found { id, json, primary, links: None, rows: None, bindings: None });
+            out.insert(
+                id,
+                Found { id, json, primary, links: None, rows: None, bindings: None, parts: Vec::new() },
+            );
         }
     }
     Ok(())
