@@ -10,6 +10,7 @@ use b2n::run::workspace::Workspace;
 use crate::world::root;
 
 mod approval;
+mod delta;
 mod journeys;
 mod keeping;
 mod probing;

@@ -36,7 +36,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         let manifest = workspace.manifest(object)?;
         staged.push((
             object.to_owned(),
-            workspace.staged(object)?,
+            workspace.staged(object)?.saturating_sub(workspace.gone(object)?),
             manifest.is_some_and(|manifest| manifest.done),
         ));
     }

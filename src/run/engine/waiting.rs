@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::lang::plan::OnExisting;
+use crate::lang::plan::{OnDelete, OnExisting};
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
 use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
@@ -190,7 +190,7 @@ impl Engine<'_> {
             if is_held || (waits && !arrived) {
                 continue;
             }
-            if value.is_absent() && !self.was_sent(map, key, at)? {
+            if value.is_absent() && (!self.was_sent(map, key, at)? || self.any_stands(&links.lacks)?) {
                 self.settled(map, key, field, &links.lacks, waits)?;
                 continue;
             }
@@ -208,6 +208,21 @@ impl Engine<'_> {
         let plan = &self.plan.maps[map];
         let sent = self.workspace.sent(&plan.name, key)?;
         Ok(sent.is_some_and(|sent| sent.fields.contains_key(&field_key(&plan.targets[at]))))
+    }
+
+    /// Whether one of these records stands in the destination and stays, though the rules say nothing of it any more:
+    /// what was written of it stays, too.
+    fn any_stands(&self, lacks: &[Lack]) -> Result<bool> {
+        for lack in lacks {
+            let Some(outcome) = self.workspace.outcome(&lack.map, &lack.key)? else { continue };
+            let map = self.plan.maps.iter().find(|map| map.name == lack.map);
+            let goes =
+                outcome.status == Status::LeftOut && map.is_some_and(|map| map.on_delete == OnDelete::Delete);
+            if outcome.target.is_some() && !goes {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Writes one field.
