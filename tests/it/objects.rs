@@ -159,7 +159,9 @@ fn what_a_portal_keeps_beside_its_records_arrives() {
         let fields = &held[id]["customFields"];
         assert_eq!(fields["Stage changes"], times.len().to_string(), "deal {deal}: {fields}");
         let day = times.iter().max().expect("one").get(..10).expect("a day");
-        assert!(fields["Stage since"].to_string().contains(day), "deal {deal}: {fields}, not {day}");
+        let midnight = day.parse::<jiff::civil::Date>().and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
+        let midnight = midnight.expect("a day").timestamp().as_second();
+        assert_eq!(fields["Stage since"]["timestamp"], midnight, "deal {deal}: {fields}, not {day}");
         followed += 1;
     }
     assert!(followed > 5, "{followed} deals with a history");
