@@ -22,6 +22,7 @@ mod floor;
 mod grammar;
 mod model;
 mod mutations;
+mod objects;
 mod pages;
 mod provision;
 mod quarantine;

@@ -180,7 +180,7 @@ fn the_profile_accounts_for_every_standard_field() {
         ("B2N-E0401", &own[..]),
         ("B2N-E0302", &["`market_of`", "`sources`", "`company_types`"]),
         ("B2N-E0306", &["`lead`"]),
-        ("B2N-W104", &["`process 1032`"]),
+        ("B2N-W104", &["`process 1032`", "`product_price`", "`product_section`"]),
         ("B2N-W302", &["standard"]),
     ];
     for finding in &findings {
