@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use super::ask::ask;
+use super::reading::Listing;
 use super::{
     Brought, Found, Head, PAGE, Progress, Reading, comments, complete, reading, records_after, settled,
     staged,
@@ -93,7 +94,14 @@ fn light(m: &Reading) -> Option<Light> {
     let classic =
         |told, select: &'static [&'static str]| Light { reading: Reading { select, ..m.clone() }, told };
     let universal = |told, select: &'static [&'static str]| {
-        let reading = Reading { list: "crm.item.list", universal: true, within: true, select, ..m.clone() };
+        let reading = Reading {
+            list: "crm.item.list",
+            universal: true,
+            within: true,
+            listing: Listing::UNIVERSAL,
+            select,
+            ..m.clone()
+        };
         Light { reading, told }
     };
     Some(match m.object.as_str() {
@@ -224,6 +232,8 @@ async fn whole(client: &Client, looks: &Progress, m: &Reading, open: Vec<Found>)
     }
     let mut patience = Patience::default();
     for _ in 0..super::STRIKES {
+        // Asked for again as a whole.
+        found.iter_mut().for_each(|found| found.parts.clear());
         match complete(client, looks, m, &mut found).await {
             Ok(()) => return Ok(found.into_iter().map(|found| staged(m, numbered(found))).collect()),
             Err(Trouble::Fatal(error)) => return Err(error),
@@ -245,7 +255,7 @@ fn numbered(mut found: Found) -> Found {
 async fn by_id(client: &Client, m: &Reading, ids: &[u64]) -> Result<HashMap<u64, Found>, Error> {
     let mut out = HashMap::with_capacity(ids.len());
     let command = |name: String, filter: Vec<(String, String)>| {
-        let mut command = Command::new(name, m.list, &[("start", "-1")]);
+        let mut command = Command::new(name, m.list, &[("start", m.listing.start)]);
         command.parameters.extend(filter);
         command.parameters.extend(m.basis());
         command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
@@ -253,14 +263,14 @@ async fn by_id(client: &Client, m: &Reading, ids: &[u64]) -> Result<HashMap<u64,
     };
     let several = |(n, chunk): (usize, &[u64])| {
         let each = chunk.iter().enumerate();
-        let filter = each.map(|(k, id)| (format!("filter[@{}][{k}]", m.id()), id.to_string()));
+        let filter = each.map(|(k, id)| (format!("{}[{k}]", m.bound("@")), id.to_string()));
         command(format!("f{n}"), filter.collect())
     };
     let commands: Vec<Command> = ids.chunks(BY_ID).enumerate().map(several).collect();
     take(m, &ask(client, m.list, &commands).await?, ids, &mut out)?;
     // Where a list of ids is not understood, or a page is short, each is asked for itself.
     let lacking = ids.iter().filter(|id| !out.contains_key(*id));
-    let single = |id: &u64| command(format!("g{id}"), vec![(format!("filter[{}]", m.id()), id.to_string())]);
+    let single = |id: &u64| command(format!("g{id}"), vec![(m.bound(""), id.to_string())]);
     let commands: Vec<Command> = lacking.map(single).collect();
     take(m, &ask(client, m.list, &commands).await?, ids, &mut out)?;
     Ok(out)
@@ -426,14 +436,17 @@ pub(super) async fn are_there(client: &Client, object: &str, ids: &[u64]) -> Res
     Ok(by_id(client, &m, ids).await?.into_keys().collect())
 }
 
-/// The fields that tell the last change and the owner of an object's records, by the list's names.
-fn stamps(m: &Reading) -> (&'static str, &'static str) {
-    match m.object.as_str() {
+/// The fields that tell the last change and the owner of an object's records, by the list's names; `None` where its
+/// records have no such time.
+fn stamps(m: &Reading) -> Option<(&'static str, &'static str)> {
+    Some(match m.object.as_str() {
         "activity" => ("LAST_UPDATED", "RESPONSIBLE_ID"),
         "product" => ("TIMESTAMP_X", "MODIFIED_BY"),
+        "company" | "contact" | "deal" | "lead" | "quote" => ("DATE_MODIFY", "ASSIGNED_BY_ID"),
+        "company_requisite" | "contact_requisite" => ("DATE_MODIFY", "MODIFY_BY_ID"),
         _ if m.universal => ("updatedTime", "assignedById"),
-        _ => ("DATE_MODIFY", "ASSIGNED_BY_ID"),
-    }
+        _ => return None,
+    })
 }
 
 /// The records of an object that say that they were changed after a moment.
@@ -443,12 +456,12 @@ pub(in crate::run::connect::bitrix24) async fn changed_after(
     after_ms: i64,
 ) -> Result<Vec<(String, Stamp)>, Error> {
     let Ok(m) = reading(object) else { return Ok(Vec::new()) };
-    let (time, owner) = stamps(&m);
+    let Some((time, owner)) = stamps(&m) else { return Ok(Vec::new()) };
     let from = jiff::Timestamp::from_millisecond(after_ms - OVERLAP_MS).unwrap_or_default();
     let from = from.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
     let (mut last, mut out) = (0u64, Vec::new());
     loop {
-        let above = (format!("filter[>{}]", m.id()), last.to_string());
+        let above = (m.bound(">"), last.to_string());
         let mut command = Command::new("t0", m.list, &[("start", "-1")]);
         command.parameters.extend([above, (format!("filter[>={time}]"), from.clone())]);
         command.parameters.extend(m.basis());
@@ -461,7 +474,7 @@ pub(in crate::run::connect::bitrix24) async fn changed_after(
         let before = last;
         for row in &rows {
             let Some(record) = Php::parse(row) else { continue };
-            let Some(id) = record.get(m.id()).and_then(number) else { continue };
+            let Some(id) = record.get(m.listing.id.1).and_then(number) else { continue };
             last = last.max(id);
             // A filter that the portal does not know is dropped without a word (sheet §7).
             let stamp = stamp_of(&record, &[time], &[owner]);
@@ -479,10 +492,11 @@ pub(in crate::run::connect::bitrix24) async fn changed_after(
 /// What a staged record says of its owner and its last change.
 pub(in crate::run::connect::bitrix24) fn stamp(object: &str, json: &[u8]) -> Stamp {
     let record = serde_json::from_slice::<&RawValue>(json).ok().and_then(Php::parse).unwrap_or_default();
-    let (mut times, mut owners) =
-        (vec!["CREATED", "createdTime", "DATE_CREATE"], vec!["AUTHOR_ID", "createdBy", "CREATED_BY_ID"]);
-    if let Ok(m) = reading(object) {
-        let (time, owner) = stamps(&m);
+    let (mut times, mut owners) = (
+        vec!["changedDate", "CREATED", "CREATED_TIME", "createdTime", "createdDate", "DATE_CREATE"],
+        vec!["responsibleId", "AUTHOR_ID", "createdBy", "CREATED_BY_ID"],
+    );
+    if let Some((time, owner)) = reading(object).ok().as_ref().and_then(stamps) {
         times.insert(0, time);
         owners.insert(0, owner);
     }
