@@ -84,7 +84,7 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
-            limits: limits(ready, pace),
+            limits: connect::limits(pace),
         })
     }
 }
@@ -99,14 +99,9 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
-            limits: limits(ready, pace),
+            limits: connect::limits(pace),
         })
     }
-}
-
-/// What bounds the speed between the systems of a plan.
-fn limits(ready: &Ready, pace: Pace) -> Limits {
-    connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, pace)
 }
 
 /// One decoder per map of a plan, then one per flatten.
