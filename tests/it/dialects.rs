@@ -18,14 +18,16 @@ use b2n::run::twin;
 use b2n::run::twin::bitrix24::Portal;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::nutshell::settings::{
-    ApiKey, ChoicesInput, DateInput, EmailMatch, Envelope, Error500, Limits, ManyChoices, MoneyInput,
-    NotFound, OnBad, RpcStatus, Throttle,
+    ApiKey, ChoicesInput, ClosingInput, DateInput, EmailMatch, Envelope, Error500, Limits, ManyChoices,
+    MoneyInput, NotFound, OnBad, RpcStatus, Throttle,
 };
 use b2n::run::twin::nutshell::{Company, Dialect, FieldType, Kind, Settings, Twin};
 use serde_json::Value as Json;
 
 use crate::whole;
 use crate::world::{DieAt, Faults, World};
+
+mod back;
 
 /// A switch in another position than the default.
 #[derive(Clone)]
@@ -81,12 +83,17 @@ dialect_turns! {
     rest_activity_leads: [true],
     note_deletion_limited: [true],
     custom_date: [DateInput::Timestamp, DateInput::Text],
+    custom_date_leads: [DateInput::Timestamp, DateInput::Text],
     custom_money: [MoneyInput::Object, MoneyInput::Plain],
     custom_choices: [ChoicesInput::Joined, ChoicesInput::Array],
     attributes_tell_types: [false],
     rpc_stageset: [false],
     created_time_kept: [true],
     closed_time_kept: [true],
+    closing: [ClosingInput::Object, ClosingInput::Id],
+    outcome_shown: [false],
+    url_in_capitals: [true],
+    strict_finds: [true],
     closed_lead_edits: [false],
     parent_account: [true],
     email_match: [EmailMatch::People, EmailMatch::Nobody],
@@ -337,6 +344,7 @@ impl Account {
                 company.add_field(Kind::Contacts, name, kind, Vec::new(), false);
             }
             company.add_field(Kind::Leads, "Signed on", FieldType::Date, Vec::new(), false);
+            company.add_field(Kind::Contacts, "Born on", FieldType::Date, Vec::new(), false);
             company.add_field(Kind::Accounts, "Volume", FieldType::Currency, Vec::new(), false);
             let choices = ["Pumps, big ones", "Pumps", "Service"].map(str::to_owned).to_vec();
             company.add_field(Kind::Accounts, "Interests", FieldType::Decision, choices, true);
@@ -482,6 +490,13 @@ fn truth(settings: &Settings) -> BTreeMap<&'static str, (Answer, &'static str)> 
         ("impersonation", flagged(settings.keys[0].impersonation), "keys"),
         ("note_deletion_limited", flagged(d.note_deletion_limited), "note_deletion_limited"),
         ("custom_date", words("both", "timestamp", "text", d.custom_date as usize), "custom_date"),
+        (
+            "custom_date_leads",
+            words("both", "timestamp", "text", d.custom_date_leads as usize),
+            "custom_date_leads",
+        ),
+        ("closing", words("both", "object", "id", d.closing as usize), "closing"),
+        ("outcome_shown", flagged(d.outcome_shown), "outcome_shown"),
         ("date_keeps_time", flagged(d.date_keeps_time), "date_keeps_time"),
         ("custom_money", words("both", "object", "plain", d.custom_money as usize), "custom_money"),
         ("custom_choices", words("both", "joined", "array", d.custom_choices as usize), "custom_choices"),
@@ -518,6 +533,8 @@ const UNASKED: &[&str] = &[
     "error_500_per_mille",
     "error_500",
     "limit_code",
+    "url_in_capitals",
+    "strict_finds",
     "id_step",
     "latency_ms",
     "index_lag_ms",
@@ -591,6 +608,8 @@ fn asked_of(dialect: Dialect) -> Dialect {
         email_message_id: plain.email_message_id,
         email_html: plain.email_html,
         limit_code: plain.limit_code,
+        url_in_capitals: plain.url_in_capitals,
+        strict_finds: plain.strict_finds,
         find_throttle: plain.find_throttle,
         error_500_per_mille: plain.error_500_per_mille,
         error_500: plain.error_500,
@@ -623,7 +642,10 @@ fn a_probe_that_may_make_what_stays_answers_everything_and_leaves_only_what_it_a
             // There is nothing to tell of before the first field is made.
             "attributes_tell_types" | "custom_field_keys" => true,
             "note_deletion_limited" => !settings.keys[0].impersonation,
-            "date_keeps_time" => settings.dialect.custom_date == DateInput::Text,
+            "date_keeps_time" => {
+                settings.dialect.custom_date == DateInput::Text
+                    && settings.dialect.custom_date_leads == DateInput::Text
+            }
             _ => false,
         };
         let open: BTreeMap<_, _> = open.into_iter().filter(|(question, _)| !excused(question)).collect();
@@ -710,17 +732,19 @@ fn answers_save_requests_and_wrong_ones_do_no_harm() {
     let turned: Vec<Turn> = [
         "contact_name_object = false",
         "custom_date = Text",
+        "custom_date_leads = Text",
         "custom_choices = Array",
         "rpc_lead_value = false",
     ]
     .into_iter()
     .flat_map(pick)
     .collect();
-    assert_eq!(turned.len(), 4);
+    assert_eq!(turned.len(), 5);
     let answers = |name: bool, date: &str, choices: &str, value: bool| {
         let answers = [
             ("contact_name_object", Answer::Flag(name)),
             ("custom_date", Answer::word(date)),
+            ("custom_date_leads", Answer::word(date)),
             ("custom_choices", Answer::word(choices)),
             ("lead_value", Answer::Flag(value)),
         ];
