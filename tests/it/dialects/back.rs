@@ -3,9 +3,15 @@
 //! The oracle of the change is a clean load of the changed records in the default dialect; of the rollback, the
 //! account before anything was written.
 
-use super::*;
+use std::collections::BTreeSet;
+
+use b2n::run::twin::nutshell::Settings;
+use serde_json::Value as Json;
+
+use super::{STOPS, Turn, combination, doubled, held, seeds, stopped, turns, world};
 use crate::changes::restaged;
 use crate::rollback::{differing, live};
+use crate::world::{DieAt, World};
 
 /// What stands in the source before the first load: deals in every state that a change starts from.
 fn begin(world: &World) {

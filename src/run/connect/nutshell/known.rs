@@ -250,7 +250,7 @@ pub(super) fn held(kind: Kind, fields: &Map<String, Json>, directory: Option<&Di
             held |= 2;
         } else if value.get("amount").is_some() {
             held |= 4;
-        } else if !value.is_null() && has_many(kind, name, directory) {
+        } else if value.is_array() || (!value.is_null() && has_many(kind, name, directory)) {
             held |= 8;
         }
     }
@@ -318,7 +318,7 @@ pub(super) fn shaped(
                 ));
             }
             *value = json!(amount.as_str().map_or_else(|| amount.to_string(), str::to_owned));
-        } else if has_many(kind, name, directory) {
+        } else if value.is_array() || has_many(kind, name, directory) {
             let choices = directory.and_then(|d| d.field(kind, name)).map(|row| row.choices.as_slice());
             match (&*value, forms.choices_array) {
                 (Json::String(text), true) => *value = json!(split(text, choices.unwrap_or_default())),
@@ -412,6 +412,12 @@ mod tests {
         whole["customFields"]["Interests"] = json!(["A, big", "B"]);
         let why = shaped(Kind::Contact, whole, Forms::default(), Some(&directory)).expect_err("a comma");
         assert!(why.contains("`A, big`") && why.contains("an array is not taken"), "{why}");
+        // A list is several choices also where the account does not tell it.
+        let mut untold = fields();
+        untold["customFields"]["Interests"] = json!(["B", "C"]);
+        assert_eq!(held(Kind::Contact, &untold, None), 15);
+        let untold = shaped(Kind::Contact, untold, Forms::default(), None).expect("shaped");
+        assert_eq!(untold["customFields"]["Interests"], "B, C");
         let close = |forms: Forms| {
             let fields = json!({"outcome": {"id": 7, "entityType": "Lead_Outcomes", "type": 10}});
             let fields = fields.as_object().expect("an object").clone();

@@ -65,8 +65,8 @@ pub struct Nutshell {
     fresh: RefCell<BTreeMap<String, Stored>>,
     /// Whether the key has been seen to write in another user's name.
     impersonates: Cell<Option<bool>>,
-    /// What carries tags and sources: after how many writes and when it was listed.
-    carried: RefCell<BTreeMap<Kind, (u64, i64, Rc<provision::Carriers>)>>,
+    /// What carries tags and sources, as it was last listed.
+    carried: RefCell<BTreeMap<Kind, provision::Carried>>,
     /// E-mails that the listing under way has given.
     listed_emails: RefCell<BTreeSet<String>>,
 }

@@ -17,7 +17,15 @@ use crate::lang::plan::CustomField;
 use crate::run::connect::{Error, Goes, Provision, Provisioned, Removal};
 
 /// The ids of records by the list and the name that they carry: `("tags", "VIP")`.
-pub(super) type Carriers = BTreeMap<(String, String), Vec<String>>;
+type Carriers = BTreeMap<(String, String), Vec<String>>;
+
+/// A listing of what carries tags and sources.
+pub(super) struct Carried {
+    /// How much had been written before it.
+    writes: u64,
+    at_ms: i64,
+    carriers: Rc<Carriers>,
+}
 
 /// How long a listing of what carries tags and sources counts, in milliseconds.
 const LISTED_MS: i64 = 60_000;
@@ -227,11 +235,11 @@ impl Nutshell {
     /// this process writes nothing and it is not older than a minute, which a listing takes too.
     async fn carriers(&self, kind: Kind) -> Result<Rc<Carriers>, Error> {
         let (writes, now) = (self.client.writes(), self.client.clock.now_ms());
-        if let Some((of, at, carriers)) = self.carried.borrow().get(&kind)
-            && *of == writes
-            && now - at < LISTED_MS
+        if let Some(listed) = self.carried.borrow().get(&kind)
+            && listed.writes == writes
+            && now - listed.at_ms < LISTED_MS
         {
-            return Ok(Rc::clone(carriers));
+            return Ok(Rc::clone(&listed.carriers));
         }
         let mut all = Carriers::new();
         let mut cursor = None;
@@ -255,7 +263,8 @@ impl Nutshell {
             }
         }
         let all = Rc::new(all);
-        self.carried.borrow_mut().insert(kind, (writes, now, Rc::clone(&all)));
+        let listed = Carried { writes, at_ms: now, carriers: Rc::clone(&all) };
+        self.carried.borrow_mut().insert(kind, listed);
         Ok(all)
     }
 }
