@@ -10,9 +10,11 @@ use b2n::run::workspace::Workspace;
 use crate::world::root;
 
 mod approval;
+mod delta;
 mod journeys;
 mod keeping;
 mod probing;
+mod scoping;
 mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.

@@ -4,7 +4,7 @@ use b2n::run::twin::bitrix24::generate::{
     Counts, CurrencyShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape, StatusShape, UserShape,
     acme_shape,
 };
-use b2n::run::twin::bitrix24::{Entity, Portal, portal::Category};
+use b2n::run::twin::bitrix24::{Entity, Portal, Table, portal::Category};
 use b2n::run::twin::nutshell::Company;
 use serde_json::{Value as Json, json};
 
@@ -170,7 +170,12 @@ pub fn podyom_with(counts: Counts) -> Portal {
         FieldShape::custom("UF_CRM_9_DOWNTIME", "integer", "Простой, часов").filled(0.6),
     ]);
     shape.entities.extend([(Entity::Process(LIFT), lifts), (Entity::Process(REPAIR), repairs)]);
-    Portal::generate(&shape, 7)
+    let mut portal = Portal::generate(&shape, 7);
+    portal.furnish(7);
+    // Nutshell's API has no place for these two, so a spec can only agree that they stay.
+    portal.tables.remove(&Table::Section);
+    portal.tables.remove(&Table::Price);
+    portal
 }
 
 /// Its account.
