@@ -577,7 +577,7 @@ fn what_is_no_longer_mapped_goes_where_the_map_says_so_and_nobody_touched_it() {
 }
 
 /// A staged record with other values in it.
-fn restaged(world: &World, object: &str, change: impl Fn(usize, &mut Json) -> bool) -> Restaged {
+pub fn restaged(world: &World, object: &str, change: impl Fn(usize, &mut Json) -> bool) -> Restaged {
     let records = world.workspace.staged_page(object, 0, 100_000).expect("staged");
     let mut changed = Vec::new();
     for (at, record) in records.iter().enumerate() {

@@ -98,7 +98,7 @@ fn load(shape: &Shape, seed: u64, faults: Faults, pace: Pace) -> (Spent, connect
     let run =
         world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", shape.name));
     assert!(run.closes(), "{}, seed {seed}: {:?}", shape.name, run.maps);
-    let limits = connect::limits("bitrix24", "nutshell", pace);
+    let limits = connect::limits(pace);
     let spent = run.spent.clone().expect("something was loaded");
     let ratio = spent.ratio(&limits).expect("something was sent");
     println!("{}: {ratio:.3} of the floor, {:?}", shape.name, spent);

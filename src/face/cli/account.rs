@@ -84,7 +84,7 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
-            limits: limits(ready, pace),
+            limits: connect::limits(pace),
         })
     }
 }
@@ -99,7 +99,7 @@ impl Live {
             target: process.informed_target(ready, pace)?,
             clock: Rc::clone(&process.clock),
             in_flight: pace.in_flight.unwrap_or(Settings::default().in_flight),
-            limits: limits(ready, pace),
+            limits: connect::limits(pace),
         })
     }
 }
@@ -116,14 +116,9 @@ impl Live {
             target: target.map_err(|why| Failure::usage(why.to_string()))?,
             clock: Rc::clone(clock),
             in_flight: 1,
-            limits: limits(ready, Pace::default()),
+            limits: connect::limits(Pace::default()),
         })
     }
-}
-
-/// What bounds the speed between the systems of a plan.
-fn limits(ready: &Ready, pace: Pace) -> Limits {
-    connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, pace)
 }
 
 /// One decoder per map of a plan, then one per flatten.

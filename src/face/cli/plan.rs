@@ -25,11 +25,7 @@ pub struct Args {
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let limits = crate::run::connect::limits(
-        &ready.plan.source.connector,
-        &ready.plan.target.connector,
-        args.pace.pace(),
-    );
+    let limits = crate::run::connect::limits(args.pace.pace());
     let volume = volume(&ready.plan);
     let (floor, most) = (floor(&ready.plan, &volume, &limits), most(&ready.plan, &volume, &limits));
     match terminal.format {

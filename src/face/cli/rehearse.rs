@@ -57,8 +57,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             .hint("name one above 0, such as 0.1"));
     }
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let limits =
-        connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, args.pace.pace());
+    let limits = connect::limits(args.pace.pace());
     let portal = portal(args, &ready)?;
     let volume = Volume::of(&ready.plan, |object| Some(portal_count(&portal, object)));
     let floor = floor(&ready.plan, &volume, &limits);

@@ -442,26 +442,15 @@ pub trait Target {
     fn delete<'a>(&'a self, object: &'a str, id: &'a str, rev: &'a str) -> Local<'a, Result<(), SendError>>;
     /// Reads one record; `None` when it is deleted or unknown.
     fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>>;
-    /// Finds records by marker; every hit is checked for equality.
-    fn find_marker<'a>(
-        &'a self,
-        object: &'a str,
-        marker_field: &'a str,
-        marker: &'a str,
-    ) -> Local<'a, Result<Vec<Stored>, Error>>;
     /// Finds records by marker, given what was sent to create them: not every system searches for markers, and a
     /// payload tells where its record must be (under a parent, on a day). Every hit is checked for equality.
-    /// To be preferred to [`Target::find_marker`] wherever the payload is at hand.
     fn find_sent<'a>(
         &'a self,
         object: &'a str,
         marker_field: &'a str,
         marker: &'a str,
         payload: &'a Payload,
-    ) -> Local<'a, Result<Vec<Stored>, Error>> {
-        let _ = payload;
-        self.find_marker(object, marker_field, marker)
-    }
+    ) -> Local<'a, Result<Vec<Stored>, Error>>;
     /// Finds records by a field of [`crate::lang::schema::Object::matchable`]; every hit is checked for equality.
     fn find_existing<'a>(
         &'a self,

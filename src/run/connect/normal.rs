@@ -70,6 +70,8 @@ pub struct Normal {
     pub counted: bool,
     /// The first element is the primary one, and this system told which one that is.
     pub first_is_primary: bool,
+    /// The system told how the only element begins, and not how it ends.
+    pub only_begun: bool,
 }
 
 impl Normal {

@@ -260,7 +260,7 @@ fn open_nutshell(
 
 /// The limits between two systems, as far as they are documented; what is not is configured, and printed with the
 /// floor of a plan.
-pub fn limits(_source: &str, _target: &str, pace: Pace) -> Limits {
+pub fn limits(pace: Pace) -> Limits {
     let (source, target) = (bitrix24::Settings::default(), pace.settings());
     let (burst, drain) = source.plan.bucket();
     Limits {

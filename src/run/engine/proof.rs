@@ -88,14 +88,17 @@ pub(super) fn compare(planned: &Normal, found: &Normal, joined: bool) -> Verdict
             (Some(wanted), Some(found)) => same_label(wanted, found),
             (Some(_), None) => false,
         };
-        let alike = |at: &usize| left[*at].loose == wanted.loose;
+        let alike = |at: &usize| {
+            let there = &left[*at].loose;
+            *there == wanted.loose || (found.only_begun && begins(&wanted.loose, there))
+        };
         let exact = (0..left.len()).filter(alike).find(|at| labelled(&left[*at].label));
         match exact.or_else(|| (0..left.len()).find(alike)) {
             None => missing += 1,
             Some(at) => {
                 let there = left.remove(at);
                 relabelled |= !labelled(&there.label);
-                reformatted |= there.exact != wanted.exact;
+                reformatted |= there.exact != wanted.exact && !found.only_begun;
             }
         }
     }
@@ -123,6 +126,11 @@ pub(super) fn compare(planned: &Normal, found: &Normal, joined: bool) -> Verdict
         (true, true) => Verdict::Reformatted,
         (true, false) => Verdict::Same,
     }
+}
+
+/// Whether a text begins with these words.
+fn begins(text: &str, words: &str) -> bool {
+    text.strip_prefix(words).is_some_and(|rest| rest.starts_with(' '))
 }
 
 /// Labels are keys there, so equal ones are told apart by a number: `work`, `work 2`.

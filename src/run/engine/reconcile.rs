@@ -495,6 +495,11 @@ impl Proving {
             proof.untold += u64::from(!wanted.is_empty());
             return None;
         };
+        // As far as it is told it is as planned: the rest is untold.
+        if found.only_begun && matches!(compare(wanted, &found, joined), Verdict::Same) {
+            proof.untold += 1;
+            return None;
+        }
         proof.expected += u64::from(!wanted.is_empty());
         proof.found += u64::from(!found.is_empty());
         if let Some(links) = &mut proof.links {
@@ -538,8 +543,16 @@ impl Proving {
     /// Adds what a record holds to the destination's sums, and what listed differences explain.
     fn sum_found(&mut self, planned: &Planned, stored: &Stored, differing: &[Found]) {
         let found_stage = self.stage.and_then(|stage| self.normalise.found(stage, stored));
-        let there = self.stage_of(found_stage.as_ref());
         let wanted_stage = self.stage_of(planned.stage(self.stage));
+        // A stage of which only the beginning is told counts as the planned one where it fits.
+        let there = match (&found_stage, planned.stage(self.stage)) {
+            (Some(found), Some(wanted))
+                if found.only_begun && matches!(compare(wanted, found, false), Verdict::Same) =>
+            {
+                wanted_stage.clone()
+            }
+            (found, _) => self.stage_of(found.as_ref()),
+        };
         let open =
             |field: usize| differing.iter().any(|found| found.field == field && found.kind.keeps_open());
         for (field, wanted) in planned.fields.iter().enumerate() {

@@ -6,7 +6,8 @@
 use crate::lang::schema::{Answer, Probed};
 use crate::run::twin::nutshell::Dialect;
 use crate::run::twin::nutshell::settings::{
-    ChoicesInput, DateInput, EmailMatch, Envelope, ManyChoices, MoneyInput, NotFound, OnBad, RpcStatus,
+    ChoicesInput, ClosingInput, DateInput, EmailMatch, Envelope, ManyChoices, MoneyInput, NotFound, OnBad,
+    RpcStatus,
 };
 
 /// The dialect of a probed account.
@@ -51,6 +52,7 @@ fn set_flag(d: &mut Dialect, question: &str, flag: bool) {
         "lead_stageset" => &mut d.rpc_stageset,
         "created_time_kept" => &mut d.created_time_kept,
         "closed_time_kept" => &mut d.closed_time_kept,
+        "outcome_shown" => &mut d.outcome_shown,
         "closed_lead_edits" => &mut d.closed_lead_edits,
         "parent_account" => &mut d.parent_account,
         "deleted_readable" => &mut d.deleted_readable,
@@ -61,6 +63,14 @@ fn set_flag(d: &mut Dialect, question: &str, flag: bool) {
         _ => return,
     };
     *place = flag;
+}
+
+fn date_input(word: &str) -> DateInput {
+    match word {
+        "timestamp" => DateInput::Timestamp,
+        "text" => DateInput::Text,
+        _ => DateInput::Any,
+    }
 }
 
 fn set_word(d: &mut Dialect, question: &str, word: &str) {
@@ -93,11 +103,13 @@ fn set_word(d: &mut Dialect, question: &str, word: &str) {
                 _ => NotFound::Code404,
             };
         }
-        "custom_date" => {
-            d.custom_date = match word {
-                "timestamp" => DateInput::Timestamp,
-                "text" => DateInput::Text,
-                _ => DateInput::Any,
+        "custom_date" => d.custom_date = date_input(word),
+        "custom_date_leads" => d.custom_date_leads = date_input(word),
+        "closing" => {
+            d.closing = match word {
+                "object" => ClosingInput::Object,
+                "id" => ClosingInput::Id,
+                _ => ClosingInput::Any,
             };
         }
         "custom_money" => {

@@ -25,6 +25,12 @@ fn with_author(text: &str, label: &str, name: &str) -> String {
     footer::sign(&text, label, &marker)
 }
 
+/// The line with the author's name at the end of a text that bears no marker.
+pub(super) fn line_of(text: &str) -> Option<&str> {
+    let line = text.trim_end().lines().next_back()?;
+    (line.starts_with("[author ") && line.ends_with(']')).then_some(line)
+}
+
 /// Who an answer says has written the record: a user's id, or somebody who is none; `None` where it does not say.
 fn written_by(kind: Kind, body: &Json) -> Option<Option<String>> {
     let shown = |key: &str| body.get(key).filter(|value| !value.is_null());

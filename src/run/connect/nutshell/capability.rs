@@ -3,7 +3,7 @@
 //! | object | marker | how it is looked for after a lost answer | how everything is listed | how it is deleted |
 //! | --- | --- | --- | --- | --- |
 //! | Account, Contact, Lead | custom field | REST `filter[field]` | `findX` in order of id | `deleteX` |
-//! | Product | last line of `description` | every product | `findProducts` | `deleteProduct` |
+//! | Product | last line of `description` | REST `q=` its name | `findProducts` | `deleteProduct` |
 //! | Activity | last line of `description` | activities of one of its links, else of its days | `findActivities` | `deleteActivity` |
 //! | Note | last line of the text | timeline of its parent | REST `GET /notes` | `deleteNote` |
 //! | Task | last line of `description` | REST `filter[relatedEntity]`, else every task | `findTasks` | `deleteTask` |

@@ -65,6 +65,8 @@ pub(super) struct Client {
     /// When the next request may start, Unix microseconds.
     next_us: Cell<i64>,
     calls: Cell<u64>,
+    /// Requests that may have written something.
+    writes: Cell<u64>,
 }
 
 impl Client {
@@ -92,6 +94,7 @@ impl Client {
             stuck: Semaphore::new(settings.in_flight.max(1)),
             next_us: Cell::new(i64::MIN),
             calls: Cell::new(0),
+            writes: Cell::new(0),
         }
     }
 
@@ -125,11 +128,22 @@ impl Client {
 
     /// Calls a method that writes, once.
     pub(super) async fn write(&self, method: &str, params: Json) -> Result<Json, Fault> {
+        self.wrote();
         self.call(method, &params).await
+    }
+
+    /// How many requests may have written something, but for deletions through REST.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.get()
+    }
+
+    fn wrote(&self) {
+        self.writes.set(self.writes.get() + 1);
     }
 
     /// The same under another user's name, which a key that may impersonate can (sheet §3).
     pub(super) async fn write_as(&self, method: &str, params: Json, user: &str) -> Result<Json, Fault> {
+        self.wrote();
         self.call_as(method, &params, &login(user, &self.key)).await
     }
 
@@ -150,6 +164,7 @@ impl Client {
 
     /// Posts to a path of the REST API, once.
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Json, Fault> {
+        self.wrote();
         let url = format!("{}{path}", self.rest_url);
         let body = body.to_string().into_bytes();
         wire::rest(&self.send("POST", &url, body, JSON, &self.authorization).await?)
@@ -157,6 +172,7 @@ impl Client {
 
     /// Patches what stands under a path of the REST API, once. Records take no other media type (sheet §3).
     pub(super) async fn patch(&self, path: &str, operations: &Json) -> Result<Json, Fault> {
+        self.wrote();
         let url = format!("{}{path}", self.rest_url);
         let body = operations.to_string().into_bytes();
         wire::rest(&self.send("PATCH", &url, body, "application/json-patch+json", &self.authorization).await?)
@@ -210,7 +226,8 @@ impl Client {
             timeout_ms: self.settings.timeout_ms,
         };
         let response = self.answered(&request, lane).await?;
-        if response.status == 429 {
+        // Whatever status it comes with (sheet §3.3).
+        if response.status == 429 || response.header("retry-after").is_some() {
             // Nobody else needs to find out.
             let seconds = response.header("retry-after").and_then(|text| text.trim().parse::<i64>().ok());
             let until = (self.clock.now_ms() + seconds.unwrap_or(1).clamp(1, 3_600) * 1_000) * 1_000;

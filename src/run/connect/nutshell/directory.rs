@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
 use super::capability::Kind;
-use super::client::{Client, failed, malformed, named};
+use super::client::{Client, failed, named};
+use super::pages::every_row;
 use super::wire::Fault;
-use crate::lang::value::{OutcomeKind, Value};
+use crate::lang::value::{OutcomeKind, Value, parse};
 use crate::run::connect::Error;
 
 /// Something with an id and a name.
@@ -196,39 +198,9 @@ pub(super) async fn fields(client: &Client, kind: Kind) -> Result<Vec<FieldRow>,
     }
 }
 
-/// Reference lists have few rows, but nothing says how few.
-const PAGE: usize = 100;
-/// A list that never ends is a fault.
-const PAGES: usize = 200;
-
 /// Every row of a list.
 async fn rows(client: &Client, method: &str) -> Result<Vec<Json>, Error> {
-    let mut all: Vec<Json> = Vec::new();
-    for page in 1..=PAGES {
-        let params = named([
-            ("orderBy", "id".into()),
-            ("orderDirection", "ASC".into()),
-            ("limit", PAGE.into()),
-            ("page", page.into()),
-        ]);
-        let found = client.read(method, params).await.map_err(|fault| failed(method, fault))?;
-        if !(found.is_array() || found.is_object() || found.is_null()) {
-            return Err(malformed(method, "no list"));
-        }
-        let found = elements(&found);
-        let short = found.len() < PAGE;
-        let before = all.len();
-        for row in found {
-            // A list that ignores `page` repeats itself.
-            if id(&row).is_none_or(|new| !all.iter().any(|old| id(old).as_deref() == Some(&new))) {
-                all.push(row);
-            }
-        }
-        if short || all.len() == before {
-            return Ok(all);
-        }
-    }
-    Err(malformed(method, "a list without an end"))
+    every_row(client, method, &[("orderBy", "id".into()), ("orderDirection", "ASC".into())]).await
 }
 
 /// The elements of a list or, since empty and keyed lists are both PHP arrays, of an object (sheet §9.4).
@@ -283,6 +255,17 @@ pub(super) fn flag(row: &Json, key: &str) -> Option<bool> {
 pub(super) fn number(row: &Json, key: &str) -> Option<i64> {
     let value = row.get(key)?;
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A decimal that stands as a number or as a text, without zeros at its end.
+pub(super) fn decimal(json: &Json) -> Option<Decimal> {
+    let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+    parse::decimal(&text).map(|number| number.normalize())
+}
+
+/// The amount of `{currency, amount}`.
+pub(super) fn amount(json: &Json) -> Option<Decimal> {
+    decimal(json.get("amount")?)
 }
 
 /// Of several rows of one name the first counts, which is the oldest.

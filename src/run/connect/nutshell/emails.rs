@@ -9,10 +9,11 @@ use serde_json::{Value as Json, json};
 
 use super::Nutshell;
 use super::capability::Kind;
-use super::client::{failed, id_json, malformed, named};
+use super::client::{failed, id_json, malformed};
 use super::directory::{elements, id, text};
 use super::encode::TRACE;
-use super::search::{PAGE, folded};
+use super::pages::{PAGE, each_page};
+use super::search::folded;
 use crate::run::connect::{Error, Page, Payload, Stored};
 
 const PATH: &str = "/events";
@@ -22,7 +23,7 @@ const FILTER: (&str, &str) = ("filters[payload][]", "emails");
 const RECENT: usize = 20;
 /// Addresses whose people are asked for.
 const ADDRESSES: usize = 8;
-/// Entries of one timeline that are looked through, in pages.
+/// Pages of one timeline that are looked through.
 const TIMELINE: usize = 200;
 
 /// An e-mail that an event names, and what came with it.
@@ -88,36 +89,24 @@ impl Nutshell {
         subject: &str,
         looked_at: &mut BTreeSet<String>,
     ) -> Result<Vec<Stored>, Error> {
-        let method = "findTimeline";
-        let mut first = None;
-        for page in 1..=TIMELINE {
-            let params = named([
-                ("query", json!({"entityType": kind.entity(), "id": id_json(of)})),
-                ("orderBy", "time".into()),
-                ("orderDirection", "DESC".into()),
-                ("limit", PAGE.into()),
-                ("page", page.into()),
-            ]);
-            let rows = self.client.read(method, params).await;
-            let rows = elements(&rows.map_err(|fault| failed(method, fault))?);
-            // A list that ignores the page repeats itself.
-            let head = rows.first().and_then(id);
-            if rows.is_empty() || (page > 1 && head == first) {
-                break;
-            }
-            first = head;
-            let full = rows.len() >= PAGE;
+        let query = [
+            ("query", json!({"entityType": kind.entity(), "id": id_json(of)})),
+            ("orderBy", "time".into()),
+            ("orderDirection", "DESC".into()),
+        ];
+        let (mut found, mut left) = (Vec::new(), TIMELINE);
+        each_page(&self.client, "findTimeline", &query, async |rows| {
+            left -= 1;
             let emails =
                 rows.iter().filter(|row| text(row, "entityType").as_deref() == Some(Kind::Email.entity()));
             let ids = emails.filter(|row| may_be(row, subject)).filter_map(id);
             let ids: Vec<String> = ids.filter(|id| looked_at.insert(id.clone())).collect();
-            let mut found = self.read_all(Kind::Email, &ids).await?;
+            found = self.read_all(Kind::Email, &ids).await?;
             found.retain(|stored| stored.marker.as_deref() == Some(marker));
-            if !found.is_empty() || !full {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
+            Ok(found.is_empty() && left > 0)
+        })
+        .await?;
+        Ok(found)
     }
 
     /// A page of all e-mails. Several events may name one of them: it is given with the first.

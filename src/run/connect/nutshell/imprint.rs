@@ -4,17 +4,14 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
-use super::client::{MANUAL_VALUE, failed, id_json, malformed, named};
+use super::client::{MANUAL_VALUE, id_json, malformed};
 use super::directory::{elements, id, text};
 use super::encode::same_custom;
-use super::search::PAGE;
+use super::pages::every_row;
 use super::{Nutshell, stored};
 use crate::lang::value::Instant;
 use crate::run::connect::imprint::hash;
 use crate::run::connect::{Child, Error, Imprint, Payload, Stored};
-
-/// A list that never ends is a fault.
-const PAGES: usize = 10_000;
 
 /// The most leads that `getAccount` embeds (sheet §9.7).
 const EMBEDDED: usize = 100;
@@ -282,7 +279,7 @@ impl Nutshell {
     pub(super) async fn timeline(&self, kind: Kind, id_of: &str) -> Result<Vec<Child>, Error> {
         let query = json!({"entityType": kind.entity(), "id": id_json(id_of)});
         let more = [("query", query), ("orderBy", "time".into()), ("orderDirection", "ASC".into())];
-        let rows = self.every_row("findTimeline", &more).await?;
+        let rows = every_row(&self.client, "findTimeline", &more).await?;
         let entry = |row: &Json| {
             let entity = text(row, "entityType")?;
             let known = Kind::ALL.into_iter().find(|kind| kind.entity() == entity);
@@ -303,37 +300,12 @@ impl Nutshell {
             ("orderDirection", "ASC".into()),
             ("stubResponses", true.into()),
         ];
-        let rows = self.every_row("findLeads", &more).await?;
+        let rows = every_row(&self.client, "findLeads", &more).await?;
         let live = rows.iter().filter(|row| !stored::deleted(row));
         live.map(|row| {
             Ok(child(Kind::Lead, id(row).ok_or_else(|| malformed("findLeads", "a lead without an id"))?))
         })
         .collect()
-    }
-
-    /// Every row of a paged find.
-    async fn every_row(&self, method: &str, more: &[(&str, Json)]) -> Result<Vec<Json>, Error> {
-        let (mut all, mut first) = (Vec::new(), None);
-        for page in 1..=PAGES {
-            let mut params = named([("limit", PAGE.into()), ("page", page.into())]);
-            for (key, value) in more {
-                params[*key] = value.clone();
-            }
-            let rows = self.client.read(method, params).await;
-            let rows = elements(&rows.map_err(|fault| failed(method, fault))?);
-            // A list that ignores the page repeats itself.
-            let head = rows.first().and_then(id);
-            if page > 1 && head == first {
-                return Ok(all);
-            }
-            first = head;
-            let full = rows.len() >= PAGE;
-            all.extend(rows);
-            if !full {
-                return Ok(all);
-            }
-        }
-        Err(malformed(method, "a list without an end"))
     }
 }
 

@@ -5,17 +5,23 @@
 //! holds, since a refusal is definite (sheet §3.1): nothing was written. What was taken once is not doubted any more.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
-use super::directory::Directory;
+use super::client::id_json;
+use super::directory::{self, Directory};
 use crate::lang::schema::Probed;
 
 /// The questions whose answers are used here, as [`super::probe`] names them.
 pub(super) mod question {
     pub const NAME_OBJECT: &str = "contact_name_object";
     pub const DATE: &str = "custom_date";
+    /// The same of leads, on which another form was seen (sheet §6).
+    pub const LEAD_DATE: &str = "custom_date_leads";
+    pub const CLOSING: &str = "closing";
+    pub const CLOSED_EDITS: &str = "closed_lead_edits";
     pub const MONEY: &str = "custom_money";
     pub const CHOICES: &str = "custom_choices";
     pub const LEAD_VALUE: &str = "lead_value";
@@ -36,14 +42,16 @@ pub(super) struct Forms {
     pub(super) money_plain: bool,
     /// Several choices as an array, not one text.
     pub(super) choices_array: bool,
+    /// What closes a lead by `outcomeId`, not as the object `outcome` (sheet §5.1 has both).
+    pub(super) outcome_id: bool,
 }
 
 /// How many kinds of values have two forms.
-const KINDS: u32 = 4;
+const KINDS: u32 = 5;
 
 impl Forms {
     fn bits(self) -> u32 {
-        [self.name_text, self.date_text, self.money_plain, self.choices_array]
+        [self.name_text, self.date_text, self.money_plain, self.choices_array, self.outcome_id]
             .iter()
             .enumerate()
             .map(|(at, bit)| u32::from(*bit) << at)
@@ -52,19 +60,35 @@ impl Forms {
 
     fn from_bits(bits: u32) -> Forms {
         let bit = |at: u32| bits & (1 << at) != 0;
-        Forms { name_text: bit(0), date_text: bit(1), money_plain: bit(2), choices_array: bit(3) }
+        Forms {
+            name_text: bit(0),
+            date_text: bit(1),
+            money_plain: bit(2),
+            choices_array: bit(3),
+            outcome_id: bit(4),
+        }
     }
+}
+
+/// What is known of one object: dates were seen in one form on contacts and in another on leads (sheet §6).
+#[derive(Clone, Copy, Debug, Default)]
+struct OfKind {
+    /// The forms that are tried first.
+    forms: Forms,
+    /// The kinds of values whose form was taken once, as bits.
+    proven: u32,
+    /// Records that were refused in every form.
+    futile: u32,
 }
 
 /// What is known of one account.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The forms that are tried first.
-    forms: Cell<Forms>,
-    /// The kinds whose form was taken once, as bits.
-    proven: Cell<u32>,
-    /// Records that were refused in every form.
-    futile: Cell<u32>,
+    kinds: RefCell<BTreeMap<Kind, OfKind>>,
+    /// Whether a closed lead can be edited without being reopened.
+    closed_edits: Cell<Option<bool>>,
+    /// Whether `findTasks` refuses `stubResponses`.
+    plain_tasks: Cell<bool>,
     /// Whether `newLead` honours `value`, as a probe has it.
     lead_value: Cell<Option<bool>>,
     /// The same, as the last answer of a create showed it.
@@ -85,14 +109,22 @@ impl Known {
     /// Takes over what a probe found out.
     pub(super) fn learn(&self, probed: &Probed) {
         use question as q;
-        let mut forms = self.forms.get();
-        if let Some(object) = probed.flag(q::NAME_OBJECT) {
-            forms.name_text = !object;
+        for kind in Kind::CORE {
+            let date = match kind {
+                Kind::Lead => probed.word(q::LEAD_DATE).or(probed.word(q::DATE)),
+                _ => probed.word(q::DATE),
+            };
+            self.of(kind, |of| {
+                if let Some(object) = probed.flag(q::NAME_OBJECT) {
+                    of.forms.name_text = !object;
+                }
+                of.forms.date_text |= date == Some("text");
+                of.forms.money_plain |= probed.word(q::MONEY) == Some("plain");
+                of.forms.choices_array |= probed.word(q::CHOICES) == Some("array");
+                of.forms.outcome_id |= probed.word(q::CLOSING) == Some("id");
+            });
         }
-        forms.date_text |= probed.word(q::DATE) == Some("text");
-        forms.money_plain |= probed.word(q::MONEY) == Some("plain");
-        forms.choices_array |= probed.word(q::CHOICES) == Some("array");
-        self.forms.set(forms);
+        self.closed_edits.set(probed.flag(q::CLOSED_EDITS));
         self.lead_value.set(probed.flag(q::LEAD_VALUE));
         self.manual_value.set(probed.flag(q::MANUAL_VALUE));
         self.product_description.set(probed.flag(q::PRODUCT_DESCRIPTION));
@@ -101,8 +133,21 @@ impl Known {
         *self.day.borrow_mut() = probed.day.map(|day| day.to_string());
     }
 
-    pub(super) fn forms(&self) -> Forms {
-        self.forms.get()
+    fn of<T>(&self, kind: Kind, look: impl FnOnce(&mut OfKind) -> T) -> T {
+        look(self.kinds.borrow_mut().entry(kind).or_default())
+    }
+
+    pub(super) fn forms(&self, kind: Kind) -> Forms {
+        self.of(kind, |of| of.forms)
+    }
+
+    /// Whether a closed lead can be edited, as a probe or a refusal has shown it.
+    pub(super) fn closed_edits(&self) -> Option<bool> {
+        self.closed_edits.get()
+    }
+
+    pub(super) fn see_closed_edits(&self, taken: Option<bool>) {
+        self.closed_edits.set(taken);
     }
 
     /// Whether `newLead` honours `value`, as a probe has it.
@@ -140,34 +185,51 @@ impl Known {
         self.day.borrow().as_ref().map_or_else(String::new, |day| format!(" (probed on {day})"))
     }
 
+    /// Whether `findTasks` has refused `stubResponses`.
+    pub(super) fn plain_tasks(&self) -> bool {
+        self.plain_tasks.get()
+    }
+
+    pub(super) fn tasks_are_plain(&self) {
+        self.plain_tasks.set(true);
+    }
+
     /// A record was taken in these forms.
-    pub(super) fn taken(&self, forms: Forms, held: u32) {
-        let bits = (self.forms.get().bits() & !held) | (forms.bits() & held);
-        self.forms.set(Forms::from_bits(bits));
-        self.proven.set(self.proven.get() | held);
+    pub(super) fn taken(&self, kind: Kind, forms: Forms, held: u32) {
+        self.of(kind, |of| {
+            of.forms = Forms::from_bits((of.forms.bits() & !held) | (forms.bits() & held));
+            of.proven |= held;
+        });
     }
 
     /// The forms in which a refused record is worth another try; nearest first.
-    pub(super) fn others(&self, held: u32, why: &str, named: impl Iterator<Item = String>) -> Vec<Forms> {
-        let open = held & !self.proven.get();
+    pub(super) fn others(
+        &self,
+        kind: Kind,
+        held: u32,
+        why: &str,
+        named: impl Iterator<Item = String>,
+    ) -> Vec<Forms> {
+        let of = self.of(kind, |of| *of);
+        let open = held & !of.proven;
         if open == 0 {
             return Vec::new();
         }
         // A refusal that names a field of the record is about its value.
         let why = why.to_lowercase();
         let about = named.into_iter().any(|name| why.contains(&name.to_lowercase()));
-        if !about && self.futile.get() >= FUTILE {
+        if !about && of.futile >= FUTILE {
             return Vec::new();
         }
-        let first = self.forms.get().bits();
+        let first = of.forms.bits();
         let mut flips: Vec<u32> = (1..1 << KINDS).filter(|flip| flip & !open == 0).collect();
         flips.sort_by_key(|flip| flip.count_ones());
         flips.into_iter().map(|flip| Forms::from_bits(first ^ flip)).collect()
     }
 
     /// No form saved a record.
-    pub(super) fn futile(&self) {
-        self.futile.set(self.futile.get().saturating_add(1));
+    pub(super) fn futile(&self, kind: Kind) {
+        self.of(kind, |of| of.futile = of.futile.saturating_add(1));
     }
 }
 
@@ -180,12 +242,15 @@ pub(super) fn held(kind: Kind, fields: &Map<String, Json>, directory: Option<&Di
     if kind == Kind::Contact && fields.get("name").is_some_and(Json::is_object) {
         held |= 1;
     }
+    if fields.get("outcome").is_some_and(Json::is_object) {
+        held |= 16;
+    }
     for (name, value) in fields.get("customFields").and_then(Json::as_object).into_iter().flatten() {
         if value.get("timestamp").is_some() {
             held |= 2;
         } else if value.get("amount").is_some() {
             held |= 4;
-        } else if !value.is_null() && has_many(kind, name, directory) {
+        } else if value.is_array() || (!value.is_null() && has_many(kind, name, directory)) {
             held |= 8;
         }
     }
@@ -200,7 +265,9 @@ fn has_many(kind: Kind, name: &str, directory: Option<&Directory>) -> bool {
 pub(super) fn names(fields: &Map<String, Json>) -> impl Iterator<Item = String> {
     let customs = fields.get("customFields").and_then(Json::as_object);
     let customs: Vec<String> = customs.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    customs.into_iter().chain(fields.get("name").filter(|name| name.is_object()).map(|_| "name".to_owned()))
+    let objects = ["name", "outcome"].into_iter().filter(|key| fields.get(*key).is_some_and(Json::is_object));
+    let objects: Vec<String> = objects.map(str::to_owned).collect();
+    customs.into_iter().chain(objects)
 }
 
 /// A record with its values in these forms.
@@ -220,6 +287,12 @@ pub(super) fn shaped(
         let parts = ["givenName", "familyName"].iter().filter_map(|part| name.get(*part)?.as_str());
         let name = parts.collect::<Vec<_>>().join(" ");
         fields.insert("name".to_owned(), json!(name));
+    }
+    if forms.outcome_id
+        && let Some(id) = fields.get("outcome").filter(|outcome| outcome.is_object()).and_then(directory::id)
+    {
+        fields.shift_remove("outcome");
+        fields.insert("outcomeId".to_owned(), id_json(&id));
     }
     let Some(customs) = fields.get_mut("customFields").and_then(Json::as_object_mut) else {
         return Ok(fields);
@@ -245,12 +318,18 @@ pub(super) fn shaped(
                 ));
             }
             *value = json!(amount.as_str().map_or_else(|| amount.to_string(), str::to_owned));
-        } else if has_many(kind, name, directory) {
+        } else if value.is_array() || has_many(kind, name, directory) {
             let choices = directory.and_then(|d| d.field(kind, name)).map(|row| row.choices.as_slice());
             match (&*value, forms.choices_array) {
                 (Json::String(text), true) => *value = json!(split(text, choices.unwrap_or_default())),
                 (Json::Array(list), false) => {
                     let texts: Vec<&str> = list.iter().filter_map(Json::as_str).collect();
+                    if let Some(comma) = texts.iter().find(|text| texts.len() > 1 && text.contains(',')) {
+                        return Err(format!(
+                            "`{name}`: `{comma}` holds a comma and cannot be sent beside others in one text, and an \
+                             array is not taken: name the choice without a comma in the settings and in the spec"
+                        ));
+                    }
                     *value = json!(texts.join(", "));
                 }
                 _ => {}
@@ -260,12 +339,22 @@ pub(super) fn shaped(
     Ok(fields)
 }
 
-/// Several choices out of one text; a choice that is the whole text stays whole.
+/// Several choices out of one text: those that are there, commas of their own included, and what is between two commas
+/// where none of them fits.
 fn split(text: &str, choices: &[String]) -> Vec<String> {
-    if choices.iter().any(|choice| choice == text) {
-        return vec![text.to_owned()];
+    let mut found = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let fits = choices.iter().filter_map(|choice| {
+            let behind = rest.strip_prefix(choice.as_str()).filter(|_| !choice.is_empty())?;
+            (behind.is_empty() || behind.starts_with(", ")).then_some(choice.len())
+        });
+        let end = fits.max().unwrap_or_else(|| rest.find(", ").unwrap_or(rest.len()));
+        let (one, behind) = rest.split_at(end);
+        found.push(one.to_owned());
+        rest = behind.strip_prefix(", ").unwrap_or_default();
     }
-    text.split(", ").map(str::to_owned).collect()
+    found
 }
 
 #[cfg(test)]
@@ -315,9 +404,28 @@ mod tests {
         });
         assert_eq!(Json::Object(other.clone()), expected);
         let mut whole = fields();
-        whole["customFields"]["Interests"] = json!("A, big");
-        let whole = shaped(Kind::Contact, whole, Forms::from_bits(8), Some(&directory)).expect("shaped");
-        assert_eq!(whole["customFields"]["Interests"], json!(["A, big"]));
+        for (text, list) in [("A, big", json!(["A, big"])), ("C, A, big, B", json!(["C", "A, big", "B"]))] {
+            whole["customFields"]["Interests"] = json!(text);
+            let shown = shaped(Kind::Contact, whole.clone(), Forms::from_bits(8), Some(&directory));
+            assert_eq!(shown.expect("shaped")["customFields"]["Interests"], list);
+        }
+        whole["customFields"]["Interests"] = json!(["A, big", "B"]);
+        let why = shaped(Kind::Contact, whole, Forms::default(), Some(&directory)).expect_err("a comma");
+        assert!(why.contains("`A, big`") && why.contains("an array is not taken"), "{why}");
+        // A list is several choices also where the account does not tell it.
+        let mut untold = fields();
+        untold["customFields"]["Interests"] = json!(["B", "C"]);
+        assert_eq!(held(Kind::Contact, &untold, None), 15);
+        let untold = shaped(Kind::Contact, untold, Forms::default(), None).expect("shaped");
+        assert_eq!(untold["customFields"]["Interests"], "B, C");
+        let close = |forms: Forms| {
+            let fields = json!({"outcome": {"id": 7, "entityType": "Lead_Outcomes", "type": 10}});
+            let fields = fields.as_object().expect("an object").clone();
+            assert_eq!(held(Kind::Lead, &fields, None), 16);
+            Json::Object(shaped(Kind::Lead, fields, forms, None).expect("shaped"))
+        };
+        assert_eq!(close(Forms::from_bits(16)), json!({"outcomeId": 7}));
+        assert!(close(Forms::default())["outcome"].is_object());
         let mut foreign = fields();
         foreign["customFields"]["Worth"]["currency"] = json!("EUR");
         let why = shaped(Kind::Contact, foreign, Forms::from_bits(4), Some(&directory)).expect_err("foreign");
@@ -329,19 +437,30 @@ mod tests {
         let known = Known::default();
         let answers = [(question::DATE.to_owned(), Answer::word("text"))].into();
         known.learn(&Probed { day: None, answers });
-        assert!(known.forms().date_text && !known.forms().money_plain);
+        let (contact, lead) = (Kind::Contact, Kind::Lead);
+        assert!(known.forms(contact).date_text && !known.forms(contact).money_plain);
         let none = || std::iter::empty();
-        let tries = known.others(0b110, "no", none());
+        let tries = known.others(contact, 0b110, "no", none());
         assert_eq!(tries.len(), 3);
         assert!(tries.contains(&Forms::default()), "an answer may be out of date: {tries:?}");
-        known.taken(known.forms(), 0b010);
-        assert_eq!(known.others(0b110, "no", none()).len(), 1);
-        assert!(known.others(0b010, "no", none()).is_empty());
-        (0..FUTILE).for_each(|_| known.futile());
-        assert!(known.others(0b110, "no", none()).is_empty());
+        known.taken(contact, known.forms(contact), 0b010);
+        assert_eq!(known.others(contact, 0b110, "no", none()).len(), 1);
+        assert!(known.others(contact, 0b010, "no", none()).is_empty());
+        (0..FUTILE).for_each(|_| known.futile(contact));
+        assert!(known.others(contact, 0b110, "no", none()).is_empty());
         assert_eq!(
-            known.others(0b110, "Invalid value for field worth", ["Worth".to_owned()].into_iter()).len(),
+            known
+                .others(contact, 0b110, "Invalid value for field worth", ["Worth".to_owned()].into_iter())
+                .len(),
             1
         );
+        // What contacts take says nothing of leads.
+        assert_eq!(known.others(lead, 0b110, "no", none()).len(), 3);
+        let answers = [(question::LEAD_DATE.to_owned(), Answer::word("timestamp"))];
+        let answers =
+            answers.into_iter().chain([(question::DATE.to_owned(), Answer::word("text"))]).collect();
+        let known = Known::default();
+        known.learn(&Probed { day: None, answers });
+        assert!(known.forms(contact).date_text && !known.forms(lead).date_text);
     }
 }

@@ -16,6 +16,7 @@ mod imprint;
 mod known;
 mod mail;
 mod normal;
+mod pages;
 pub mod probe;
 mod provision;
 mod restore;
@@ -65,6 +66,8 @@ pub struct Nutshell {
     fresh: RefCell<BTreeMap<String, Stored>>,
     /// Whether the key has been seen to write in another user's name.
     impersonates: Cell<Option<bool>>,
+    /// What carries tags and sources, as it was last listed.
+    carried: RefCell<BTreeMap<Kind, provision::Carried>>,
     /// E-mails that the listing under way has given.
     listed_emails: RefCell<BTreeSet<String>>,
 }
@@ -89,6 +92,7 @@ impl Nutshell {
             known: Rc::default(),
             fresh: RefCell::default(),
             impersonates: Cell::default(),
+            carried: RefCell::default(),
             listed_emails: RefCell::default(),
         }
     }
@@ -275,21 +279,6 @@ impl Target for Nutshell {
 
     fn read<'a>(&'a self, object: &'a str, id: &'a str) -> Local<'a, Result<Option<Stored>, Error>> {
         Box::pin(async move { self.get(kind(object)?, id).await })
-    }
-
-    fn find_marker<'a>(
-        &'a self,
-        object: &'a str,
-        marker_field: &'a str,
-        marker: &'a str,
-    ) -> Local<'a, Result<Vec<Stored>, Error>> {
-        self.note_marker_field(marker_field);
-        Box::pin(async move {
-            match kind(object)? {
-                kind if kind.is_core() => self.by_marker(kind, marker_field, marker).await,
-                kind => self.anywhere(kind, marker).await,
-            }
-        })
     }
 
     fn find_sent<'a>(

@@ -1,6 +1,9 @@
 //! Makes custom fields, tags and sources. Safe to repeat: what is there is looked for first and again after a lost
 //! answer, and names are unique per type of record (sheet §6).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use serde_json::{Value as Json, json};
 
 use super::ahead;
@@ -12,6 +15,20 @@ use super::wire::Fault;
 use super::{Nutshell, stored};
 use crate::lang::plan::CustomField;
 use crate::run::connect::{Error, Goes, Provision, Provisioned, Removal};
+
+/// The ids of records by the list and the name that they carry: `("tags", "VIP")`.
+type Carriers = BTreeMap<(String, String), Vec<String>>;
+
+/// A listing of what carries tags and sources.
+pub(super) struct Carried {
+    /// How much had been written before it.
+    writes: u64,
+    at_ms: i64,
+    carriers: Rc<Carriers>,
+}
+
+/// How long a listing of what carries tags and sources counts, in milliseconds.
+const LISTED_MS: i64 = 60_000;
 
 /// How often something is looked for and made.
 const TRIES: u32 = 5;
@@ -48,8 +65,29 @@ async fn custom_field(client: &Client, field: &CustomField) -> Result<Provisione
             },
         }
     };
-    let send = async || client.post(&path, &body).await.map_err(|fault| perhaps_limited(fault, field));
+    let send = async || {
+        let sent = client.post(&path, &body).await;
+        // Which spelling of this word is taken is open (sheet §6).
+        let sent = match (sent, other_spelling(word)) {
+            (Err(Fault::Refused(why)), Some(other)) => {
+                let mut body = body.clone();
+                body["type"] = json!(other);
+                // What is refused in both is told as the first said it.
+                client.post(&path, &body).await.map_err(|fault| match fault {
+                    Fault::Refused(_) => Fault::Refused(why),
+                    fault => fault,
+                })
+            }
+            (sent, _) => sent,
+        };
+        sent.map_err(|fault| perhaps_limited(fault, field))
+    };
     make(client, &path, find, send).await
+}
+
+/// Another way in which the API may spell a type (sheet §6).
+fn other_spelling(word: &str) -> Option<&'static str> {
+    (word == "Url").then_some("URL")
 }
 
 /// Nothing documents how the API answers when a plan allows no more custom fields (sheet §7): it may look like a
@@ -160,7 +198,12 @@ impl Nutshell {
     }
 
     /// The id under which REST lists a tag or a source.
-    async fn choice_id(&self, kind: Kind, list: &str, name: &str) -> Result<Option<String>, Error> {
+    pub(super) async fn choice_id(
+        &self,
+        kind: Kind,
+        list: &str,
+        name: &str,
+    ) -> Result<Option<String>, Error> {
         let path = format!("/{list}");
         // The words of the filter are those that reads give (sheet §3.2).
         let of_kind = [("filter[tagType]", kind.rest())];
@@ -182,21 +225,46 @@ impl Nutshell {
     /// How many live records carry a tag or a source, counted over all of them: `count` of a tag is documented for
     /// reads only by example, and sources have none.
     async fn uses(&self, kind: Kind, list: &str, name: &str, goes: Option<Goes<'_>>) -> Result<u64, Error> {
-        let (mut used, mut cursor) = (0, None);
+        let all = self.carriers(kind).await?;
+        let carriers = all.get(&(list.to_owned(), name.to_owned())).map(Vec::as_slice).unwrap_or_default();
+        let goes = |id: &&String| goes.is_some_and(|goes| goes(kind.object(), id));
+        Ok(carriers.iter().filter(|id| !goes(id)).count() as u64)
+    }
+
+    /// The live records that carry each tag and source of a type. One listing counts for all of them, for as long as
+    /// this process writes nothing and it is not older than a minute, which a listing takes too.
+    async fn carriers(&self, kind: Kind) -> Result<Rc<Carriers>, Error> {
+        let (writes, now) = (self.client.writes(), self.client.clock.now_ms());
+        if let Some(listed) = self.carried.borrow().get(&kind)
+            && listed.writes == writes
+            && now - listed.at_ms < LISTED_MS
+        {
+            return Ok(Rc::clone(&listed.carriers));
+        }
+        let mut all = Carriers::new();
+        let mut cursor = None;
         loop {
             let page = self.page(kind, cursor.as_deref()).await?;
             for record in page.records.iter().filter(|record| !stored::deleted(&record.body)) {
-                let carried = directory::elements(record.body.get(list).unwrap_or(&Json::Null));
-                let called = |one: &Json| {
-                    one.as_str() == Some(name) || directory::text(one, "name").as_deref() == Some(name)
-                };
-                let goes = || goes.is_some_and(|goes| goes(kind.object(), &record.id));
-                used += u64::from(carried.iter().any(called) && !goes());
+                for list in ["tags", "sources"] {
+                    let carried = directory::elements(record.body.get(list).unwrap_or(&Json::Null));
+                    let called =
+                        |one: &Json| one.as_str().map(str::to_owned).or_else(|| directory::text(one, "name"));
+                    // One tag may stand twice in a record (sheet §9.5).
+                    let names: BTreeSet<String> = carried.iter().filter_map(called).collect();
+                    for name in names {
+                        all.entry((list.to_owned(), name)).or_default().push(record.id.clone());
+                    }
+                }
             }
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(used);
+                break;
             }
         }
+        let all = Rc::new(all);
+        let listed = Carried { writes, at_ms: now, carriers: Rc::clone(&all) };
+        self.carried.borrow_mut().insert(kind, listed);
+        Ok(all)
     }
 }

@@ -207,20 +207,9 @@ pub(super) fn customs(body: &Json) -> Map<String, Json> {
     match body.get("customFields") {
         Some(Json::Object(map)) => {
             let filled = map.iter().filter(|(_, value)| !value.is_null());
-            // Several choices are sent as one text, the only form that was seen (sheet §6).
-            filled.map(|(name, value)| (name.clone(), joined(value))).collect()
+            filled.map(|(name, value)| (name.clone(), value.clone())).collect()
         }
         _ => Map::new(),
-    }
-}
-
-fn joined(value: &Json) -> Json {
-    match value {
-        Json::Array(list) if list.iter().all(Json::is_string) => {
-            let texts: Vec<&str> = list.iter().filter_map(Json::as_str).collect();
-            json!(texts.join(", "))
-        }
-        other => other.clone(),
     }
 }
 

@@ -8,14 +8,11 @@ use jiff::civil::Date;
 use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
-use super::client::{failed, malformed};
-use super::directory::{elements, id, text};
-use super::search::PAGE;
+use super::client::malformed;
+use super::directory::{id, text};
+use super::pages::each_page;
 use super::{Nutshell, stored};
 use crate::run::connect::{Error, Page, Payload, Stored};
-
-/// A list that never ends is a fault.
-const PAGES: usize = 10_000;
 
 impl Nutshell {
     /// Records with a marker among those that could be what was sent.
@@ -36,7 +33,7 @@ impl Nutshell {
                 None => match days(sent) {
                     Some((from, to)) => {
                         let days = [("filter[dateMin]", from.as_str()), ("filter[dateMax]", to.as_str())];
-                        self.rest_listed(kind, &days, |row| self.may_carry(kind, row, marker)).await?
+                        self.rest_listed(kind, &days, None, |row| self.may_carry(kind, row, marker)).await?
                     }
                     None => Vec::new(),
                 },
@@ -44,12 +41,15 @@ impl Nutshell {
             Kind::Task => match sent.get("entity").and_then(rest_id) {
                 Some(entity) => {
                     let about = [("filter[relatedEntity]", entity.as_str())];
-                    self.rest_listed(kind, &about, |row| self.may_carry(kind, row, marker)).await?
+                    self.rest_listed(kind, &about, None, |row| self.may_carry(kind, row, marker)).await?
                 }
                 None => return self.anywhere(kind, marker).await,
             },
             Kind::Product => match sent.get("name").and_then(Json::as_str) {
-                Some(name) => self.rest_ids(kind, "q", name).await?,
+                Some(name) => {
+                    let called = |row: &Json| text(row, "name").is_none_or(|shown| shown == name);
+                    self.rest_listed(kind, &[("q", name)], None, called).await?
+                }
                 None => Vec::new(),
             },
             Kind::Email => return self.email_like(marker, payload).await,
@@ -64,7 +64,7 @@ impl Nutshell {
     pub(super) async fn anywhere(&self, kind: Kind, marker: &str) -> Result<Vec<Stored>, Error> {
         let mut ids = Vec::new();
         let mut cursor = None;
-        for _ in 0..PAGES {
+        loop {
             let page = match kind {
                 Kind::Note => self.notes_page(cursor.as_deref()).await?,
                 Kind::Email => self.emails_page(cursor.as_deref()).await?,
@@ -85,7 +85,7 @@ impl Nutshell {
     async fn in_timeline(&self, entity: &Json, marker: &str) -> Result<Vec<Stored>, Error> {
         let query =
             [("query", entity.clone()), ("orderBy", "time".into()), ("orderDirection", "DESC".into())];
-        self.in_pages("findTimeline", Kind::Note, query.to_vec(), marker).await
+        self.in_pages("findTimeline", Kind::Note, &query, marker).await
     }
 
     async fn in_activities(&self, query: Json, marker: &str) -> Result<Vec<Stored>, Error> {
@@ -95,7 +95,7 @@ impl Nutshell {
             ("orderDirection", "DESC".into()),
             ("stubResponses", false.into()),
         ];
-        self.in_pages("findActivities", Kind::Activity, query.to_vec(), marker).await
+        self.in_pages("findActivities", Kind::Activity, &query, marker).await
     }
 
     /// Pages, the latest first, until one holds the marker.
@@ -103,24 +103,11 @@ impl Nutshell {
         &self,
         method: &str,
         kind: Kind,
-        query: Vec<(&str, Json)>,
+        query: &[(&str, Json)],
         marker: &str,
     ) -> Result<Vec<Stored>, Error> {
-        let mut first = None;
-        for page in 1..=PAGES {
-            let mut params: Map<String, Json> =
-                query.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            params.insert("limit".to_owned(), PAGE.into());
-            params.insert("page".to_owned(), page.into());
-            let rows = self.client.read(method, Json::Object(params)).await;
-            let rows = elements(&rows.map_err(|fault| failed(method, fault))?);
-            // A list that ignores the page repeats itself.
-            let head = rows.first().and_then(id);
-            if rows.is_empty() || (page > 1 && head == first) {
-                break;
-            }
-            first = head;
-            let full = rows.len() >= PAGE;
+        let mut found = Vec::new();
+        each_page(&self.client, method, query, async |rows| {
             let mut ids = Vec::new();
             for row in rows {
                 let entity = text(&row, "entityType");
@@ -132,13 +119,12 @@ impl Nutshell {
                     ids.push(id);
                 }
             }
-            let mut found = self.read_all(kind, &ids).await?;
+            found = self.read_all(kind, &ids).await?;
             found.retain(|stored| stored.marker.as_deref() == Some(marker));
-            if !found.is_empty() || !full {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
+            Ok(found.is_empty())
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Whether a row of a list must be read to know its marker, or carries this one. Stubs lack texts.
@@ -154,48 +140,7 @@ impl Nutshell {
         kind: Kind,
         filters: &[(&str, &str)],
     ) -> Result<Vec<String>, Error> {
-        self.rest_listed(kind, filters, |row| !stored::deleted(row)).await
-    }
-
-    /// Ids of the records of a REST list that a test takes.
-    async fn rest_listed(
-        &self,
-        kind: Kind,
-        filters: &[(&str, &str)],
-        takes: impl Fn(&Json) -> bool,
-    ) -> Result<Vec<String>, Error> {
-        let mut ids = Vec::new();
-        let mut first = None;
-        for page in 0..PAGES {
-            let rows = self.rest_rows(kind, page, filters).await?;
-            let head = rows.first().and_then(id);
-            if rows.is_empty() || (page > 0 && head == first) {
-                break;
-            }
-            first = head;
-            let full = rows.len() >= PAGE;
-            let path = kind.rest();
-            for row in rows {
-                let id = id(&row).ok_or_else(|| malformed(path, "a record without an id"))?;
-                if takes(&row) {
-                    ids.push(id);
-                }
-            }
-            if !full {
-                break;
-            }
-        }
-        Ok(ids)
-    }
-
-    async fn rest_rows(&self, kind: Kind, page: usize, filters: &[(&str, &str)]) -> Result<Vec<Json>, Error> {
-        let path = format!("/{}", kind.rest());
-        let (page, limit) = (page.to_string(), PAGE.to_string());
-        let mut query = filters.to_vec();
-        query.extend([("page[page]", page.as_str()), ("page[limit]", limit.as_str())]);
-        let body = self.client.get(&path, &query).await.map_err(|fault| failed(&path, fault))?;
-        let rows = body.get(kind.rest()).map(elements);
-        rows.ok_or_else(|| malformed(&path, format!("no list of {}", kind.rest())))
+        self.rest_listed(kind, filters, None, |row| !stored::deleted(row)).await
     }
 
     /// A page of all notes, which REST alone lists, without revisions. Its order is not documented, so it ends with

@@ -154,7 +154,10 @@ fn by_code(code: Option<i64>, response: &HttpResponse, message: String) -> Fault
 fn denied(response: &HttpResponse, message: String) -> Fault {
     let next = match response.status {
         403 => "the API key's user lacks a right",
-        _ => "check `B2N_NUTSHELL_USER` and `B2N_NUTSHELL_KEY`",
+        _ => {
+            "check `B2N_NUTSHELL_USER` and `B2N_NUTSHELL_KEY`, and give `B2N_NUTSHELL_URL` where the account is on \
+             another host than `app.nutshell.com`"
+        }
     };
     Fault::Denied(format!("{message}: {next}"))
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::capability::Kind;
 use super::client::{AUTHOR, MANUAL_VALUE, failed, id_json, named};
+use super::directory::amount;
 use super::encode::MESSAGE;
 use super::wire::Fault;
 use super::{Nutshell, directory, known, says_not_found, stored};
-use crate::lang::value::parse::decimal;
 use crate::run::connect::{Error, Payload, SendError, Stored};
 
 impl Nutshell {
@@ -83,11 +83,42 @@ impl Nutshell {
         let method = format!("edit{}", kind.object());
         match self.send_in_some_form(kind, &method, &fields, params, author).await? {
             Ok(body) => match self.stored(kind, body) {
-                Some(stored) if stored.id == id => Ok(stored),
+                Some(stored) if stored.id == id => {
+                    if kind == Kind::Lead && payload.fields.contains_key("value") {
+                        self.keep_fresh(&stored);
+                    }
+                    Ok(stored)
+                }
                 _ => Err(SendError::Unknown("an answer without the record".to_owned())),
             },
+            Err(Fault::Refused(why)) if kind == Kind::Lead => self.perhaps_closed(id, payload, why).await,
             Err(fault) => Err(self.refusal(kind, id, fault).await),
         }
+    }
+
+    /// Whether a closed lead can be edited is open (sheet §5.1): where one was refused it is worked out anew, reopened
+    /// and closed again. What is refused then is refused for another reason.
+    async fn perhaps_closed(&self, id: &str, payload: &Payload, why: String) -> Result<Stored, SendError> {
+        if payload.fields.contains_key("status") {
+            self.known.see_closed_edits(None);
+        } else if let Ok(Some(now)) = self.get(Kind::Lead, id).await
+            && directory::number(&now.body, "status").is_some_and(|status| status >= 10)
+        {
+            self.known.see_closed_edits(Some(false));
+            return Err(SendError::Stale);
+        }
+        Err(self.refusal(Kind::Lead, id, Fault::Refused(why)).await)
+    }
+
+    /// Keeps an answer for the edit that sees to the amount.
+    fn keep_fresh(&self, stored: &Stored) {
+        /// More writes than this are never in flight.
+        const KEPT: usize = 256;
+        let mut fresh = self.fresh.borrow_mut();
+        if fresh.len() >= KEPT {
+            fresh.clear();
+        }
+        fresh.insert(stored.id.clone(), stored.clone());
     }
 
     pub(super) async fn send_delete(&self, kind: Kind, id: &str, rev: &str) -> Result<(), SendError> {
@@ -126,20 +157,20 @@ impl Nutshell {
         let directory = self.directory.borrow().clone();
         let directory = directory.as_deref();
         let held = known::held(kind, fields, directory);
-        let first = self.known.forms();
+        let first = self.known.forms(kind);
         let shaped = |forms| known::shaped(kind, fields.clone(), forms, directory);
         let refusal = match shaped(first) {
             Ok(fields) => match self.send_as(method, params(fields), author.clone()).await? {
                 Err(Fault::Refused(why)) => why,
                 Ok(body) => {
-                    self.known.taken(first, held);
+                    self.known.taken(kind, first, held);
                     return Ok(Ok(body));
                 }
                 fault => return Ok(fault),
             },
             Err(why) => why,
         };
-        let others = self.known.others(held, &refusal, known::names(fields));
+        let others = self.known.others(kind, held, &refusal, known::names(fields));
         let mut unsaid = None;
         for forms in &others {
             // A form in which a value cannot be said is none for it.
@@ -153,14 +184,14 @@ impl Nutshell {
             match self.send_as(method, params(fields), author.clone()).await? {
                 Err(Fault::Refused(_)) => {}
                 Ok(body) => {
-                    self.known.taken(*forms, held);
+                    self.known.taken(kind, *forms, held);
                     return Ok(Ok(body));
                 }
                 fault => return Ok(fault),
             }
         }
         if !others.is_empty() {
-            self.known.futile();
+            self.known.futile(kind);
         }
         let also = unsaid.map_or_else(String::new, |why| format!("; {why}"));
         Ok(Err(Fault::Refused(refusal + &also)))
@@ -183,8 +214,6 @@ impl Nutshell {
     /// Sees from the answer of a create whether the amount was honoured, and keeps the answer for the edit that sees
     /// to it.
     fn look_at_value(&self, payload: &Payload, made: &Stored) {
-        /// More creates than this are never in flight.
-        const KEPT: usize = 256;
         let lines = payload.fields.get("products").and_then(Json::as_array);
         let Some(value) = payload.fields.get("value").filter(|_| lines.is_none_or(Vec::is_empty)) else {
             return;
@@ -193,11 +222,7 @@ impl Nutshell {
         if amount(value).is_some_and(|amount| !amount.is_zero()) {
             self.known.see_value(has_amount(made, value));
         }
-        let mut fresh = self.fresh.borrow_mut();
-        if fresh.len() >= KEPT {
-            fresh.clear();
-        }
-        fresh.insert(made.id.clone(), made.clone());
+        self.keep_fresh(made);
     }
 
     /// Writes the amount of a lead through REST, unless it is there: an absolute value, so that sending it twice is
@@ -211,8 +236,14 @@ impl Nutshell {
         if has_amount(&now, value) {
             return Ok(now);
         }
-        let amount = amount(value).ok_or_else(|| SendError::Refused("the amount is no number".to_owned()))?;
-        let patch = json!([{"op": "replace", "path": "/leads/0/manualValue", "value": amount.to_string()}]);
+        let patch = match (value.is_null(), amount(value)) {
+            // Back to the sum of its products (sheet §3.2).
+            (true, _) => json!([{"op": "replace", "path": "/leads/0/valueToProductMode"}]),
+            (false, Some(amount)) => {
+                json!([{"op": "replace", "path": "/leads/0/manualValue", "value": amount.to_string()}])
+            }
+            (false, None) => return Err(SendError::Refused("the amount is no number".to_owned())),
+        };
         match self.client.patch(&format!("/leads/{id}"), &patch).await {
             Ok(_) => {}
             Err(fault) => return Err(self.refusal(Kind::Lead, id, fault).await),
@@ -251,10 +282,12 @@ impl Nutshell {
         };
         let Some(user) = user else { return Ok(None) };
         *self.own_user.borrow_mut() = Some(user.clone());
-        let rows = match self.client.get("/users", &[]).await {
+        // The list of users comes in pages of a length that nobody documents (sheet §3.2); one of them is one row.
+        let path = format!("/users/{user}");
+        let rows = match self.client.get(&path, &[]).await {
             Ok(body) => directory::elements(body.get("users").unwrap_or(&Json::Null)),
             Err(Fault::Refused(_) | Fault::Missing(_)) => return Ok(None),
-            Err(fault) => return Err(failed("/users", fault)),
+            Err(fault) => return Err(failed(&path, fault)),
         };
         let row = rows.iter().find(|row| directory::id(row).as_ref() == Some(&user));
         Ok(row.and_then(|row| row.get("permissions")?.get("canDeleteEntities")?.as_bool()))
@@ -329,17 +362,13 @@ impl Nutshell {
     }
 }
 
-/// The amount of `{currency, amount}`.
-fn amount(value: &Json) -> Option<rust_decimal::Decimal> {
-    let amount = value.get("amount")?;
-    decimal(&amount.as_str().map_or_else(|| amount.to_string(), str::to_owned))
-        .map(|amount| amount.normalize())
-}
-
 /// Whether a lead has this amount, whose currency is its market's; to the hundredth, since what else a server rounds is
 /// a reconciliation's affair.
 fn has_amount(stored: &Stored, value: &Json) -> bool {
     let cents = |amount: rust_decimal::Decimal| amount.round_dp(2).normalize();
+    if value.is_null() {
+        return stored.body.get("value").and_then(amount).is_none_or(|amount| amount.is_zero());
+    }
     amount(value)
         .is_some_and(|wanted| stored.body.get("value").and_then(amount).map(cents) == Some(cents(wanted)))
 }

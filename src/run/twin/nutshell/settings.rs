@@ -66,6 +66,16 @@ pub enum DateInput {
     Text,
 }
 
+/// What closes a lead (sheet §5.1 has both, of different clients).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosingInput {
+    Any,
+    /// The object `outcome` only.
+    Object,
+    /// `outcomeId` only.
+    Id,
+}
+
 /// In which form an amount is taken into a custom field (sheet §6, §11.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoneyInput {
@@ -190,8 +200,10 @@ pub struct Dialect {
     /// Whether a note can be deleted by its author alone and within a day, as it is edited; the sheet says it of
     /// edits only.
     pub note_deletion_limited: bool,
-    /// The form in which dates are taken into custom fields.
+    /// The form in which dates are taken into custom fields of accounts and contacts.
     pub custom_date: DateInput,
+    /// The same of leads, on which another form was seen (sheet §6).
+    pub custom_date_leads: DateInput,
     /// The form in which amounts are taken into custom fields.
     pub custom_money: MoneyInput,
     /// The form in which several choices are taken.
@@ -204,6 +216,14 @@ pub struct Dialect {
     pub created_time_kept: bool,
     /// Whether `closedTime` is kept on the edit that closes.
     pub closed_time_kept: bool,
+    /// What closes a lead.
+    pub closing: ClosingInput,
+    /// Whether a closed lead tells the outcome that closed it, which is not among the keys that were seen (sheet §5).
+    pub outcome_shown: bool,
+    /// Whether the type of a field for web addresses is spelled `URL`, not `Url` (sheet §6).
+    pub url_in_capitals: bool,
+    /// Whether a find refuses `stubResponses` where the sheet does not list it (§4).
+    pub strict_finds: bool,
     /// Whether a closed lead can be edited without being reopened.
     pub closed_lead_edits: bool,
     /// Whether `parentAccount` of an account is written.
@@ -261,12 +281,17 @@ impl Default for Dialect {
             rest_activity_leads: false,
             note_deletion_limited: false,
             custom_date: DateInput::Any,
+            custom_date_leads: DateInput::Any,
             custom_money: MoneyInput::Any,
             custom_choices: ChoicesInput::Any,
             attributes_tell_types: true,
             rpc_stageset: true,
             created_time_kept: false,
             closed_time_kept: false,
+            closing: ClosingInput::Any,
+            outcome_shown: true,
+            url_in_capitals: false,
+            strict_finds: false,
             closed_lead_edits: true,
             parent_account: false,
             not_found: NotFound::Code404,

@@ -112,6 +112,15 @@ impl FieldType {
         FieldType::ALL.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
     }
 
+    /// The same where web addresses may be spelled `URL`.
+    pub fn spelled(name: &str, url_in_capitals: bool) -> Option<FieldType> {
+        match name {
+            "URL" if url_in_capitals => Some(FieldType::Url),
+            "Url" if url_in_capitals => None,
+            name => FieldType::parse(name),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         FieldType::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("Text", |(_, name)| name)
     }

@@ -243,6 +243,13 @@ pub fn set_customs(
     Ok(())
 }
 
+fn form_of_dates(settings: &Settings, kind: Kind) -> DateInput {
+    match kind {
+        Kind::Leads => settings.dialect.custom_date_leads,
+        _ => settings.dialect.custom_date,
+    }
+}
+
 /// Reads one custom field's value: none keeps the old one, an inner none clears it.
 fn custom(
     settings: &Settings,
@@ -261,7 +268,7 @@ fn custom(
             MoneyInput::Object => object,
             MoneyInput::Plain => !object,
         },
-        FieldType::Date => match settings.dialect.custom_date {
+        FieldType::Date => match form_of_dates(settings, field.kind) {
             DateInput::Any => true,
             DateInput::Timestamp => object,
             DateInput::Text => input.str().is_some(),

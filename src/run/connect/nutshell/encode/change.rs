@@ -56,6 +56,7 @@ impl Encoder {
             // Its author alone edits a note (sheet §4).
             draft.fields.insert(AUTHOR.to_owned(), json!({"entityType": "Users", "id": id_json(&author)}));
         }
+        self.see_to_value(&mut draft, Some(now));
         let there = now.get("customFields");
         draft.customs.retain(|name, json| {
             let held = there.and_then(|there| there.get(name)).filter(|held| !held.is_null());
@@ -64,6 +65,7 @@ impl Encoder {
                 None => !json.is_null(),
             }
         });
+        self.see_to_closed(&mut draft, now)?;
         if draft.customs.is_empty() {
             return Ok(self.payloads(draft, None));
         }
@@ -134,6 +136,11 @@ impl Encoder {
             }
             Slot::Plain(key, _) if Some(*key) == self.kind.marked_text() => clear(key, json!("")),
             Slot::Plain(key, _) | Slot::AnyLink(key, _) => clear(key, Json::Null),
+            Slot::Links("accounts", _) if self.kind == Kind::Lead => {
+                clear("accounts", json!([]));
+                // Leads show it apart (sheet §5); that `null` is taken is unproven.
+                clear("primaryAccount", Json::Null);
+            }
             Slot::Contact(key) | Slot::Links(key, _) | Slot::Texts(key) => clear(key, json!([])),
             Slot::Tags => clear("tags", json!([])),
             Slot::Sources => clear("sources", json!([])),

@@ -6,12 +6,12 @@ use serde_json::{Value as Json, json};
 
 use super::super::capability::Kind;
 use super::super::client::id_json;
-use super::super::directory::{Directory, elements, id, is_team};
+use super::super::directory::{Directory, Market, amount, decimal, elements, id, is_team};
 use super::super::fields::{LINE, USER};
 use super::super::stored::link_json;
 use super::error;
+use super::slot::no_choice;
 use super::values::mismatch;
-use crate::lang::value::parse::decimal;
 use crate::lang::value::{Money, Value};
 use crate::run::connect::FieldError;
 
@@ -112,16 +112,12 @@ fn resent_line(line: &Json) -> Option<Json> {
     Some(json)
 }
 
-fn amount(json: &Json) -> Option<Decimal> {
-    decimal(&json.as_str().map_or_else(|| json.to_string(), str::to_owned)).map(|amount| amount.normalize())
-}
-
 /// What two equal lines share.
 fn same_line(line: &Json) -> (String, Option<Decimal>, Option<Decimal>) {
-    (line["id"].to_string(), amount(&line["quantity"]), amount(&line["price"]["amount"]))
+    (line["id"].to_string(), decimal(&line["quantity"]), amount(&line["price"]))
 }
 
-/// The prices of a product, one per market, which the currency decides. The inner form is not documented: it follows
+/// The prices of a product, one per market: the one that the label names, else one of its currency. The inner form is not documented: it follows
 /// that of a product on a lead.
 pub(super) fn prices(name: &str, value: &Value, directory: &Directory) -> Result<Json, FieldError> {
     let mut found: Vec<Json> = Vec::new();
@@ -129,24 +125,56 @@ pub(super) fn prices(name: &str, value: &Value, directory: &Directory) -> Result
         let Value::Money(money) = value.bare() else {
             return Err(mismatch(name, "an amount with its currency", value.bare()));
         };
-        let currency = money.currency.as_str();
-        let fits = directory.markets.iter().filter(|market| market.currency.as_deref() == Some(currency));
-        let market = fits.clone().find(|market| market.default).or_else(|| fits.clone().next());
-        let market = market.ok_or_else(|| {
-            error(
-                name,
-                format!(
-                    "no market has the currency {currency}: add one in the settings, or leave the price out"
-                ),
-            )
-        })?;
+        let market = market_of(name, value, money.currency.as_str(), directory)?;
         let market = json!({"id": id_json(&market.id)});
         if found.iter().any(|known| known["market"] == market) {
-            return Err(error(name, format!("two prices in {currency}: a product has one per market")));
+            return Err(error(
+                name,
+                format!(
+                    "two prices in {}: a product has one per market, which a label of the price can name",
+                    money.currency.as_str()
+                ),
+            ));
         }
         found.push(json!({"market": market, "price": price(money)}));
     }
     Ok(Json::Array(found))
+}
+
+/// The market of a price: several may have one currency.
+fn market_of<'d>(
+    name: &str,
+    price: &Value,
+    currency: &str,
+    directory: &'d Directory,
+) -> Result<&'d Market, FieldError> {
+    let fits = |market: &&Market| market.currency.as_deref() == Some(currency);
+    let label = match price {
+        Value::Item(item) => item.attrs.first().filter(|label| !label.bare().is_absent()),
+        _ => None,
+    };
+    if let Some(label) = label.map(Value::to_text).filter(|label| !label.trim().is_empty()) {
+        let label = label.trim();
+        let market = directory.markets.iter().find(|market| market.name == label);
+        let market = market.ok_or_else(|| no_choice(name, label))?;
+        return match &market.currency {
+            Some(own) if own != currency => Err(error(
+                name,
+                format!(
+                    "a price in {currency} in the market `{label}`, whose currency is {own}: name another"
+                ),
+            )),
+            _ => Ok(market),
+        };
+    }
+    let mut of_currency = directory.markets.iter().filter(fits);
+    let market = of_currency.clone().find(|market| market.default).or_else(|| of_currency.next());
+    market.ok_or_else(|| {
+        error(
+            name,
+            format!("no market has the currency {currency}: add one in the settings, or leave the price out"),
+        )
+    })
 }
 
 /// A link that may lead to several objects: `Contact/17`, and a user's bare id.

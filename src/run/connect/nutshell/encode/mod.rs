@@ -13,13 +13,14 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json, json};
 
 pub(super) use self::letter::{MESSAGE, TRACE};
+pub(super) use self::slot::outcome;
 use self::slot::{Slot, StageWrite};
 pub(super) use self::values::same_custom;
 use super::capability::Kind;
 use super::client::{AUTHOR, MANUAL_VALUE, id_json};
 use super::directory::{self, Directory};
 use super::known::Known;
-use super::{footer, stored};
+use super::{author, footer, stored};
 use crate::lang::plan;
 use crate::lang::schema::Schema;
 use crate::lang::value::{StageValue, Value};
@@ -189,19 +190,48 @@ impl Encoder {
     /// Whether `newLead` honours `value` is open (sheet §11.5): until it was seen, an edit follows that sees to it, and
     /// costs nothing where the amount is there. It comes before the closing, since edits of closed leads may be
     /// restricted (sheet §5.1). With products, theirs counts.
-    fn see_to_value(&self, draft: &mut Draft) {
-        if self.kind != Kind::Lead
-            || self.known.seen_value() == Some(true)
-            || draft
-                .fields
-                .get("products")
-                .is_some_and(|lines| lines.as_array().is_some_and(|l| !l.is_empty()))
-        {
+    fn see_to_value(&self, draft: &mut Draft, now: Option<&Json>) {
+        let lines = draft.fields.get("products").or_else(|| now?.get("products"));
+        let has_lines = lines.is_some_and(|lines| !directory::elements(lines).is_empty());
+        if self.kind != Kind::Lead || has_lines || (now.is_none() && self.known.seen_value() == Some(true)) {
             return;
         }
-        if let Some(value) = draft.fields.get("value").filter(|value| !value.is_null()) {
+        if let Some(value) = draft.fields.get("value").filter(|value| now.is_some() || !value.is_null()) {
             draft.then.insert(0, Map::from_iter([(MANUAL_VALUE.to_owned(), value.clone())]));
         }
+    }
+
+    /// A closed lead that cannot be edited is reopened first and closed again, with the outcome that it has.
+    fn see_to_closed(&self, draft: &mut Draft, now: &Json) -> Result<(), FieldError> {
+        let nothing = draft.fields.is_empty() && draft.customs.is_empty() && draft.then.is_empty();
+        if self.kind != Kind::Lead
+            || nothing
+            || !is_closed(now)
+            || self.known.closed_edits() != Some(false)
+            || draft.fields.contains_key("status")
+        {
+            return Ok(());
+        }
+        draft.fields.insert("status".to_owned(), json!(0));
+        if draft.then.iter().any(|fields| fields.contains_key("outcome")) {
+            return Ok(());
+        }
+        let outcome = now.get("outcome").filter(|outcome| outcome.is_object());
+        let Some((outcome, id)) = outcome.and_then(|outcome| Some((outcome, directory::id(outcome)?))) else {
+            return Err(error(
+                "stage",
+                "the lead is closed, closed leads are not edited here, and the API does not tell what closed it: reopen \
+                 it by hand",
+            ));
+        };
+        let mut again = json!({"id": id_json(&id), "entityType": "Lead_Outcomes"});
+        for key in ["type", "rev"] {
+            if let Some(value) = outcome.get(key).filter(|value| !value.is_null()) {
+                again[key] = value.clone();
+            }
+        }
+        draft.then.push(Map::from_iter([("outcome".to_owned(), again)]));
+        Ok(())
     }
 
     /// What a create always carries: a missing end is the start, and nothing else that is demanded may be missing
@@ -232,8 +262,14 @@ impl Encoder {
     /// Puts the marker at the end of the text that carries it; `before` is the text that is there.
     fn sign(&self, draft: &mut Draft, key: &str, marker: &str, before: &str) {
         let label = footer::label(&self.marker_field);
-        let text = draft.fields.get(key).and_then(Json::as_str).unwrap_or(before);
-        let signed = footer::sign(text, label, marker);
+        let mut text = draft.fields.get(key).and_then(Json::as_str).unwrap_or(before).to_owned();
+        // Whoever wrote it stands in a line of its own where the key may not write in that name.
+        if let Some(author) = author::line_of(&footer::strip(before, label))
+            && author::line_of(&footer::strip(&text, label)).is_none()
+        {
+            text = if text.is_empty() { author.to_owned() } else { format!("{text}\n\n{author}") };
+        }
+        let signed = footer::sign(&text, label, marker);
         if signed == before {
             draft.fields.shift_remove(key);
         } else {
@@ -272,17 +308,23 @@ fn unmentioned(text: &str) -> String {
     text.replace("@[", "\\@[")
 }
 
-/// A lead is created open and closed by an edit; one that was closed is reopened first (sheet §5.1).
+fn is_closed(body: &Json) -> bool {
+    directory::number(body, "status").is_some_and(|status| status >= 10)
+}
+
+/// A lead is created open and closed by an edit; one that was closed is reopened first where it goes elsewhere
+/// (sheet §5.1).
 fn put_stage(draft: &mut Draft, stage: StageWrite, before: Option<&Json>) {
-    let closed = before.and_then(|before| before.get("status")?.as_i64()).is_some_and(|status| status >= 10);
-    if closed && stage.outcome.is_none() {
-        draft.fields.insert("status".to_owned(), json!(0));
-    }
+    let closed = before.is_some_and(is_closed);
     let stands = |key: &str, id: &Json| {
         before.and_then(|before| directory::id(before.get(key)?)).is_some_and(|there| id_json(&there) == *id)
     };
+    let elsewhere = closed && !stands("stageset", &stage.stageset);
+    if closed && (stage.outcome.is_none() || elsewhere) {
+        draft.fields.insert("status".to_owned(), json!(0));
+    }
     let there = stands("stageset", &stage.stageset) && stands("milestone", &stage.milestone);
-    let closes_again = closed && stage.outcome.is_some();
+    let closes_again = closed && stage.outcome.is_some() && !elsewhere;
     if !there && !closes_again {
         draft.fields.insert("stagesetId".to_owned(), stage.stageset);
         draft.fields.insert("milestoneId".to_owned(), stage.milestone);
@@ -309,7 +351,7 @@ impl Encode for Encoder {
             let mut payloads = self.payloads(draft, None).into_iter();
             return Ok(Writes { create: payloads.next().unwrap_or_default(), then: payloads.collect() });
         }
-        self.see_to_value(&mut draft);
+        self.see_to_value(&mut draft, None);
         draft.customs.insert(self.marker_field.clone(), json!(marker));
         let mut payloads = self.payloads(draft, Some(Map::new())).into_iter();
         // The marker is always in the first.
@@ -375,6 +417,7 @@ impl Encode for Encoder {
         if !value.is_absent() {
             self.put(&mut draft, target, value, Some(before))?;
         }
+        self.see_to_closed(&mut draft, before)?;
         if let (Some(key), Some(marker)) = (self.kind.marked_text(), &stored.marker)
             && draft.fields.contains_key(key)
         {

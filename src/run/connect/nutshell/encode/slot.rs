@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::super::capability::Kind;
 use super::super::client::AUTHOR;
 use super::super::client::id_json;
-use super::super::directory::{Directory, Named, team_id};
+use super::super::directory::{Directory, Named, OutcomeRow, team_id};
 use super::super::fields::{PRODUCT_TYPES, PRODUCT_UNITS};
 use super::super::stored;
 use super::values::mismatch;
@@ -14,7 +14,7 @@ use super::{StageValue, error};
 use crate::lang::plan;
 use crate::lang::schema::{Object, Schema, Write};
 use crate::lang::types::Base;
-use crate::lang::value::{Instant, Value};
+use crate::lang::value::{Instant, OutcomeKind, Value};
 use crate::run::connect::FieldError;
 
 /// A field on the wire.
@@ -319,17 +319,9 @@ impl Custom {
             }
             (Custom::Date, other) => Err(mismatch(name, "a date", other)),
             (Custom::Choice { choices, many }, Value::List(values)) if *many => {
-                let mut texts = Vec::with_capacity(values.len());
-                for value in values {
-                    let text = one_of(name, value.bare(), choices.as_deref())?;
-                    // Several are sent as one text, the only form that was seen (sheet §6).
-                    if text.contains(',') && values.len() > 1 {
-                        let why = format!("`{text}` holds a comma and cannot be sent beside others");
-                        return Err(error(name, why));
-                    }
-                    texts.push(text);
-                }
-                Ok(json!(texts.join(", ")))
+                let texts = values.iter().map(|value| one_of(name, value.bare(), choices.as_deref()));
+                // Whether they are sent as one text is the sender's affair.
+                texts.collect::<Result<Vec<_>, _>>().map(|texts| json!(texts))
             }
             (Custom::Choice { choices, .. }, value) => {
                 one_of(name, value, choices.as_deref()).map(|text| json!(text))
@@ -422,17 +414,22 @@ pub(super) fn stage(name: &str, value: &StageValue, directory: &Directory) -> Re
             let row = row.ok_or_else(|| {
                 error(name, format!("there is no outcome `{outcome}` of this kind: make it in the settings"))
             })?;
-            let code = match kind {
-                crate::lang::value::OutcomeKind::Won => 10,
-                crate::lang::value::OutcomeKind::Lost => 11,
-                crate::lang::value::OutcomeKind::Cancelled => 12,
-            };
-            let mut json = json!({"id": id_json(&row.id), "entityType": "Lead_Outcomes", "type": code});
-            if let (Some(rev), Some(map)) = (&row.rev, json.as_object_mut()) {
-                map.insert("rev".to_owned(), json!(rev));
-            }
-            Some(json)
+            Some(self::outcome(row))
         }
     };
     Ok(StageWrite { stageset: id_json(&pipeline.id), milestone: id_json(&milestone.id), outcome })
+}
+
+/// What closes a lead, as `findLead_Outcomes` gives it (sheet §5.1).
+pub(in crate::run::connect::nutshell) fn outcome(row: &OutcomeRow) -> Json {
+    let code = match row.kind {
+        OutcomeKind::Won => 10,
+        OutcomeKind::Lost => 11,
+        OutcomeKind::Cancelled => 12,
+    };
+    let mut json = json!({"id": id_json(&row.id), "entityType": "Lead_Outcomes", "type": code});
+    if let Some(rev) = &row.rev {
+        json["rev"] = json!(rev);
+    }
+    json
 }

@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::client::id_json;
-use super::super::directory::{Directory, elements, id, text};
+use super::super::directory::{Directory, amount, elements, id, text};
 use super::super::stored::{
     ADDRESS, identity, is_label, items, link_json, links as stored_links, phone_text, resent,
 };
 use super::error;
 use super::slot::by_name;
-use crate::lang::value::parse::decimal;
 use crate::lang::value::{Address, Instant, Value};
 use crate::run::connect::FieldError;
 
@@ -257,7 +256,6 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
         }
         "confidence" | "priority" => stored(key).is_some_and(|there| id_json(&shown(there)) == *json),
         "value" => stored(key).is_some_and(|there| {
-            let amount = |value: &Json| decimal(&shown(value.get("amount").unwrap_or(&Json::Null)));
             there.get("currency") == json.get("currency")
                 && amount(there).is_some_and(|there| Some(there) == amount(json))
         }),
@@ -284,7 +282,6 @@ pub(super) fn same(before: &Json, key: &str, json: &Json) -> bool {
 pub(in crate::run::connect::nutshell) fn same_custom(there: &Json, json: &Json) -> bool {
     let part = |value: &Json, key: &str| value.get(key).map(shown);
     if json.get("amount").is_some() {
-        let amount = |value: &Json| decimal(&part(value, "amount")?);
         return part(there, "currency") == part(json, "currency")
             && amount(there).is_some_and(|there| Some(there) == amount(json));
     }
@@ -294,6 +291,13 @@ pub(in crate::run::connect::nutshell) fn same_custom(there: &Json, json: &Json) 
     }
 }
 
+/// A scalar as text; several choices as the one text in which they may come back.
 fn shown(json: &Json) -> String {
-    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+    match json {
+        Json::String(text) => text.clone(),
+        Json::Array(list) if list.iter().all(Json::is_string) => {
+            list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }

@@ -320,7 +320,10 @@ impl Normalise for Normaliser {
                 .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
                 .map(|at| date_element(at.to_zoned(TimeZone::UTC).date()))
                 .or_else(|| word(value))),
-            Form::Stage => one(found_stage(body)),
+            Form::Stage => {
+                let (element, only_begun) = found_stage(body)?;
+                Normal { only_begun, ..Normal::one(element) }
+            }
             Form::Phones => labelled(found_phone),
             Form::Emails => labelled(|json| scalar(json).map(|text| Element::text(&text))),
             Form::Sites => labelled(|json| scalar(json).map(|text| site_element(&text))),

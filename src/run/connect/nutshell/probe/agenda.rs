@@ -140,16 +140,7 @@ impl Run<'_> {
             ("entity", entity(Kind::Contact, &self.contact)),
             ("note", self.named("note of another user").into()),
         ]);
-        let sent = self
-            .patiently(async || {
-                let answer = self.client().write_as("newNote", params.clone(), &email).await;
-                if matches!(answer, Err(Fault::Lost(_))) {
-                    self.prober.unanswered.set(true);
-                }
-                answer
-            })
-            .await;
-        match sent {
+        match self.create("newNote", params, Some(&email)).await {
             Ok(body) => {
                 let id = id_of(&body)?;
                 let author = body.get("user").and_then(directory::id);

@@ -256,14 +256,12 @@ impl NutshellProber {
     }
 
     async fn take_tag_away(&self, kind: Kind, name: &str) -> Result<Option<String>, Error> {
-        let body = match self.target.client.get("/tags", &[("filter[tagType]", kind.rest())]).await {
-            Ok(body) => body,
-            Err(Fault::Denied(why) | Fault::Missing(why) | Fault::Refused(why)) => return Ok(Some(why)),
-            Err(fault) => return Err(failed("/tags", fault)),
+        let id = match self.target.choice_id(kind, "tags", name).await {
+            Ok(Some(id)) => id,
+            Ok(None) => return Ok(None),
+            Err(Error::Denied { why, .. } | Error::Refused { why, .. }) => return Ok(Some(why)),
+            Err(error) => return Err(error),
         };
-        let rows = elements(body.get("tags").unwrap_or(&body));
-        let row = rows.iter().find(|row| text(row, "name").as_deref() == Some(name));
-        let Some(id) = row.and_then(|row| text(row, "id")) else { return Ok(None) };
         let mut why = String::new();
         for attempt in 1..=6 {
             match self.target.client.delete(&format!("/tags/{id}")).await {

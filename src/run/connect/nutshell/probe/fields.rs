@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::super::capability::Kind;
-use super::super::directory::{Directory, FieldRow};
+use super::super::directory::{Directory, FieldRow, decimal};
 use super::questions::Wanted;
 use super::run::{Run, Told, Took, flag, id_of, word};
 use crate::lang::schema::Answer;
@@ -27,12 +27,13 @@ pub(super) fn made_for(wanted: Wanted) -> String {
     let fields: &[&str] = match wanted {
         Wanted::Text => &[TEXT],
         Wanted::TwoTexts => &[TEXT, SECOND_TEXT],
-        Wanted::Date => &[DATE],
+        Wanted::Date | Wanted::LeadDate => &[DATE],
         Wanted::Money => &[MONEY],
         Wanted::Choices => &[CHOICES],
     };
+    let object = if wanted == Wanted::LeadDate { Kind::Lead } else { Kind::Account }.object();
     let fields: Vec<String> =
-        fields.iter().map(|name| format!("the custom field `{name}` of Account")).collect();
+        fields.iter().map(|name| format!("the custom field `{name}` of {object}")).collect();
     fields.join(" and ")
 }
 
@@ -61,12 +62,18 @@ impl Run<'_> {
     pub(super) fn field(&self, wanted: Wanted) -> Option<Place> {
         let (word, own) = match wanted {
             Wanted::Text | Wanted::TwoTexts => ("text", TEXT),
-            Wanted::Date => ("date", DATE),
+            Wanted::Date | Wanted::LeadDate => ("date", DATE),
             Wanted::Money => ("currency", MONEY),
             Wanted::Choices => ("decision", CHOICES),
         };
         let plain = |choice: &&String| !choice.contains(',');
-        for kind in Kind::CORE {
+        // Leads are asked for their own form of dates.
+        let kinds: &[Kind] = match wanted {
+            Wanted::Date => &[Kind::Account, Kind::Contact],
+            Wanted::LeadDate => &[Kind::Lead],
+            _ => &Kind::CORE,
+        };
+        for kind in kinds.iter().copied() {
             let rows = self.directory.fields.get(&kind).map(Vec::as_slice).unwrap_or_default();
             let mut fits: Vec<&FieldRow> = rows
                 .iter()
@@ -114,6 +121,7 @@ impl Run<'_> {
             (Wanted::Text, TEXT, json!({"name": TEXT, "type": "Text"})),
             (Wanted::TwoTexts, SECOND_TEXT, json!({"name": SECOND_TEXT, "type": "Text"})),
             (Wanted::Date, DATE, json!({"name": DATE, "type": "Date"})),
+            (Wanted::LeadDate, DATE, json!({"name": DATE, "type": "Date"})),
             (Wanted::Money, MONEY, json!({"name": MONEY, "type": "Currency"})),
             (
                 Wanted::Choices,
@@ -121,11 +129,13 @@ impl Run<'_> {
                 json!({"name": CHOICES, "type": "Decision", "choices": ["One", "Two"], "isMultiple": true}),
             ),
         ] {
-            if self.field(wanted).is_some() || self.directory.field(Kind::Account, name).is_some() {
+            let kind = if wanted == Wanted::LeadDate { Kind::Lead } else { Kind::Account };
+            if self.field(wanted).is_some() || self.directory.field(kind, name).is_some() {
                 continue;
             }
             // What is refused shows as a question without an answer.
-            made |= matches!(self.post("/accounts/customfield", &body).await, Ok(Took::Taken(_)));
+            let path = format!("/{}/customfield", kind.rest());
+            made |= matches!(self.post(&path, &body).await, Ok(Took::Taken(_)));
         }
         if made {
             let directory = std::rc::Rc::new(Directory::fetch(self.client()).await?);
@@ -162,22 +172,29 @@ impl Run<'_> {
     }
 
     async fn on_dates(&self) {
-        match self.dates().await {
-            Ok((form, keeps)) => {
-                self.conclude("custom_date", Ok(form));
-                self.conclude("date_keeps_time", keeps);
+        let mut told = Vec::new();
+        for (wanted, question) in [(Wanted::Date, "custom_date"), (Wanted::LeadDate, "custom_date_leads")] {
+            match self.dates(wanted).await {
+                Ok((form, keeps)) => {
+                    self.conclude(question, Ok(form));
+                    told.push(keeps);
+                }
+                Err(why) => {
+                    self.say(question, None, why.clone());
+                    told.push(Err(why));
+                }
             }
-            Err(why) => {
-                self.say("custom_date", None, why.clone());
-                self.say("date_keeps_time", None, why);
-            }
+        }
+        let (known, unknown): (Vec<_>, Vec<_>) = told.into_iter().partition(Result::is_ok);
+        if let Some(keeps) = known.into_iter().chain(unknown).next() {
+            self.conclude("date_keeps_time", keeps);
         }
     }
 
-    async fn dates(&self) -> Told<((Answer, String), Told<(Answer, String)>)> {
+    async fn dates(&self, wanted: Wanted) -> Told<((Answer, String), Told<(Answer, String)>)> {
         /// 2020-01-02, in the afternoon.
         const AFTERNOON: i64 = 1_577_976_245;
-        let place = self.place(Wanted::Date)?;
+        let place = self.place(wanted)?;
         let id = self.holder(place.kind, "date").await?;
         let shown = |written: &Result<Json, String>| match written {
             Ok(there) => format!("comes back as `{there}`"),
@@ -213,19 +230,11 @@ impl Run<'_> {
         let id = self.holder(place.kind, "amount").await?;
         let market = self.directory.markets.iter().find(|market| market.default);
         let currency = market.and_then(|market| market.currency.clone()).unwrap_or_else(|| "USD".to_owned());
-        let amount = |there: &Json| {
-            let amount = there.get("amount").unwrap_or(there);
-            crate::lang::value::parse::decimal(
-                &amount.as_str().map_or_else(|| amount.to_string(), str::to_owned),
-            )
-        };
+        let amount = |there: &Json| decimal(there.get("amount").unwrap_or(there));
         let object = self.write(&place, &id, json!({"currency": currency, "amount": "12.5"})).await?;
         let plain = self.write(&place, &id, json!("7.25")).await?;
         let is = |written: &Result<Json, String>, wanted: &str| {
-            written.as_ref().is_ok_and(|there| {
-                amount(there).map(|a| a.normalize())
-                    == crate::lang::value::parse::decimal(wanted).map(|a| a.normalize())
-            })
+            written.as_ref().is_ok_and(|there| amount(there) == decimal(&json!(wanted)))
         };
         let form = form(is(&object, "12.5"), is(&plain, "7.25"), "object", "plain");
         word(form, format!("as an object: {}; as a text: {}", seen(&object), seen(&plain)))

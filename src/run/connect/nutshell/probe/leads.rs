@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::super::capability::Kind;
 use super::super::client::id_json;
 use super::super::directory::{self, text};
+use super::super::encode::outcome;
 use super::clean::{Made, What};
 use super::records::{LONG_AGO, is_long_ago};
 use super::run::{Run, Told, Took, flag, id_of, word};
@@ -14,14 +15,8 @@ use crate::run::connect::Error;
 /// An amount that no lead has by itself.
 const AMOUNT: &str = "12.5";
 
-fn amount(body: &Json) -> Option<rust_decimal::Decimal> {
-    let amount = body.get("value")?.get("amount")?;
-    let shown = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-    crate::lang::value::parse::decimal(&shown).map(|amount| amount.normalize())
-}
-
 fn has_amount(body: &Json) -> bool {
-    amount(body) == crate::lang::value::parse::decimal(AMOUNT)
+    body.get("value").and_then(directory::amount) == directory::decimal(&json!(AMOUNT))
 }
 
 impl Run<'_> {
@@ -38,8 +33,12 @@ impl Run<'_> {
         self.conclude("unknown_custom_field", self.unknown_custom_field().await);
         self.conclude("unknown_tag", self.unknown_tag().await);
         self.conclude("bare_closing_status", self.bare_closing_status().await);
+        self.conclude("closing", self.closing().await);
         match self.closed().await {
             Ok((lead, closed)) => {
+                let shown = closed.get("outcome").unwrap_or(&Json::Null);
+                let evidence = format!("a lead that was closed comes back with `outcome` {shown}");
+                self.conclude("outcome_shown", flag(shown.is_object(), evidence));
                 let time = closed.get("closedTime").unwrap_or(&Json::Null);
                 let evidence = format!(
                     "`editLead` with an outcome and `closedTime` {LONG_AGO}: it comes back with `{time}`"
@@ -48,8 +47,9 @@ impl Run<'_> {
                 self.conclude("closed_lead_edits", self.closed_lead_edits(&lead).await);
             }
             Err(why) => {
-                self.say("closed_time_kept", None, why.clone());
-                self.say("closed_lead_edits", None, why);
+                for question in ["outcome_shown", "closed_time_kept", "closed_lead_edits"] {
+                    self.say(question, None, why.clone());
+                }
             }
         }
         Ok(())
@@ -264,18 +264,46 @@ impl Run<'_> {
         }
     }
 
+    /// The forms of what closes a lead: the loader's first.
+    fn closings(&self) -> Told<[(&'static str, &'static str, Json); 2]> {
+        let row = self.directory.outcomes.first().ok_or_else(|| "the account has no outcomes".to_owned())?;
+        Ok([("object", "outcome", outcome(row)), ("id", "outcomeId", id_json(&row.id))])
+    }
+
+    async fn closing(&self) -> Told<(Answer, String)> {
+        let (mut works, mut said) = (Vec::new(), Vec::new());
+        for (form, key, value) in self.closings()? {
+            let lead = id_of(&self.a_lead(&format!("closed by {form}"), json!({})).await?)?;
+            let closed = |body: &Json| directory::number(body, "status").is_some_and(|status| status >= 10);
+            match self.edit(Kind::Lead, &lead, json!({key: value})).await? {
+                Took::Refused(why) => said.push(format!("`editLead` with `{key}`: {why}")),
+                Took::Taken(body) if closed(&body) => {
+                    works.push(form);
+                    said.push(format!("`editLead` with `{key}` closes it"));
+                }
+                Took::Taken(_) => said.push(format!("`editLead` with `{key}` does not close it")),
+            }
+        }
+        let answer = match works.as_slice() {
+            [_, _] => "both",
+            [one] => one,
+            _ => "neither",
+        };
+        word(answer, said.join("; "))
+    }
+
     /// A lead that was closed, as it answered.
     async fn closed(&self) -> Told<(String, Json)> {
-        let outcome =
-            self.directory.outcomes.first().ok_or_else(|| "the account has no outcomes".to_owned())?;
+        let by_id = self.answered("closing") == Some(Answer::word("id"));
+        let [object, id] = self.closings()?;
+        let (_, key, value) = if by_id { id } else { object };
         let lead = id_of(&self.a_lead("closed", json!({})).await?)?;
-        let fields = json!({"outcomeId": id_json(&outcome.id), "closedTime": LONG_AGO});
-        match self.edit(Kind::Lead, &lead, fields).await? {
-            Took::Refused(why) => Err(format!("`editLead` with `outcomeId`: {why}")),
+        match self.edit(Kind::Lead, &lead, json!({key: value, "closedTime": LONG_AGO})).await? {
+            Took::Refused(why) => Err(format!("`editLead` with `{key}`: {why}")),
             Took::Taken(body) if directory::number(&body, "status").is_some_and(|status| status >= 10) => {
                 Ok((lead, body))
             }
-            Took::Taken(_) => Err("`editLead` with `outcomeId` does not close it".to_owned()),
+            Took::Taken(_) => Err(format!("`editLead` with `{key}` does not close it")),
         }
     }
 

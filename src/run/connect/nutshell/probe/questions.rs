@@ -23,6 +23,7 @@ pub(super) enum Wanted {
     Text,
     TwoTexts,
     Date,
+    LeadDate,
     Money,
     Choices,
 }
@@ -139,6 +140,13 @@ pub(super) const ALL: &[Question] = &[
     ),
     rpc("bare_closing_status", "whether `status: 10` alone closes a lead", "`editLead` with it", Records),
     rpc(
+        "closing",
+        "what closes a lead",
+        "`editLead` with the object `outcome`, and of another lead with `outcomeId`",
+        Records,
+    ),
+    rpc("outcome_shown", "whether a closed lead tells its outcome", "the same", Records),
+    rpc(
         "closed_time_kept",
         "whether `closedTime` is kept",
         "`editLead` with an outcome and one of 2020",
@@ -176,6 +184,12 @@ pub(super) const ALL: &[Question] = &[
         "in which form a date is taken",
         "`{\"timestamp\"}`, then a text",
         Field(Wanted::Date),
+    ),
+    rpc(
+        "custom_date_leads",
+        "in which form leads take a date",
+        "the same on a lead",
+        Field(Wanted::LeadDate),
     ),
     rpc(
         "date_keeps_time",
@@ -246,6 +260,9 @@ mod tests {
         for name in [
             used::NAME_OBJECT,
             used::DATE,
+            used::LEAD_DATE,
+            used::CLOSING,
+            used::CLOSED_EDITS,
             used::MONEY,
             used::CHOICES,
             used::LEAD_VALUE,

@@ -156,16 +156,7 @@ impl<'a> Run<'a> {
             Kind::Note => named([("entity", fields["entity"].clone()), ("note", fields["note"].clone())]),
             _ => named([(kind.singular(), fields)]),
         };
-        let sent = self
-            .patiently(async || {
-                let answer = self.client().write(&method, params.clone()).await;
-                if matches!(answer, Err(Fault::Lost(_))) {
-                    self.prober.unanswered.set(true);
-                }
-                answer
-            })
-            .await;
-        match sent {
+        match self.create(&method, params, None).await {
             Ok(body) => {
                 self.note(kind, &body);
                 Ok(Took::Taken(body))
@@ -173,6 +164,21 @@ impl<'a> Run<'a> {
             Err(Fault::Refused(why) | Fault::Stale(why) | Fault::Missing(why)) => Ok(Took::Refused(why)),
             Err(fault) => Err(format!("`{method}`: {}", words(&fault))),
         }
+    }
+
+    /// Calls a method that makes something, in another user's name where there is one, until it answers.
+    pub(super) async fn create(&self, method: &str, params: Json, name: Option<&str>) -> Result<Json, Fault> {
+        self.patiently(async || {
+            let answer = match name {
+                Some(name) => self.client().write_as(method, params.clone(), name).await,
+                None => self.client().write(method, params.clone()).await,
+            };
+            if matches!(answer, Err(Fault::Lost(_))) {
+                self.prober.unanswered.set(true);
+            }
+            answer
+        })
+        .await
     }
 
     /// Remembers a record that was made.

@@ -85,7 +85,8 @@ fn writes_are_sent_once_and_reads_again() {
         }
         Ok(answer)
     });
-    let found = world.run(world.target.find_marker("Account", MARKER, "m/a/1")).expect("found");
+    let found =
+        world.run(world.target.find_sent("Account", MARKER, "m/a/1", &Payload::default())).expect("found");
     assert_eq!(found.len(), 1, "it had been carried out");
     // Busy, with a time to wait: obeyed.
     let seen = Rc::new(Cell::new(0));
@@ -105,7 +106,7 @@ fn writes_are_sent_once_and_reads_again() {
 }
 
 #[test]
-fn every_dialect_is_understood() {
+fn the_documented_form_and_a_shaky_server_are_understood() {
     let mut documented = TwinSettings::default();
     documented.dialect.envelope = settings::Envelope::Documented;
     documented.dialect.rpc_status = settings::RpcStatus::Always200;
@@ -136,7 +137,8 @@ fn every_dialect_is_understood() {
             }
         }
         let made = made.expect("made at last");
-        let found = world.run(world.target.find_marker("Lead", MARKER, "m/d/1")).expect("found");
+        let found =
+            world.run(world.target.find_sent("Lead", MARKER, "m/d/1", &Payload::default())).expect("found");
         assert_eq!(found, std::slice::from_ref(&made));
         if !shaky {
             // What is not sent again would be lost here.
@@ -171,7 +173,7 @@ fn wrong_keys_are_told_and_no_secret_is() {
     assert!(matches!(&denied, Error::Denied { why, .. } if why.contains("B2N_NUTSHELL_KEY")), "{denied:?}");
     let denied_write = world.run(wrong.create("Account", &Payload::default())).unwrap_err();
     assert!(matches!(denied_write, SendError::Denied(_)));
-    let rest = world.run(wrong.find_marker("Account", MARKER, "x")).unwrap_err();
+    let rest = world.run(wrong.find_sent("Account", MARKER, "x", &Payload::default())).unwrap_err();
     assert!(matches!(rest, Error::Denied { .. }), "{rest:?}");
     assert!(!format!("{denied:?} {denied} {denied_write:?} {rest:?}").contains("s3cr3t"));
 }

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod faults;
+mod forms;
 mod order;
 
 use std::cell::{Cell, RefCell};
@@ -387,7 +388,8 @@ fn records_arrive_whole_and_are_found_again() {
         ("Lead", "acme/deal", None),
         ("Lead", "acme/deal/77", None),
     ] {
-        let found = world.run(world.target.find_marker(object, MARKER, marker)).expect("found");
+        let found =
+            world.run(world.target.find_sent(object, MARKER, marker, &Payload::default())).expect("found");
         let ids: Vec<&String> = found.iter().map(|stored| &stored.id).collect();
         assert_eq!(ids, id.into_iter().collect::<Vec<_>>(), "{object} {marker}");
         assert!(found.iter().all(|stored| stored.marker.as_deref() == Some(marker)));
@@ -503,7 +505,13 @@ fn edits_and_deletions_end_clearly() {
         assert_eq!(target.delete("Account", &account.id, &edited.rev).await, Err(SendError::Gone));
         assert_eq!(target.edit("Account", &account.id, &edited.rev, &fields).await, Err(SendError::Gone));
         assert_eq!(target.read("Account", "999999").await, Ok(None));
-        assert!(target.find_marker("Account", MARKER, "m/a/1").await.expect("found").is_empty());
+        assert!(
+            target
+                .find_sent("Account", MARKER, "m/a/1", &Payload::default())
+                .await
+                .expect("found")
+                .is_empty()
+        );
         assert!(matches!(target.read("Quote", "1").await, Err(Error::Refused { .. })));
         assert!(matches!(target.create("Quote", &fields).await, Err(SendError::Refused(_))));
     });

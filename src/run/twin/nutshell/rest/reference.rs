@@ -137,7 +137,7 @@ pub fn new_field(
 ) -> Result<Answer, Refusal> {
     let name = body.at("name").filled().ok_or_else(|| Refusal::bad("A custom field must have a name"))?;
     let spelling = body.at("type").text().unwrap_or_default();
-    let field_type = FieldType::parse(&spelling)
+    let field_type = FieldType::spelled(&spelling, context.settings.dialect.url_in_capitals)
         .filter(|known| *known != FieldType::Number || context.settings.dialect.number_type)
         .filter(|known| !known.leads_only() || kind == Kind::Leads)
         .ok_or_else(|| Refusal::bad(format!("Invalid custom field type {spelling}")))?;

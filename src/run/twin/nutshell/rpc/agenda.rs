@@ -416,6 +416,9 @@ fn find(
     entity: &str,
     order: &str,
 ) -> Result<Value, Refusal> {
+    if entity == "Tasks" && context.settings.dialect.strict_finds && !call.at("stubResponses", 5).is_null() {
+        return Err(Refusal::new(-32602, "Invalid params: stubResponses"));
+    }
     // Products have no query (sheet §4).
     let start = usize::from(entity != "Products");
     let mut tail = Tail::read(call, start, order)?;

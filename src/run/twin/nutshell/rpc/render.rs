@@ -310,8 +310,9 @@ impl Render<'_> {
             Some(value)
         };
         set("products", deal.products.iter().filter_map(line).collect());
-        if let Some(outcome) =
-            deal.outcome.and_then(|id| company.outcomes.iter().find(|known| known.id == id))
+        if self.settings.dialect.outcome_shown
+            && let Some(outcome) =
+                deal.outcome.and_then(|id| company.outcomes.iter().find(|known| known.id == id))
         {
             set("outcome", self::outcome(outcome));
         }

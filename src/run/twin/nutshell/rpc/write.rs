@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::super::company::Company;
 use super::super::json::Json;
 use super::super::record::{Kind, Link, Person, ProductLine, Record};
-use super::super::settings::OnBad;
+use super::super::settings::{ClosingInput, OnBad};
 use super::super::time;
 use super::super::values::{
     Context, Refusal, address, check_open_leads, close, items, lead_title, links, one_of, owner, phone,
@@ -338,7 +338,16 @@ fn status(
     {
         return Err(Refusal::bad("entityType must be Lead_Outcomes"));
     }
-    let id = outcome.at("id").int().or_else(|| input.at("outcomeId").int());
+    let by_id = input.at("outcomeId");
+    let refused = match context.settings.dialect.closing {
+        ClosingInput::Any => None,
+        ClosingInput::Object => Some("outcomeId").filter(|_| !by_id.is_null()),
+        ClosingInput::Id => Some("outcome").filter(|_| !outcome.is_null()),
+    };
+    if let Some(key) = refused {
+        return Err(Refusal::bad(format!("Invalid value for {key}")));
+    }
+    let id = outcome.at("id").int().or_else(|| by_id.int());
     if !outcome.is_null() && id.is_none() {
         return Err(Refusal::bad("An outcome must be given by id"));
     }
