@@ -36,7 +36,7 @@ pub use changes::{CONFLICT, Pinned, Restaged, Sent};
 pub use disk::DiskFault;
 pub use forget::{Forgotten, backups};
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
-pub use journal::{Entry, Intent, JournalState, Operation};
+pub use journal::{Entry, Intent, JournalState, Operation, doubtful};
 pub use lock::{Lock, Taken, machine_folder, machine_lock};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
