@@ -11,6 +11,6 @@ mod tests;
 mod wire;
 
 pub use clock::{Idle, VirtualClock};
-pub use dialect::dialect;
+pub use dialect::{dialect, settings};
 pub use setup::{company, entity, portal_shape};
 pub use wire::{Serve, SplitMix, Wire};
