@@ -103,7 +103,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("a folded field", "<- count()  summarised", "<- \"{count()} pieces\"  summarised"),
 ];
 
-fn spec_with(changes: &[usize]) -> String {
+pub fn spec_with(changes: &[usize]) -> String {
     // What is no longer mapped goes, so that what stays is what a clean run makes.
     let mut text = whole::spec()
         .replace("  on delete list\n", "")
@@ -127,11 +127,11 @@ fn world_of(text: String, seed: u64, faults: Faults) -> World {
     World::with(checked, Portal::acme_with(counts, 7), Company::acme(), seed, faults)
 }
 
-fn goes_on_with(world: &mut World, text: String) {
+pub fn goes_on_with(world: &mut World, text: String) {
     world.checked = check_spec(&SourceText::new("whole.b2n", text));
 }
 
-fn agreed(world: &World) -> Selection {
+pub fn agreed(world: &World) -> Selection {
     Selection { change: Some(world.checked.plan.hash()), ..Selection::default() }
 }
 
@@ -169,7 +169,7 @@ fn of<'c>(changes: &'c Changes, map: &str) -> &'c MapChange {
 }
 
 /// Everything that stands in the destination, by marker, without its own ids and times.
-fn state(world: &World) -> BTreeMap<String, Json> {
+pub fn state(world: &World) -> BTreeMap<String, Json> {
     world.wire.settle(i64::MAX);
     let mut ids: BTreeMap<(String, i64), String> = BTreeMap::new();
     for (_, entity) in LISTS {
@@ -233,7 +233,7 @@ fn bare(value: &Json, ids: &BTreeMap<(String, i64), String>, outer: bool) -> Jso
 }
 
 #[track_caller]
-fn same(found: &BTreeMap<String, Json>, wanted: &BTreeMap<String, Json>, what: &str) {
+pub fn same(found: &BTreeMap<String, Json>, wanted: &BTreeMap<String, Json>, what: &str) {
     let all: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let mut differ = Vec::new();
     for key in all {
@@ -290,7 +290,7 @@ fn left_standing(world: &World) -> Vec<(String, u64)> {
 
 /// Runs once more: nothing may be written, here or there.
 #[track_caller]
-fn rests(world: &World, what: &str) {
+pub fn rests(world: &World, what: &str) {
     let before = (world.account.dump(), writes(world));
     closes(world);
     assert_eq!(writes(world), before.1, "{what}: a run of an unchanged plan writes");

@@ -19,6 +19,7 @@ mod emails;
 mod findings;
 mod floor;
 mod grammar;
+mod meanwhile;
 mod model;
 mod mutations;
 mod pages;

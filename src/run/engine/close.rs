@@ -248,7 +248,7 @@ impl Engine<'_> {
         if alone {
             self.outside.progress.end();
         }
-        self.spent.listed(map, pages);
+        self.spent.listed(map, pages, proving.map_or(0, |proving| proving.reads));
         if !mend {
             return Ok(0);
         }
@@ -270,7 +270,7 @@ impl Engine<'_> {
                 ));
                 continue;
             }
-            if self.take_away(map, &double.key, &double.target, &double.rev).await? {
+            if self.take_away(map, &double.key, &double.target).await? {
                 self.workspace.unsee(&plan.name, &double.key, &double.target)?;
                 taken += 1;
             }
@@ -278,34 +278,50 @@ impl Engine<'_> {
         Ok(taken)
     }
 
-    /// Deletes a double, once it is sure that it carries the marker still.
-    async fn take_away(&self, map: usize, key: &str, id: &str, rev: &str) -> Result<bool> {
+    /// Deletes a double, where it carries the marker still; what somebody took the marker from is theirs.
+    async fn take_away(&self, map: usize, key: &str, id: &str) -> Result<bool> {
+        let name = self.streams[map].name.as_str();
         let object = self.streams[map].target.as_str();
+        let marker = format!("{}{key}", self.stream_prefix(map)?);
         let payload = Payload::default();
         let write = Write { stream: map, key, marker: "", payload: &payload, step: 0, field: None };
-        let mut rev = rev.to_owned();
-        for _ in 0..self.settings.sends {
+        for attempt in 1..=self.settings.sends {
+            // A list may be old, and does not tell the revision of every object.
+            let stored = self.target.read(object, id).await?;
+            let now = self.outside.clock.now_ms();
+            let Some(stored) = stored else {
+                self.workspace.found_done(Operation::Delete, name, key, id, now)?;
+                return Ok(true);
+            };
+            if stored.marker.as_ref() != Some(&marker) {
+                self.workspace.unsee(name, key, id)?;
+                return Ok(false);
+            }
             let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
-            let answer = self.target.delete(object, id, &rev).await;
+            let answer = self.target.delete(object, id, &stored.rev).await;
             self.outside.points.reach("sweep.delete")?;
             let now = self.outside.clock.now_ms();
+            let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
             match answer {
                 // Absent is what was wanted.
                 Ok(()) | Err(SendError::Gone) => {
                     self.workspace.ended(seq, JournalState::Done, None, None, now)?;
+                    self.workspace.found_done(Operation::Delete, name, key, id, now)?;
                     return Ok(true);
                 }
                 Err(SendError::Denied(why)) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&why), now)?;
+                    end(JournalState::Failed, &why)?;
                     return Err(Error::Denied(why));
                 }
+                Err(SendError::Refused(why)) => {
+                    end(JournalState::Failed, &why)?;
+                    break;
+                }
                 Err(error) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&error.to_string()), now)?;
-                    self.outside.clock.sleep(self.settings.first_look_ms).await;
-                    match self.target.read(object, id).await? {
-                        None => return Ok(true),
-                        Some(stored) => rev = stored.rev,
-                    }
+                    let unknown = matches!(error, SendError::Unknown(_));
+                    let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
+                    end(state, &error.to_string())?;
+                    self.before_another(attempt, &error).await?;
                 }
             }
         }
