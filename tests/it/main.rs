@@ -32,4 +32,5 @@ mod sample;
 mod sim;
 mod suite;
 mod whole;
+mod why;
 mod world;

@@ -108,6 +108,22 @@ impl Workspace {
         })
     }
 
+    /// The key of the record that takes a folded one in.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn folded_parent(&self, flatten: &str, object: &str, key: &str) -> Result<Option<String>> {
+        let (flatten, object) = (self.intern(flatten)?, self.intern(object)?);
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT f.parent FROM staged s JOIN folded f ON f.seq = s.seq AND f.flatten = ?1
+                 WHERE s.object = ?2 AND s.key = ?3",
+            )?
+            .query_row((flatten, object, key), |row| row.get(0))
+            .optional()
+        })
+    }
+
     /// Up to `limit` folded records without an end that follow `after`, in the order of arrival.
     ///
     /// # Errors
