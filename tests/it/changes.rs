@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use crate::rollback::by_hand;
 use crate::whole;
-use crate::world::{DieAt, Faults, World, check_spec};
+use crate::world::{Checked, DieAt, Faults, World, check_spec};
 
 const MARKER: &str = "Bitrix24 key";
 const ADMIN: &str = "admin@acme.example";
@@ -121,7 +121,7 @@ pub fn spec_with(changes: &[usize]) -> String {
     text
 }
 
-fn world_of(text: String, seed: u64, faults: Faults) -> World {
+pub fn world_of(text: String, seed: u64, faults: Faults) -> World {
     let counts = Counts { companies: 8, contacts: 9, deals: 12, leads: 9 };
     let checked = check_spec(&SourceText::new("whole.b2n", text));
     World::with(checked, Portal::acme_with(counts, 7), Company::acme(), seed, faults)
@@ -145,7 +145,7 @@ fn ok<T>(result: Result<T, Error>) -> T {
 }
 
 #[track_caller]
-fn closes(world: &World) -> RunReport {
+pub fn closes(world: &World) -> RunReport {
     for _ in 0..40 {
         match run(world, &DieAt::default()) {
             Ok(run) => {
@@ -164,7 +164,7 @@ fn changes(world: &World) -> Option<Changes> {
     ok(world.process(&DieAt::default(), async |engine| engine.changes()))
 }
 
-fn of<'c>(changes: &'c Changes, map: &str) -> &'c MapChange {
+pub fn of<'c>(changes: &'c Changes, map: &str) -> &'c MapChange {
     changes.maps.iter().find(|one| one.map == map).unwrap_or_else(|| panic!("no map `{map}`"))
 }
 
@@ -269,6 +269,13 @@ pub fn same(found: &BTreeMap<String, Json>, wanted: &BTreeMap<String, Json>, wha
 
 fn clean(text: String) -> BTreeMap<String, Json> {
     let world = world_of(text, 1, Faults::default());
+    closes(&world);
+    state(&world)
+}
+
+/// What a clean run over another portal makes.
+pub fn clean_of(checked: Checked, portal: Portal) -> BTreeMap<String, Json> {
+    let world = World::with(checked, portal, Company::acme(), 1, Faults::default());
     closes(&world);
     state(&world)
 }
@@ -405,7 +412,7 @@ fn deaths_at_every_point_and_lost_answers_in_an_edit_run_come_to_the_same() {
 }
 
 /// Edits as people make them: an account's industry and description, a lead's title.
-fn people_at_work(world: &World) -> (String, String) {
+pub fn people_at_work(world: &World) -> (String, String) {
     let id = |entity: &str| {
         let markers = world.account.markers(entity, MARKER);
         let dump = world.account.dump();

@@ -101,7 +101,7 @@ fn agree(hash: &str, yes_change: Option<&str>, terminal: &Terminal) -> Result<()
 }
 
 /// What changes, for people.
-fn text(changes: &Changes, terminal: &Terminal) -> String {
+pub fn text(changes: &Changes, terminal: &Terminal) -> String {
     let mut lines = if changes.is_of_the_plan() {
         vec![format!("the plan changes from {} to {}", short(&changes.from), short(&changes.to))]
     } else {
@@ -149,7 +149,7 @@ fn lists(map: &MapChange) -> [(&'static str, &Reasons); 5] {
 }
 
 /// What changes, for programs.
-fn printed(plan: &str, changes: Option<&Changes>) -> Value {
+pub fn printed(plan: &str, changes: Option<&Changes>) -> Value {
     let map = |map: &MapChange| {
         json!({
             "map": map.map, "object": map.target, "stays": map.stays, "edited": map.edited, "fields": map.fields,

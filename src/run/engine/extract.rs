@@ -86,6 +86,10 @@ impl Extraction<'_> {
         if manifest.done {
             return Ok(());
         }
+        if manifest.cursor.is_empty() {
+            // What changes from here on is looked for by the next look.
+            self.workspace.set_since(object, self.source.clock_ms())?;
+        }
         let mut counted = self.source.count(object).await?;
         for _ in 0..SWEEPS {
             let from_start = manifest.cursor.is_empty();

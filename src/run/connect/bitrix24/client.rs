@@ -2,7 +2,7 @@
 //!
 //! Everything here is a read and may be repeated. Owns the webhook; no error repeats it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -58,6 +58,8 @@ pub(super) struct Client {
     random: Rc<dyn Random>,
     bucket: RefCell<Bucket>,
     operating: RefCell<Operating>,
+    /// The portal's clock when it last answered.
+    told_ms: Cell<Option<i64>>,
 }
 
 /// Counts a request out of the bucket even when its future is dropped.
@@ -87,6 +89,7 @@ impl Client {
             random,
             bucket: RefCell::new(Bucket::new(plan)),
             operating: RefCell::new(Operating::new(operating_limit_s)),
+            told_ms: Cell::new(None),
         }
     }
 
@@ -96,6 +99,11 @@ impl Client {
 
     pub(super) fn aliases(&self) -> Vec<String> {
         self.aliases.borrow().clone()
+    }
+
+    /// The portal's clock when it last answered, Unix milliseconds; old servers do not tell.
+    pub(super) fn told_ms(&self) -> Option<i64> {
+        self.told_ms.get()
     }
 
     /// Calls a method until it answers or there is no hope.
@@ -215,7 +223,10 @@ impl Client {
                 continue;
             }
             return match Envelope::parse(response.body) {
-                Envelope::Answer(answer) => Ok(answer),
+                Envelope::Answer(answer) => {
+                    self.told_ms.set(answer.time.and_then(|time| time.start).or(self.told_ms.get()));
+                    Ok(answer)
+                }
                 Envelope::Problem(problem) => Err(self.judge(method, response.status, &problem)),
                 Envelope::Foreign => {
                     Err(Trouble::NoAnswer(format!("HTTP {} with a body that is no answer", response.status)))
@@ -263,7 +274,7 @@ impl Client {
                 method,
                 &format!("{problem}: the portal's REST API is blocked by hand, ask Bitrix24's support"),
             )),
-            "INSUFFICIENT_SCOPE" => next("give the webhook the scopes `crm` and `user`"),
+            "INSUFFICIENT_SCOPE" => next(&format!("give the webhook the scope `{}`", scope_of(method))),
             "INVALID_CREDENTIALS"
             | "NO_AUTH_FOUND"
             | "AUTHORIZATION_ERROR"
@@ -333,6 +344,22 @@ impl Client {
     /// Between half of it and one and a half.
     fn jittered(&self, ms: u64) -> u64 {
         ms / 2 + self.random.next_u64() % ms.max(1)
+    }
+}
+
+/// The scope that a method needs (sheet §1.3).
+fn scope_of(method: &str) -> &'static str {
+    match method.split('.').next().unwrap_or_default() {
+        "user" => "user",
+        "department" => "department",
+        "tasks" | "task" => "task",
+        "catalog" => "catalog",
+        "voximplant" => "telephony",
+        "imopenlines" => "imopenlines",
+        "disk" => "disk",
+        "bizproc" => "bizproc",
+        "userfieldconfig" => "userfieldconfig",
+        _ => "crm",
     }
 }
 

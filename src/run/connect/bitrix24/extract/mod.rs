@@ -24,26 +24,32 @@
 //! is there, and staged in them. Smart Processes come from `crm.item.list` itself; comments have a way of their own.
 //! INVARIANT: records that are handed out have rising ids, and `done` was confirmed by a page or a count.
 
+mod addresses;
 mod ask;
 mod bindings;
 mod comments;
+pub(super) mod counts;
 mod links;
+mod parts;
 mod reading;
 mod rows;
+mod since;
+mod tables;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
 
 use self::links::{complete_links, links_of_page};
 use self::reading::{Reading, reading};
+pub(super) use self::since::{absent, changed, changed_after, stamp};
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, inconsistent, malformed, refused};
 use crate::run::connect::bitrix24::schema::build::link_list;
 use crate::run::connect::bitrix24::schema::own::ROWS;
-use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, number};
+use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, number, scalar};
 use crate::run::connect::{Batch, Error, Raw};
 
 /// Records of a page (sheet §4).
@@ -60,6 +66,9 @@ const STRIKES: u32 = 3;
 pub(super) struct Progress {
     objects: RefCell<HashMap<String, State>>,
     comments: RefCell<comments::State>,
+    addresses: addresses::States,
+    /// Objects of which a look reads every record whole, since the portal does not give what would tell.
+    wholly: RefCell<HashSet<String>>,
     #[cfg(debug_assertions)]
     planted: std::cell::Cell<crate::run::connect::Planted>,
 }
@@ -107,6 +116,8 @@ struct Found {
     /// Product rows in order.
     rows: Option<Vec<Box<RawValue>>>,
     bindings: Option<Box<RawValue>>,
+    /// What else belongs to it, by the name of its field.
+    parts: Vec<(&'static str, String)>,
 }
 
 /// What a batch brought.
@@ -128,24 +139,17 @@ pub(super) async fn count(client: &Client, progress: &Progress, object: &str) ->
     if object == "comment" {
         return comments::count(client, progress).await;
     }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::count(client, progress, owner).await;
+    }
     let m = &reading(object)?;
-    let answer = client.call(m.list, counting(m, 0)).await?;
+    let answer = client.call(m.list, m.counting(0)).await?;
     let total = answer.total.ok_or_else(|| malformed(m.list, "there is no `total`"))?;
     progress.with(m, |state| {
         state.seen = Some(Seen { base: 0, end: 0, records: 0 });
         state.total = Some(total);
     });
     Ok(total)
-}
-
-/// Asks for the count of the records after an id; the rows that come with it are not looked at.
-fn counting(m: &Reading, base: u64) -> Json {
-    let id = m.id();
-    let mut out = json!({"select": [id], "order": {id: "ASC"}, "filter": {format!(">{id}"): base.to_string()}, "start": 0});
-    if m.universal {
-        out["entityTypeId"] = json!(m.entity_type);
-    }
-    out
 }
 
 /// Where an extraction stands, counting what is to come when it begins here. Without the count, pages behind the
@@ -162,7 +166,7 @@ async fn stand(
         return Ok(known);
     }
     client.rest(&[m.list]).await;
-    let total = match client.attempt(m.list, &counting(m, last)).await {
+    let total = match client.attempt(m.list, &m.counting(last)).await {
         Ok(answer) => answer.total,
         Err(Trouble::Fatal(error)) => return Err(error),
         // A count of a large table may take too long, and is not needed.
@@ -182,7 +186,7 @@ impl Progress {
 
     /// What a window is taken for where a bug is planted that strikes here.
     #[cfg(debug_assertions)]
-    fn misled(&self, m: &Reading, seen: Seen, total: Option<u64>, window: &mut Window) -> Option<Batch> {
+    fn misled(&self, seen: Seen, total: Option<u64>, window: &mut Window) -> Option<bool> {
         let planted = self.planted.get();
         let beyond = total.and_then(|total| seen.records.checked_sub(total)).unwrap_or(0);
         let counted = planted.total_is_trusted && total.is_some_and(|total| seen.records >= total);
@@ -192,9 +196,7 @@ impl Progress {
         if counted {
             window.found.truncate(window.found.len().saturating_sub(beyond as usize));
         }
-        let records: Vec<Raw> = window.found.drain(..).map(|found| staged(m, found)).collect();
-        let cursor = records.last().map_or_else(|| seen.end.to_string(), |raw| raw.id.clone());
-        Some(Batch { records, cursor, done: true })
+        Some(true)
     }
 
     fn with<R>(&self, m: &Reading, f: impl FnOnce(&mut State) -> R) -> R {
@@ -216,14 +218,37 @@ pub(super) async fn extract(
     if object == "comment" {
         return comments::extract(client, progress, cursor).await;
     }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::extract(client, progress, owner, cursor).await;
+    }
     let m = &reading(object)?;
+    let brought = records_after(client, progress, m, cursor, pages).await?;
+    let records = brought.found.into_iter().map(|found| staged(m, found)).collect();
+    Ok(Batch { records, cursor: brought.cursor, done: brought.done })
+}
+
+/// Records as one batch of commands brought them, with what belongs to them.
+struct Brought {
+    found: Vec<Found>,
+    cursor: String,
+    done: bool,
+}
+
+/// The records after `cursor`, by this reading.
+async fn records_after(
+    client: &Client,
+    progress: &Progress,
+    m: &Reading,
+    cursor: &str,
+    pages: usize,
+) -> Result<Brought, Error> {
     let last: u64 = if cursor.is_empty() {
         0
     } else {
         cursor.parse().map_err(|_| {
             refused(
                 "extract",
-                &format!("`{cursor}` is not a cursor of this connector: extract `{object}` anew"),
+                &format!("`{cursor}` is not a cursor of this connector: extract `{}` anew", m.object),
             )
         })?
     };
@@ -231,7 +256,7 @@ pub(super) async fn extract(
     loop {
         let (seen, total) = stand(client, progress, m, last).await?;
         let singly = progress.with(m, |s| s.links_singly);
-        let beside = m.links.is_some() && !singly;
+        let beside = m.links.is_some() && !singly && !m.within;
         let fits = (pages.clamp(1, m.pages) / if beside { 2 } else { 1 }).max(1);
         let allowed =
             if beside { client.rest(&[m.list, "crm.item.list"]).await } else { client.rest(&[m.list]).await };
@@ -288,8 +313,9 @@ pub(super) async fn extract(
         let end = window.found.last().map_or(last, |f| f.id);
         let seen = Seen { end, records: seen.records + window.found.len() as u64, ..seen };
         #[cfg(debug_assertions)]
-        if let Some(batch) = progress.misled(m, seen, total, &mut window) {
-            return Ok(batch);
+        if let Some(done) = progress.misled(seen, total, &mut window) {
+            let cursor = window.found.last().map_or(seen.end, |found| found.id).to_string();
+            return Ok(Brought { found: window.found, cursor, done });
         }
         let done = window.short && (Some(seen.records) == total || confirm(client, m, seen).await?);
         progress.with(m, |s| {
@@ -297,8 +323,7 @@ pub(super) async fn extract(
             // Full pages beyond the count: people have added records, and it says nothing any more.
             s.total = s.total.filter(|total| window.short || seen.records <= *total);
         });
-        let records = window.found.into_iter().map(|f| staged(m, f)).collect();
-        return Ok(Batch { records, cursor: end.to_string(), done });
+        return Ok(Brought { found: window.found, cursor: end.to_string(), done });
     }
 }
 
@@ -320,8 +345,7 @@ fn commands(m: &Reading, last: u64, width: usize, beside: bool) -> Vec<Command> 
     for n in 0..width {
         let after = match n.checked_sub(1) {
             None => last.to_string(),
-            Some(before) if m.universal => format!("$result[p{before}][items][{}][id]", PAGE - 1),
-            Some(before) => format!("$result[p{before}][{}][ID]", PAGE - 1),
+            Some(before) => m.last_of(before),
         };
         out.push(page(m, format!("p{n}"), &after));
         if beside {
@@ -345,8 +369,7 @@ fn commands(m: &Reading, last: u64, width: usize, beside: bool) -> Vec<Command> 
 }
 
 fn page(m: &Reading, name: String, after: &str) -> Command {
-    let mut command =
-        Command::new(name, m.list, &[(&format!("filter[>{}]", m.id()), after), ("start", "-1")]);
+    let mut command = Command::new(name, m.list, &[(&m.bound(">"), after), ("start", m.listing.start)]);
     command.parameters.extend(m.basis());
     command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
     command
@@ -357,9 +380,12 @@ fn page(m: &Reading, name: String, after: &str) -> Command {
 struct Head<'a> {
     #[serde(rename = "ID", alias = "id", borrow)]
     id: Option<&'a RawValue>,
-    #[serde(rename = "COMPANY_ID", borrow)]
+    /// Of which type a universal record is.
+    #[serde(rename = "entityTypeId", borrow)]
+    entity_type: Option<&'a RawValue>,
+    #[serde(rename = "COMPANY_ID", alias = "companyId", borrow)]
     company: Option<&'a RawValue>,
-    #[serde(rename = "CONTACT_ID", borrow)]
+    #[serde(rename = "CONTACT_ID", alias = "contactId", borrow)]
     contact: Option<&'a RawValue>,
 }
 
@@ -433,6 +459,9 @@ fn sound(
             .map_err(|_| malformed(m.list, "an element of the list is not a record"))?;
         let id = head.id.and_then(number).filter(|id| *id > 0);
         let id = id.ok_or_else(|| malformed(m.list, "a record without an id"))?;
+        if m.universal && head.entity_type.is_some_and(|ty| scalar(ty) != m.entity_type) {
+            return Err(inconsistent(&m.object, format!("id {id} is a record of another object")));
+        }
         if id <= last {
             return Err(inconsistent(&m.object, format!("id {id} follows id {last} where ids must rise")));
         }
@@ -441,7 +470,7 @@ fn sound(
         let primary = primary.and_then(number).filter(|id| *id > 0);
         let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
         let (json, links) = (row.get().to_owned(), links.cloned());
-        found.push(Found { id, json, primary, links, rows: None, bindings: None });
+        found.push(Found { id, json, primary, links, rows: None, bindings: None, parts: Vec::new() });
     }
     Ok(found)
 }
@@ -460,6 +489,9 @@ async fn complete(
     if m.bindings {
         bindings::complete(client, m, found).await.map_err(Trouble::Fatal)?;
     }
+    if let Some(part) = m.part {
+        parts::complete(client, m, part, found).await.map_err(Trouble::Fatal)?;
+    }
     Ok(())
 }
 
@@ -468,13 +500,15 @@ async fn confirm(client: &Client, m: &Reading, seen: Seen) -> Result<bool, Error
     let mut strikes = 0;
     loop {
         let (after, until) = (seen.base.to_string(), seen.end.to_string());
-        let (above, below) = (format!("filter[>{}]", m.id()), format!("filter[<={}]", m.id()));
+        let (above, below) = (m.bound(">"), m.bound("<="));
         let mut counted =
             Command::new("known", m.list, &[(&above, &after), (&below, &until), ("start", "0")]);
-        let mut more = Command::new("more", m.list, &[(&above, &until), ("start", "-1")]);
+        let mut more = Command::new("more", m.list, &[(&above, &until), ("start", m.listing.start)]);
         for command in [&mut counted, &mut more] {
             command.parameters.extend(m.basis());
-            command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+            if !m.listing.flat {
+                command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+            }
         }
         client.rest(&[m.list]).await;
         let answer = client.batch(&[more, counted]).await?;
@@ -549,8 +583,19 @@ async fn all_ids(client: &Client, m: &Reading) -> Result<Vec<u64>, Error> {
     }
 }
 
+/// Links of which one is the primary one.
+fn settled(links: Option<Vec<Link>>, primary: Option<u64>) -> Option<Vec<Link>> {
+    let mut links = links?;
+    if !links.is_empty() && !links.iter().any(|l| l.primary) {
+        let main = links.iter().position(|l| Some(l.id) == primary).unwrap_or(0);
+        links[main].primary = true;
+    }
+    Some(links)
+}
+
 /// The record as it came, with what belongs to it put in.
 fn staged(m: &Reading, found: Found) -> Raw {
+    let found = Found { links: settled(found.links, found.primary), ..found };
     let mut json = found.json;
     let mut put = |name: &str, value: &str| {
         if let Some(end) = json.rfind('}') {
@@ -559,11 +604,7 @@ fn staged(m: &Reading, found: Found) -> Raw {
             json.push_str(&format!(",\"{name}\":{value}}}"));
         }
     };
-    if let (Some(name), Some(mut links)) = (link_list(&m.object), found.links) {
-        if !links.is_empty() && !links.iter().any(|l| l.primary) {
-            let main = links.iter().position(|l| Some(l.id) == found.primary).unwrap_or(0);
-            links[main].primary = true;
-        }
+    if let (Some(name), Some(links)) = (link_list(&m.object), found.links) {
         let links: Vec<_> =
             links.iter().map(|l| json!({"id": l.id, "primary": l.primary, "sort": l.sort})).collect();
         put(name, &json!(links).to_string());
@@ -574,6 +615,9 @@ fn staged(m: &Reading, found: Found) -> Raw {
     }
     if let Some(bindings) = found.bindings {
         put("BINDINGS", bindings.get());
+    }
+    for (name, json) in &found.parts {
+        put(name, json);
     }
     Raw { id: found.id.to_string(), json: json.into_bytes() }
 }

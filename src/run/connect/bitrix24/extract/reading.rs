@@ -1,11 +1,45 @@
 //! How each object is read: its methods, what is selected, what belongs to its records.
 
 use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
 
-use super::{COMMANDS, rows};
+use super::{COMMANDS, PAGE, rows, tables};
 use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::refused;
 use crate::run::connect::bitrix24::wire::Php;
+
+/// How a list spells its conditions, its order and its pages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listing {
+    /// The parameter with the conditions.
+    pub(super) filter: &'static str,
+    /// The key of the rows, where they are not the result itself.
+    pub(super) rows: Option<&'static str>,
+    /// The id in requests, and in answers.
+    pub(super) id: (&'static str, &'static str),
+    /// `SORT` and `ORDER` are texts.
+    pub(super) flat: bool,
+    /// What goes without a count: `-1`, or `0` where that is not known to be taken.
+    pub(super) start: &'static str,
+    /// What every call has, since the method lists several kinds of records.
+    pub(super) fixed: &'static [(&'static str, &'static str)],
+}
+
+impl Listing {
+    pub(super) const CLASSIC: Listing =
+        Listing { filter: "filter", rows: None, id: ("ID", "ID"), flat: false, start: "-1", fixed: &[] };
+    pub(super) const UNIVERSAL: Listing =
+        Listing { rows: Some("items"), id: ("id", "id"), ..Listing::CLASSIC };
+}
+
+/// What else belongs to a record and is asked for with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The bank details of a requisite.
+    BankDetails,
+    /// The check list of a task.
+    CheckList,
+}
 
 /// How an object is read.
 #[derive(Clone, Debug)]
@@ -15,6 +49,8 @@ pub(super) struct Reading {
     /// Its records come from the universal list, not only their links.
     pub(super) universal: bool,
     pub(super) entity_type: String,
+    /// Links stand in the records of the list themselves.
+    pub(super) within: bool,
     /// Answers one record's links.
     pub(super) links: Option<&'static str>,
     /// The universal names of link list and primary link.
@@ -24,22 +60,61 @@ pub(super) struct Reading {
     pub(super) select: &'static [&'static str],
     pub(super) rows: Option<rows::Methods>,
     pub(super) bindings: bool,
+    pub(super) part: Option<Part>,
+    pub(super) listing: Listing,
+    /// Further conditions, as parameters.
+    pub(super) conditions: Vec<(String, String)>,
     /// Pages in a batch, where what belongs to the records takes many more requests.
     pub(super) pages: usize,
 }
 
 impl Reading {
     pub(super) fn id(&self) -> &'static str {
-        if self.universal { "id" } else { "ID" }
+        self.listing.id.0
+    }
+
+    /// The condition on the id: `filter[>ID]`.
+    pub(super) fn bound(&self, operator: &str) -> String {
+        format!("{}[{operator}{}]", self.listing.filter, self.id())
+    }
+
+    /// The last id of a full page of the same batch.
+    pub(super) fn last_of(&self, page: usize) -> String {
+        let rows = self.listing.rows.map_or_else(String::new, |rows| format!("[{rows}]"));
+        format!("$result[p{page}]{rows}[{}][{}]", PAGE - 1, self.listing.id.1)
     }
 
     /// The parameters that every call of the list has.
     pub(super) fn basis(&self) -> Vec<(String, String)> {
-        let mut out = vec![(format!("order[{}]", self.id()), "ASC".to_owned())];
+        let mut out = if self.listing.flat {
+            vec![("SORT".to_owned(), self.id().to_owned()), ("ORDER".to_owned(), "ASC".to_owned())]
+        } else {
+            vec![(format!("order[{}]", self.id()), "ASC".to_owned())]
+        };
         if self.universal {
             out.push(("entityTypeId".to_owned(), self.entity_type.clone()));
             // Names in camelCase do not translate back (sheet §13); with the original ones, no such name is selected.
             out.push(("useOriginalUfNames".to_owned(), "Y".to_owned()));
+        }
+        out.extend(self.listing.fixed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        out.extend(self.conditions.iter().cloned());
+        out
+    }
+
+    /// Asks for the count of the records after an id; the rows that come with it are not looked at.
+    pub(super) fn counting(&self, base: u64) -> Json {
+        let mut out = json!({"start": 0});
+        if !self.listing.flat {
+            out["select"] = json!([self.id()]);
+        }
+        let mut parameters = self.basis();
+        parameters.push((self.bound(">"), base.to_string()));
+        for (key, value) in parameters.into_iter().filter(|(key, _)| key != "useOriginalUfNames") {
+            let mut place = &mut out;
+            for part in key.split('[') {
+                place = &mut place[part.trim_end_matches(']')];
+            }
+            *place = json!(value);
         }
         out
     }
@@ -47,7 +122,10 @@ impl Reading {
     /// The rows of a page.
     pub(super) fn page<'a>(&self, result: &'a RawValue) -> Option<Php<'a>> {
         let page = Php::parse(result)?;
-        if self.universal { Php::parse(page.get("items")?) } else { Some(page) }
+        match self.listing.rows {
+            Some(rows) => Php::parse(page.get(rows)?),
+            None => Some(page),
+        }
     }
 }
 
@@ -86,6 +164,7 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
         object: object.to_owned(),
         list: "",
         universal: false,
+        within: false,
         entity_type: String::new(),
         links: None,
         names: ("", ""),
@@ -93,6 +172,9 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
         select: MULTIFIELDS,
         rows: None,
         bindings: false,
+        part: None,
+        listing: Listing::CLASSIC,
+        conditions: Vec::new(),
         pages: COMMANDS,
     };
     let rows = |owner, single| Some(rows::Methods { owner, single });
@@ -135,19 +217,24 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
             Some(id) => Reading {
                 list: "crm.item.list",
                 universal: true,
+                listing: Listing::UNIVERSAL,
                 entity_type: id.to_owned(),
                 select: &["*"],
                 ..plain
             },
-            None => {
-                return Err(refused(
-                    "extract",
-                    &format!(
-                        "`{object}` is not an object that can be read: company, contact, deal, lead, quote, \
-                         product, activity, comment and `process 1032` are"
-                    ),
-                ));
-            }
+            None => match tables::reading(plain) {
+                Some(reading) => reading,
+                None => {
+                    return Err(refused(
+                        "extract",
+                        &format!(
+                            "`{object}` is not an object that can be read: company, contact, deal, lead, quote, \
+                             product, activity, comment, `process 1032`, {} are",
+                            tables::names().join(", ")
+                        ),
+                    ));
+                }
+            },
         },
     })
 }
