@@ -20,6 +20,7 @@ mod emails;
 mod findings;
 mod floor;
 mod grammar;
+mod meanwhile;
 mod model;
 mod mutations;
 mod objects;
