@@ -118,7 +118,7 @@ impl Rig {
             objects,
             doubles,
             users: Err("its credentials are not set".to_owned()),
-            limits: connect::limits("bitrix24", "nutshell", Pace::default()),
+            limits: connect::limits(Pace::default()),
             planned: None,
             workflows,
             today: today(),
