@@ -76,7 +76,7 @@ fn discover(args: &Args, ready: Option<&Ready>, terminal: &Terminal) -> Result<D
     let (source_name, target_name) = ready.map_or(("bitrix24", "nutshell"), |ready| {
         (ready.plan.source.connector.as_str(), ready.plan.target.connector.as_str())
     });
-    let limits = connect::limits(source_name, target_name, args.pace.pace());
+    let limits = connect::limits(args.pace.pace());
     let planned = |counts: &BTreeMap<String, u64>| {
         ready.map(|ready| {
             let volume = Volume::of(&ready.plan, |object| counts.get(object).copied());
