@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(spent.places, [(1, 2, 9), (0, 0, 0), (0, 1, 0)]);
         let floor = spent.floor(&limits());
         assert_eq!((floor.phases.len(), floor.end.reads), (2, 1));
-        assert_eq!(spent.ratio(&limits()), Some(4.0 / 1.1));
+        assert_eq!(spent.ratio(&limits()), Some(4.0 / 1.3));
         assert_eq!(Spent::default().ratio(&limits()), None);
     }
 }

@@ -164,7 +164,11 @@ fn records_that_cannot_be_served_are_named() {
 #[test]
 fn what_one_portal_serves_another_can_repeat() {
     let mut made = Portal::acme(0.1, SEED);
+    // What stands beside the records is not among them.
     made.tables.clear();
+    for rows in [&mut made.workflows, &mut made.running, &mut made.recurring, &mut made.open_lines] {
+        rows.clear();
+    }
     let records = made.records.iter().flat_map(|(&entity, records)| {
         let made = &made;
         records.iter().map(move |(id, record)| {
