@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::hash;
 use super::portal::{Entity, Link, Portal, Record};
+use super::tables::Table;
 
 /// The multifield codes: arrays of objects that no select mask covers (sheet 7).
 pub(super) const MULTIFIELDS: [&str; 5] = ["PHONE", "EMAIL", "WEB", "IM", "LINK"];
@@ -183,6 +184,14 @@ impl Portal {
         let gone = self.remove_record(entity, id)?;
         if !matches!(entity, Entity::Lead | Entity::Deal | Entity::Contact) {
             return Some(gone);
+        }
+        let history = match entity {
+            Entity::Deal => Some(Table::DealHistory),
+            Entity::Lead => Some(Table::LeadHistory),
+            _ => None,
+        };
+        if let Some(rows) = history.and_then(|kind| self.tables.get_mut(&kind)) {
+            rows.retain(|_, row| row.get("OWNER_ID").and_then(int_of) != Some(id));
         }
         let word = entity.timeline_word();
         let on_it = |row: &Record| {

@@ -234,7 +234,7 @@ fn calls(call: &mut Call<'_>) -> Outcome {
 }
 
 /// `UF_CRM_TASK` as `ufCrmTask`.
-fn camel(name: &str) -> String {
+pub(super) fn camel(name: &str) -> String {
     let mut out = String::new();
     for part in name.split('_') {
         let lower = part.to_lowercase();

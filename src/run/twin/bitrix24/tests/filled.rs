@@ -345,6 +345,88 @@ fn sheet_16_5_comments() {
 }
 
 #[test]
+fn sheet_16_1_a_stage_that_is_changed_leaves_a_row_in_the_history() {
+    let t = whole();
+    let deal = done(&t, "crm.deal.add", json!({"fields": {"TITLE": "Moves"}}));
+    let rows = || {
+        let args = json!({"entityTypeId": 2, "filter": {"OWNER_ID": deal}, "order": {"ID": "ASC"}});
+        let items = call(&t, "crm.stagehistory.list", args)["result"]["items"].clone();
+        let one = |r: &Value| (r["TYPE_ID"].as_i64().unwrap(), r["STAGE_ID"].as_str().unwrap().to_owned());
+        items.as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    let first =
+        call(&t, "crm.deal.get", json!({"id": deal}))["result"]["STAGE_ID"].as_str().unwrap().to_owned();
+    done(&t, "crm.deal.update", json!({"id": deal, "fields": {"TITLE": "Still there"}}));
+    assert_eq!(rows(), [(1, first.clone())]);
+    done(&t, "crm.deal.update", json!({"id": deal, "fields": {"STAGE_ID": "WON"}}));
+    assert_eq!(rows(), [(1, first), (3, "WON".into())]);
+    done(&t, "crm.deal.delete", json!({"id": deal}));
+    assert_eq!(rows(), []);
+}
+
+#[test]
+fn sheet_16_5_tasks() {
+    let t = whole();
+    let fields = json!({"TITLE": "Ring", "RESPONSIBLE_ID": 1, "UF_CRM_TASK": ["D_1"], "DEADLINE": "2025-10-01T10:00:00+03:00"});
+    let task = done(&t, "tasks.task.add", json!({"fields": fields}))["task"].clone();
+    let id = task["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&task["status"], &task["priority"], &task["createdBy"]),
+        (&json!("2"), &json!("1"), &json!("1"))
+    );
+    let listed = json!({"filter": {"ID": id}, "select": ["ID", "TITLE", "UF_CRM_TASK"]});
+    let listed = call(&t, "tasks.task.list", listed)["result"]["tasks"][0].clone();
+    assert_eq!((&listed["title"], &listed["ufCrmTask"]), (&json!("Ring"), &json!(["D_1"])));
+    let closed =
+        done(&t, "tasks.task.update", json!({"taskId": id, "fields": {"STATUS": 5}}))["task"].clone();
+    assert_eq!((&closed["status"], closed["closedDate"].is_string()), (&json!("5"), true));
+    for (method, args, code) in [
+        ("tasks.task.add", json!({"fields": {"RESPONSIBLE_ID": 1}}), "ERROR_CORE"),
+        ("tasks.task.add", json!({"fields": {"TITLE": "x"}}), "ERROR_CORE"),
+        ("tasks.task.add", json!({"fields": {"TITLE": "x", "RESPONSIBLE_ID": 99_999}}), "ERROR_CORE"),
+        ("tasks.task.add", json!({}), "100"),
+        ("tasks.task.update", json!({"fields": {}}), "100"),
+        ("tasks.task.update", json!({"taskId": "some", "fields": {}}), "0"),
+        ("tasks.task.update", json!({"taskId": id, "fields": {"STATUS": 9}}), "ERROR_CORE"),
+        ("tasks.task.update", json!({"taskId": id, "fields": {"PARENT_ID": id}}), "ERROR_CORE"),
+    ] {
+        let (got, text) = failure(&t, method, args.clone());
+        assert_eq!(got, code, "{method} {args}");
+        assert_eq!(text.ends_with("<br>"), code == "ERROR_CORE", "{text}");
+    }
+    assert_eq!(done(&t, "tasks.task.delete", json!({"taskId": id})), json!({"task": true}));
+    assert_eq!(done(&t, "tasks.task.get", json!({"taskId": id})), json!([]));
+    t.with_settings(|s| s.may_write = false);
+    assert_eq!(failure(&t, "tasks.task.delete", json!({"taskId": 1})).0, "1048582");
+}
+
+#[test]
+fn sheet_16_6_requisites_and_addresses() {
+    let t = whole();
+    let fields =
+        json!({"ENTITY_TYPE_ID": 4, "ENTITY_ID": 1, "PRESET_ID": 1, "NAME": "Head office", "RQ_INN": "77"});
+    let id = done(&t, "crm.requisite.add", json!({"fields": fields}));
+    done(&t, "crm.requisite.update", json!({"id": id, "fields": {"RQ_INN": "78", "ENTITY_ID": 2}}));
+    let got = done(&t, "crm.requisite.get", json!({"id": id}));
+    assert_eq!(
+        (&got["RQ_INN"], &got["ENTITY_ID"], &got["NAME"]),
+        (&json!("78"), &json!("1"), &json!("Head office"))
+    );
+    let address = |fields: Value| call(&t, "crm.address.add", json!({"fields": fields}));
+    let own = json!({"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": id, "CITY": "Oslo"});
+    assert_eq!(address(own.clone())["result"], true);
+    assert_eq!(error(&address(own)).1, "TypeAddress exists");
+    let listed = json!({"filter": {"ENTITY_TYPE_ID": 8, "ENTITY_ID": id}, "start": -1});
+    let listed = || call(&t, "crm.address.list", listed.clone())["result"].clone();
+    assert_eq!((&listed()[0]["CITY"], &listed()[0]["ANCHOR_ID"]), (&json!("Oslo"), &json!("1")));
+    let nobody = json!({"ENTITY_TYPE_ID": 4, "ENTITY_ID": 999_999, "PRESET_ID": 1, "NAME": "x"});
+    assert_eq!(failure(&t, "crm.requisite.add", json!({"fields": nobody})).0, 0);
+    assert_eq!(done(&t, "crm.requisite.delete", json!({"id": id})), true);
+    assert_eq!(listed(), json!([]));
+    assert_eq!(failure(&t, "crm.requisite.delete", json!({"id": id})).0, 0);
+}
+
+#[test]
 fn sheet_16_6_custom_fields() {
     let t = whole();
     let add = |fields: Value| call(&t, "crm.deal.userfield.add", json!({"fields": fields}));

@@ -7,7 +7,7 @@ use super::super::methods::{Answer, Call, Failure, Outcome, Table};
 use super::super::php::Php;
 use super::super::portal::{Entity, Portal};
 use super::record::{self, Manner, classic};
-use super::{fields_arg, may_configure, may_write, needed_fields, no_fields, sent_text};
+use super::{beside, fields_arg, may_configure, may_write, needed_fields, no_fields, sent_text};
 
 /// Methods of products; the other entities have theirs by name.
 pub(super) const METHODS: Table = &[
@@ -74,6 +74,7 @@ pub(super) fn add(call: &mut Call<'_>, entity: Entity) -> Outcome {
     }
     record::settle(call, entity, &mut row, None, manner)?;
     record::link(call, entity, id, &mut row, (&sent, manner));
+    beside::came_into(call, entity, id, &row, None);
     record::keep(call, entity, id, row);
     Ok(Answer::of(id))
 }
@@ -105,8 +106,9 @@ pub(super) fn update(call: &mut Call<'_>, entity: Entity) -> Outcome {
     sent.retain(|s| !(entity == Entity::Deal && s.code == "CATEGORY_ID"));
     let manner = Manner { universal: false, import: false, adding: false };
     record::apply(call, entity, &mut row, &sent, manner)?;
-    record::settle(call, entity, &mut row, before, manner)?;
+    record::settle(call, entity, &mut row, before.clone(), manner)?;
     record::link(call, entity, id, &mut row, (&sent, manner));
+    beside::came_into(call, entity, id, &row, before);
     record::stamp(call, entity, &mut row);
     record::keep(call, entity, id, row);
     Ok(Answer::of(true))

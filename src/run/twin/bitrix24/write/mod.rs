@@ -4,6 +4,7 @@
 //! change. Knows no paging and no answer of a list.
 
 mod activity;
+mod beside;
 mod category;
 mod classic;
 mod comment;
@@ -24,7 +25,7 @@ use super::portal::{Entity, Portal, Record};
 use super::records::{MULTIFIELDS, int_of};
 
 /// The tables of the families.
-pub(super) const FAMILIES: [Table; 10] = [
+pub(super) const FAMILIES: [Table; 11] = [
     classic::METHODS,
     universal::METHODS,
     links::METHODS,
@@ -35,6 +36,7 @@ pub(super) const FAMILIES: [Table; 10] = [
     category::METHODS,
     status::METHODS,
     process::METHODS,
+    beside::METHODS,
 ];
 
 /// Methods of the shape `crm.<entity>.<name>`, for the entities of [`has_records`].

@@ -9,7 +9,7 @@ use super::super::portal::{Entity, Portal, Record};
 use super::super::records::{Field, MULTIFIELDS, int_of, is_blank};
 use super::record::{self, Manner, Sent};
 use super::value::{self, Odd};
-use super::{may, required, required_array, stamps};
+use super::{beside, may, required, required_array, stamps};
 
 /// Items that one `batchImport` takes (sheet 3.3).
 const MAX_IMPORT: usize = 20;
@@ -181,6 +181,7 @@ fn make(call: &mut Call<'_>, target: &Target, fields: &Php, import: bool) -> Res
     }
     check_required(call.portal, entity, &row, (&sent, true))?;
     record::link(call, entity, id, &mut row, (&sent, manner));
+    beside::came_into(call, entity, id, &row, None);
     record::keep(call, entity, id, row);
     Ok(id)
 }
@@ -207,9 +208,10 @@ fn update(call: &mut Call<'_>) -> Outcome {
     let manner = Manner { universal: true, import: false, adding: false };
     let sent = translate(&target, fields, &row);
     record::apply(call, entity, &mut row, &sent, manner)?;
-    record::settle(call, entity, &mut row, before, manner)?;
+    record::settle(call, entity, &mut row, before.clone(), manner)?;
     check_required(call.portal, entity, &row, (&sent, false))?;
     record::link(call, entity, id, &mut row, (&sent, manner));
+    beside::came_into(call, entity, id, &row, before);
     record::stamp(call, entity, &mut row);
     record::keep(call, entity, id, row);
     Ok(Answer { rows: 1, ..Answer::of(json!({ "item": item::whole(call, &target, id)? })) })
