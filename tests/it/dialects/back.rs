@@ -183,7 +183,9 @@ fn what_changed_since_arrives_and_a_rollback_takes_it_back_under_every_switch() 
 fn what_changed_since_arrives_and_a_rollback_takes_it_back_under_many_switches_at_once() {
     let wanted = clean();
     for seed in seeds(3) {
-        let turned = combination(seed);
+        // What holds records back in a load holds them back here too: the test of loads looks at it.
+        let mut turned = combination(seed);
+        turned.retain(|turn| STOPS.iter().all(|(shown, _)| *shown != turn.shown));
         let shown: Vec<&str> = turned.iter().map(|turn| turn.shown.as_str()).collect();
         let said = there_and_back(&wanted, seed, &turned);
         let wrong =
