@@ -202,29 +202,36 @@ impl Known {
         });
     }
 
-    /// The forms in which a refused record is worth another try; nearest first.
+    /// The forms in which a record that was refused as it was sent is worth another try; nearest first.
     pub(super) fn others(
         &self,
         kind: Kind,
+        sent: Forms,
         held: u32,
         why: &str,
         named: impl Iterator<Item = String>,
     ) -> Vec<Forms> {
         let of = self.of(kind, |of| *of);
+        let differs = |forms: Forms| (forms.bits() ^ sent.bits()) & held != 0;
+        // While this record was on its way, another one may have shown the form.
+        let mut others: Vec<Forms> = Some(of.forms).filter(|shown| differs(*shown)).into_iter().collect();
         let open = held & !of.proven;
         if open == 0 {
-            return Vec::new();
+            return others;
         }
         // A refusal that names a field of the record is about its value.
         let why = why.to_lowercase();
         let about = named.into_iter().any(|name| why.contains(&name.to_lowercase()));
         if !about && of.futile >= FUTILE {
-            return Vec::new();
+            return others;
         }
         let first = of.forms.bits();
         let mut flips: Vec<u32> = (1..1 << KINDS).filter(|flip| flip & !open == 0).collect();
         flips.sort_by_key(|flip| flip.count_ones());
-        flips.into_iter().map(|flip| Forms::from_bits(first ^ flip)).collect()
+        others.extend(
+            flips.into_iter().map(|flip| Forms::from_bits(first ^ flip)).filter(|form| differs(*form)),
+        );
+        others
     }
 
     /// No form saved a record.
@@ -439,28 +446,38 @@ mod tests {
         known.learn(&Probed { day: None, answers });
         let (contact, lead) = (Kind::Contact, Kind::Lead);
         assert!(known.forms(contact).date_text && !known.forms(contact).money_plain);
-        let none = || std::iter::empty();
-        let tries = known.others(contact, 0b110, "no", none());
+        let others = |kind, held, why: &str, named: &[&str]| {
+            let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+            known.others(kind, known.forms(kind), held, why, named.into_iter())
+        };
+        let tries = others(contact, 0b110, "no", &[]);
         assert_eq!(tries.len(), 3);
         assert!(tries.contains(&Forms::default()), "an answer may be out of date: {tries:?}");
         known.taken(contact, known.forms(contact), 0b010);
-        assert_eq!(known.others(contact, 0b110, "no", none()).len(), 1);
-        assert!(known.others(contact, 0b010, "no", none()).is_empty());
+        assert_eq!(others(contact, 0b110, "no", &[]).len(), 1);
+        assert!(others(contact, 0b010, "no", &[]).is_empty());
         (0..FUTILE).for_each(|_| known.futile(contact));
-        assert!(known.others(contact, 0b110, "no", none()).is_empty());
-        assert_eq!(
-            known
-                .others(contact, 0b110, "Invalid value for field worth", ["Worth".to_owned()].into_iter())
-                .len(),
-            1
-        );
+        assert!(others(contact, 0b110, "no", &[]).is_empty());
+        assert_eq!(others(contact, 0b110, "Invalid value for field worth", &["Worth"]).len(), 1);
         // What contacts take says nothing of leads.
-        assert_eq!(known.others(lead, 0b110, "no", none()).len(), 3);
+        assert_eq!(others(lead, 0b110, "no", &[]).len(), 3);
         let answers = [(question::LEAD_DATE.to_owned(), Answer::word("timestamp"))];
         let answers =
             answers.into_iter().chain([(question::DATE.to_owned(), Answer::word("text"))]).collect();
         let known = Known::default();
         known.learn(&Probed { day: None, answers });
         assert!(known.forms(contact).date_text && !known.forms(lead).date_text);
+    }
+
+    #[test]
+    fn a_form_that_another_record_showed_meanwhile_is_tried() {
+        let known = Known::default();
+        let sent = known.forms(Kind::Contact);
+        let text = Forms { name_text: true, ..sent };
+        let others = |sent| known.others(Kind::Contact, sent, 1, "refused", std::iter::empty());
+        assert_eq!(others(sent), [text]);
+        known.taken(Kind::Contact, text, 1);
+        assert_eq!(others(sent), [text], "this one was on its way when the form was shown");
+        assert_eq!(others(known.forms(Kind::Contact)), []);
     }
 }

@@ -170,7 +170,7 @@ impl Nutshell {
             },
             Err(why) => why,
         };
-        let others = self.known.others(kind, held, &refusal, known::names(fields));
+        let others = self.known.others(kind, first, held, &refusal, known::names(fields));
         let mut unsaid = None;
         for forms in &others {
             // A form in which a value cannot be said is none for it.
