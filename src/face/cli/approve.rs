@@ -12,7 +12,7 @@ use crate::run::workspace::{Approval, Workspace};
 
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
-use super::terminal::{Terminal, asked, count};
+use super::terminal::{Terminal, asked, count, one_line};
 use super::{Format, SpecArgs, WorkspaceArgs, account, migrate, plan, report};
 
 #[derive(Debug, clap::Args)]
@@ -323,7 +323,7 @@ pub fn line(approval: &Approval) -> String {
     if let Some(at) = approval.withdrawn_ms {
         let _ = write!(text, "; withdrawn {}", time(at));
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    one_line(&text)
 }
 
 fn time(ms: i64) -> String {

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::migrate::{Asked, confirm};
 use super::project::read_text;
 use super::snapshot::{salt, take_target, write_beside};
-use super::terminal::Terminal;
+use super::terminal::{Terminal, one_line};
 use super::{Format, PaceArgs, report};
 
 #[derive(Debug, clap::Args)]
@@ -217,7 +217,7 @@ fn line(found: &Found, terminal: &Terminal) -> String {
         Some(answer) => terminal.green(&answer.to_string()),
         None => terminal.red("not answered"),
     };
-    let evidence: String = found.evidence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let evidence = one_line(&found.evidence);
     format!("{}: {answer}\n    {evidence}", found.question)
 }
 

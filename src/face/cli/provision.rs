@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::findings::Shape;
 use super::migrate::{Asked, confirm, decided};
 use super::project::Project;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, one_line};
 use super::{PaceArgs, SpecArgs, WorkspaceArgs};
 
 #[derive(Debug, clap::Args)]
@@ -130,7 +130,7 @@ fn reasons(making: &Making) -> Vec<String> {
 /// The three lists, for people.
 fn lists(survey: &Survey, target: &Account, terminal: &Terminal) -> String {
     let mut text =
-        format!("{} {} ({})\n", terminal.bold("settings of"), line(&target.name), line(&target.id));
+        format!("{} {} ({})\n", terminal.bold("settings of"), one_line(&target.name), one_line(&target.id));
     let head = |text: &mut String, title: &str| {
         let _ = writeln!(text, "\n{}", terminal.bold(title));
     };
@@ -145,18 +145,18 @@ fn lists(survey: &Survey, target: &Account, terminal: &Terminal) -> String {
             "missing" => "missing  ".to_owned(),
             word => mark(word == "there", word),
         };
-        let _ = writeln!(text, "  {word} {}", line(&name(&making.provision)));
+        let _ = writeln!(text, "  {word} {}", one_line(&name(&making.provision)));
         for reason in reasons(making) {
-            let _ = writeln!(text, "            {}", line(&reason));
+            let _ = writeln!(text, "            {}", one_line(&reason));
         }
     }
     head(&mut text, "only a person can make");
     for check in &survey.checks {
-        let thing = line(&thing(&check.kind, &check.of, &check.name));
+        let thing = one_line(&thing(&check.kind, &check.of, &check.name));
         let word = if check.lack.is_none() { "there" } else { "missing" };
         let _ = writeln!(text, "  {} {thing}", mark(check.lack.is_none(), word));
         if let Some(lack) = &check.lack {
-            let _ = writeln!(text, "            {}", line(&reason(lack)));
+            let _ = writeln!(text, "            {}", one_line(&reason(lack)));
         }
     }
     head(&mut text, "a person confirms");
@@ -249,14 +249,15 @@ fn json(survey: &Survey, made: &[Made], target: &Account, dry_run: bool) -> Valu
 
 /// The three lists as boxes to tick: what is ticked was found or confirmed by this call.
 fn markdown(survey: &Survey, target: &Account, spec: &str) -> String {
-    let mut text = format!("# Before records move into {} ({})\n", line(&target.name), line(&target.id));
+    let mut text =
+        format!("# Before records move into {} ({})\n", one_line(&target.name), one_line(&target.id));
     let mut list = |title: &str, rows: Vec<(bool, String)>| {
         let _ = writeln!(text, "\n## {title}\n");
         if rows.is_empty() {
             let _ = writeln!(text, "Nothing.");
         }
         for (done, row) in rows {
-            let _ = writeln!(text, "- [{}] {}", if done { 'x' } else { ' ' }, line(&row));
+            let _ = writeln!(text, "- [{}] {}", if done { 'x' } else { ' ' }, one_line(&row));
         }
     };
     let making = |making: &Making| {
@@ -277,11 +278,6 @@ fn markdown(survey: &Survey, target: &Account, spec: &str) -> String {
     });
     list("A person confirms", items.collect());
     text
-}
-
-/// One line, whatever stands in a name.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::lang::plan::Plan;
 use crate::lang::text::SourceText;
 use crate::run::engine::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
 
-use super::terminal::{Terminal, count};
+use super::terminal::{Terminal, count, one_line};
 
 /// How many characters of a value a terminal shows.
 const SHOWN: usize = 44;
@@ -220,7 +220,7 @@ fn head(record: &SampledRecord) -> String {
 
 /// One line of at most so many characters.
 fn clip(text: &str, most: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line = one_line(text);
     if line.chars().count() > most {
         line = line.chars().take(most.saturating_sub(1)).chain(['…']).collect();
     }

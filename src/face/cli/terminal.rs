@@ -104,6 +104,11 @@ fn is_number(cell: &str) -> bool {
     !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || " .,%-".contains(c))
 }
 
+/// A text on one line: what a terminal would obey is a blank.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A count with thin groups of three: `48 210`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

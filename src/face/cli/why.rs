@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Plan, short};
 use crate::lang::text::SourceText;
 use crate::run::engine::{Chain, ChainField, FoldedInto, Part, SampledField, Step, Whereabouts};
 use crate::run::workspace::{Entry, Workspace};
@@ -14,11 +14,8 @@ use crate::run::workspace::{Entry, Workspace};
 use super::account::{self, Live};
 use super::failure::Failure;
 use super::project::{Project, Ready};
-use super::terminal::{Terminal, moment};
+use super::terminal::{Terminal, moment, one_line};
 use super::{Format, PaceArgs, WorkspaceArgs};
-
-/// How much of a hash people see.
-const SHORT: usize = 12;
 
 #[derive(Debug, clap::Args)]
 pub struct WhyArgs {
@@ -497,15 +494,6 @@ fn write_line(entry: &Entry) -> String {
         let _ = write!(line, " ({})", one_line(note));
     }
     line
-}
-
-fn short(hash: &str) -> &str {
-    hash.get(..SHORT).unwrap_or(hash)
-}
-
-/// A value on one line: what a terminal would obey is a blank.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
