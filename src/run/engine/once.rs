@@ -31,6 +31,16 @@ pub(super) enum Sent {
     Moved(Stored),
 }
 
+/// How one sending of a deletion ended; the journal has it, but for the end of one that was done.
+pub(super) enum Deleted {
+    /// It is not there any more: the journal's entry, for the transaction that forgets the record.
+    Gone(i64),
+    /// The destination will not delete it.
+    Refused(String),
+    /// It moved meanwhile, or nobody knows: to be read again.
+    Again(SendError),
+}
+
 /// A write and where it goes.
 pub(super) struct Write<'w> {
     /// By index.
@@ -313,6 +323,40 @@ impl Engine<'_> {
             return Err(Error::Restless { object: object.to_owned(), id: stored.id, times: stale });
         }
         Err(self.unreachable(why))
+    }
+
+    /// Deletes a record as it was read, once.
+    ///
+    /// # Errors
+    /// Rights that are gone; the workspace's.
+    pub(super) async fn delete(
+        &self,
+        write: &Write<'_>,
+        operation: Operation,
+        stored: &Stored,
+    ) -> Result<Deleted> {
+        let object = self.streams[write.stream].target.as_str();
+        let seq = self.intend(self.intent(write, operation, Some(&stored.id), None))?;
+        let answer = self.target.delete(object, &stored.id, &stored.rev).await;
+        self.outside.points.reach("sweep.delete")?;
+        match answer {
+            // Absent is what was wanted.
+            Ok(()) | Err(SendError::Gone) => Ok(Deleted::Gone(seq)),
+            Err(SendError::Denied(why)) => {
+                self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                Err(Error::Denied(why))
+            }
+            Err(SendError::Refused(why)) => {
+                self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                Ok(Deleted::Refused(why))
+            }
+            Err(error) => {
+                let unknown = matches!(error, SendError::Unknown(_));
+                let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
+                self.ended(seq, state, None, Some(&error.to_string()))?;
+                Ok(Deleted::Again(error))
+            }
+        }
     }
 
     pub(super) fn unreachable(&self, why: String) -> Error {

@@ -8,11 +8,11 @@
 use serde_json::json;
 
 use crate::run::connect::imprint::{Imprint, hash};
-use crate::run::connect::{Payload, SendError, Stored};
+use crate::run::connect::{Payload, Stored};
 use crate::run::workspace::{AsMade, JournalState, Operation, Seen, Status};
 
-use super::once::Write;
-use super::{Engine, Error, Result};
+use super::once::{Deleted, Write};
+use super::{Engine, Result};
 
 /// What the journal says of a double that arrived twice.
 const TWICE: &str = "made by the same request as the record of the books, which arrived twice";
@@ -130,32 +130,15 @@ impl Engine<'_> {
             if made.as_ref().is_some_and(|made| self.as_made(map, &stored).imprint != made.imprint) {
                 return Ok(false);
             }
-            let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
-            let answer = self.target.delete(object, id, &stored.rev).await;
-            self.outside.points.reach("sweep.delete")?;
-            let now = self.outside.clock.now_ms();
-            let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
-            match answer {
-                // Absent is what was wanted.
-                Ok(()) | Err(SendError::Gone) => {
+            match self.delete(&write, Operation::Delete, &stored).await? {
+                Deleted::Gone(seq) => {
+                    let now = self.outside.clock.now_ms();
                     self.workspace.ended(seq, JournalState::Done, None, why, now)?;
                     self.workspace.found_done(Operation::Delete, name, key, id, now)?;
                     return Ok(true);
                 }
-                Err(SendError::Denied(why)) => {
-                    end(JournalState::Failed, &why)?;
-                    return Err(Error::Denied(why));
-                }
-                Err(SendError::Refused(why)) => {
-                    end(JournalState::Failed, &why)?;
-                    break;
-                }
-                Err(error) => {
-                    let unknown = matches!(error, SendError::Unknown(_));
-                    let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
-                    end(state, &error.to_string())?;
-                    self.before_another(attempt, &error).await?;
-                }
+                Deleted::Refused(_) => break,
+                Deleted::Again(error) => self.before_another(attempt, &error).await?,
             }
         }
         self.outside.progress.notice(&format!(

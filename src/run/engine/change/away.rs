@@ -5,12 +5,12 @@
 //! does not edit any more goes in the same way, to be made anew.
 
 use crate::lang::plan::OnDelete;
-use crate::run::connect::{Payload, SendError};
+use crate::run::connect::Payload;
 use crate::run::workspace::{JournalState, Operation, Outcome, Status};
 
-use super::super::once::Write;
+use super::super::once::{Deleted, Write};
 use super::super::rollback::Assessment;
-use super::super::{Engine, Error, Result};
+use super::super::{Engine, Result};
 
 /// Records that are looked up at once.
 const PAGE: u32 = 200;
@@ -203,28 +203,12 @@ impl Engine<'_> {
             if let Some(why) = self.touched(object, &stored, &readback, assessment).await? {
                 return kept(&why);
             }
-            let seq = self.intend(self.intent(&write, Operation::TakeBack, Some(id), None))?;
-            let answer = self.target.delete(object, id, &stored.rev).await;
-            self.outside.points.reach("sweep.delete")?;
-            let now = self.outside.clock.now_ms();
-            let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
-            match answer {
-                // Absent is what was wanted.
-                Ok(()) | Err(SendError::Gone) => return Ok(Deletion::Gone(Some(seq))),
-                Err(SendError::Denied(why)) => {
-                    end(JournalState::Failed, &why)?;
-                    return Err(Error::Denied(why));
-                }
-                Err(SendError::Refused(why)) => {
-                    end(JournalState::Failed, &why)?;
+            match self.delete(&write, Operation::TakeBack, &stored).await? {
+                Deleted::Gone(seq) => return Ok(Deletion::Gone(Some(seq))),
+                Deleted::Refused(why) => {
                     return kept(&format!("the destination refuses to delete it: {why}"));
                 }
-                Err(error) => {
-                    let unknown = matches!(error, SendError::Unknown(_));
-                    let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
-                    end(state, &error.to_string())?;
-                    self.before_another(attempt, &error).await?;
-                }
+                Deleted::Again(error) => self.before_another(attempt, &error).await?,
             }
         }
         kept("it changes faster than it can be taken away")
