@@ -11,7 +11,7 @@ use crate::run::workspace::{self, Workspace};
 use super::load::deleted_there;
 use super::notes::parent_of;
 use super::place::placed;
-use super::reconcile::Proving;
+use super::proving::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
 use super::together::named_together;
 use super::{Engine, Error, MapReport, Result};

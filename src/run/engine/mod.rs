@@ -24,6 +24,7 @@ mod planted;
 mod preflight;
 mod prepare;
 mod proof;
+mod proving;
 mod provision;
 mod quarantine;
 mod readback;

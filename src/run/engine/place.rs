@@ -140,6 +140,16 @@ impl Engine<'_> {
 
     /// Evaluates a map over a record and those that are folded into it.
     pub(super) fn evaluate(&self, map: usize, key: &str, slots: &[Value]) -> Result<Evaluated> {
+        self.with_folded(map, key, |folded| self.program.run_with(map, slots, folded))
+    }
+
+    /// Runs something over the records that are folded into one of a map.
+    pub(super) fn with_folded<T>(
+        &self,
+        map: usize,
+        key: &str,
+        run: impl FnOnce(&[Folded<'_>]) -> T,
+    ) -> Result<T> {
         let mut children: Vec<(usize, Vec<Record>)> = Vec::new();
         for (index, flatten) in self.plan.flattens.iter().enumerate() {
             if usize::from(flatten.into) != map {
@@ -157,7 +167,7 @@ impl Engine<'_> {
         }
         let folded: Vec<Folded<'_>> =
             children.iter().map(|(flatten, records)| Folded { flatten: *flatten, records }).collect();
-        Ok(self.program.run_with(map, slots, &folded))
+        Ok(run(&folded))
     }
 
     /// Says what became of folded records, once the map that takes them in is loaded.

@@ -23,7 +23,7 @@ use crate::lang::types::Base;
 use crate::lang::value::Value;
 use crate::run::workspace::StagedRecord;
 
-use super::reconcile::refs;
+use super::proving::refs;
 use super::{Engine, Error, Result};
 
 /// After how many records people are told how far it is.

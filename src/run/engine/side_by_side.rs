@@ -13,7 +13,7 @@ use crate::run::workspace::{Outcome, StagedRecord, Status};
 
 use super::notes::parent_of;
 use super::proof::{Difference, Verdict, compare};
-use super::reconcile::{Proving, Says, is_link};
+use super::proving::{Proving, Says, is_link};
 use super::sample::Slice;
 use super::streams::{Stream, flatten_name};
 use super::{Engine, Result};

@@ -6,9 +6,9 @@
 //! [`Engine::held_now`].
 
 use crate::lang::eval::reference::{self, Taken, Watched};
-use crate::lang::eval::{Folded, Outcome as Evaluated, RuleId, key_order};
+use crate::lang::eval::{Outcome as Evaluated, RuleId};
 use crate::lang::types::Fidelity;
-use crate::lang::value::{Record, Value};
+use crate::lang::value::Value;
 use crate::run::workspace::{Entry, Flag, Outcome, StagedRecord};
 
 use super::change::{field_key, value_hash};
@@ -275,20 +275,7 @@ impl Engine<'_> {
             return Ok(None);
         };
         let Ok(slots) = self.decoders[map].decode(&record.json) else { return Ok(None) };
-        let mut children: Vec<(usize, Vec<Record>)> = Vec::new();
-        for (index, flatten) in self.plan.flattens.iter().enumerate() {
-            if usize::from(flatten.into) == map {
-                let mut staged = self.workspace.folded_into(&flatten_name(self.plan, flatten), key)?;
-                staged.sort_by(|a, b| key_order(&a.key, &b.key));
-                let decoder = &self.decoders[self.plan.maps.len() + index];
-                children
-                    .push((index, staged.iter().filter_map(|one| decoder.decode(&one.json).ok()).collect()));
-            }
-        }
-        let folded = children.iter().filter(|(_, records)| !records.is_empty());
-        let folded: Vec<Folded<'_>> =
-            folded.map(|(flatten, records)| Folded { flatten: *flatten, records }).collect();
-        Ok(Some(reference::watched(self.plan, map, &slots, &folded)))
+        Ok(Some(self.with_folded(map, key, |folded| reference::watched(self.plan, map, &slots, folded))?))
     }
 
     /// The values that the rules give a record, links resolved; else the line that decided and the reason.
