@@ -51,7 +51,8 @@ struct PlaceArgs {
 }
 
 impl PlaceArgs {
-    fn spec(&self) -> Result<PathBuf, Failure> {
+    /// `command` is what was asked, for the hint.
+    fn spec(&self, command: &str) -> Result<PathBuf, Failure> {
         if let Some(spec) = &self.spec {
             return Ok(spec.clone());
         }
@@ -65,7 +66,7 @@ impl PlaceArgs {
         match &specs[..] {
             [spec] => Ok(spec.clone()),
             [] => Err(Failure::usage("no spec in this folder has a workspace beside it")
-                .hint("name the spec behind the record: `b2n why Lead/77 customers/acme.b2n`")),
+                .hint(format!("name the spec behind the record: `{command} customers/acme.b2n`"))),
             several => {
                 let names: Vec<String> = several.iter().map(|path| format!("`{}`", path.display())).collect();
                 Err(Failure::usage(format!(
@@ -119,8 +120,8 @@ struct Opened {
     workspace: Workspace,
 }
 
-fn open(place: &PlaceArgs, terminal: &Terminal) -> Result<Opened, Failure> {
-    let spec = place.spec()?;
+fn open(place: &PlaceArgs, command: &str, terminal: &Terminal) -> Result<Opened, Failure> {
+    let spec = place.spec(command)?;
     let project = Project::load(&spec)?;
     let text = project.text.clone();
     let ready = project.ready(terminal)?;
@@ -131,7 +132,8 @@ fn open(place: &PlaceArgs, terminal: &Terminal) -> Result<Opened, Failure> {
 /// Tells where a destination record came from.
 pub fn why(args: &WhyArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let reference = Reference::parse(&args.reference, "Lead/77.stage")?;
-    let Opened { ready, text, workspace } = open(&args.place, terminal)?;
+    let Opened { ready, text, workspace } =
+        open(&args.place, &format!("b2n why {}", one_line(&args.reference)), terminal)?;
     let live = match args.live {
         true => Live::of_target(&ready, args.pace.pace())?,
         false => Live::of_nobody(&ready)?,
@@ -171,7 +173,8 @@ fn keep(chain: &mut Chain, object: &str, field: &str) -> Result<(), Failure> {
 /// Tells what became of a source record.
 pub fn whereabouts(args: &WhereArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let reference = Reference::parse(&args.reference, "deal/1042.TITLE")?;
-    let Opened { ready, text, workspace } = open(&args.place, terminal)?;
+    let Opened { ready, text, workspace } =
+        open(&args.place, &format!("b2n where {}", one_line(&args.reference)), terminal)?;
     let live = Live::of_nobody(&ready)?;
     let Reference { object, id, field } = reference;
     let found = account::block_on(&live, &ready, &workspace, terminal, async |engine| {

@@ -110,8 +110,10 @@ fn entity(word: &str) -> Option<Entity> {
     Entity::ALL.into_iter().chain(Entity::MORE).find(|e| e.word() == word)
 }
 
-/// A switch of the settings: its name and how it reads its value.
-type Switch = (&'static str, fn(&mut Settings, &str) -> Option<()>);
+/// A switch of the settings: its name, what it takes, and how it reads its value.
+type Switch = (&'static str, &'static str, fn(&mut Settings, &str) -> Option<()>);
+
+const YES_OR_NO: &str = "yes or no";
 
 fn flag(text: &str) -> Option<bool> {
     match text {
@@ -128,17 +130,21 @@ fn set<T>(slot: &mut T, value: Option<T>) -> Option<()> {
 }
 
 const SWITCHES: [Switch; 26] = [
-    ("host", |s, v| set(&mut s.host, (!v.is_empty()).then(|| v.to_owned()))),
-    ("user-id", |s, v| set(&mut s.user_id, v.parse().ok())),
-    ("secret", |s, v| set(&mut s.secret, (!v.is_empty()).then(|| v.to_owned()))),
-    ("access-token", |s, v| set(&mut s.access_token, Some((!v.is_empty()).then(|| v.to_owned())))),
-    ("scopes", |s, v| {
+    ("host", "a host name", |s, v| set(&mut s.host, (!v.is_empty()).then(|| v.to_owned()))),
+    ("user-id", "the number of a user", |s, v| set(&mut s.user_id, v.parse().ok())),
+    ("secret", "any text", |s, v| set(&mut s.secret, (!v.is_empty()).then(|| v.to_owned()))),
+    ("access-token", "any text, or nothing for none", |s, v| {
+        set(&mut s.access_token, Some((!v.is_empty()).then(|| v.to_owned())))
+    }),
+    ("scopes", "scopes with commas between them: crm,user,task", |s, v| {
         set(&mut s.scopes, Some(v.split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect()))
     }),
-    ("admin", |s, v| set(&mut s.admin, flag(v))),
-    ("may-write", |s, v| set(&mut s.may_write, flag(v))),
-    ("license", |s, v| set(&mut s.license, (!v.is_empty()).then(|| v.to_owned()))),
-    ("plan", |s, v| {
+    ("admin", YES_OR_NO, |s, v| set(&mut s.admin, flag(v))),
+    ("may-write", YES_OR_NO, |s, v| set(&mut s.may_write, flag(v))),
+    ("license", "the name of a licence: en_ent250", |s, v| {
+        set(&mut s.license, (!v.is_empty()).then(|| v.to_owned()))
+    }),
+    ("plan", "standard or enterprise", |s, v| {
         let plan = match v {
             "standard" => Some(Plan::Standard),
             "enterprise" => Some(Plan::Enterprise),
@@ -146,16 +152,28 @@ const SWITCHES: [Switch; 26] = [
         };
         set(&mut s.plan, plan)
     }),
-    ("rate-limited", |s, v| set(&mut s.rate_limited, flag(v))),
-    ("operating-limit", |s, v| set(&mut s.operating_limit_s, v.parse().ok().filter(|n| *n >= 0.0))),
-    ("utc-offset", |s, v| set(&mut s.utc_offset_minutes, v.parse().ok().filter(|m: &i32| m.abs() <= 900))),
-    ("crm-mode", |s, v| set(&mut s.crm_mode, v.parse().ok().filter(|m| [1, 2].contains(m)))),
-    ("latency", |s, v| set(&mut s.latency.base_ms, v.parse().ok().filter(|n| *n >= 0.0))),
-    ("row-latency", |s, v| set(&mut s.latency.row_ms, v.parse().ok().filter(|n| *n >= 0.0))),
-    ("count-latency", |s, v| set(&mut s.latency.count_us, v.parse().ok().filter(|n| *n >= 0.0))),
-    ("credentials-status", |s, v| set(&mut s.dialects.credentials_status, status(v))),
-    ("scope-status", |s, v| set(&mut s.dialects.scope_status, status(v))),
-    ("no-total", |s, v| {
+    ("rate-limited", YES_OR_NO, |s, v| set(&mut s.rate_limited, flag(v))),
+    ("operating-limit", "seconds, 0 or more", |s, v| {
+        set(&mut s.operating_limit_s, v.parse().ok().filter(|n| *n >= 0.0))
+    }),
+    ("utc-offset", "minutes from -900 to 900", |s, v| {
+        set(&mut s.utc_offset_minutes, v.parse().ok().filter(|m: &i32| m.abs() <= 900))
+    }),
+    ("crm-mode", "1 (leads on) or 2 (leads off)", |s, v| {
+        set(&mut s.crm_mode, v.parse().ok().filter(|m| [1, 2].contains(m)))
+    }),
+    ("latency", "milliseconds, 0 or more", |s, v| {
+        set(&mut s.latency.base_ms, v.parse().ok().filter(|n| *n >= 0.0))
+    }),
+    ("row-latency", "milliseconds, 0 or more", |s, v| {
+        set(&mut s.latency.row_ms, v.parse().ok().filter(|n| *n >= 0.0))
+    }),
+    ("count-latency", "microseconds, 0 or more", |s, v| {
+        set(&mut s.latency.count_us, v.parse().ok().filter(|n| *n >= 0.0))
+    }),
+    ("credentials-status", "401 or 403", |s, v| set(&mut s.dialects.credentials_status, status(v))),
+    ("scope-status", "401 or 403", |s, v| set(&mut s.dialects.scope_status, status(v))),
+    ("no-total", "by-method, zero or absent", |s, v| {
         let spelled = match v {
             "by-method" => Some(NoTotal::ByMethod),
             "zero" => Some(NoTotal::Zero),
@@ -164,13 +182,15 @@ const SWITCHES: [Switch; 26] = [
         };
         set(&mut s.dialects.no_total, spelled)
     }),
-    ("repeat-last-page", |s, v| set(&mut s.dialects.repeat_last_page, flag(v))),
-    ("unstable-order", |s, v| set(&mut s.dialects.unstable_order, flag(v))),
-    ("empty-items-on-camel-names", |s, v| set(&mut s.dialects.empty_items_on_camel_names, flag(v))),
-    ("app-info-on-webhook", |s, v| set(&mut s.dialects.app_info_on_webhook, flag(v))),
-    ("refused-requests-count", |s, v| set(&mut s.dialects.refused_requests_count, flag(v))),
-    ("rows-of-first-owner-only", |s, v| set(&mut s.dialects.rows_of_first_owner_only, flag(v))),
-    ("operating-shown", |s, v| set(&mut s.dialects.operating_shown, flag(v))),
+    ("repeat-last-page", YES_OR_NO, |s, v| set(&mut s.dialects.repeat_last_page, flag(v))),
+    ("unstable-order", YES_OR_NO, |s, v| set(&mut s.dialects.unstable_order, flag(v))),
+    ("empty-items-on-camel-names", YES_OR_NO, |s, v| {
+        set(&mut s.dialects.empty_items_on_camel_names, flag(v))
+    }),
+    ("app-info-on-webhook", YES_OR_NO, |s, v| set(&mut s.dialects.app_info_on_webhook, flag(v))),
+    ("refused-requests-count", YES_OR_NO, |s, v| set(&mut s.dialects.refused_requests_count, flag(v))),
+    ("rows-of-first-owner-only", YES_OR_NO, |s, v| set(&mut s.dialects.rows_of_first_owner_only, flag(v))),
+    ("operating-shown", YES_OR_NO, |s, v| set(&mut s.dialects.operating_shown, flag(v))),
 ];
 
 fn status(text: &str) -> Option<u16> {
@@ -184,15 +204,12 @@ impl Settings {
     /// A name that is none, or a value that it does not take.
     pub fn switch(&mut self, text: &str) -> Result<(), BadSwitch> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let Some((_, read)) = SWITCHES.iter().find(|(n, _)| *n == name) else {
-            let names: Vec<&str> = SWITCHES.iter().map(|(n, _)| *n).collect();
+        let Some((_, takes, read)) = SWITCHES.iter().find(|(n, ..)| *n == name) else {
+            let names: Vec<&str> = SWITCHES.iter().map(|(n, ..)| *n).collect();
             return Err(bad(format!("`{name}` is no switch"), names.join(", ")));
         };
         read(self, value).ok_or_else(|| {
-            bad(
-                format!("the switch `{name}` does not take `{value}`"),
-                format!("{name}=VALUE, flags as yes or no"),
-            )
+            bad(format!("the switch `{name}` does not take `{value}`"), format!("{name}={takes}"))
         })
     }
 }
@@ -272,5 +289,7 @@ mod tests {
         );
         let unknown = Settings::default().switch("plans=x").unwrap_err();
         assert!(unknown.instead.contains("operating-limit"), "{unknown}");
+        let wrong = Settings::default().switch("plan=gold").unwrap_err();
+        assert_eq!(wrong.instead, "plan=standard or enterprise");
     }
 }
