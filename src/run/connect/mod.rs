@@ -154,6 +154,8 @@ pub struct Batch {
     pub cursor: String,
     /// No records follow.
     pub done: bool,
+    /// With `done`: counts and pages do not agree about all that was there while the records were read.
+    pub moved: bool,
 }
 
 /// Bugs of a source's connector that tests switch on; not there in release builds.
@@ -186,6 +188,15 @@ pub trait Source {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
     /// How many records of an object there are.
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>>;
+    /// The keys of an object's records that follow `cursor`, without what is in them; `None` where the system cannot
+    /// list them alone.
+    fn ids<'a>(&'a self, _object: &'a str, _cursor: &'a str) -> Local<'a, Result<Option<Batch>, Error>> {
+        Box::pin(async { Ok(None) })
+    }
+    /// Those of these records that are there.
+    fn records<'a>(&'a self, _object: &'a str, _ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
 }

@@ -81,9 +81,10 @@ pub trait Points {
 pub struct Interrupted;
 
 /// Every point that [`Points::reach`] is called with.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 13] = [
     "extract.request",
     "extract.staged",
+    "extract.closing",
     "provision.send",
     "provision.done",
     "load.prepared",

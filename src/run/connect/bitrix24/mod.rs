@@ -10,6 +10,7 @@ mod client;
 pub mod decode;
 mod extract;
 pub mod limits;
+mod pack;
 mod schema;
 #[cfg(test)]
 mod testing;
@@ -25,7 +26,7 @@ use self::extract::Progress;
 use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
-use super::{Account, Batch, Error, Local, Source};
+use super::{Account, Batch, Error, Local, Raw, Source};
 use crate::lang::schema::Schema;
 
 /// What the portal allows.
@@ -107,6 +108,14 @@ impl Source for Bitrix24 {
 
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>> {
         Box::pin(extract::count(&self.client, &self.progress, object))
+    }
+
+    fn ids<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Option<Batch>, Error>> {
+        Box::pin(extract::ids(&self.client, &self.progress, object, cursor))
+    }
+
+    fn records<'a>(&'a self, object: &'a str, ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(extract::records(&self.client, object, ids))
     }
 
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {

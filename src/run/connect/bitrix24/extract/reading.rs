@@ -44,6 +44,12 @@ impl Reading {
         out
     }
 
+    /// The same object's ids alone.
+    pub(super) fn bare(&self) -> Reading {
+        let select: &'static [&'static str] = if self.universal { &["id"] } else { &["ID"] };
+        Reading { select, links: None, rows: None, bindings: false, pages: COMMANDS, ..self.clone() }
+    }
+
     /// The rows of a page.
     pub(super) fn page<'a>(&self, result: &'a RawValue) -> Option<Php<'a>> {
         let page = Php::parse(result)?;
