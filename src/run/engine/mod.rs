@@ -341,7 +341,11 @@ impl<'a> Engine<'a> {
         self.name_other_source(&source)?;
         self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
+        let read = self.is_extracted()?;
         self.extract().await?;
+        if !read {
+            self.has_kept_its_fields().await?;
+        }
         self.take_plan(selection)?;
         self.keep_shape()?;
         if self.workspace.writes()? == 0 {

@@ -44,6 +44,11 @@ impl Reading {
         out
     }
 
+    /// Whether something that belongs to its records is asked for after them.
+    pub(super) fn asks_more(&self) -> bool {
+        self.rows.is_some() || self.bindings
+    }
+
     /// The same object's ids alone.
     pub(super) fn bare(&self) -> Reading {
         let select: &'static [&'static str] = if self.universal { &["id"] } else { &["ID"] };

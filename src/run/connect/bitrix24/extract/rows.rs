@@ -1,6 +1,6 @@
 //! Product rows, put into the records they belong to.
 //!
-//! `crm.item.productrow.list` takes several owners, so that 50 records and their rows cost a command or two (sheet
+//! `crm.item.productrow.list` takes several owners, so that rows cost a command a page, as records do (sheet
 //! §10.7). That it does so is documented, but not tested on every portal: until one answer has rows of several owners
 //! and those of the last ones are what `crm.<object>.productrows.get` says, which takes one owner, answers are compared
 //! with it. Where they differ, or the list is refused, rows are asked for singly.
@@ -18,8 +18,8 @@ use crate::run::connect::bitrix24::client::{Trouble, inconsistent, malformed};
 use crate::run::connect::bitrix24::wire::{Command, Php, Problem, number};
 
 const LIST: &str = "crm.item.productrow.list";
-/// Owners in one command.
-const OWNERS: usize = 50;
+/// Owners in one command: many, so that its last page is the only one that is not full.
+const OWNERS: usize = 200;
 /// Owners whose rows are compared where an answer has rows of several.
 const SAMPLE: usize = 2;
 
@@ -215,7 +215,7 @@ impl Asking {
     }
 
     /// The owners whose rows are asked for in both ways: the last ones with rows of the command that has most of
-    /// them; all of a command where none has rows of several.
+    /// them; a page of owners where no command has rows of several.
     fn to_compare(&self) -> Vec<u64> {
         let Some(listed) = &self.listed else { return Vec::new() };
         let with_rows = |chunk: &Chunk| -> Vec<u64> {
@@ -226,7 +226,7 @@ impl Asking {
         };
         match with_rows(fullest) {
             several if several.len() > 1 => several[several.len() - SAMPLE..].to_vec(),
-            _ if fullest.owners.len() > 1 => fullest.owners.clone(),
+            _ if fullest.owners.len() > 1 => fullest.owners.iter().copied().take(PAGE).collect(),
             _ => Vec::new(),
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Run {
     before: Option<Before>,
     /// What was read and is not handed out.
     windows: VecDeque<Window>,
+    /// The list was at its end, as far as a page tells.
+    tail: bool,
     /// Nothing follows; whether anything moved meanwhile.
     over: Option<bool>,
     /// Pages in a batch, as time and failures allow; at most what fits.
@@ -89,6 +91,7 @@ impl Run {
             records: 0,
             before: None,
             windows: VecDeque::new(),
+            tail: false,
             over: None,
             width: COMMANDS,
             share: SHARE,
@@ -162,6 +165,11 @@ impl Run {
         if self.over.is_some() || self.windows.len() >= AHEAD || asked.needs.len() >= COMMANDS {
             return asked;
         }
+        // What belongs to records is read after them: the count that vouches for both comes last.
+        let open = m.asks_more() && !(self.tail && self.windows.is_empty());
+        if open && self.tail {
+            return asked;
+        }
         asked.beside = m.links.is_some() && !self.links_singly;
         let fits = (pages.clamp(1, m.pages) / if asked.beside { 2 } else { 1 }).max(1);
         asked.pages = self.width.min(fits);
@@ -170,12 +178,12 @@ impl Run {
             asked.opening = true;
             asked.units.push(verify::opening(m, self.base));
             asked.pages = asked.pages.min(FIRST);
-            asked.closing = self.failures == 0;
+            asked.closing = self.failures == 0 && !open;
             top = Some(format!("$result[top]{}[0][{}]", if m.universal { "[items]" } else { "" }, m.id()));
         } else if let Some(Before { top: highest, count: Some(count) }) = self.before {
             let left = count.saturating_sub(self.records).div_ceil(PAGE as u64).max(1);
             let left = usize::try_from(left).unwrap_or(usize::MAX);
-            asked.closing = asked.pages >= left && self.count_seconds < COUNT_SECONDS;
+            asked.closing = asked.pages >= left && self.count_seconds < COUNT_SECONDS && !open;
             asked.pages = asked.pages.min(left);
             top = Some(highest.to_string());
         }
@@ -305,6 +313,10 @@ impl Run {
             return Ok(None);
         }
         let expected = self.before.and_then(|before| before.count);
+        if m.asks_more() && !(self.tail && self.windows.is_empty()) {
+            self.tail |= short || expected.is_some_and(|count| self.records >= count);
+            return Ok(None);
+        }
         let all = closing.and_then(|batch| batch.total("all"));
         if all == Some(self.records) && (short || expected.is_some_and(|count| self.records >= count)) {
             let known = closing.and_then(|batch| batch.total("known"));
@@ -322,9 +334,6 @@ impl Run {
                     self.counted = known.filter(|_| self.base == 0);
                 }
             }
-        } else if expected.is_some_and(|count| self.records > count) {
-            // Full pages beyond the count: people have added records, and it says nothing any more of what is to come.
-            self.width = self.width.max(1);
         }
         Ok(None)
     }
@@ -335,7 +344,7 @@ impl Run {
             self.records -= dropped.found.len() as u64;
             self.end = dropped.base;
         }
-        self.over = None;
+        (self.tail, self.over) = (false, None);
     }
 
     /// Learns from a batch how large the next one may be.
