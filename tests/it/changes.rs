@@ -277,7 +277,6 @@ fn writes(world: &World) -> u64 {
     world.workspace.writes().expect("a count")
 }
 
-/// Runs once more: nothing may be written, here or there.
 /// Why records that stand are left out.
 fn left_standing(world: &World) -> Vec<(String, u64)> {
     let maps = world.checked.plan.maps.iter().map(|map| map.name.clone());
@@ -289,6 +288,7 @@ fn left_standing(world: &World) -> Vec<(String, u64)> {
     both.flat_map(of).filter(|(why, _)| why.contains("kept, since")).collect()
 }
 
+/// Runs once more: nothing may be written, here or there.
 #[track_caller]
 fn rests(world: &World, what: &str) {
     let before = (world.account.dump(), writes(world));
@@ -672,24 +672,100 @@ fn source_records_that_are_gone_before_the_first_write_are_never_written() {
     assert_eq!(row.source, deals.len() as u64 - 3, "what is gone and was never written needs no end");
 }
 
-#[test]
-fn notes_that_are_older_than_a_day_stay_and_are_told() {
-    let mut world = world_of(spec_with(&[]), 10, Faults::default());
+/// A world that was migrated two days ago, with a spec whose notes read otherwise.
+fn with_old_notes(seed: u64) -> World {
+    let mut world = world_of(spec_with(&[]), seed, Faults::default());
     closes(&world);
-    let before = state(&world);
+    days_pass(&mut world);
+    world
+}
+
+fn days_pass(world: &mut World) {
     world.clock.run(world.clock.sleep(2 * 86_400_000)).expect("time passes");
-    goes_on_with(&mut world, spec_with(&[7]));
+    goes_on_with(world, spec_with(&[7]));
+}
+
+#[test]
+fn notes_that_are_older_than_a_day_are_deleted_and_made_anew() {
+    let wanted = clean(spec_with(&[7]));
+    let world = with_old_notes(10);
     let told = changes(&world).expect("changes");
     let notes = of(&told, "notes of deal");
-    assert!(
-        notes.edited == 0 && notes.fixed.keys().any(|why| why.contains("older than a day")),
-        "{notes:#?}"
-    );
+    assert!(notes.edited == 0 && notes.fixed.is_empty() && !told.is_nothing(), "{notes:#?}");
+    let (why, anew) = notes.made_anew.first_key_value().expect("notes that are made anew");
+    assert!(why.contains("older than a day") && *anew > 0, "{notes:#?}");
+    let before = writes(&world);
+    let run = closes(&world);
+    same(&state(&world), &wanted, "old notes");
+    assert_eq!(writes(&world) - before, 2 * anew, "one deletion and one create for each");
+    let row = run.maps.iter().find(|map| map.map == "notes of deal").expect("a row");
+    assert_eq!(row.proof.as_ref().expect("a proof").not_compared, 0);
+    rests(&world, "old notes");
+}
+
+#[test]
+fn deaths_and_lost_answers_while_old_notes_are_made_anew_lose_and_double_none() {
+    let wanted = clean(spec_with(&[7]));
+    let mut died = 0;
+    for point in ["sweep.delete", "load.intent", "load.answered", "load.landed"] {
+        for nth in [1, 2, 5] {
+            let mut world = with_old_notes(14);
+            world.wire.spoil(Faults { lost: 0.2, late: 0.1, late_ms: 20_000, ..Faults::default() });
+            world.settings.sends = 12;
+            let ended = run(&world, &DieAt { point: Some((point, nth)), ..DieAt::default() });
+            died += usize::from(matches!(ended, Err(Error::Interrupted)));
+            closes(&world);
+            same(&state(&world), &wanted, &format!("death at `{point}`, time {nth}"));
+        }
+    }
+    assert!(died >= 10, "only {died} runs died");
+}
+
+#[test]
+fn an_old_note_that_a_person_changed_or_deleted_stays_so() {
+    let mut world = world_of(spec_with(&[]), 15, Faults::default());
+    closes(&world);
+    let of_deals: Vec<i64> = world
+        .account
+        .markers("Notes", MARKER)
+        .into_iter()
+        .filter(|(marker, _)| marker.contains("/deal/"))
+        .flat_map(|(_, ids)| ids)
+        .collect();
+    let (edited, deleted) = (of_deals[0], of_deals[1]);
+    let all = world.account.live_count("Notes");
+    let now_s = world.clock.now_ms() / 1000;
+    world.account.with(|company| {
+        company.edit_note(edited, |note| note.text.insert_str(0, "by a person\n"));
+        company.edit_note(deleted, |note| note.deleted = Some(now_s));
+    });
+    days_pass(&mut world);
+    let run = closes(&world);
+    let note = |id| world.account.with(|company| company.note(id).cloned()).expect("a note");
+    assert!(note(edited).deleted.is_none() && note(edited).text.starts_with("by a person"));
+    assert!(note(deleted).deleted.is_some());
+    let map = run.maps.iter().find(|map| map.map == "notes of deal").expect("a row");
+    assert_eq!(map.tally.failed, 1, "the deleted one is not made again: {:?}", map.tally);
+    assert_eq!(world.account.live_count("Notes"), all - 1);
+    let reasons = world.workspace.reasons("notes of deal", Status::Created).expect("reasons");
+    assert!(reasons.iter().any(|(why, _)| why.contains("not made anew, since")), "{reasons:?}");
+    assert_eq!(map.proof.as_ref().expect("a proof").not_compared, 1);
+}
+
+/// Some accounts may let nobody delete an old note: then it stays, and is told.
+#[test]
+fn old_notes_that_cannot_be_deleted_stay_and_are_told() {
+    let world = with_old_notes(16);
+    world.account.configure(|settings| settings.dialect.note_deletion_limited = true);
+    let before = state(&world);
     let run = closes(&world);
     same(&state(&world), &before, "old notes");
+    let reasons = world.workspace.reasons("notes of deal", Status::Created).expect("reasons");
+    let stays = |why: &&(String, u64)| why.0.contains("refuses to delete");
+    let stays: u64 = reasons.iter().filter(stays).map(|(_, notes)| notes).sum();
     let row = run.maps.iter().find(|map| map.map == "notes of deal").expect("a row");
-    let proof = row.proof.as_ref().expect("a proof");
-    assert_eq!(proof.not_compared, notes.fixed.values().sum::<u64>());
+    assert!(stays > 0, "{reasons:?}");
+    assert_eq!(row.proof.as_ref().expect("a proof").not_compared, stays);
 }
 
 #[test]

@@ -33,4 +33,5 @@ mod sample;
 mod sim;
 mod suite;
 mod whole;
+mod why;
 mod world;

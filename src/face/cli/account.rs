@@ -104,6 +104,23 @@ impl Live {
     }
 }
 
+impl Live {
+    /// Clients that ask nobody, for commands that only look into the workspace.
+    pub fn of_nobody(ready: &Ready) -> Result<Self, Failure> {
+        let process = Process::new()?;
+        let Process { transport, clock, random, .. } = &process;
+        let source = connect::unasked_source(&ready.plan.source.connector);
+        let target = connect::unasked_target(&ready.plan.target.connector, transport, clock, random);
+        Ok(Live {
+            source: source.map_err(|why| Failure::usage(why.to_string()))?,
+            target: target.map_err(|why| Failure::usage(why.to_string()))?,
+            clock: Rc::clone(clock),
+            in_flight: 1,
+            limits: limits(ready, Pace::default()),
+        })
+    }
+}
+
 /// What bounds the speed between the systems of a plan.
 fn limits(ready: &Ready, pace: Pace) -> Limits {
     connect::limits(&ready.plan.source.connector, &ready.plan.target.connector, pace)

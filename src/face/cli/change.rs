@@ -143,11 +143,12 @@ fn line(map: &MapChange, terminal: &Terminal) -> String {
 
 type Reasons = BTreeMap<String, u64>;
 
-fn lists(map: &MapChange) -> [(&'static str, &Reasons); 4] {
+fn lists(map: &MapChange) -> [(&'static str, &Reasons); 5] {
     [
         ("no longer mapped, kept", &map.left_out),
         ("no longer mapped, taken away", &map.taken_away),
         ("held back, kept", &map.held_back),
+        ("deleted and made anew", &map.made_anew),
         ("not editable", &map.fixed),
     ]
 }
@@ -158,7 +159,7 @@ fn printed(plan: &str, changes: Option<&Changes>) -> Value {
         json!({
             "map": map.map, "object": map.target, "stays": map.stays, "edited": map.edited, "fields": map.fields,
             "created": map.created, "left_out": map.left_out, "taken_away": map.taken_away,
-            "held_back": map.held_back, "not_editable": map.fixed,
+            "held_back": map.held_back, "made_anew": map.made_anew, "not_editable": map.fixed,
         })
     };
     json!({
@@ -196,7 +197,8 @@ mod tests {
             left_out: why("a template", 5),
             taken_away: why("a test", 6),
             held_back: why("no table", 7),
-            fixed: why("too old", 8),
+            made_anew: why("too old", 8),
+            fixed: why("final", 9),
         };
         let changes = Changes { from: "a".repeat(64), to: "b".repeat(64), maps: vec![map] };
         let text = text(&changes, &terminal());
@@ -207,11 +209,13 @@ mod tests {
             "no longer mapped, kept: 5 (a template)",
             "no longer mapped, taken away: 6 (a test)",
             "held back, kept: 7 (no table)",
-            "not editable: 8 (too old)",
+            "deleted and made anew: 8 (too old)",
+            "not editable: 9 (final)",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        assert_eq!(printed("b", Some(&changes))["maps"][0]["not_editable"]["too old"], 8);
+        assert_eq!(printed("b", Some(&changes))["maps"][0]["not_editable"]["final"], 9);
+        assert_eq!(printed("b", Some(&changes))["maps"][0]["made_anew"]["too old"], 8);
         assert_eq!(printed("b", None)["maps"], json!([]));
     }
 

@@ -52,6 +52,7 @@ mod test;
 mod tested;
 mod transform;
 mod twin;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -198,6 +199,16 @@ enum Command {
     /// Tell how far a workspace is. Needs no network.
     #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
     Status(status::Args),
+    /// Tell where a value of the destination came from: source value, rule, arm, table row, and the write.
+    #[command(
+        after_help = "Examples:\n  b2n why Lead/77 acme.b2n\n  b2n why Lead/77.stage acme.b2n\n  b2n why Lead/77.stage acme.b2n --live\n\nNeeds no network, but for --live. Prints values of the record: they may be personal data.\nExit codes: 0 told, 1 the migration wrote no such record, 2 wrong use, 3 the outside world failed."
+    )]
+    Why(why::WhyArgs),
+    /// Tell what became of a source record or one of its fields, in every map. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n where deal/1042 acme.b2n\n  b2n where deal/1042.TITLE acme.b2n\n  b2n where \"process 1032/5\" acme.b2n\n\nPrints values of the record: they may be personal data.\nExit codes: 0 told, 1 no such record is staged, 2 wrong use."
+    )]
+    Where(why::WhereArgs),
     /// Print the audit log: every write that was sent, and every decision of a person. Needs no network.
     #[command(
         after_help = "Examples:\n  b2n audit acme.b2n\n  b2n audit acme.b2n --format csv -o audit.csv\n  b2n audit acme.b2n --format json -o audit.json\n\nNo value of a record is in it. A reason is what the destination said, which may quote one: leave them out with\n--no-reasons."
@@ -359,6 +370,8 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),
+        Command::Why(args) => why::why(&args, terminal),
+        Command::Where(args) => why::whereabouts(&args, terminal),
         Command::Audit(args) => audit::run(&args, terminal),
         Command::Forget(args) => forget::run(&args, terminal),
         Command::Transform(args) => transform::run(&args),

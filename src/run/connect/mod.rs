@@ -28,7 +28,7 @@ use crate::lang::value::{Record, Value};
 pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
-pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source};
+pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.

@@ -105,6 +105,23 @@ pub fn unasked_source(connector: &str) -> Result<Box<dyn Source>, OpenError> {
     }
 }
 
+/// A destination that is only known by name, likewise: its client has no key, and an address of this machine that
+/// nothing answers on.
+///
+/// # Errors
+/// A name that no connector bears.
+pub fn unasked_target(
+    connector: &str,
+    transport: &Rc<dyn Transport>,
+    clock: &Rc<dyn Clock>,
+    random: &Rc<dyn Random>,
+) -> Result<Box<dyn Target>, OpenError> {
+    let nobody = Credentials::from_values(|name| {
+        Some(if name.ends_with("_URL") { "http://127.0.0.1:9" } else { "nobody" }.to_owned())
+    });
+    target(connector, &nobody, transport, clock, random, Pace::default())
+}
+
 struct Unasked {
     label: &'static str,
 }

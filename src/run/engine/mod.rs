@@ -34,6 +34,7 @@ mod scope;
 mod side_by_side;
 mod streams;
 mod waiting;
+mod why;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -63,6 +64,7 @@ pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
 pub use side_by_side::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
 pub use streams::{destinations, objects};
+pub use why::{Chain, ChainField, FoldedInto, Part, Standing as ChainStanding, Step, Whereabouts};
 
 use scope::Scope;
 use streams::Stream;

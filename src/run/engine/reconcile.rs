@@ -366,11 +366,29 @@ impl Engine<'_> {
     /// A system that does not answer; a mismatch is a report that does not close.
     pub async fn reconcile(&self) -> Result<Vec<MapReport>> {
         self.bind().await?;
+        self.tell_of_another_plan()?;
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for object in super::objects(self.plan) {
             counts.insert(object, self.source.count(object).await?);
         }
         Ok(self.compare_all(&counts, false).await?.into_iter().flatten().collect())
+    }
+
+    /// Records that were written by another plan differ from what this one says of them.
+    fn tell_of_another_plan(&self) -> Result<()> {
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        if let Some(written) = self.workspace.plan()?
+            && written != self.plan_hash
+            && self.workspace.writes()? > 0
+        {
+            self.outside.progress.notice(&format!(
+                "records were written with plan {}, and are compared with plan {}, which was not applied yet: \
+                 `b2n migrate SPEC --dry-run` tells what it changes",
+                short(&written),
+                short(&self.plan_hash)
+            ));
+        }
+        Ok(())
     }
 
     /// Compares everything of the scope, phase by phase in the order of loading; several streams are listed at once,

@@ -134,11 +134,11 @@ impl SampleReport {
     }
 }
 
-/// A staged record of a sample that is to be looked at.
-struct Look {
-    stream: usize,
-    drawn: bool,
-    record: StagedRecord,
+/// A staged record that is to be looked at.
+pub(super) struct Look {
+    pub stream: usize,
+    pub drawn: bool,
+    pub record: StagedRecord,
 }
 
 impl Engine<'_> {
@@ -200,7 +200,8 @@ impl Engine<'_> {
         }
     }
 
-    async fn look(&self, look: Look, proving: &Proving) -> Result<SampledRecord> {
+    /// Reads a record in the destination, and compares it field by field.
+    pub(super) async fn look(&self, look: Look, proving: &Proving) -> Result<SampledRecord> {
         let Look { stream, drawn, record } = look;
         let plan = &self.streams[stream];
         let outcome = self.workspace.outcome(&plan.name, &record.key)?;
@@ -289,7 +290,7 @@ impl Engine<'_> {
     }
 
     /// The source record of a stream's record: of a note, that of the record that it goes with.
-    fn source_of(&self, plan: &Stream, record: &StagedRecord) -> Result<Source> {
+    pub(super) fn source_of(&self, plan: &Stream, record: &StagedRecord) -> Result<Source> {
         let key = if plan.notes.is_some() { parent_of(record) } else { Some(record.key.clone()) };
         let Some(key) = key else { return Ok(Source::default()) };
         let staged = self.workspace.staged_record(&self.plan.maps[plan.map].source, &key)?;
@@ -312,7 +313,13 @@ impl Engine<'_> {
     }
 
     /// The rules that write a field of a record, and the values that they read.
-    fn spoken_of(&self, plan: &Stream, field: usize, record: &StagedRecord, source: &Source) -> Spoken {
+    pub(super) fn spoken_of(
+        &self,
+        plan: &Stream,
+        field: usize,
+        record: &StagedRecord,
+        source: &Source,
+    ) -> Spoken {
         let mut spoken = Spoken::default();
         let map = &self.plan.maps[plan.map];
         let mut say = |flatten: Option<usize>, rule: &Rule| {
@@ -371,7 +378,7 @@ impl Engine<'_> {
 
 /// What a record is made of.
 #[derive(Default)]
-struct Source {
+pub(super) struct Source {
     own: Record,
     /// By flatten, with their keys.
     folded: Vec<(usize, String, Record)>,
@@ -398,10 +405,10 @@ fn read_by(rule: &Rule) -> (Vec<u16>, Vec<u16>) {
 
 /// What speaks of a field.
 #[derive(Default)]
-struct Spoken {
-    rules: Vec<RuleLine>,
+pub(super) struct Spoken {
+    pub rules: Vec<RuleLine>,
     /// Names of source fields, with their values as people read them.
-    sources: Vec<(String, String)>,
+    pub sources: Vec<(String, String)>,
     /// By source field: the elements of its value, in the form that both sides of a comparison have.
     plain: Vec<Vec<String>>,
 }

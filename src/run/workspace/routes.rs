@@ -2,6 +2,8 @@
 //!
 //! Both are worked out once, when everything is staged, so that any map or parent finds its records by an index.
 
+use rusqlite::OptionalExtension;
+
 use super::seal::fingerprint;
 use super::staged::STAGE;
 use super::{Result, StagedRecord, Workspace};
@@ -105,6 +107,22 @@ impl Workspace {
                 Ok(StagedRecord { seq: row.get(0)?, key: row.get(1)?, json: row.get(2)? })
             })?
             .collect()
+        })
+    }
+
+    /// The key of the record that takes a folded one in.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn folded_parent(&self, flatten: &str, object: &str, key: &str) -> Result<Option<String>> {
+        let (flatten, object) = (self.intern(flatten)?, self.intern(object)?);
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT f.parent FROM staged s JOIN folded f ON f.seq = s.seq AND f.flatten = ?1
+                 WHERE s.object = ?2 AND s.key = ?3",
+            )?
+            .query_row((flatten, object, key), |row| row.get(0))
+            .optional()
         })
     }
 

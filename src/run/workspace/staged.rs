@@ -126,6 +126,21 @@ impl Workspace {
         })
     }
 
+    /// Keys of an object's staged records that begin with these characters, in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn staged_keys(&self, object: &str, prefix: &str) -> Result<Vec<String>> {
+        let id = self.intern(object)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT key FROM staged WHERE object = ?1 AND key >= ?2 AND key < ?2 || char(1114111) ORDER BY key",
+            )?
+            .query_map((id, prefix), |row| row.get(0))?
+            .collect()
+        })
+    }
+
     /// One staged record.
     ///
     /// # Errors

@@ -147,9 +147,19 @@ fn a_sample_is_loaded_and_shown_field_by_field() {
     assert!(!human.out.contains(&name), "no terminal shows it: {name}");
 
     shows(&migrate(&[]), 0, &["every record is accounted for"]);
-    shows(
-        &run(twins.b2n().arg("reconcile").arg(&spec).args(["--rate", "5000"])),
-        0,
-        &["every record is accounted for"],
-    );
+    let reconcile = || run(twins.b2n().arg("reconcile").arg(&spec).args(["--rate", "5000"]));
+    let same = reconcile();
+    shows(&same, 0, &["every record is accounted for"]);
+    assert!(!same.all().contains("not applied yet"), "{}", same.all());
+
+    // A spec that says something else now: what differs is told apart from what was lost.
+    let text = std::fs::read_to_string(&spec).expect("reads");
+    let swapped = text
+        .replace("=> \"Technology\"", "=> \"-\"")
+        .replace("=> \"Telecommunications\"", "=> \"Technology\"");
+    let changed = swapped.replace("=> \"-\"", "=> \"Telecommunications\"");
+    assert_ne!(text, changed);
+    std::fs::write(&spec, changed).expect("writes");
+    let other = reconcile();
+    shows(&other, other.code, &["not applied yet", "b2n migrate SPEC --dry-run"]);
 }

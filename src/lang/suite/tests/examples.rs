@@ -275,6 +275,10 @@ fn written_down(customer: &Customer, seed: u64) -> usize {
     );
     let text = SourceText::new("test.b2n", text);
     let (spec, found) = syntax::parse(&text);
+    // Texts of a record may together be longer than a line of a spec.
+    if found.iter().any(|finding| finding.message.starts_with("a line is longer than")) {
+        return 0;
+    }
     assert!(found.is_empty(), "seed {seed}: {found:?}\n{:.3000}", text.text());
     let input = Input { spec: &spec, text: &text, ..input };
     let found: Vec<String> = check(input).into_iter().map(|finding| finding.message).collect();
@@ -300,6 +304,13 @@ fn written_down(customer: &Customer, seed: u64) -> usize {
         }
     }
     expected.fields.len()
+}
+
+/// In one of the examples this seed's record has texts that together are longer than a line of a spec.
+#[test]
+fn a_record_longer_than_a_line_of_a_spec_is_passed_over() {
+    let written = |name| written_down(&Customer::new(name), 11_255_826_509_371_282_800);
+    assert!(["acme", "podyom", "rebstock"].map(written).contains(&0));
 }
 
 #[test]

@@ -364,10 +364,12 @@ impl Target for Nutshell {
     fn doubts_deletion(&self, object: &str, stored: &Stored) -> Option<&'static str> {
         let now = self.client.clock.now_ms();
         let own = self.own_user.borrow();
-        (Kind::parse(object) == Some(Kind::Note) && imprint::is_hard_to_edit(&stored.body, own.as_deref(), now))
-            .then_some(
-                "older than a day or of another author; the API documents that such notes cannot be edited, and                  nothing about deleting them",
-            )
+        (Kind::parse(object) == Some(Kind::Note)
+            && imprint::is_hard_to_edit(&stored.body, own.as_deref(), now))
+        .then_some(
+            "older than a day or of another author; the API documents that such notes cannot be edited, and \
+                 nothing about deleting them",
+        )
     }
 
     fn fixed(&self, object: &str, made_ms: i64, now_ms: i64) -> Option<&'static str> {

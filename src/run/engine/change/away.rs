@@ -1,7 +1,8 @@
 //! Takes away what is no longer mapped, or was deleted in the source, where the map says `on delete delete`.
 //!
 //! Dependents before what they link to, each only where nobody touched it since: what a person changed, what hangs on a
-//! record that this migration did not make, and what was there before it, stays and is listed.
+//! record that this migration did not make, and what was there before it, stays and is listed. What the destination
+//! does not edit any more goes in the same way, to be made anew.
 
 use crate::lang::plan::OnDelete;
 use crate::run::connect::{Payload, SendError};
@@ -13,6 +14,24 @@ use super::super::{Engine, Error, Result};
 
 /// Records that are looked up at once.
 const PAGE: u32 = 200;
+
+/// How the deletion of a record ended.
+enum Deletion {
+    /// It is not there any more; the journal's entry of what deleted it, where this did.
+    Gone(Option<i64>),
+    /// It stays, and why.
+    Kept(String),
+}
+
+/// What came of a record that was to be made anew.
+pub(super) enum Cleared {
+    /// It is deleted and pending: the load makes it.
+    ToBeMade,
+    /// Somebody else deleted it.
+    DeletedThere,
+    /// It stays, and why.
+    Kept(String),
+}
 
 impl Engine<'_> {
     /// Takes away what stands of maps that say so and that the plan leaves out.
@@ -77,7 +96,6 @@ impl Engine<'_> {
 
     async fn take_one_away(&self, stream: usize, key: &str, id: &str, assessment: &Assessment) -> Result<()> {
         let plan = &self.streams[stream];
-        let object = plan.target.as_str();
         let Some(before) = self.workspace.outcome(&plan.name, key)? else { return Ok(()) };
         let reason = before.reason.clone().unwrap_or_default();
         let reason = reason.split("; kept, since ").next().unwrap_or_default();
@@ -86,25 +104,88 @@ impl Engine<'_> {
             target: target.map(str::to_owned),
             reason: Some(reason),
         };
-        let kept = |why: &str| -> Result<()> {
-            let outcome = ends(Some(id), format!("{reason}; kept, since {why}"));
-            Ok(self.workspace.settle(&plan.name, key, &outcome, &[])?)
-        };
-        let gone = |seq: Option<i64>| -> Result<()> {
-            let now = self.outside.clock.now_ms();
-            Ok(self.workspace.transaction(|ws| {
-                if let Some(seq) = seq {
-                    ws.ended(seq, JournalState::Done, None, None, now)?;
-                }
-                ws.found_done(Operation::TakeBack, &plan.name, key, id, now)?;
-                ws.forget_record(&plan.name, key, object, id)?;
-                ws.settle(&plan.name, key, &ends(None, format!("{reason}; taken away")), &[])
-            })?)
-        };
+        match self.delete_untouched(stream, key, id, assessment).await? {
+            Deletion::Gone(seq) => {
+                let outcome = ends(None, format!("{reason}; taken away"));
+                self.deleted(stream, key, id, seq, Some(&outcome))
+            }
+            Deletion::Kept(why) => {
+                let outcome = ends(Some(id), format!("{reason}; kept, since {why}"));
+                Ok(self.workspace.settle(&plan.name, key, &outcome, &[])?)
+            }
+        }
+    }
+
+    /// Deletes a record that the destination does not edit any more, so that it is pending and the load makes it anew.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    pub(super) async fn clear_for_anew(
+        &self,
+        stream: usize,
+        key: &str,
+        id: &str,
+        assessment: &Assessment,
+    ) -> Result<Cleared> {
+        match self.delete_untouched(stream, key, id, assessment).await? {
+            // A person who deletes a record wants it to stay deleted; what a process that died deleted is ours.
+            Deletion::Gone(None) if !self.may_have_deleted(stream, key, id)? => Ok(Cleared::DeletedThere),
+            Deletion::Gone(seq) => {
+                self.deleted(stream, key, id, seq, None)?;
+                Ok(Cleared::ToBeMade)
+            }
+            Deletion::Kept(why) => Ok(Cleared::Kept(why)),
+        }
+    }
+
+    /// Whether a deletion of this record was sent and nobody knows what came of it.
+    fn may_have_deleted(&self, stream: usize, key: &str, id: &str) -> Result<bool> {
+        let entries = self.workspace.writes_since_taken_back(&self.streams[stream].name, key)?;
+        Ok(entries.iter().any(|entry| {
+            entry.intent.operation == Operation::TakeBack
+                && entry.intent.target.as_deref() == Some(id)
+                && matches!(entry.state, JournalState::Intent | JournalState::Unknown)
+        }))
+    }
+
+    /// Keeps that a record is not there any more, and what became of it; without an outcome it is pending.
+    fn deleted(
+        &self,
+        stream: usize,
+        key: &str,
+        id: &str,
+        seq: Option<i64>,
+        outcome: Option<&Outcome>,
+    ) -> Result<()> {
+        let plan = &self.streams[stream];
+        let now = self.outside.clock.now_ms();
+        Ok(self.workspace.transaction(|ws| {
+            if let Some(seq) = seq {
+                ws.ended(seq, JournalState::Done, None, None, now)?;
+            }
+            ws.found_done(Operation::TakeBack, &plan.name, key, id, now)?;
+            ws.forget_record(&plan.name, key, &plan.target, id)?;
+            match outcome {
+                Some(outcome) => ws.settle(&plan.name, key, outcome, &[]),
+                None => Ok(()),
+            }
+        })?)
+    }
+
+    /// Deletes a record of ours unless somebody touched it since.
+    async fn delete_untouched(
+        &self,
+        stream: usize,
+        key: &str,
+        id: &str,
+        assessment: &Assessment,
+    ) -> Result<Deletion> {
+        let object = self.streams[stream].target.as_str();
+        let kept = |why: &str| Ok(Deletion::Kept(why.to_owned()));
         let payload = Payload::default();
         let write = Write { stream, key, marker: "", payload: &payload, step: 0, field: None };
         for attempt in 1..=self.settings.sends {
-            let Some(stored) = self.target.read(object, id).await? else { return gone(None) };
+            let Some(stored) = self.target.read(object, id).await? else { return Ok(Deletion::Gone(None)) };
             let Some(readback) = self.workspace.readback(object, id)? else {
                 return kept("nothing tells whether a person changed it");
             };
@@ -129,7 +210,7 @@ impl Engine<'_> {
             let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
             match answer {
                 // Absent is what was wanted.
-                Ok(()) | Err(SendError::Gone) => return gone(Some(seq)),
+                Ok(()) | Err(SendError::Gone) => return Ok(Deletion::Gone(Some(seq))),
                 Err(SendError::Denied(why)) => {
                     end(JournalState::Failed, &why)?;
                     return Err(Error::Denied(why));

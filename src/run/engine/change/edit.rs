@@ -156,7 +156,7 @@ impl Engine<'_> {
         let status = if adopted { Status::Adopted } else { Status::Created };
         let stands = |reason| Outcome { status, target: Some(id.clone()), reason };
         if let Some(why) = self.why_fixed(stream, &writing.key, adopted)? {
-            return Ok(stands((!adopted).then(|| format!("stays as it was written: {why}"))));
+            return Ok(stands((!adopted).then(|| why.stays())));
         }
         let base = if adopted { first_image(&entries, &id) } else { None };
         let moved = self.moved(stream, &writing.values, &writing.waiting, &sent);

@@ -56,6 +56,7 @@ impl Changes {
                 && map.left_out.is_empty()
                 && map.taken_away.is_empty()
                 && map.held_back.is_empty()
+                && map.made_anew.is_empty()
                 && map.fixed.is_empty()
         })
     }
@@ -82,8 +83,28 @@ pub struct MapChange {
     pub taken_away: BTreeMap<String, u64>,
     /// Written records that are held back for a person from now on, and stay as they are, by reason.
     pub held_back: BTreeMap<String, u64>,
-    /// Written records that would be another and cannot be edited, by reason.
+    /// Written records that would be another, cannot be edited, and are deleted and made once more, by reason; what a
+    /// person touched stays.
+    pub made_anew: BTreeMap<String, u64>,
+    /// Written records that would be another and stay as they are, by reason.
     pub fixed: BTreeMap<String, u64>,
+}
+
+/// Why a written record is not edited.
+#[derive(Clone, Copy, Debug)]
+enum Fixed {
+    /// It stays as it was written.
+    Stays(&'static str),
+    /// It can be deleted and made once more.
+    MadeAnew(&'static str),
+}
+
+impl Fixed {
+    /// What the books say of a record that stays.
+    fn stays(self) -> String {
+        let (Fixed::Stays(why) | Fixed::MadeAnew(why)) = self;
+        format!("stays as it was written: {why}")
+    }
 }
 
 /// What a destination field is called in what was sent.
@@ -422,7 +443,11 @@ impl Engine<'_> {
         if moved.is_empty() {
             found.stays += 1;
         } else if let Some(why) = self.why_fixed(stream, &record.key, adopted)? {
-            *found.fixed.entry(why.to_owned()).or_default() += 1;
+            let (list, why) = match why {
+                Fixed::Stays(why) => (&mut found.fixed, why),
+                Fixed::MadeAnew(why) => (&mut found.made_anew, why),
+            };
+            *list.entry(why.to_owned()).or_default() += 1;
         } else {
             found.edited += 1;
             for key in moved {
@@ -433,19 +458,20 @@ impl Engine<'_> {
     }
 
     /// Why a written record cannot be edited.
-    fn why_fixed(&self, stream: usize, key: &str, adopted: bool) -> Result<Option<&'static str>> {
+    fn why_fixed(&self, stream: usize, key: &str, adopted: bool) -> Result<Option<Fixed>> {
         let plan = &self.streams[stream];
         if adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep {
-            return Ok(Some("adopted, and `on existing keep`"));
+            return Ok(Some(Fixed::Stays("adopted, and `on existing keep`")));
         }
         if let Some(why) = self.target.is_final(&plan.target) {
-            return Ok(Some(why));
+            return Ok(Some(Fixed::Stays(why)));
         }
         let writes = self.workspace.writes_since_taken_back(&plan.name, key)?;
         let Some(made) = writes.first().map(|entry| entry.ended_ms.unwrap_or(entry.sent_ms)) else {
             return Ok(None);
         };
-        Ok(self.target.fixed(&plan.target, made, self.outside.clock.now_ms()))
+        let fixed = self.target.fixed(&plan.target, made, self.outside.clock.now_ms());
+        Ok(fixed.map(if adopted { Fixed::Stays } else { Fixed::MadeAnew }))
     }
 
     /// The notes that go with a map's records.

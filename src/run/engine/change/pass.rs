@@ -1,5 +1,7 @@
 //! Goes through the records of a stream that stand, and brings each to what the plan says now.
 
+use std::cell::OnceCell;
+
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -8,9 +10,11 @@ use crate::run::workspace::{Flag, Lack, Outcome, Sent, StagedRecord, Status};
 
 use super::super::load::deleted_there;
 use super::super::prepare::{Prepared, Works, Writing};
+use super::super::rollback::Assessment;
 use super::super::streams::NOTE;
 use super::super::{Engine, Result};
-use super::standing;
+use super::away::Cleared;
+use super::{Fixed, standing};
 
 /// Records whose ends are kept in one transaction at most.
 const KEPT_AT_ONCE: usize = 500;
@@ -30,10 +34,19 @@ struct Ended {
 /// What is to be done about a record.
 enum Step {
     Ended(Ended),
-    /// Something of it is to be written; the destination's id, and whether every field is to be looked at.
-    Edit(Box<Writing>, String, bool),
+    /// Something of it is to be written; the destination's id.
+    Write(Box<Writing>, String, How),
     /// Another run decides.
     Later,
+}
+
+/// How a record comes to be what it is to be.
+#[derive(Clone, Copy)]
+enum How {
+    /// It is edited; whether every field is to be looked at.
+    Edited { every: bool },
+    /// It is deleted, and the load that follows makes it; why it cannot be edited.
+    MadeAnew(Fixed),
 }
 
 impl Engine<'_> {
@@ -55,6 +68,7 @@ impl Engine<'_> {
         let mut feed = self.feed(stream);
         let mut exhausted = false;
         let mut done = 0u64;
+        let assessment = OnceCell::new();
         let mut flights = FuturesUnordered::new();
         loop {
             let mut ended = Vec::new();
@@ -67,16 +81,16 @@ impl Engine<'_> {
                 let Some(id) = outcome.target.clone() else { continue };
                 match self.step(stream, &record, outcome, id, notes, encode)? {
                     Step::Ended(one) => ended.push(one),
-                    Step::Edit(writing, id, every) => {
-                        flights.push(self.bring(stream, writing, id, every, encode));
+                    Step::Write(writing, id, how) => {
+                        flights.push(self.bring(stream, writing, id, how, encode, &assessment));
                     }
                     Step::Later => {}
                 }
             }
             if let Some(landed) = flights.next().await {
-                ended.push(landed?);
+                ended.extend(landed?);
                 while let Some(Some(landed)) = flights.next().now_or_never() {
-                    ended.push(landed?);
+                    ended.extend(landed?);
                 }
             }
             if ended.is_empty() && flights.is_empty() && exhausted {
@@ -137,14 +151,17 @@ impl Engine<'_> {
         let kept = self.workspace.readback(&plan.target, &id)?;
         let adopted = kept.is_some_and(|kept| kept.adopted);
         if !moved.is_empty() || every {
-            if let Some(why) = self.why_fixed(stream, &key, adopted)? {
-                let status = if adopted { Status::Adopted } else { Status::Created };
-                // An adopted record that is to be kept is as the map wants it.
-                let reason = (!adopted).then(|| format!("stays as it was written: {why}"));
-                let outcome = Outcome { status, target: Some(id), reason };
-                return Ok(Step::Ended(ended(*writing, outcome, None)));
-            }
-            return Ok(Step::Edit(writing, id, every));
+            return Ok(match self.why_fixed(stream, &key, adopted)? {
+                None => Step::Write(writing, id, How::Edited { every }),
+                Some(why @ Fixed::MadeAnew(_)) => Step::Write(writing, id, How::MadeAnew(why)),
+                Some(why) => {
+                    let status = if adopted { Status::Adopted } else { Status::Created };
+                    // An adopted record that is to be kept is as the map wants it.
+                    let reason = (!adopted).then(|| why.stays());
+                    let outcome = Outcome { status, target: Some(id), reason };
+                    Step::Ended(ended(*writing, outcome, None))
+                }
+            });
         }
         let status = if adopted { Status::Adopted } else { Status::Created };
         let sent = Sent { plan: self.plan_hash.clone(), ..known };
@@ -152,25 +169,46 @@ impl Engine<'_> {
         Ok(Step::Ended(ended(*writing, outcome, Some(sent))))
     }
 
-    /// Edits one record.
+    /// Edits one record, or deletes it to be made anew; what it has come to, unless it is to be made.
     async fn bring(
         &self,
         stream: usize,
         writing: Box<Writing>,
         id: String,
-        every: bool,
+        how: How,
         encode: &dyn Encode,
-    ) -> Result<Ended> {
+        assessment: &OnceCell<Assessment>,
+    ) -> Result<Option<Ended>> {
         let object = &self.streams[stream].target;
-        self.spent.read();
-        let outcome = match self.target.read(object, &id).await? {
-            None => deleted_there(object, &id),
-            Some(stored) => match self.stands_elsewhere(stream, &writing, &stored) {
-                Some(held) => held,
-                None => self.change(stream, &writing, stored, encode, every).await?,
-            },
+        let outcome = match how {
+            How::Edited { every } => {
+                self.spent.read();
+                match self.target.read(object, &id).await? {
+                    None => deleted_there(object, &id),
+                    Some(stored) => match self.stands_elsewhere(stream, &writing, &stored) {
+                        Some(held) => held,
+                        None => self.change(stream, &writing, stored, encode, every).await?,
+                    },
+                }
+            }
+            How::MadeAnew(why) => {
+                if assessment.get().is_none() {
+                    let found = self.assessment().await?;
+                    // Another record may have brought it meanwhile: both say the same.
+                    let _ = assessment.set(found);
+                }
+                let Some(assessment) = assessment.get() else { return Ok(None) };
+                match self.clear_for_anew(stream, &writing.key, &id, assessment).await? {
+                    Cleared::ToBeMade => return Ok(None),
+                    Cleared::DeletedThere => deleted_there(object, &id),
+                    Cleared::Kept(kept) => {
+                        let reason = Some(format!("{}; not made anew, since {kept}", why.stays()));
+                        Outcome { status: Status::Created, target: Some(id), reason }
+                    }
+                }
+            }
         };
-        Ok(ended(*writing, outcome, None))
+        Ok(Some(ended(*writing, outcome, None)))
     }
 
     /// Keeps what records have come to, in one durable step.

@@ -114,7 +114,7 @@ pub(super) fn iso(ms: i64, offset: Offset) -> String {
     at.to_zoned(jiff::tz::TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-type Plain = fn(&mut Call<'_>) -> Outcome;
+pub(super) type Plain = fn(&mut Call<'_>) -> Outcome;
 type PerEntity = fn(&mut Call<'_>, Entity) -> Outcome;
 
 /// A method found by name.
@@ -134,8 +134,14 @@ impl Handler {
     }
 }
 
-/// Methods without an entity in their name, in lower case.
-const PLAIN: [(&str, Plain); 33] = [
+/// A family's methods without an entity in their name, in lower case.
+pub(super) type Table = &'static [(&'static str, Plain)];
+
+/// The methods of each family: one line per file that has a table of its own.
+const FAMILIES: &[Table] = &[PLAIN];
+
+/// Methods of the families whose files have no table.
+const PLAIN: Table = &[
     ("profile", account::profile),
     ("scope", account::scope),
     ("methods", account::methods),
@@ -172,7 +178,7 @@ const PLAIN: [(&str, Plain); 33] = [
 ];
 
 /// Methods of the shape `crm.<entity>.<name>`.
-const PER_ENTITY: [(&str, PerEntity); 7] = [
+const PER_ENTITY: &[(&str, PerEntity)] = &[
     ("list", classic::list),
     ("get", classic::get),
     ("fields", classic::fields),
@@ -184,7 +190,7 @@ const PER_ENTITY: [(&str, PerEntity); 7] = [
 
 /// Finds a method by its name in lower case. `batch` is not here: it calls this.
 pub(super) fn find(name: &str) -> Option<Handler> {
-    if let Some((_, f)) = PLAIN.iter().find(|(n, _)| *n == name) {
+    if let Some((_, f)) = FAMILIES.iter().copied().flatten().find(|(n, _)| *n == name) {
         return Some(Handler::Plain(*f));
     }
     let (word, rest) = name.strip_prefix("crm.")?.split_once('.')?;
@@ -209,7 +215,7 @@ fn takes(entity: Entity, method: &str) -> bool {
 
 /// Every method's name.
 pub(super) fn names() -> Vec<String> {
-    let mut names: Vec<String> = PLAIN.iter().map(|(n, _)| (*n).to_owned()).collect();
+    let mut names: Vec<String> = FAMILIES.iter().copied().flatten().map(|(n, _)| (*n).to_owned()).collect();
     for entity in with_methods() {
         let own = PER_ENTITY.iter().filter(|(n, _)| takes(entity, n));
         names.extend(own.map(|(n, _)| format!("crm.{}.{n}", entity.word())));
