@@ -9,7 +9,7 @@ use b2n::lang::plan::{Map, Plan};
 use b2n::run::connect;
 use b2n::run::connect::outside::{Clock, Random, Transport};
 use b2n::run::connect::secret::Credentials;
-use b2n::run::engine::{self, Error, Interrupted, Outside, Points};
+use b2n::run::engine::{self, Error, Outside};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin;
 use b2n::run::twin::bitrix24::generate::Counts;
@@ -31,26 +31,13 @@ const PAGED: [(&str, Entity); 8] = [
     ("process 1032", Entity::Process(1032)),
 ];
 
-/// Keeps what the portal held each time that an object was through; dies when it is told to.
-struct Watch<'a> {
-    portal: &'a bitrix24::Twin,
-    held: RefCell<Vec<Portal>>,
-}
-
-impl Points for Watch<'_> {
-    fn reach(&self, point: &'static str) -> Result<(), Interrupted> {
-        if point == "extract.closing" {
-            self.held.borrow_mut().push(self.portal.with_portal(|portal| portal.clone()));
-        }
-        Ok(())
-    }
-}
-
 /// A portal, a workspace, and a clock that costs nothing.
 pub struct Rig {
     pub portal: Rc<bitrix24::Twin>,
     pub clock: Rc<VirtualClock>,
     pub workspace: Workspace,
+    /// What the portal held at first, and after each thing that went wrong.
+    held: Rc<RefCell<Vec<Portal>>>,
     seed: u64,
 }
 
@@ -60,6 +47,7 @@ impl Rig {
             portal: Rc::new(bitrix24::Twin::new(portal, bitrix24::Settings::default())),
             clock: Rc::new(VirtualClock::at(1_795_262_400_000)),
             workspace: Workspace::in_memory().expect("a workspace"),
+            held: Rc::default(),
             seed,
         }
     }
@@ -72,13 +60,18 @@ impl Rig {
     }
 
     /// One process: extracts these objects until all is there or it dies.
-    pub fn extract(&self, objects: &[&str], points: &dyn Points) -> Result<(), Error> {
+    pub fn extract(&self, objects: &[&str], points: &DieAt) -> Result<(), Error> {
         let clock: Rc<dyn Clock> = self.clock.clone();
-        let portal = Rc::clone(&self.portal);
-        let wire: Rc<dyn Transport> = Rc::new(Wire::new(
-            Rc::new(move |request: &twin::Request, now| portal.handle(request, now)),
-            Rc::clone(&clock),
-        ));
+        let (portal, held) = (Rc::clone(&self.portal), Rc::clone(&self.held));
+        let serve = move |request: &twin::Request, now: i64| {
+            let before = portal.log().faults;
+            let answer = portal.handle(request, now);
+            if held.borrow().is_empty() || portal.log().faults > before {
+                held.borrow_mut().push(portal.with_portal(|portal| portal.clone()));
+            }
+            answer
+        };
+        let wire: Rc<dyn Transport> = Rc::new(Wire::new(Rc::new(serve), Rc::clone(&clock)));
         let random: Rc<dyn Random> = Rc::new(SplitMix::new(self.seed));
         let credentials = Credentials::from_values(|name| {
             (name == "B2N_BITRIX24_WEBHOOK").then(|| "https://acme.bitrix24.com/rest/1/secret/".to_owned())
@@ -93,13 +86,11 @@ impl Rig {
         ended
     }
 
-    /// Extracts everything, and gives what is staged and is not what the portal held when the object was through: what
-    /// people do while others are read is the next look's matter.
+    /// Extracts everything, and gives what is staged and is not what the portal held at one moment of the run: what people
+    /// do to an object that is through, while others are read, is the next look's matter.
     fn watched(&self, objects: &[&str]) -> Result<Vec<String>, Error> {
-        let watch = Watch { portal: &self.portal, held: RefCell::default() };
-        self.extract(objects, &watch)?;
-        let held = watch.held.into_inner();
-        assert_eq!(held.len(), objects.len());
+        self.extract(objects, &DieAt::default())?;
+        let held = self.held.borrow();
         let mut wrong = Vec::new();
         for (object, entity) in PAGED.iter().filter(|(object, _)| objects.contains(object)) {
             let each = held.iter().map(|portal| self.differences(portal, object, *entity));
@@ -234,6 +225,10 @@ fn replace_last(portal: &mut Portal) {
             && let Some(mut record) = portal.remove_record(entity, id)
         {
             record.insert("ID".to_owned(), Json::from((id + 7).to_string()));
+            // Its links went with the other one.
+            for link in ["COMPANY_ID", "CONTACT_ID"] {
+                record.remove(link);
+            }
             portal.records.entry(entity).or_default().insert(id + 7, record);
         }
     }
