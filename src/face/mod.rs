@@ -1,3 +1,4 @@
-//! What people and programs see: the command line.
+//! What people and programs see: the command line, and reports.
 
 pub mod cli;
+pub mod report;

@@ -93,6 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("run/twin", &[]),
     ("run/rehearsal", &["lang/schema", "lang/types", "lang/value", "run/connect", "run/twin"]),
+    ("face/report", &["lang/doc", "lang/plan", "lang/schema", "run/connect", "run/engine"]),
     (
         "face/cli",
         &[
@@ -117,6 +118,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "run/engine",
             "run/twin",
             "run/rehearsal",
+            "face/report",
         ],
     ),
 ];

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use crate::rollback::by_hand;
 use crate::whole;
-use crate::world::{DieAt, Faults, World, check_spec};
+use crate::world::{Checked, DieAt, Faults, World, check_spec};
 
 const MARKER: &str = "Bitrix24 key";
 const ADMIN: &str = "admin@acme.example";
@@ -103,7 +103,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("a folded field", "<- count()  summarised", "<- \"{count()} pieces\"  summarised"),
 ];
 
-fn spec_with(changes: &[usize]) -> String {
+pub fn spec_with(changes: &[usize]) -> String {
     // What is no longer mapped goes, so that what stays is what a clean run makes.
     let mut text = whole::spec()
         .replace("  on delete list\n", "")
@@ -121,7 +121,7 @@ fn spec_with(changes: &[usize]) -> String {
     text
 }
 
-fn world_of(text: String, seed: u64, faults: Faults) -> World {
+pub fn world_of(text: String, seed: u64, faults: Faults) -> World {
     let counts = Counts { companies: 8, contacts: 9, deals: 12, leads: 9 };
     let checked = check_spec(&SourceText::new("whole.b2n", text));
     World::with(checked, Portal::acme_with(counts, 7), Company::acme(), seed, faults)
@@ -145,7 +145,7 @@ fn ok<T>(result: Result<T, Error>) -> T {
 }
 
 #[track_caller]
-fn closes(world: &World) -> RunReport {
+pub fn closes(world: &World) -> RunReport {
     for _ in 0..40 {
         match run(world, &DieAt::default()) {
             Ok(run) => {
@@ -164,12 +164,12 @@ fn changes(world: &World) -> Option<Changes> {
     ok(world.process(&DieAt::default(), async |engine| engine.changes()))
 }
 
-fn of<'c>(changes: &'c Changes, map: &str) -> &'c MapChange {
+pub fn of<'c>(changes: &'c Changes, map: &str) -> &'c MapChange {
     changes.maps.iter().find(|one| one.map == map).unwrap_or_else(|| panic!("no map `{map}`"))
 }
 
 /// Everything that stands in the destination, by marker, without its own ids and times.
-fn state(world: &World) -> BTreeMap<String, Json> {
+pub fn state(world: &World) -> BTreeMap<String, Json> {
     world.wire.settle(i64::MAX);
     let mut ids: BTreeMap<(String, i64), String> = BTreeMap::new();
     for (_, entity) in LISTS {
@@ -233,7 +233,7 @@ fn bare(value: &Json, ids: &BTreeMap<(String, i64), String>, outer: bool) -> Jso
 }
 
 #[track_caller]
-fn same(found: &BTreeMap<String, Json>, wanted: &BTreeMap<String, Json>, what: &str) {
+pub fn same(found: &BTreeMap<String, Json>, wanted: &BTreeMap<String, Json>, what: &str) {
     let all: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let mut differ = Vec::new();
     for key in all {
@@ -273,6 +273,13 @@ fn clean(text: String) -> BTreeMap<String, Json> {
     state(&world)
 }
 
+/// What a clean run over another portal makes.
+pub fn clean_of(checked: Checked, portal: Portal) -> BTreeMap<String, Json> {
+    let world = World::with(checked, portal, Company::acme(), 1, Faults::default());
+    closes(&world);
+    state(&world)
+}
+
 fn writes(world: &World) -> u64 {
     world.workspace.writes().expect("a count")
 }
@@ -290,7 +297,7 @@ fn left_standing(world: &World) -> Vec<(String, u64)> {
 
 /// Runs once more: nothing may be written, here or there.
 #[track_caller]
-fn rests(world: &World, what: &str) {
+pub fn rests(world: &World, what: &str) {
     let before = (world.account.dump(), writes(world));
     closes(world);
     assert_eq!(writes(world), before.1, "{what}: a run of an unchanged plan writes");
@@ -405,7 +412,7 @@ fn deaths_at_every_point_and_lost_answers_in_an_edit_run_come_to_the_same() {
 }
 
 /// Edits as people make them: an account's industry and description, a lead's title.
-fn people_at_work(world: &World) -> (String, String) {
+pub fn people_at_work(world: &World) -> (String, String) {
     let id = |entity: &str| {
         let markers = world.account.markers(entity, MARKER);
         let dump = world.account.dump();

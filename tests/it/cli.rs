@@ -13,6 +13,7 @@ mod approval;
 mod journeys;
 mod keeping;
 mod probing;
+mod scoping;
 mod secrets;
 
 /// A command with nothing inherited but what finding a temporary folder needs.

@@ -21,12 +21,24 @@ pub struct Assumptions {
     pub fsync: bool,
     /// The marker is written with the record.
     pub marker: bool,
-    /// A request arrives once, if it arrives.
-    pub once: bool,
+    /// What arrives twice does so at once: something on the way sends a request again before anybody has its answer.
+    pub at_once: bool,
+    /// The destination tells when a record was changed, so that what arrived twice is told from a person's copy.
+    pub told: bool,
+    /// How many requests arrive twice; no assumption, but a shorter way to two records than others have.
+    pub twice: u8,
 }
 
-pub const ALL: Assumptions =
-    Assumptions { visible: true, dead: true, one_writer: true, fsync: true, marker: true, once: true };
+pub const ALL: Assumptions = Assumptions {
+    visible: true,
+    dead: true,
+    one_writer: true,
+    fsync: true,
+    marker: true,
+    at_once: true,
+    told: true,
+    twice: 1,
+};
 
 /// Creates that a process sends at most; the engine's six would show nothing that two do not.
 const SENDS: u8 = 2;
@@ -81,6 +93,8 @@ struct Packet {
     abandoned: bool,
     /// The record of its answer.
     answer: Option<u8>,
+    /// It was sent again on the way: nobody knows of it, so nobody waits until it is dead.
+    again: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +102,8 @@ struct Stored {
     id: u8,
     /// Searches and lists show it.
     visible: bool,
+    /// A request that arrived twice made it beside the record that it answered with.
+    beside: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +117,7 @@ pub struct State {
     /// Records that were ever made.
     pub made: u8,
     crashes: u8,
+    twice: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,7 +151,7 @@ impl Assumptions {
     /// What the wait for a dead request brings about.
     fn wait(&self, state: &mut State) {
         if self.dead {
-            state.net.retain(|packet| !packet.abandoned);
+            state.net.retain(|packet| !packet.abandoned || packet.again);
         }
         if self.visible {
             state.there.iter_mut().for_each(|stored| stored.visible = true);
@@ -146,10 +163,10 @@ impl Assumptions {
         seen.map(|stored| stored.id).collect()
     }
 
-    fn make(&self, state: &mut State) -> u8 {
+    fn make(&self, state: &mut State, beside: bool) -> u8 {
         let id = state.made;
         state.made += 1;
-        state.there.push(Stored { id, visible: false });
+        state.there.push(Stored { id, visible: false, beside });
         id
     }
 
@@ -175,20 +192,18 @@ impl Assumptions {
             _ => seen.first().copied(),
         };
         let others: Vec<u8> = seen.into_iter().filter(|id| Some(*id) != ours).collect();
-        // A double is of our own making where a create went without an answer, or was sent more than once.
+        // A double is of our own making where a create went without an answer, or was sent more than once; and where
+        // it holds what ours held, and was changed within the window of our request.
         let doubtful = state.journal.len() > 1 || !matches!(state.journal.last(), Some(Line::Done(_, false)));
+        let takes =
+            |stored: &Stored| others.contains(&stored.id) && (doubtful || (self.told && stored.beside));
+        let taken: Vec<Stored> = state.there.iter().copied().filter(takes).collect();
         if let Some(id) = ours {
             state.books = Books::Has(id);
         }
-        let process = &mut state.processes[usize::from(by)];
-        if others.is_empty() {
-            process.at = At::Closed;
-        } else if doubtful {
-            process.at = At::Closed;
-            state.there.retain(|stored| !others.contains(&stored.id));
-        } else {
-            process.at = At::Stopped;
-        }
+        state.there.retain(|stored| !taken.contains(stored));
+        let at = if taken.len() == others.len() { At::Closed } else { At::Stopped };
+        state.processes[usize::from(by)].at = at;
     }
 }
 
@@ -208,6 +223,7 @@ impl Model for Assumptions {
             there: Vec::new(),
             made: 0,
             crashes: 0,
+            twice: 0,
         }]
     }
 
@@ -236,7 +252,7 @@ impl Model for Assumptions {
         for (at, packet) in (0u8..).zip(&state.net) {
             if packet.answer.is_none() {
                 actions.extend([Action::Arrive(at), Action::Vanish(at)]);
-                if !self.once {
+                if state.twice < self.twice && !packet.again {
                     actions.push(Action::ArriveTwice(at));
                 }
             }
@@ -264,15 +280,22 @@ impl Model for Assumptions {
                 }
             },
             Action::Send(by) => {
-                state.net.push(Packet { by, abandoned: false, answer: None });
+                state.net.push(Packet { by, abandoned: false, answer: None, again: false });
                 let process = &mut state.processes[usize::from(by)];
                 process.at = At::Waiting;
                 process.sent += 1;
             }
             Action::Arrive(at) | Action::ArriveTwice(at) => {
-                let id = self.make(&mut state);
+                let again = state.net[usize::from(at)].again;
+                let id = self.make(&mut state, again);
                 if matches!(action, Action::ArriveTwice(_)) {
-                    self.make(&mut state);
+                    state.twice += 1;
+                    if self.at_once {
+                        self.make(&mut state, true);
+                    } else {
+                        let by = state.net[usize::from(at)].by;
+                        state.net.push(Packet { by, abandoned: true, answer: None, again: true });
+                    }
                 }
                 if state.net[usize::from(at)].abandoned {
                     state.net.remove(usize::from(at));
@@ -344,6 +367,9 @@ impl Model for Assumptions {
                     }
             }),
             Property::always("no lasting double", |_, state: &State| !ended(state) || state.there.len() <= 1),
+            Property::sometimes("a second record is taken away", |_, state: &State| {
+                ended(state) && state.twice > 0 && state.made == 2 && state.there.len() == 1
+            }),
             Property::sometimes("arrives", |_, state: &State| {
                 ended(state) && matches!(state.books, Books::Has(_)) && state.there.len() == 1
             }),
@@ -383,12 +409,16 @@ fn nothing_is_lost_and_nothing_lasts_twice() {
 #[test]
 fn each_assumption_that_is_dropped_has_its_counterexample() {
     for (name, dropped) in [
-        ("what is written is found within the bound", Assumptions { visible: false, ..ALL }),
-        ("a request that was given up is dead within the bound", Assumptions { dead: false, ..ALL }),
-        ("one process writes", Assumptions { one_writer: false, ..ALL }),
-        ("a commit is on the disk when it returns", Assumptions { fsync: false, ..ALL }),
-        ("the marker is written with the record", Assumptions { marker: false, ..ALL }),
-        ("a request arrives once, if it arrives", Assumptions { once: false, ..ALL }),
+        ("what is written is found within the bound", Assumptions { visible: false, twice: 0, ..ALL }),
+        (
+            "a request that was given up is dead within the bound",
+            Assumptions { dead: false, twice: 0, ..ALL },
+        ),
+        ("one process writes", Assumptions { one_writer: false, twice: 0, ..ALL }),
+        ("a commit is on the disk when it returns", Assumptions { fsync: false, twice: 0, ..ALL }),
+        ("the marker is written with the record", Assumptions { marker: false, twice: 0, ..ALL }),
+        ("what arrives twice does so at once", Assumptions { at_once: false, ..ALL }),
+        ("the destination tells when a record was changed", Assumptions { told: false, ..ALL }),
     ] {
         // The shortest one.
         let path = (4..40)
@@ -423,6 +453,8 @@ mod replay {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Fate {
         Answered,
+        /// Answered, and done twice.
+        Twice,
         /// Done, and the answer is lost.
         Lost,
         /// Done after it was given up, before the first look.
@@ -432,13 +464,14 @@ mod replay {
         Never,
     }
 
-    const FATES: [Fate; 4] = [Fate::Answered, Fate::Lost, Fate::Late, Fate::Later];
+    const FATES: [Fate; 5] = [Fate::Answered, Fate::Twice, Fate::Lost, Fate::Late, Fate::Later];
 
     impl Fate {
         fn trouble(self) -> Trouble {
             match self {
                 // Counted as a fault that does nothing, so that each request is counted.
                 Fate::Answered => Trouble::ClockStep(0),
+                Fate::Twice => Trouble::Twice,
                 Fate::Lost => Trouble::Lost,
                 Fate::Late => Trouble::Late(61_500),
                 Fate::Later => Trouble::Late(100_000),
@@ -467,11 +500,16 @@ mod replay {
                 step(&mut state, Action::Arrive(0));
                 step(&mut state, Action::Show(0));
             }
+            if *fate == Fate::Twice {
+                step(&mut state, Action::ArriveTwice(0));
+                step(&mut state, Action::Show(0));
+                step(&mut state, Action::Show(1));
+            }
             if dies {
                 step(&mut state, Action::Crash(0));
                 step(&mut state, Action::Restart(0));
                 step(&mut state, Action::Intend(0));
-            } else if *fate == Fate::Answered {
+            } else if matches!(fate, Fate::Answered | Fate::Twice) {
                 step(&mut state, Action::Answer(0));
             } else {
                 step(&mut state, Action::GiveUp(0));
@@ -564,12 +602,14 @@ mod replay {
                         })
                         .collect();
                     assert_eq!(creates, state.journal, "{fates:?}, death at {dies_at:?}");
+                    let made = if last == Fate::Twice { 2 } else { 1 };
                     assert_eq!(
                         (state.processes[0].at, state.made),
-                        (At::Closed, 1),
+                        (At::Closed, made),
                         "{fates:?}, {dies_at:?}"
                     );
-                    assert_eq!(ghosts(&yard), Vec::<String>::new(), "{fates:?}, death at {dies_at:?}");
+                    // What was taken away again.
+                    assert_eq!(ghosts(&yard).len(), usize::from(made) - 1, "{fates:?}, death at {dies_at:?}");
                     let leads = yard.account.markers("Leads", "Bitrix24 key");
                     assert!(leads.values().all(|ids| ids.len() == 1), "{fates:?}, {dies_at:?}: {leads:?}");
                     paths += 1;

@@ -18,7 +18,8 @@ const SHORT: usize = 12;
 /// The least of it that names a plan.
 const LEAST: usize = 8;
 
-fn short(hash: &str) -> String {
+/// As much of a hash as people see and type.
+pub fn short(hash: &str) -> String {
     hash.chars().take(SHORT).collect()
 }
 
@@ -106,7 +107,7 @@ fn agree(hash: &str, yes_change: Option<&str>, terminal: &Terminal) -> Result<()
 }
 
 /// What changes, for people.
-fn text(changes: &Changes, terminal: &Terminal) -> String {
+pub fn text(changes: &Changes, terminal: &Terminal) -> String {
     let mut lines = if changes.is_of_the_plan() {
         vec![format!("the plan changes from {} to {}", short(&changes.from), short(&changes.to))]
     } else {
@@ -154,7 +155,7 @@ fn lists(map: &MapChange) -> [(&'static str, &Reasons); 5] {
 }
 
 /// What changes, for programs.
-fn printed(plan: &str, changes: Option<&Changes>) -> Value {
+pub fn printed(plan: &str, changes: Option<&Changes>) -> Value {
     let map = |map: &MapChange| {
         json!({
             "map": map.map, "object": map.target, "stays": map.stays, "edited": map.edited, "fields": map.fields,

@@ -23,8 +23,10 @@ pub enum Shape {
     Gitlab,
     /// Findings as a JUnit report.
     Junit,
-    /// `diff` and `drift` for a pull request, `provision` as a list to tick, a sample of `migrate` for a ticket.
+    /// `diff` and `drift` for a pull request, `provision` as a list to tick, a sample of `migrate` for a ticket, reports.
     Markdown,
+    /// `scope`, `inventory` and `gaps` as one page that needs nothing else.
+    Html,
     /// `audit` for spreadsheets.
     Csv,
 }
@@ -45,7 +47,7 @@ impl Shape {
     pub fn report(self, files: &[(SourceText, Vec<Finding>)], deny_warnings: bool) -> Option<String> {
         let root = root();
         Some(match self {
-            Shape::Human | Shape::Json | Shape::Markdown | Shape::Csv => return None,
+            Shape::Human | Shape::Json | Shape::Markdown | Shape::Html | Shape::Csv => return None,
             Shape::Sarif => sarif::render(files, &root, env!("CARGO_PKG_VERSION")),
             Shape::Github => github::render(files, &root),
             Shape::Gitlab => gitlab::render(files, &root),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::lang::plan::{Certificate, Plan};
 use crate::lang::text::SourceText;
 use crate::run::connect::{Account, Limits};
-use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, Selection};
+use crate::run::engine::{FileField, RecordName, Retry, RunReport, Sample, SampleReport, Selection};
 use crate::run::workspace::Workspace;
 
 use super::account::{self, Live};
@@ -19,7 +19,7 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{self, Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, plan, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -138,6 +138,36 @@ pub fn carry_out(
     named: &Named<'_>,
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
+    let live = named.live;
+    let (run, sampled) = drive(ready, workspace, named, terminal)?;
+    let later = cutover::ask(ready, live, workspace, terminal)?;
+    let open = !run.closes() || run.held_back() > 0 || later > 0;
+    let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
+        report,
+        plan: &ready.plan,
+        text,
+        values,
+    });
+    if terminal.findings == Shape::Markdown {
+        print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
+        return Ok(ExitCode::from(u8::from(open)));
+    }
+    let beside = Beside { sample: told.as_ref(), ..Beside::default() };
+    show_with(&run, workspace, &live.limits, &beside, terminal)?;
+    if terminal.format == Format::Human {
+        print!("{}", afterwards(&run, named.spec));
+        print!("{}", cutover::alarm(workspace, named.spec, terminal)?);
+    }
+    Ok(ExitCode::from(u8::from(open)))
+}
+
+/// Carries a plan out, or a part of it, and prints the certificate and what changes only.
+pub fn drive(
+    ready: &Ready,
+    workspace: &Workspace,
+    named: &Named<'_>,
+    terminal: &Terminal,
+) -> Result<(RunReport, Option<SampleReport>), Failure> {
     decided(&ready.plan)?;
     let live = named.live;
     let drawn = named.selection.sample.map(|sample| sample.records);
@@ -158,30 +188,14 @@ pub fn carry_out(
     for (item, key) in named.lift {
         workspace.transaction(|ws| ws.lift(item, key, live.clock.now_ms()))?;
     }
-    let (run, sampled) = account::block_on(live, ready, workspace, terminal, async |engine| {
+    account::block_on(live, ready, workspace, terminal, async |engine| {
         let run = engine.migrate_part(&selection).await?;
         Ok((run, engine.side_by_side().await?))
-    })?;
-    let told = sampled.as_ref().zip(named.shown).map(|(report, (text, values))| Told {
-        report,
-        plan: &ready.plan,
-        text,
-        values,
-    });
-    if terminal.findings == Shape::Markdown {
-        print!("{}", told.map(|told| told.markdown()).unwrap_or_default());
-        return Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)));
-    }
-    let beside = Beside { sample: told.as_ref(), ..Beside::default() };
-    show_with(&run, workspace, &live.limits, &beside, terminal)?;
-    if terminal.format == Format::Human {
-        print!("{}", afterwards(&run, named.spec));
-    }
-    Ok(ExitCode::from(u8::from(!run.closes() || run.held_back() > 0)))
+    })
 }
 
 /// What is left to do after a run, a line each; empty where nothing is.
-fn afterwards(run: &RunReport, spec: &Path) -> String {
+pub fn afterwards(run: &RunReport, spec: &Path) -> String {
     let (held, left, spec) = (run.held_back(), run.left(), spec.display());
     let mut lines = Vec::new();
     if held > 0 {
@@ -379,17 +393,24 @@ pub fn show_with(
             println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
             print!("{}", plan::ratio_line(run, limits));
         }
-        Format::Json => println!(
-            "{}",
-            json!({
-                "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
-                "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
-                "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
-                "sample": beside.sample.map(Told::json),
-            })
-        ),
+        Format::Json => println!("{}", run_json(run, workspace, limits, beside)?),
     }
     Ok(())
+}
+
+/// What a run came to, for programs.
+pub fn run_json(
+    run: &RunReport,
+    workspace: &Workspace,
+    limits: &Limits,
+    beside: &Beside<'_>,
+) -> Result<serde_json::Value, Failure> {
+    Ok(json!({
+        "format": "b2n-run/2", "closes": run.closes(), "took_ms": run.took_ms,
+        "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
+        "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
+        "sample": beside.sample.map(Told::json), "freeze": cutover::printed(workspace)?,
+    }))
 }
 
 #[cfg(test)]

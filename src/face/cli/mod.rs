@@ -13,6 +13,8 @@ mod change;
 mod check;
 mod completions;
 mod csv;
+mod cutover;
+mod delta;
 mod diff;
 mod doc;
 mod draft;
@@ -28,8 +30,10 @@ mod fmt;
 mod forget;
 mod fresh;
 mod fuzz;
+mod gaps;
 mod git;
 mod init;
+mod inventory;
 mod migrate;
 mod patch;
 mod plan;
@@ -45,6 +49,8 @@ mod rehearse;
 mod report;
 mod rollback;
 mod sample;
+mod scope;
+mod sheet;
 mod snapshot;
 mod status;
 mod terminal;
@@ -148,6 +154,19 @@ enum Command {
         after_help = "Examples:\n  b2n doc acme.b2n -o acme.md\n  b2n doc acme.b2n -o acme.html\n  b2n doc acme.b2n --as html > acme.html"
     )]
     Doc(doc::Args),
+    /// Tell what a source holds before anything is planned: counts, doubles, warnings, grades, the time it takes.
+    #[command(
+        after_help = "Examples:\n  b2n scope\n  b2n scope acme.b2n -o scope.html\n  b2n scope acme.b2n --workspace acme.b2nw --format json\n\nWithout `--workspace` the source counts by filters and no record is read; with it every staged record is counted. No format holds a value of a record."
+    )]
+    Scope(scope::Args),
+    /// List what works by itself in the source: workflows, robots, triggers, for somebody to rebuild.
+    #[command(after_help = "Examples:\n  b2n inventory\n  b2n inventory -o inventory.md")]
+    Inventory(inventory::Args),
+    /// Tell everything that a spec will not move, and what is left to do by hand.
+    #[command(
+        after_help = "Examples:\n  b2n gaps acme.b2n\n  b2n gaps acme.b2n --workspace acme.b2nw -o gaps.html"
+    )]
+    Gaps(gaps::Args),
     /// Take a snapshot of a system's schema, with statistics, from a live account or a twin.
     #[command(
         after_help = "Examples:\n  b2n snapshot bitrix24 -o schema/bitrix24.yaml\n  b2n snapshot nutshell -o schema/nutshell.yaml\n\nCredentials come from B2N_BITRIX24_WEBHOOK, B2N_NUTSHELL_USER, B2N_NUTSHELL_KEY, B2N_NUTSHELL_URL."
@@ -181,6 +200,16 @@ enum Command {
         after_help = "Examples:\n  b2n migrate acme.b2n\n  b2n migrate acme.b2n --yes-into 379104\n  b2n migrate acme.b2n --sample 200 --seed 7\n  b2n migrate acme.b2n --only company,contact\n  b2n migrate acme.b2n --ids deal/7,deal/9\n  b2n migrate acme.b2n --retry failed\n\nStop with Ctrl-C at any time; the same command goes on from there."
     )]
     Migrate(migrate::Args),
+    /// Bring over what changed in the source since: new, edited, deleted and merged records, links, rows, comments.
+    #[command(
+        after_help = "Examples:\n  b2n delta acme.b2n --dry-run\n  b2n delta acme.b2n\n\nStop with Ctrl-C at any time; the same command goes on from there.\nExit codes: 0 all is brought over, 1 something is held back or differs, or came after a freeze, 2 wrong use, 3 the\noutside world failed."
+    )]
+    Delta(delta::Args),
+    /// Freeze the source at a moment: bring over the last changes, and tell what was changed after it.
+    #[command(
+        after_help = "Examples:\n  b2n cutover acme.b2n --frozen-at 2026-11-21T18:00:00+01:00\n  b2n cutover acme.b2n --frozen-at now\n\nThe same command again looks again.\nExit codes: 0 nothing was changed after the freeze, 1 something was, or is held back, 2 wrong use, 3 the outside\nworld failed."
+    )]
+    Cutover(cutover::Args),
     /// Compare source, workspace and destination, field by field, writing to neither.
     #[command(
         after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --out books.csv\n  b2n reconcile acme.b2n --csv deal=DEAL_20261121.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
@@ -250,6 +279,7 @@ impl Command {
     fn prints_markdown(&self) -> bool {
         match self {
             Command::Diff(_) | Command::Drift(_) | Command::Provision(_) => true,
+            Command::Scope(_) | Command::Inventory(_) | Command::Gaps(_) => true,
             Command::Migrate(args) => args.draws(),
             _ => false,
         }
@@ -324,10 +354,16 @@ pub fn main() -> ExitCode {
     if cli.format == Shape::Markdown {
         if !cli.command.prints_markdown() {
             return Failure::usage(
-                "`markdown` is a format of `b2n diff`, `b2n drift`, `b2n provision` and samples",
+                "`markdown` is a format of `b2n diff`, `b2n drift`, `b2n provision`, `b2n scope`, `b2n inventory`, `b2n gaps` and samples",
             )
             .hint("use `--format human` or `--format json` here")
             .show(&terminal);
+        }
+    } else if cli.format == Shape::Html {
+        if !matches!(cli.command, Command::Scope(_) | Command::Inventory(_) | Command::Gaps(_)) {
+            return Failure::usage("`html` is a format of `b2n scope`, `b2n inventory` and `b2n gaps`")
+                .hint("use `--format human` or `--format json` here; `b2n doc SPEC --as html` writes the mapping document")
+                .show(&terminal);
         }
     } else if cli.format == Shape::Csv {
         if !matches!(cli.command, Command::Audit(_)) {
@@ -359,6 +395,9 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Draft(args) => draft::run(&args, terminal),
         Command::Drift(args) => drift::run(&args, terminal),
         Command::Doc(args) => doc::run(&args, terminal),
+        Command::Scope(args) => scope::run(&args, terminal),
+        Command::Inventory(args) => inventory::run(&args, terminal),
+        Command::Gaps(args) => gaps::run(&args, terminal),
         Command::Snapshot(args) => snapshot::run(&args, terminal),
         Command::Probe(args) => probe::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
@@ -366,6 +405,8 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Provision(args) => provision::run(&args, terminal),
         Command::Approve(args) => approve::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
+        Command::Delta(args) => delta::run(&args, terminal),
+        Command::Cutover(args) => cutover::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::migrate::Beside;
 use super::project::{Project, Ready};
 use super::terminal::Terminal;
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, exports, migrate, proof};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, cutover, exports, migrate, proof};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -45,6 +45,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         account::block_on(&live, &ready, &workspace, terminal, async |engine| engine.reconcile().await)?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let run = RunReport { maps, took_ms, spent: None };
+    let later = cutover::ask(&ready, &live, &workspace, terminal)?;
     let ledger = match &args.out {
         Some(path) => write(path, args.show_values, &run.maps, &ready, &workspace)?,
         None => engine::count_files(&ready.plan, &workspace, &ready.source)?,
@@ -54,7 +55,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if let Some(path) = args.out.as_ref().filter(|_| terminal.format == Format::Human) {
         println!("every record, difference, sum and file stands in {}", path.display());
     }
+    if terminal.format == Format::Human {
+        print!("{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
+    }
     let open = !run.closes()
+        || later > 0
         || run.maps.iter().any(|map| map.pending() > 0)
         || exports.iter().any(|export| export.not_staged > 0);
     Ok(ExitCode::from(u8::from(open)))

@@ -105,13 +105,22 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
                 let records = schema.object(object).and_then(|object| object.records)?;
                 Some((records as f64 * args.share).ceil() as u64)
             };
-            Ok(bitrix24::Portal::generate(&rehearsal::portal_shape(schema, share), args.seed))
+            let mut portal = bitrix24::Portal::generate(&rehearsal::portal_shape(schema, share), args.seed);
+            rehearsal::furnish(&mut portal, schema, args.seed);
+            Ok(portal)
         }
         Some(path) => {
             let staged = Workspace::open_existing(path)?;
-            let mut records = Vec::new();
+            let (mut records, mut rows) = (Vec::new(), Vec::new());
             for object in &schema.objects {
-                let Some(entity) = rehearsal::entity(&object.name) else { continue };
+                let (entity, table) = (rehearsal::entity(&object.name), rehearsal::table(&object.name));
+                if let Some(table) =
+                    table.filter(|_| staged.manifest(&object.name).is_ok_and(|m| m.is_some()))
+                {
+                    rows.push((table, Vec::new()));
+                } else if entity.is_none() {
+                    continue;
+                }
                 let mut after = 0;
                 loop {
                     let page = staged.staged_page(&object.name, after, 1_000)?;
@@ -125,7 +134,11 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
                             ))
                             .hint("run `b2n extract` into a new workspace")
                         })?;
-                        records.push((entity, json));
+                        match (entity, rows.last_mut()) {
+                            (Some(entity), _) => records.push((entity, json)),
+                            (None, Some((_, rows))) => rows.push(json),
+                            (None, None) => {}
+                        }
                     }
                 }
             }
@@ -135,17 +148,20 @@ fn portal(args: &Args, ready: &Ready) -> Result<bitrix24::Portal, Failure> {
                 ));
             }
             let shape = rehearsal::portal_shape(schema, |_| Some(0));
-            bitrix24::Portal::from_records(&shape, records).map_err(|error| {
+            let mut portal = bitrix24::Portal::from_records(&shape, records).map_err(|error| {
                 Failure::usage(format!("a staged record cannot be served: {error}"))
                     .hint("run `b2n extract` into a new workspace")
-            })
+            })?;
+            for (table, rows) in rows {
+                portal.restore(table, rows);
+            }
+            Ok(portal)
         }
     }
 }
 
 fn portal_count(portal: &bitrix24::Portal, object: &str) -> u64 {
-    rehearsal::entity(object)
-        .map_or(0, |entity| portal.records.get(&entity).map_or(0, |records| records.len() as u64))
+    rehearsal::held(portal, object)
 }
 
 fn rehearse(

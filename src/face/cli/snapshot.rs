@@ -7,12 +7,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::lang::schema::stats::{Collector, StageCounts};
+use crate::lang::schema::stats::Collector;
 use crate::lang::schema::{Schema, snapshot, users};
 use crate::lang::text::SourceText;
-use crate::lang::types::Base;
 use crate::run::connect::{self, Source};
-use crate::run::engine::Progress;
+use crate::run::engine::{Progress, discovery};
 
 use super::Format;
 use super::account::{Process, runtime};
@@ -31,6 +30,9 @@ pub struct Args {
     /// Leave the statistics out: no record is read, and counts in findings stay unknown.
     #[arg(long)]
     no_statistics: bool,
+    /// Take the statistics from the records that are staged in this workspace, in the place of a scan.
+    #[arg(long, value_name = "WORKSPACE", conflicts_with = "no_statistics")]
+    from: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -40,12 +42,34 @@ enum System {
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if args.from.is_some() && args.system == System::Nutshell {
+        return Err(Failure::usage(
+            "`--from` is for snapshots of the source: a workspace stages its records alone",
+        )
+        .hint("leave `--from` away; a snapshot of the destination reads no record"));
+    }
     let process = Process::new()?;
     let progress = Shown::new(*terminal);
     let salt = salt(&args.output)?;
-    let mut taken = match args.system {
-        System::Bitrix24 => take_source(&process, "bitrix24", &salt, !args.no_statistics, &progress)?,
-        System::Nutshell => take_target(&process, "nutshell", &salt)?,
+    let mut without = Vec::new();
+    let mut taken = match (args.system, &args.from) {
+        (System::Bitrix24, Some(workspace)) => {
+            let mut taken = take_source(&process, "bitrix24", &salt, false, &progress)?;
+            let workspace = super::scope::open(workspace, &taken.schema)?;
+            without = discovery::statistics(&workspace, &mut taken.schema, &progress)?;
+            if let Some(before) =
+                earlier(&args.output).filter(|before| before.account == taken.schema.account)
+            {
+                for (object, why) in &mut without {
+                    if keep_statistics(&mut taken.schema, &before, object) {
+                        why.push_str("; its statistics are kept from the snapshot that was here");
+                    }
+                }
+            }
+            taken
+        }
+        (System::Bitrix24, None) => take_source(&process, "bitrix24", &salt, !args.no_statistics, &progress)?,
+        (System::Nutshell, _) => take_target(&process, "nutshell", &salt)?,
     };
     if let Some(before) = earlier(&args.output) {
         taken.schema.keep_answers_of(&before);
@@ -67,6 +91,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     .map_or_else(|| "not counted".to_owned(), |n| format!("{} records", count(n)));
                 println!("  {}: {} fields, {records}", object.name, object.fields.len());
             }
+            for (object, why) in &without {
+                println!("  {}: {why}", terminal.cyan(object));
+            }
             println!(
                 "  {} holds the users' e-mail addresses: keep it out of version control",
                 users_path.display()
@@ -78,6 +105,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 "format": "b2n-snapshot-taken/1", "file": args.output.display().to_string(), "account": schema.account,
                 "schema": schema.hash(),
                 "objects": schema.objects.iter().map(|o| json!({"name": o.name, "fields": o.fields.len(), "records": o.records})).collect::<Vec<_>>(),
+                "without": without.iter().map(|(object, why)| json!({"object": object, "why": why})).collect::<Vec<_>>(),
             })
         ),
     }
@@ -223,7 +251,7 @@ async fn statistics(
         let Ok(decoder) = connect::decoder(&schema.connector, schema, &object.name) else { continue };
         progress.begin(&format!("scan {}", object.name), Some(source.count(&object.name).await?));
         let mut collector = Collector::new(&object);
-        let mut stages = stage_counts(&object);
+        let mut stages = discovery::stage_counts(&object);
         let mut cursor = String::new();
         let mut seen = 0;
         loop {
@@ -254,11 +282,20 @@ async fn statistics(
     Ok(())
 }
 
-/// Counts per pipeline and stage, for objects that run through pipelines.
-fn stage_counts(object: &crate::lang::schema::Object) -> Option<StageCounts> {
-    let stage = object.fields.iter().position(|field| field.ty.base == Base::Stage)?;
-    let category = object.fields.iter().position(
-        |field| matches!(&field.ty.base, Base::Enum(domain) if *domain == format!("{}.CATEGORY_ID", object.name)),
-    );
-    Some(StageCounts::new(category, stage))
+/// Keeps what an earlier snapshot counted of an object that nothing new is known of; whether there was something.
+fn keep_statistics(schema: &mut Schema, before: &Schema, object: &str) -> bool {
+    let Some(was) = before.object(object).filter(|was| was.records.is_some()) else { return false };
+    let Some(now) = schema.objects.iter_mut().find(|now| now.name == object && now.records.is_none()) else {
+        return false;
+    };
+    now.records = was.records;
+    for field in &mut now.fields {
+        field.stats =
+            was.field(&field.name).filter(|was| was.ty == field.ty).and_then(|was| was.stats.clone());
+    }
+    for pipeline in schema.pipelines.iter_mut().filter(|pipeline| pipeline.object == object) {
+        let was = before.pipelines.iter().find(|was| was.object == object && was.code == pipeline.code);
+        pipeline.records = was.map(|was| was.records.clone()).unwrap_or_default();
+    }
+    true
 }

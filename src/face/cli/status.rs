@@ -10,7 +10,7 @@ use crate::run::workspace::{Side, Workspace};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count, moment};
-use super::{Format, SpecArgs, WorkspaceArgs, approve, report, rollback};
+use super::{Format, SpecArgs, WorkspaceArgs, approve, cutover, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -72,6 +72,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             if !confirmed.is_empty() {
                 println!("  confirmed   {}", confirmed.join(", "));
             }
+            if let Some(frozen) = workspace.frozen_ms()? {
+                println!("  frozen      the source, at {}", moment(frozen));
+            }
             for (object, records, done) in &staged {
                 let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
                 println!("  staged      {object}: {} records, {state}", count(*records));
@@ -81,6 +84,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             if let Some(rolled) = &rolled {
                 println!("{}", rollback::standing(rolled, &args.spec.spec));
             }
+            print!("{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
             if unsettled > 0 {
                 println!(
                     "{} writes were under way when the last run ended; the next run settles them by their markers",
@@ -99,6 +103,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source, "aliases": aliases, "wiped_ms": wiped,
                     "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
+                    "freeze": cutover::printed(&workspace)?,
                 })
             );
         }

@@ -61,7 +61,8 @@ pub fn render(document: &Document) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+/// A text in which nothing is markup; a line feed becomes a break.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -13,6 +13,8 @@ mod open;
 pub mod outside;
 pub mod probe;
 pub mod secret;
+mod since;
+pub mod survey;
 mod way;
 
 use std::collections::BTreeSet;
@@ -29,6 +31,8 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
+pub use since::{Absent, Known, Looked, Since, Stamp};
+pub use survey::roles;
 pub use way::{Barred, Way, barred, way};
 
 /// A future that stays on its thread: the engine runs on one.
@@ -197,8 +201,42 @@ pub trait Source {
     fn records<'a>(&'a self, _object: &'a str, _ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
         Box::pin(async { Ok(Vec::new()) })
     }
+    /// What the account allows and keeps back, beside its records.
+    fn about(&self) -> Local<'_, Result<survey::About, Error>>;
+    /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not
+    /// have, or refuses, is an answer that says so.
+    fn ask<'a>(&'a self, questions: &'a [survey::Question])
+    -> Local<'a, Result<Vec<survey::Counted>, Error>>;
+    /// What works by itself in the account, as far as it can be listed.
+    fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
+    /// The source's clock when it last answered, Unix milliseconds; `None` before, and where it does not tell.
+    fn clock_ms(&self) -> Option<i64>;
+    /// The records of an object that follow `cursor` (empty: from the first), each as it is or told to be as it was
+    /// staged. A whole look names every record that is there.
+    fn changed<'a>(
+        &'a self,
+        object: &'a str,
+        cursor: &'a str,
+        since: Since<'a>,
+    ) -> Local<'a, Result<Looked, Error>>;
+    /// Asks for each of these records, which a whole look did not see, whether it is there.
+    fn absent<'a>(
+        &'a self,
+        object: &'a str,
+        keys: &'a [String],
+        known: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>>;
+    /// The records of an object that say of themselves that they were changed after a moment (Unix milliseconds):
+    /// their keys and stamps. Empty where an object's records have no such time.
+    fn changed_after<'a>(
+        &'a self,
+        object: &'a str,
+        after_ms: i64,
+    ) -> Local<'a, Result<Vec<(String, Stamp)>, Error>>;
+    /// What a staged record says of its owner and its last change.
+    fn stamp(&self, object: &str, json: &[u8]) -> Stamp;
 }
 
 /// From a staged record to slots. Pure; built once per object.

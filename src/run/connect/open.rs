@@ -5,7 +5,10 @@ use std::rc::Rc;
 use super::outside::{Clock, Random, Transport};
 use super::probe::Prober;
 use super::secret::{CredentialError, Credentials};
-use super::{Account, Batch, Error, Local, Source, Target, bitrix24, nutshell};
+use super::survey::{About, Automation, Counted, Question};
+use super::{
+    Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp, Target, bitrix24, nutshell,
+};
 use crate::lang::schema::Schema;
 
 /// Why there is no client.
@@ -155,8 +158,45 @@ impl Source for Unasked {
         self.answer()
     }
 
+    fn about(&self) -> Local<'_, Result<About, Error>> {
+        self.answer()
+    }
+
+    fn ask<'a>(&'a self, _: &'a [Question]) -> Local<'a, Result<Vec<Counted>, Error>> {
+        self.answer()
+    }
+
+    fn automation(&self) -> Local<'_, Result<Automation, Error>> {
+        self.answer()
+    }
+
     fn extract<'a>(&'a self, _: &'a str, _: &'a str) -> Local<'a, Result<Batch, Error>> {
         self.answer()
+    }
+
+    fn clock_ms(&self) -> Option<i64> {
+        None
+    }
+
+    fn changed<'a>(&'a self, _: &'a str, _: &'a str, _: Since<'a>) -> Local<'a, Result<Looked, Error>> {
+        self.answer()
+    }
+
+    fn absent<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a [String],
+        _: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>> {
+        self.answer()
+    }
+
+    fn changed_after<'a>(&'a self, _: &'a str, _: i64) -> Local<'a, Result<Vec<(String, Stamp)>, Error>> {
+        self.answer()
+    }
+
+    fn stamp(&self, _: &str, _: &[u8]) -> Stamp {
+        Stamp::default()
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 use crate::lang::plan::Plan;
-use crate::run::connect::{Encode, Payload, SendError, Stored};
-use crate::run::workspace::{self, JournalState, Operation, Workspace};
+use crate::run::connect::{Encode, Stored};
+use crate::run::workspace::{self, Workspace};
 
 use super::load::deleted_there;
 use super::notes::parent_of;
-use super::once::Write;
 use super::place::placed;
 use super::reconcile::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
+use super::together::named_together;
 use super::{Engine, Error, MapReport, Result};
 
 /// Records that are looked up at once.
@@ -25,19 +27,14 @@ impl Engine<'_> {
         streams: &[usize],
         encoders: &[Box<dyn Encode>],
     ) -> Result<Vec<MapReport>> {
-        let mut reports = Vec::new();
-        for map in streams.iter().copied() {
-            #[cfg(debug_assertions)]
-            if self.settings.planted.no_sweep {
-                reports.push(self.books(map, false, 0)?);
-                continue;
-            }
-            // A write that was found by its marker is settled; what else of it may still come, the list at the end sees.
-            if self.workspace.has_unanswered(&self.streams[map].name)? {
-                self.wait_until_dead(map).await?;
-            }
-            let mut proving = self.begin_proof(map)?;
-            let mut doubles = self.sweep_and(map, true, Some(&mut proving)).await?;
+        #[cfg(debug_assertions)]
+        if self.settings.planted.no_sweep {
+            return streams.iter().map(|map| self.books(*map, false, 0)).collect();
+        }
+        let mut reports = Vec::with_capacity(streams.len());
+        let proofs = self.listed_together(streams).await?;
+        for (map, mut proving) in streams.iter().copied().zip(proofs) {
+            let mut doubles = self.take_doubles(map).await?;
             let mut report = self.books(map, true, doubles)?;
             for _ in 0..2 {
                 if report.closes() {
@@ -47,17 +44,48 @@ impl Engine<'_> {
                 self.take_in_strangers(map, encoders[map].as_ref()).await?;
                 self.outside.clock.sleep(self.settings.dead_ms).await;
                 proving = self.begin_proof(map)?;
-                doubles += self.sweep_and(map, true, Some(&mut proving)).await?;
+                self.list_and(map, Some(&mut proving)).await?;
+                doubles += self.take_doubles(map).await?;
                 report = self.books(map, true, doubles)?;
             }
             if !report.closes() && self.take_out_the_gone(map).await? {
                 report = self.books(map, true, doubles)?;
             }
-            report.proof = Some(self.proved(map, proving, None)?);
-            reports.push(report);
+            reports.push((map, report, proving));
         }
-        closed(index, &reports)?;
-        Ok(reports)
+        let mut proved = Vec::with_capacity(reports.len());
+        for (map, mut report, proving) in reports {
+            report.proof = Some(self.proved(map, proving, None)?);
+            proved.push(report);
+        }
+        closed(index, &proved)?;
+        Ok(proved)
+    }
+
+    /// Lists streams and compares each record; several at once, since each list waits for its own pages.
+    async fn listed_together(&self, streams: &[usize]) -> Result<Vec<Proving>> {
+        let listed = streams.iter().map(|map| async move {
+            // A write that was found by its marker is settled; what else of it may still come, the list at the end sees.
+            if self.workspace.has_unanswered(&self.streams[*map].name)? {
+                self.wait_until_dead(*map).await?;
+            }
+            let mut proving = self.begin_proof(*map)?;
+            self.list_and(*map, Some(&mut proving)).await?;
+            Ok(proving)
+        });
+        let several = streams.len() > 1;
+        if several {
+            let names = named_together(streams.iter().map(|map| self.streams[*map].name.as_str()));
+            self.outside.progress.begin(&format!("reconcile {names}"), None);
+            self.together.set(Some(0));
+        }
+        let listed: Result<Vec<Proving>> =
+            stream::iter(listed).buffered(self.settings.in_flight.max(1)).try_collect().await;
+        if several {
+            self.together.set(None);
+            self.outside.progress.end();
+        }
+        listed
     }
 
     /// At the end of a migration: everything of its scope once more, since later phases and links that waited wrote into records
@@ -67,12 +95,7 @@ impl Engine<'_> {
         if self.settings.planted.no_sweep {
             return Ok(());
         }
-        // Whatever had no answer is surely over by then: one wait for all that was loaded, not one for each phase.
-        for stream in 0..self.streams.len() {
-            if self.scope.borrow().touches(self.streams[stream].map) {
-                self.wait_until_dead(stream).await?;
-            }
-        }
+        // Whatever had no answer is surely over when its stream is listed: one wait for all, not one for each phase.
         let mut last = self.compare_all(&BTreeMap::new(), true).await?;
         for (index, reports) in last.iter().enumerate() {
             closed(index, reports)?;
@@ -195,19 +218,13 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Lists every record with a marker of this map. With `mend`, takes doubles away and
-    /// gives how many.
-    pub(super) async fn sweep(&self, map: usize, mend: bool) -> Result<u64> {
-        self.sweep_and(map, mend, None).await
+    /// Lists every record with a marker of this map.
+    pub(super) async fn sweep(&self, map: usize) -> Result<()> {
+        self.list_and(map, None).await
     }
 
     /// The same, and compares each record with what the rules say of it.
-    pub(super) async fn sweep_and(
-        &self,
-        map: usize,
-        mend: bool,
-        mut proving: Option<&mut Proving>,
-    ) -> Result<u64> {
+    pub(super) async fn list_and(&self, map: usize, mut proving: Option<&mut Proving>) -> Result<()> {
         let plan = &self.streams[map];
         let (field, prefix) = (self.marker_field(), self.stream_prefix(map)?);
         self.workspace.begin_sweep(&plan.name)?;
@@ -249,70 +266,7 @@ impl Engine<'_> {
             self.outside.progress.end();
         }
         self.spent.listed(map, pages);
-        if !mend {
-            return Ok(0);
-        }
-        let mut taken = 0;
-        for double in self.workspace.doubles(&plan.name)? {
-            // A copy that a person made carries the marker too: only what a lost answer may have doubled is ours.
-            if !self.workspace.may_have_doubled(&plan.name, &double.key, &double.target)? {
-                self.outside.progress.notice(&format!(
-                    "`{}` {} carries the marker of {} {} beside another record, and b2n did not make it: clear its `{field}` \
-                     in the destination, then run again",
-                    plan.target, double.target, plan.name, double.key
-                ));
-                continue;
-            }
-            if let Some(why) = self.target.is_final(&plan.target) {
-                self.outside.progress.notice(&format!(
-                    "`{}` {} is a double of {} {}, and {why}: delete it in the destination by hand, then run again",
-                    plan.target, double.target, plan.name, double.key
-                ));
-                continue;
-            }
-            if self.take_away(map, &double.key, &double.target, &double.rev).await? {
-                self.workspace.unsee(&plan.name, &double.key, &double.target)?;
-                taken += 1;
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Deletes a double, once it is sure that it carries the marker still.
-    async fn take_away(&self, map: usize, key: &str, id: &str, rev: &str) -> Result<bool> {
-        let object = self.streams[map].target.as_str();
-        let payload = Payload::default();
-        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0, field: None };
-        let mut rev = rev.to_owned();
-        for _ in 0..self.settings.sends {
-            let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
-            let answer = self.target.delete(object, id, &rev).await;
-            self.outside.points.reach("sweep.delete")?;
-            let now = self.outside.clock.now_ms();
-            match answer {
-                // Absent is what was wanted.
-                Ok(()) | Err(SendError::Gone) => {
-                    self.workspace.ended(seq, JournalState::Done, None, None, now)?;
-                    return Ok(true);
-                }
-                Err(SendError::Denied(why)) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&why), now)?;
-                    return Err(Error::Denied(why));
-                }
-                Err(error) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&error.to_string()), now)?;
-                    self.outside.clock.sleep(self.settings.first_look_ms).await;
-                    match self.target.read(object, id).await? {
-                        None => return Ok(true),
-                        Some(stored) => rev = stored.rev,
-                    }
-                }
-            }
-        }
-        self.outside.progress.notice(&format!(
-            "`{object}` {id} is a double of {key} and could not be deleted; delete it in the destination by hand, then run again"
-        ));
-        Ok(false)
+        Ok(())
     }
 }
 

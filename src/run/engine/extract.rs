@@ -121,6 +121,10 @@ impl Extraction<'_> {
 
     async fn extract_object(&self, object: &str, told: &Told) -> Result<()> {
         let mut manifest = self.workspace.manifest(object)?.unwrap_or_default();
+        if manifest.cursor.is_empty() {
+            // What changes from here on is looked for by the next look.
+            self.workspace.set_since(object, self.source.clock_ms())?;
+        }
         let mut before = None;
         for _ in 0..SWEEPS {
             let from_start = manifest.cursor.is_empty();

@@ -102,7 +102,7 @@ impl Floor {
 /// Notes, second passes and what a split sends to a map add to it, but nobody knows how much before the rules ran: the
 /// floor leaves them out, and [`most`] takes them in.
 pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
-    let mut floor = extraction(volume, limits);
+    let mut floor = extraction(&volume.objects, limits);
     let mut end = 0;
     for phase in &plan.phases {
         let (mut writes, mut lists) = (0, 0);
@@ -124,7 +124,7 @@ pub fn floor(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
 /// Left out are searches in a destination that is not empty, links that wait for a record which was held back, and
 /// whatever goes wrong.
 pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
-    let mut most = extraction(volume, limits);
+    let mut most = extraction(&volume.objects, limits);
     let count = |object: &str| volume.objects.get(object).copied().unwrap_or(0);
     let (mut reads_later, mut writes_later, mut end) = (0, 0, 0);
     for phase in &plan.phases {
@@ -160,10 +160,27 @@ pub fn most(plan: &Plan, volume: &Volume, limits: &Limits) -> Floor {
     most
 }
 
+/// Floor and most where there is no plan yet: a phase per object, in which every record is written once (and, at most,
+/// read once when the phase is closed and once at the end).
+pub fn outline(objects: &BTreeMap<String, u64>, limits: &Limits) -> (Floor, Floor) {
+    let mut floor = extraction(objects, limits);
+    let mut most = floor.clone();
+    let (mut lists, mut reads) = (0, 0);
+    for records in objects.values() {
+        floor.phases.push(Phase::new(*records, 0, pages(*records, limits), limits));
+        most.phases.push(Phase::new(*records, *records, pages(*records, limits), limits));
+        lists += pages(*records, limits);
+        reads += records;
+    }
+    floor.end = Phase::new(0, 0, lists, limits);
+    most.end = Phase::new(0, reads, lists, limits);
+    (floor, most)
+}
+
 /// The terms of extraction.
-fn extraction(volume: &Volume, limits: &Limits) -> Floor {
+fn extraction(objects: &BTreeMap<String, u64>, limits: &Limits) -> Floor {
     let mut floor = Floor::default();
-    for records in volume.objects.values() {
+    for records in objects.values() {
         let pages = records / limits.page + 1;
         floor.requests += pages.div_ceil(limits.pages_per_request);
         let work_s = pages as f64 * limits.page_s;

@@ -1,11 +1,9 @@
-//! Loads one map: records in the order of arrival, a bounded number of them in flight, each made once.
+//! Loads records: the next one of a stream, what has ended kept durably, each made once.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 
-use futures_util::FutureExt;
-use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::types::Base;
@@ -13,30 +11,38 @@ use crate::run::connect::{Encode, Stored};
 use crate::run::workspace::{DECIDED, Flag, JournalState, Lack, Operation, Outcome, StagedRecord, Status};
 
 use super::adopt::Adoption;
-use super::aside;
 use super::once::{Sent, Write, never_again};
-use super::prepare::{Prepared, Writing};
-use super::streams::{NOTE, PARENT, Stream, notes_of, records};
+use super::prepare::Writing;
+use super::streams::{NOTE, PARENT, Stream, notes_of};
 use super::{Engine, Error, Result};
 
 /// Staged records that are read at once.
 const PAGE: u32 = 500;
 
-/// Outcomes that are kept in one transaction at most.
-const KEPT_AT_ONCE: usize = 500;
+/// A record that is about to be written.
+pub(super) struct Launch {
+    /// The place of its stream among those that are loaded together.
+    pub lane: usize,
+    pub stream: usize,
+    pub writing: Box<Writing>,
+    /// Whether it may be there already.
+    pub adopts: bool,
+}
 
 /// A record whose writing has ended.
-struct Landed {
-    writing: Box<Writing>,
+pub(super) struct Landed {
+    pub stream: usize,
+    pub writing: Box<Writing>,
     outcome: Outcome,
 }
 
 /// A record that ended without anything being sent.
-struct Settled {
-    key: String,
-    outcome: Outcome,
-    flags: Vec<Flag>,
-    lacks: Vec<Lack>,
+pub(super) struct Settled {
+    pub stream: usize,
+    pub key: String,
+    pub outcome: Outcome,
+    pub flags: Vec<Flag>,
+    pub lacks: Vec<Lack>,
 }
 
 /// What an earlier process made of a record.
@@ -51,7 +57,7 @@ enum Earlier {
     Open(String),
 }
 
-type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
+pub(super) type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed>> + 'f>>;
 
 /// Staged records of one stream, page by page.
 pub(super) struct Feed {
@@ -62,95 +68,29 @@ pub(super) struct Feed {
     exhausted: bool,
 }
 
+impl Feed {
+    /// Whether its last record was given.
+    pub(super) fn is_through(&self) -> bool {
+        self.exhausted && self.page.is_empty()
+    }
+
+    /// More has been staged since.
+    pub(super) fn has_more(&mut self) {
+        self.exhausted = false;
+    }
+}
+
 impl Engine<'_> {
     /// Loads what of a stream has not ended yet.
     ///
     /// # Errors
-    /// Whatever ends the run; a record that cannot be written ends as quarantined or failed instead.
+    /// Those of [`Engine::load_together`].
     pub(super) async fn load(&self, stream: usize, encode: &dyn Encode) -> Result<()> {
-        let plan = &self.streams[stream];
-        let total = records(self.plan, self.workspace, plan)?;
-        let mut done = self.workspace.tally(&plan.name)?.sum();
-        self.scope.borrow().begin(stream);
-        if done == total {
-            return Ok(());
-        }
-        let adoption = match plan.notes {
-            None => self.adoption(plan.map).await?,
-            Some(_) => Adoption::never(),
-        };
-        let resumed = self.workspace.writes()? > 0;
-        // How many of a part there are shows only as they come.
-        let shown = (!self.scope.borrow().is_partial()).then_some(total);
-        self.outside.progress.begin(&format!("load {} -> {}", plan.name, plan.target), shown);
-        self.outside.progress.at(done);
-        let mut feed = self.feed(stream);
-        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
-        let mut landed: Vec<Landed> = Vec::new();
-        loop {
-            let mut settled: Vec<Settled> = Vec::new();
-            let mut launches: Vec<Box<Writing>> = Vec::new();
-            while self.has_room(flights.len() + launches.len()) && settled.len() < KEPT_AT_ONCE {
-                let Some(record) = self.next_record(stream, &mut feed)? else { break };
-                if let Some(outcome) = self.decided_by_a_person(stream, &record.key)? {
-                    let (flags, lacks) = (Vec::new(), Vec::new());
-                    settled.push(Settled { key: record.key, outcome, flags, lacks });
-                    continue;
-                }
-                match self.prepare(stream, &record, encode)? {
-                    Prepared::Decided(outcome, flags, lacks) => {
-                        let outcome = self.still_standing(stream, &record.key, outcome)?;
-                        settled.push(Settled { key: record.key, outcome, flags, lacks });
-                    }
-                    Prepared::Later(needed) => {
-                        let scope = self.scope.borrow();
-                        scope.leave(stream);
-                        scope.need(plan.map, needed);
-                    }
-                    Prepared::Write(writing) => launches.push(writing),
-                }
-            }
-            self.outside.points.reach("load.prepared")?;
-            done += (landed.len() + settled.len()) as u64;
-            let numbers = self.keep(stream, &mut landed, &settled, &launches, &adoption, resumed)?;
-            self.outside.points.reach("load.intent")?;
-            self.outside.progress.at(done);
-            for (writing, seq) in launches.into_iter().zip(numbers) {
-                flights.push(Box::pin(self.fly(stream, writing, seq, encode, &adoption, resumed)));
-            }
-            if flights.is_empty() {
-                if feed.exhausted && feed.page.is_empty() {
-                    break;
-                }
-                continue;
-            }
-            let moved = std::pin::pin!(self.aside.changed());
-            match select(flights.next(), moved).await {
-                Either::Left((Some(first), _)) => landed.push(ended_well(first, &mut flights).await?),
-                Either::Left((None, _)) => {}
-                // One of them only waits now: there is room for another.
-                Either::Right(((), _)) => continue,
-            }
-            // What has landed meanwhile shares the next commit.
-            while let Some(Some(next)) = flights.next().now_or_never() {
-                landed.push(ended_well(next, &mut flights).await?);
-            }
-            self.outside.points.reach("load.landed")?;
-        }
-        self.outside.progress.end();
-        Ok(())
-    }
-
-    /// Whether one more write may begin beside these: those that only wait to be looked for take no place. Where one
-    /// may be in flight at a time, nothing overtakes it.
-    fn has_room(&self, under_way: usize) -> bool {
-        let ready = self.settings.in_flight;
-        let waiting = if ready == 1 { 0 } else { self.aside.waiting().min(under_way) };
-        under_way - waiting < ready && under_way < ready + aside::MOST
+        self.load_together(&[(stream, encode)]).await
     }
 
     /// What a person decided about a record; it holds whatever the plan says.
-    fn decided_by_a_person(&self, stream: usize, key: &str) -> Result<Option<Outcome>> {
+    pub(super) fn decided_by_a_person(&self, stream: usize, key: &str) -> Result<Option<Outcome>> {
         let decision = self.workspace.decision(&self.streams[stream].name, key)?;
         Ok(decision.map(|decision| ended(Status::LeftOut, None, format!("{DECIDED}{}", decision.reason))))
     }
@@ -182,7 +122,7 @@ impl Engine<'_> {
     }
 
     /// The next staged record of the scope that has not ended; those outside of it are counted.
-    fn next_record(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
+    pub(super) fn next_record(&self, at: usize, feed: &mut Feed) -> Result<Option<StagedRecord>> {
         loop {
             let Some(record) = self.next_staged(at, feed)? else { return Ok(None) };
             if self.workspace.outcome(&self.streams[at].name, &record.key)?.is_none() {
@@ -197,26 +137,24 @@ impl Engine<'_> {
 
     /// Keeps what has ended and the intents of what is about to be sent, in one durable step. A record that may be
     /// there already (resumed, or to be adopted) notes its own intent later.
-    fn keep(
+    pub(super) fn keep(
         &self,
-        stream: usize,
         landed: &mut Vec<Landed>,
         settled: &[Settled],
-        launches: &[Box<Writing>],
-        adoption: &Adoption,
+        launches: &[Launch],
         resumed: bool,
     ) -> Result<Vec<Option<i64>>> {
-        let name = &self.streams[stream].name;
-        let notes = notes_of(name);
         let now = self.outside.clock.now_ms();
         let numbers = self.workspace.transaction(|ws| {
-            for Landed { writing, outcome } in landed.iter() {
+            for Landed { stream: at, writing, outcome } in landed.iter() {
+                let stream = &self.streams[*at];
+                let name = &stream.name;
                 ws.settle(name, &writing.key, outcome, &writing.flags)?;
                 if outcome.status == Status::Adopted && ws.sent(name, &writing.key)?.is_none() {
-                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
+                    ws.keep_sent(name, &writing.key, &self.sent_of(*at, &writing.values))?;
                 }
                 // The API cannot move a note: what it lacks is never written later.
-                let lacks = if self.streams[stream].target == NOTE { &[][..] } else { &writing.lacks };
+                let lacks = if stream.target == NOTE { &[][..] } else { &writing.lacks };
                 if resumed || !lacks.is_empty() {
                     ws.keep_lacks(name, &writing.key, lacks)?;
                 }
@@ -225,23 +163,25 @@ impl Engine<'_> {
                         ws.wait_for(name, &writing.key, *field)?;
                     }
                     for (key, note) in &writing.notes {
-                        ws.stage_beside(&notes, key, note)?;
+                        ws.stage_beside(&notes_of(name), key, note)?;
                     }
                 }
             }
-            for Settled { key, outcome, flags, lacks } in settled {
+            for Settled { stream, key, outcome, flags, lacks } in settled {
+                let name = &self.streams[*stream].name;
                 ws.settle(name, key, outcome, flags)?;
                 if resumed || !lacks.is_empty() {
                     ws.keep_lacks(name, key, lacks)?;
                 }
             }
             let mut numbers = Vec::with_capacity(launches.len());
-            for writing in launches {
-                if adoption.possible() || (resumed && ws.last_create(name, &writing.key)?.is_some()) {
+            for Launch { stream, writing, adopts, .. } in launches {
+                let name = &self.streams[*stream].name;
+                if *adopts || (resumed && ws.last_create(name, &writing.key)?.is_some()) {
                     numbers.push(None);
                 } else {
-                    let write = first_write(stream, writing);
-                    ws.keep_sent(name, &writing.key, &self.sent_of(stream, &writing.values))?;
+                    let write = first_write(*stream, writing);
+                    ws.keep_sent(name, &writing.key, &self.sent_of(*stream, &writing.values))?;
                     numbers
                         .push(ws.intend(&[self.intent(&write, Operation::Create, None, None)], now)?.pop());
                 }
@@ -253,7 +193,7 @@ impl Engine<'_> {
     }
 
     /// Writes one record, whatever it takes.
-    async fn fly(
+    pub(super) async fn fly(
         &self,
         stream: usize,
         mut writing: Box<Writing>,
@@ -263,7 +203,7 @@ impl Engine<'_> {
         resumed: bool,
     ) -> Result<Landed> {
         let outcome = self.write_record(stream, &mut writing, seq, encode, adoption, resumed).await?;
-        Ok(Landed { writing, outcome })
+        Ok(Landed { stream, writing, outcome })
     }
 
     async fn write_record(
@@ -499,7 +439,10 @@ impl Engine<'_> {
 
 /// A record whose writing has ended. Where the marker was lost, what is in the air lands first: without a marker it could
 /// not be found again, and by its answer the journal knows it.
-async fn ended_well(ended: Result<Landed>, flights: &mut FuturesUnordered<Flight<'_>>) -> Result<Landed> {
+pub(super) async fn ended_well(
+    ended: Result<Landed>,
+    flights: &mut FuturesUnordered<Flight<'_>>,
+) -> Result<Landed> {
     if matches!(ended, Err(Error::MarkerLost { .. })) {
         while flights.next().await.is_some() {}
     }

@@ -9,6 +9,8 @@ mod aside;
 mod budget;
 mod change;
 mod close;
+mod delta;
+pub mod discovery;
 mod error;
 mod extract;
 mod files;
@@ -33,6 +35,8 @@ mod sample;
 mod scope;
 mod side_by_side;
 mod streams;
+mod together;
+mod twice;
 mod waiting;
 mod why;
 
@@ -48,6 +52,7 @@ use crate::run::workspace::{Side, Workspace};
 pub use approval::{Expected, Ruled, Unapproved, expected};
 pub use change::{Changes, MapChange};
 pub use close::standing;
+pub use delta::{DELTA_POINTS, ObjectChanges};
 pub use error::Error;
 pub use extract::extract;
 pub use files::{FileField, FileLine, count_files, files};
@@ -402,13 +407,35 @@ impl<'a> Engine<'a> {
         let (now, later): (Vec<usize>, Vec<usize>) = streams.iter().copied().partition(touched);
         for stream in &now {
             self.go_through(*stream, encoders[*stream].as_ref()).await?;
-            self.load(*stream, encoders[*stream].as_ref()).await?;
         }
+        let with_notes: Vec<(usize, &dyn Encode)> = now
+            .iter()
+            .copied()
+            .chain(self.notes_beside(&now)?)
+            .map(|stream| (stream, encoders[stream].as_ref()))
+            .collect();
+        self.load_together(&with_notes).await?;
         let mut books = self.close(index, &now, encoders).await?;
         for stream in later {
             books.push(self.books(stream, false, 0)?);
         }
         Ok(books)
+    }
+
+    /// The notes that are written as the records of these maps land: none where nothing may overtake, and none that a
+    /// pass goes through once its records are brought to what the plan says.
+    fn notes_beside(&self, maps: &[usize]) -> Result<Vec<usize>> {
+        let mut beside = Vec::new();
+        for (notes, stream) in self.streams.iter().enumerate() {
+            if self.overtakes()
+                && stream.notes.is_some()
+                && maps.contains(&stream.map)
+                && !self.workspace.pass_is_open(&stream.name)?
+            {
+                beside.push(notes);
+            }
+        }
+        Ok(beside)
     }
 
     /// The streams of a phase's maps.

@@ -6,9 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::run::connect::{self, Payload, SendError, Stored};
+use futures_util::future::{Either, select};
+
+use crate::run::connect::{self, Local, Payload, SendError, Stored};
 use crate::run::workspace::{Intent, JournalState, Operation};
 
+use super::aside::OVERDUE_MS;
 use super::{Engine, Error, Result};
 
 /// A wait that a person should be told of, in milliseconds.
@@ -85,9 +88,14 @@ impl Engine<'_> {
     ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
+        // One that was looked for may have doubled anyway.
+        let as_made = note.is_none().then(|| self.as_made(write.stream, stored));
         self.spent.wrote();
         Ok(self.workspace.transaction(|ws| {
             ws.keep_readback(&seen)?;
+            if let Some(as_made) = &as_made {
+                ws.keep_as_made(&self.streams[write.stream].name, write.key, as_made)?;
+            }
             ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
         })?)
     }
@@ -102,13 +110,24 @@ impl Engine<'_> {
         self.ended(seq, JournalState::Unknown, None, Some(why))
     }
 
+    /// Waits for an answer; one that does not come for long leaves its place to others meanwhile.
+    async fn answered<T>(&self, answer: Local<'_, T>) -> T {
+        match select(answer, self.outside.clock.sleep(OVERDUE_MS)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), answer)) => {
+                let _aside = self.aside.step_overdue();
+                answer.await
+            }
+        }
+    }
+
     /// Sends a create whose intent `seq` is durable.
     pub(super) async fn create(&self, write: &Write<'_>, mut seq: i64) -> Result<Sent> {
         let object = self.streams[write.stream].target.as_str();
         let mut why = String::new();
         let mut reached = true;
         for attempt in 1..=self.settings.sends {
-            let answer = self.target.create(object, write.payload).await;
+            let answer = self.answered(self.target.create(object, write.payload)).await;
             self.outside.points.reach("load.answered")?;
             match answer {
                 Ok(stored) => {
@@ -217,7 +236,8 @@ impl Engine<'_> {
         let mut stale = 0;
         for attempt in 1..=self.settings.sends {
             touched.extend(self.target.touches(object, write.payload, &stored));
-            let answer = self.target.edit(object, &stored.id, &stored.rev, write.payload).await;
+            let answer =
+                self.answered(self.target.edit(object, &stored.id, &stored.rev, write.payload)).await;
             self.outside.points.reach("load.edit")?;
             match answer {
                 Ok(edited) => {
@@ -257,6 +277,7 @@ impl Engine<'_> {
                         self.ended(seq, JournalState::Failed, None, Some(&why))?;
                     }
                     if matches!(error, SendError::Unknown(_)) {
+                        let _aside = self.aside.step();
                         self.outside.clock.sleep(self.settings.first_look_ms).await;
                     }
                     #[cfg(debug_assertions)]

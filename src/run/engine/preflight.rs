@@ -102,6 +102,11 @@ impl Engine<'_> {
             let places = maps
                 .map(|map| (&map.reads, &map.dropped))
                 .chain(flattens.map(|flatten| (&flatten.reads, &flatten.dropped)));
+            let mut places = places.peekable();
+            if places.peek().is_none() {
+                // A split leaves all of its records behind, whatever they hold.
+                continue;
+            }
             let (mut read, mut known) = (BTreeSet::new(), BTreeSet::new());
             for (reads, dropped) in places {
                 read.extend(reads.values().map(String::as_str));

@@ -399,11 +399,9 @@ impl Engine<'_> {
         counts: &BTreeMap<&str, u64>,
         mend: bool,
     ) -> Result<Vec<Vec<MapReport>>> {
-        let compared = (0..self.streams.len()).map(|stream| self.compare(stream, counts, mend));
         self.outside.progress.begin("reconcile everything", None);
         self.together.set(Some(0));
-        let compared: Result<Vec<Option<MapReport>>> =
-            stream::iter(compared).buffered(self.settings.in_flight.max(1)).map_ok(Some).try_collect().await;
+        let compared = self.compare_streams(counts, mend).await;
         self.together.set(None);
         self.outside.progress.end();
         let mut compared = compared?;
@@ -419,13 +417,46 @@ impl Engine<'_> {
         Ok(phases)
     }
 
-    async fn compare(&self, stream: usize, counts: &BTreeMap<&str, u64>, mend: bool) -> Result<MapReport> {
+    /// Every stream, by its index.
+    async fn compare_streams(
+        &self,
+        counts: &BTreeMap<&str, u64>,
+        mend: bool,
+    ) -> Result<Vec<Option<MapReport>>> {
+        let listed = (0..self.streams.len()).map(|stream| self.listed(stream, mend));
+        let listed: Vec<Option<Proving>> =
+            stream::iter(listed).buffered(self.settings.in_flight.max(1)).try_collect().await?;
+        let mut compared = Vec::with_capacity(self.streams.len());
+        for (stream, proving) in listed.into_iter().enumerate() {
+            compared.push(Some(self.compared(stream, proving, counts, mend).await?));
+        }
+        Ok(compared)
+    }
+
+    /// Lists a stream of the scope and compares each of its records. Before something may be taken away, whatever had
+    /// no answer is surely over.
+    async fn listed(&self, stream: usize, mend: bool) -> Result<Option<Proving>> {
         if !self.scope.borrow().touches(self.streams[stream].map) {
-            return self.books(stream, false, 0);
+            return Ok(None);
+        }
+        if mend {
+            self.wait_until_dead(stream).await?;
         }
         let mut proving = self.begin_proof(stream)?;
-        let mend = mend && self.workspace.last_uncertain_ms(&self.streams[stream].name)?.is_some();
-        let doubles = self.sweep_and(stream, mend, Some(&mut proving)).await?;
+        self.list_and(stream, Some(&mut proving)).await?;
+        Ok(Some(proving))
+    }
+
+    /// What a list came to. Nothing is deleted while a list is under way: its pages would move.
+    async fn compared(
+        &self,
+        stream: usize,
+        proving: Option<Proving>,
+        counts: &BTreeMap<&str, u64>,
+        mend: bool,
+    ) -> Result<MapReport> {
+        let Some(proving) = proving else { return self.books(stream, false, 0) };
+        let doubles = if mend { self.take_doubles(stream).await? } else { 0 };
         let mut report = self.books(stream, true, doubles)?;
         let now = counts.get(self.streams[stream].object.as_str()).copied();
         report.proof = Some(self.proved(stream, proving, now)?);

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::lang::plan::OnExisting;
@@ -34,6 +35,17 @@ struct Later {
     arrived: bool,
 }
 
+/// A map, and the key and fields of one of its records.
+type Due = (usize, String, Vec<(u16, bool)>);
+
+/// Records that have fields which can be written now, map by map.
+#[derive(Default)]
+struct LateFeed {
+    map: usize,
+    after: String,
+    page: VecDeque<(String, Vec<(u16, bool)>)>,
+}
+
 /// What writing a field came to.
 enum Turn {
     /// It stands as it can: the record as it is now.
@@ -55,36 +67,48 @@ pub(super) fn late_field(step: u16) -> Option<usize> {
 impl Engine<'_> {
     /// Writes everything that waits and can be written now; the rest goes on waiting.
     pub(super) async fn write_later(&self, encoders: &[Box<dyn Encode>]) -> Result<()> {
-        for (map, plan) in self.plan.maps.iter().enumerate() {
-            if !self.scope.borrow().has_map(map) {
-                continue;
-            }
-            let (mut after, mut done) = (String::new(), 0u64);
-            loop {
-                let page = self.workspace.late_page(&plan.name, &after, PAGE)?;
-                let Some((last, _)) = page.last() else { break };
-                after.clone_from(last);
-                if done == 0 {
-                    self.outside.progress.begin(&format!("write links of {}", plan.name), None);
+        let mut feed = LateFeed::default();
+        let mut flights = FuturesUnordered::new();
+        let mut done = 0u64;
+        loop {
+            while self.has_room(flights.len()) {
+                let Some((map, key, fields)) = self.next_late(&mut feed)? else { break };
+                if done == 0 && flights.is_empty() {
+                    self.outside.progress.begin("write links", None);
                 }
-                let mut page: VecDeque<(String, Vec<(u16, bool)>)> = page.into();
-                let mut flights = FuturesUnordered::new();
-                loop {
-                    while flights.len() < self.settings.in_flight {
-                        let Some((key, fields)) = page.pop_front() else { break };
-                        flights.push(self.write_fields(map, key, fields, encoders[map].as_ref()));
-                    }
-                    let Some(written) = flights.next().await else { break };
-                    written?;
-                    done += 1;
-                    self.outside.progress.at(done);
-                }
+                flights.push(self.write_fields(map, key, fields, encoders[map].as_ref()));
             }
-            if done > 0 {
-                self.outside.progress.end();
+            if flights.is_empty() {
+                break;
+            }
+            let moved = std::pin::pin!(self.aside.changed());
+            if let Either::Left((Some(written), _)) = select(flights.next(), moved).await {
+                written?;
+                done += 1;
+                self.outside.progress.at(done);
             }
         }
+        if done > 0 {
+            self.outside.progress.end();
+        }
         Ok(())
+    }
+
+    /// The next record of the scope that has fields which can be written now.
+    fn next_late(&self, feed: &mut LateFeed) -> Result<Option<Due>> {
+        while let Some(plan) = self.plan.maps.get(feed.map) {
+            if let Some((key, fields)) = feed.page.pop_front() {
+                return Ok(Some((feed.map, key, fields)));
+            }
+            if self.scope.borrow().has_map(feed.map) {
+                feed.page = self.workspace.late_page(&plan.name, &feed.after, PAGE)?.into();
+            }
+            match feed.page.back() {
+                Some((last, _)) => feed.after.clone_from(last),
+                None => *feed = LateFeed { map: feed.map + 1, ..LateFeed::default() },
+            }
+        }
+        Ok(None)
     }
 
     /// Writes the fields of one record, one after the other: each edit needs the revision of the one before.
@@ -166,7 +190,7 @@ impl Engine<'_> {
             if is_held || (waits && !arrived) {
                 continue;
             }
-            if value.is_absent() {
+            if value.is_absent() && !self.was_sent(map, key, at)? {
                 self.settled(map, key, field, &links.lacks, waits)?;
                 continue;
             }
@@ -174,6 +198,16 @@ impl Engine<'_> {
             ready.push(Later { field, value, lacks, waits, arrived });
         }
         Ok(ready)
+    }
+
+    /// Whether a field that has no value now was sent one: it is emptied then.
+    fn was_sent(&self, map: usize, key: &str, at: usize) -> Result<bool> {
+        if !self.passed.get() {
+            return Ok(false);
+        }
+        let plan = &self.plan.maps[map];
+        let sent = self.workspace.sent(&plan.name, key)?;
+        Ok(sent.is_some_and(|sent| sent.fields.contains_key(&field_key(&plan.targets[at]))))
     }
 
     /// Writes one field.
@@ -189,7 +223,7 @@ impl Engine<'_> {
         let plan = &self.plan.maps[map];
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
-        let sent = value_hash(&value);
+        let sent = (!value.is_absent()).then(|| value_hash(&value));
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
@@ -221,8 +255,7 @@ impl Engine<'_> {
                 return Ok(Turn::Over(stored));
             }
         };
-        let is_sent =
-            || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), Some(sent));
+        let is_sent = || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), sent);
         if payload.is_empty() {
             is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;

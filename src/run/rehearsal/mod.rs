@@ -12,5 +12,5 @@ mod wire;
 
 pub use clock::{Idle, VirtualClock};
 pub use dialect::dialect;
-pub use setup::{company, entity, portal_shape};
+pub use setup::{company, entity, furnish, held, portal_shape, table};
 pub use wire::{Serve, SplitMix, Wire};

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use crate::lang::schema::{Field, Object, Pipeline, Schema};
 use crate::lang::types::Base;
 use crate::lang::value::OutcomeKind;
+use crate::run::twin::bitrix24::Table;
 use crate::run::twin::bitrix24::generate::{
     Choice, CurrencyShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape, StatusShape, UserShape,
 };
-use crate::run::twin::bitrix24::portal::{Category, Entity};
+use crate::run::twin::bitrix24::portal::{Category, Entity, Portal};
 use crate::run::twin::nutshell::{self, Company};
 
 /// What the plan calls an object, and what the twin calls it; processes are named by [`entity`].
@@ -30,6 +31,55 @@ pub fn entity(object: &str) -> Option<Entity> {
     match object.strip_prefix("process ") {
         Some(kind) => kind.parse().ok().map(Entity::Process),
         None => ENTITIES.iter().find(|(name, _)| *name == object).map(|(_, entity)| *entity),
+    }
+}
+
+/// The objects that a portal keeps beside its records, with the `ENTITY_TYPE_ID` or `ANCHOR_TYPE_ID` of their owners
+/// where several share a table.
+const TABLES: [(&str, Table, &str); 10] = [
+    ("call", Table::Call, ""),
+    ("company_address", Table::Address, "4"),
+    ("company_requisite", Table::Requisite, "4"),
+    ("contact_address", Table::Address, "3"),
+    ("contact_requisite", Table::Requisite, "3"),
+    ("deal_history", Table::DealHistory, ""),
+    ("lead_history", Table::LeadHistory, ""),
+    ("product_price", Table::Price, ""),
+    ("product_section", Table::Section, ""),
+    ("task", Table::Task, ""),
+];
+
+/// What the twin calls an object that is none of its records: `deal_history`, `task`.
+pub fn table(object: &str) -> Option<Table> {
+    TABLES.iter().find(|(name, ..)| *name == object).map(|(_, table, _)| *table)
+}
+
+/// How many records of an object a portal holds.
+pub fn held(portal: &Portal, object: &str) -> u64 {
+    if let Some(entity) = entity(object) {
+        return portal.records.get(&entity).map_or(0, |records| records.len() as u64);
+    }
+    let Some((_, table, owner)) = TABLES.iter().find(|(name, ..)| *name == object) else { return 0 };
+    let column = if *table == Table::Address { "ANCHOR_TYPE_ID" } else { "ENTITY_TYPE_ID" };
+    let rows = portal.tables.get(table).into_iter().flatten();
+    rows.filter(|(_, row)| owner.is_empty() || row.get(column).is_some_and(|kind| kind == owner)).count()
+        as u64
+}
+
+/// Made-up rows for what the snapshot's portal keeps beside its records; nothing of what it does not know.
+pub fn furnish(portal: &mut Portal, schema: &Schema, seed: u64) {
+    let described = |object: &&Object| !object.fields.is_empty();
+    let mut known: Vec<Table> =
+        schema.objects.iter().filter(described).filter_map(|object| table(&object.name)).collect();
+    if known.contains(&Table::Task) {
+        known.push(Table::CheckItem);
+    }
+    if known.contains(&Table::Requisite) {
+        known.push(Table::BankDetail);
+    }
+    if !known.is_empty() {
+        portal.furnish(seed);
+        portal.tables.retain(|table, _| known.contains(table));
     }
 }
 
@@ -177,6 +227,12 @@ fn is_directory(domain: &str) -> bool {
             "DISCOUNT_TYPE",
             "ROW_TYPE",
             "ENTITY_TYPE",
+            "ADDRESS_TYPE",
+            "CALL_RESULT",
+            "CALL_TYPE",
+            "HISTORY_TYPE",
+            "TASK_PRIORITY",
+            "TASK_STATUS",
         ]
         .contains(&domain)
 }

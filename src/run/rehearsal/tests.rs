@@ -76,7 +76,9 @@ impl Taken {
 #[test]
 fn a_portal_made_from_a_snapshot_has_its_shape_and_numbers() {
     let taken = Taken::of(Portal::acme(0.5, 3));
-    let made = Taken::of(Portal::generate(&portal_shape(&taken.schema, |_| None), 9));
+    let mut portal = Portal::generate(&portal_shape(&taken.schema, |_| None), 9);
+    furnish(&mut portal, &taken.schema, 9);
+    let made = Taken::of(portal);
     assert_eq!(taken.schema.domains, made.schema.domains);
     let codes = |schema: &Schema| -> Vec<(String, String, Vec<String>)> {
         let stages = |p: &crate::lang::schema::Pipeline| p.stages.iter().map(|s| s.code.clone()).collect();
@@ -84,11 +86,16 @@ fn a_portal_made_from_a_snapshot_has_its_shape_and_numbers() {
     };
     assert_eq!(codes(&taken.schema), codes(&made.schema));
     for (before, after) in taken.schema.objects.iter().zip(&made.schema.objects) {
-        assert_eq!((&before.name, before.records), (&after.name, after.records));
+        assert_eq!(before.name, after.name);
         let types = |object: &crate::lang::schema::Object| -> Vec<(String, String)> {
             object.fields.iter().map(|field| (field.name.clone(), field.ty.to_string())).collect()
         };
         assert_eq!(types(before), types(after), "{}", before.name);
+        if table(&before.name).is_some() {
+            assert!(after.records > Some(0), "{}: some are made up", before.name);
+            continue;
+        }
+        assert_eq!(before.records, after.records, "{}", before.name);
         let records = before.records.unwrap_or(0) as f64;
         for (old, new) in before.fields.iter().zip(&after.fields) {
             let filled = |field: &crate::lang::schema::Field| {
@@ -126,12 +133,20 @@ fn a_portal_made_from_a_snapshot_has_its_shape_and_numbers() {
 #[test]
 fn a_portal_made_from_staged_records_gives_the_same_records() {
     let taken = Taken::of(Portal::acme(0.2, 5));
-    let records = taken.records.iter().flat_map(|(object, records)| {
-        let entity = entity(object).unwrap();
-        records.iter().map(move |raw| (entity, serde_json::from_slice(&raw.json).unwrap()))
+    let json = |raw: &Raw| serde_json::from_slice(&raw.json).unwrap();
+    let records = taken.records.iter().filter_map(|(object, records)| {
+        let entity = entity(object)?;
+        Some(records.iter().map(move |raw| (entity, json(raw))))
     });
     let shape = portal_shape(&taken.schema, |_| Some(0));
-    let again = Taken::of(Portal::from_records(&shape, records).unwrap());
+    let mut portal = Portal::from_records(&shape, records.flatten()).unwrap();
+    for (object, records) in &taken.records {
+        if let Some(table) = table(object) {
+            portal.restore(table, records.iter().map(json));
+        }
+        assert_eq!(held(&portal, object), records.len() as u64, "{object}");
+    }
+    let again = Taken::of(portal);
     for ((object, before), (_, after)) in taken.decoded().into_iter().zip(again.decoded()) {
         assert_eq!(before.len(), after.len(), "{object}");
         let fields = &taken.schema.object(&object).unwrap().fields;

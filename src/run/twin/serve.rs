@@ -7,7 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::Response as HttpResponse;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
 
 use super::{Request, Response};
 
@@ -17,12 +24,87 @@ pub type Serve = dyn Fn(&Request, i64) -> Response + Send + Sync;
 /// The largest request body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// How long a client may take over its greeting.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// A twin that listens.
 #[derive(Debug)]
 pub struct Listening {
     /// Where.
     pub address: SocketAddr,
     listener: TcpListener,
+}
+
+/// What a twin shows to clients that insist on https: a certificate and its key.
+#[derive(Clone)]
+pub struct Certificate(TlsAcceptor);
+
+impl Certificate {
+    /// Reads a chain of certificates and a private key, both PEM.
+    ///
+    /// # Errors
+    /// A file that holds none, or a key that does not belong to the certificate; says which.
+    pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("the certificate cannot be read: {error}"))?;
+        if chain.is_empty() {
+            return Err("the file holds no certificate".into());
+        }
+        let key =
+            PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key cannot be read: {error}"))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| format!("the certificate and the key do not fit: {error}"))?;
+        Ok(Certificate(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+/// Hands out connections that have greeted; a slow greeting holds up no other.
+struct Greeted {
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    address: SocketAddr,
+}
+
+impl Greeted {
+    fn new(listener: TcpListener, address: SocketAddr, certificate: Certificate) -> Self {
+        let (send, ready) = mpsc::channel(64);
+        tokio::spawn(async move {
+            while !send.is_closed() {
+                let Ok((stream, from)) = listener.accept().await else {
+                    // Out of descriptors, say: the next connection may do better.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                let (send, acceptor) = (send.clone(), certificate.0.clone());
+                tokio::spawn(async move {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                        // Nobody listens any more when this fails.
+                        let _ = send.send((stream, from)).await;
+                    }
+                });
+            }
+        });
+        Greeted { ready, address }
+    }
+}
+
+impl axum::serve::Listener for Greeted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(ready) => ready,
+            // The task above ends with its receiver only.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        Ok(self.address)
+    }
 }
 
 /// Takes a loopback port; 0 takes any that is free.
@@ -35,17 +117,28 @@ pub async fn listen(port: u16) -> std::io::Result<Listening> {
 }
 
 impl Listening {
-    /// Answers until the task is dropped. With `instantly`, the twin's own time is not waited for.
+    /// Answers until the task is dropped, over https where there is a certificate. With `instantly`, the twin's own
+    /// time is not waited for.
     ///
     /// # Errors
     /// A listener that fails.
-    pub async fn serve(self, twin: Arc<Serve>, instantly: bool) -> std::io::Result<()> {
+    pub async fn serve(
+        self,
+        twin: Arc<Serve>,
+        instantly: bool,
+        certificate: Option<Certificate>,
+    ) -> std::io::Result<()> {
         let port = self.address.port();
         let app = axum::Router::new().fallback(move |request: axum::extract::Request| {
             let twin = Arc::clone(&twin);
             async move { answer(request, twin, port, instantly).await }
         });
-        axum::serve(self.listener, app).await
+        match certificate {
+            Some(certificate) => {
+                axum::serve(Greeted::new(self.listener, self.address, certificate), app).await
+            }
+            None => axum::serve(self.listener, app).await,
+        }
     }
 }
 
@@ -106,7 +199,11 @@ fn is_loopback(headers: &HeaderMap, uri: &Uri, port: u16) -> bool {
 /// from, and other clients say nothing.
 fn is_own(headers: &HeaderMap, port: u16) -> bool {
     let mut origins = headers.get_all("origin").iter();
-    origins.all(|origin| names(port).iter().any(|ok| *origin == format!("http://{ok}")))
+    origins.all(|origin| {
+        let text = origin.to_str().unwrap_or_default();
+        let host = text.strip_prefix("http://").or(text.strip_prefix("https://"));
+        host.is_some_and(|host| names(port).iter().any(|ok| ok == host))
+    })
 }
 
 /// What this server may be called.
@@ -150,6 +247,7 @@ mod tests {
         for (origin, reaches) in [
             ("http://127.0.0.1:8024", true),
             ("http://localhost:8024", true),
+            ("https://localhost:8024", true),
             ("https://evil.example", false),
             ("http://127.0.0.1:9", false),
             ("null", false),

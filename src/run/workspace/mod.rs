@@ -10,9 +10,11 @@ mod changes;
 mod disk;
 mod file;
 mod forget;
+mod freeze;
 mod held;
 mod journal;
 mod lock;
+mod look;
 mod outcomes;
 mod proof;
 mod readback;
@@ -36,12 +38,14 @@ pub use changes::{CONFLICT, Pinned, Restaged, Sent};
 #[cfg(debug_assertions)]
 pub use disk::DiskFault;
 pub use forget::{Forgotten, backups};
+pub use freeze::Later;
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation};
 pub use lock::{Lock, Taken, machine_folder, machine_lock};
+pub use look::{Differs, How};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
-pub use readback::{ReadBack, Remembered};
+pub use readback::{AsMade, ReadBack, Remembered};
 pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;
 pub use seal::{Seal, Verdict};
@@ -563,4 +567,14 @@ CREATE TABLE IF NOT EXISTS sealed (
 -- Records that were deleted at the source while their object was extracted.
 CREATE TABLE IF NOT EXISTS departed (object INTEGER NOT NULL, key TEXT NOT NULL, noticed_ms INTEGER NOT NULL,
     PRIMARY KEY (object, key)) WITHOUT ROWID;
+-- What a record was when it was made, as one hash: another one is like it where the request arrived twice.
+CREATE TABLE IF NOT EXISTS as_made (
+    map INTEGER NOT NULL, key TEXT NOT NULL, target TEXT NOT NULL, imprint INTEGER NOT NULL, changed_ms INTEGER,
+    PRIMARY KEY (map, key)
+) WITHOUT ROWID;
+-- Source records that were changed after the freeze.
+CREATE TABLE IF NOT EXISTS later (
+    object INTEGER NOT NULL, key TEXT NOT NULL, how TEXT NOT NULL, owner TEXT, changed_ms INTEGER,
+    PRIMARY KEY (object, key)
+) WITHOUT ROWID;
 ";

@@ -36,7 +36,49 @@ pub struct ReadBack {
     pub links: Vec<(String, String)>,
 }
 
+/// A record as it was when the answer to its create came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsMade {
+    /// The destination's id.
+    pub target: String,
+    /// A hash of all its fields and links.
+    pub imprint: u64,
+    /// When the destination said that it was changed, Unix milliseconds.
+    pub changed_ms: Option<i64>,
+}
+
 impl Workspace {
+    /// Keeps what a record was when it was made. Call it in the transaction that ends the write.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn keep_as_made(&self, map: &str, key: &str, made: &AsMade) -> Result<()> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO as_made(map, key, target, imprint, changed_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((map, key, &made.target, made.imprint.cast_signed(), made.changed_ms))
+            .map(|_| ())
+        })
+    }
+
+    /// What the record that a source record became was when it was made.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn as_made(&self, map: &str, key: &str) -> Result<Option<AsMade>> {
+        let map = self.intern(map)?;
+        self.store(|db| {
+            db.prepare_cached("SELECT target, imprint, changed_ms FROM as_made WHERE map = ?1 AND key = ?2")?
+                .query_row((map, key), |row| {
+                    let imprint = row.get::<_, i64>(1)?.cast_unsigned();
+                    Ok(AsMade { target: row.get(0)?, imprint, changed_ms: row.get(2)? })
+                })
+                .optional()
+        })
+    }
+
     /// Keeps what a record was, in place of what was kept before. Call it in the transaction that ends the write.
     ///
     /// # Errors

@@ -170,7 +170,9 @@ pub fn podyom_with(counts: Counts) -> Portal {
         FieldShape::custom("UF_CRM_9_DOWNTIME", "integer", "Простой, часов").filled(0.6),
     ]);
     shape.entities.extend([(Entity::Process(LIFT), lifts), (Entity::Process(REPAIR), repairs)]);
-    Portal::generate(&shape, 7)
+    let mut portal = Portal::generate(&shape, 7);
+    portal.furnish(7);
+    portal
 }
 
 /// Its account.

@@ -241,11 +241,9 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
         Fault::LostAfterCommit => writes(phase, Trouble::Lost),
         Fault::DeliveredTwice => match phase {
             Phase::Extract => anything(phase, Trouble::Twice),
-            // Its one answer is as it should be. What the sweep finds may be a person's copy, so a person decides.
+            // Its one answer is as it should be; the sweep finds what the same request made beside it.
             Phase::Load => Ok(Plan {
                 end: End::SameAtLast,
-                stops: Some("the destination lists"),
-                mend: delete_copies,
                 ..Plan::strike(Trouble::Twice, What::Method("new"), phase, 2, 1)
             }),
             _ => writes(phase, Trouble::Twice),
@@ -297,9 +295,9 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
         Fault::RowsChange => match phase {
             Phase::Extract => Ok(Plan {
                 portal: vec![
-                    Planned::new(Trigger::Nth(2), FaultKind::Insert(Entity::Company)).on("crm.company.list"),
+                    Planned::new(Trigger::Nth(2), FaultKind::Insert(Entity::Company)).on("batch"),
                     Planned::new(Trigger::Nth(4), FaultKind::Delete(Entity::Deal)).on("batch"),
-                    Planned::new(Trigger::Nth(6), FaultKind::Insert(Entity::Contact)).on("batch"),
+                    Planned::new(Trigger::Nth(3), FaultKind::Insert(Entity::Contact)).on("batch"),
                 ],
                 end: End::AsInThePortal,
                 ..Plan::default()
@@ -326,10 +324,11 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
             Phase::Extract => Ok(Plan {
                 stops: Some("refuses the credentials"),
                 mend: honest,
-                ..Plan::portal(Planned::new(Trigger::From(14), FaultKind::ExpiredWebhook))
+                ..Plan::portal(Planned::new(Trigger::From(6), FaultKind::ExpiredWebhook))
             }),
             _ => Ok(Plan {
-                stops: Some("refuse"),
+                // A read tells of the credentials, a write that nothing is written any more.
+                stops: Some(if phase == Phase::Load { "takes no more writes" } else { "refuse" }),
                 mend: give_keys,
                 ..Plan::strike(Trouble::Act(take_keys), What::Any, phase, few(phase, 3), 1)
             }),
@@ -481,18 +480,6 @@ fn honest(yard: &Yard) {
 /// The number of a request, or 1 where a phase has few of them.
 fn few(phase: Phase, number: u64) -> u64 {
     if phase == Phase::Links { 1 } else { number }
-}
-
-/// A person deletes what stands beside the record with the lowest number.
-fn delete_copies(yard: &Yard) {
-    for (entity, kind) in [("Accounts", Kind::Accounts), ("Contacts", Kind::Contacts), ("Leads", Kind::Leads)]
-    {
-        for copies in yard.account.markers(entity, "Bitrix24 key").into_values() {
-            for id in copies.into_iter().skip(1) {
-                yard.account.with(|company| company.delete(kind, id, Actor::User(1), super::yard::BEGIN_MS));
-            }
-        }
-    }
 }
 
 fn type_in(scene: &Scene<'_>) {

@@ -7,6 +7,7 @@ pub mod oracle;
 mod pairs;
 mod planted;
 mod seeds;
+mod twice;
 pub mod wire;
 pub mod yard;
 

@@ -2,7 +2,7 @@
 //!
 //! Everything here is a read and may be repeated. Owns the webhook; no error repeats it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -60,6 +60,8 @@ pub(super) struct Client {
     bucket: RefCell<Bucket>,
     pub(super) operating: RefCell<Operating>,
     pub(super) packer: Packer,
+    /// The portal's clock when it last answered.
+    told_ms: Cell<Option<i64>>,
 }
 
 /// Counts a request out of the bucket even when its future is dropped.
@@ -90,6 +92,7 @@ impl Client {
             bucket: RefCell::new(Bucket::new(plan)),
             operating: RefCell::new(Operating::new(operating_limit_s)),
             packer: Packer::default(),
+            told_ms: Cell::new(None),
         }
     }
 
@@ -99,6 +102,11 @@ impl Client {
 
     pub(super) fn aliases(&self) -> Vec<String> {
         self.aliases.borrow().clone()
+    }
+
+    /// The portal's clock when it last answered, Unix milliseconds; old servers do not tell.
+    pub(super) fn told_ms(&self) -> Option<i64> {
+        self.told_ms.get()
     }
 
     /// Calls a method until it answers or there is no hope.
@@ -218,7 +226,10 @@ impl Client {
                 continue;
             }
             return match Envelope::parse(response.body) {
-                Envelope::Answer(answer) => Ok(answer),
+                Envelope::Answer(answer) => {
+                    self.told_ms.set(answer.time.and_then(|time| time.start).or(self.told_ms.get()));
+                    Ok(answer)
+                }
                 Envelope::Problem(problem) => Err(self.judge(method, response.status, &problem)),
                 Envelope::NotText(at) => Err(Trouble::NoAnswer(format!(
                     "HTTP {} with a body that is not UTF-8 from byte {at} on; a record holds bytes that are no text: \
@@ -278,10 +289,7 @@ impl Client {
                 method,
                 &format!("{problem}: the portal's REST API is blocked by hand, ask Bitrix24's support"),
             )),
-            "INSUFFICIENT_SCOPE" => next(&format!(
-                "`{method}` needs the scope `{}`: give it to the webhook, or make a new one that has it",
-                scope(method)
-            )),
+            "INSUFFICIENT_SCOPE" => next(&format!("give the webhook the scope `{}`", scope_of(method))),
             "INVALID_CREDENTIALS"
             | "NO_AUTH_FOUND"
             | "AUTHORIZATION_ERROR"
@@ -355,12 +363,18 @@ impl Client {
 }
 
 /// The scope that a method needs (sheet §1.3).
-fn scope(method: &str) -> &str {
+fn scope_of(method: &str) -> &'static str {
     match method.split('.').next().unwrap_or_default() {
-        "tasks" => "task",
+        "user" => "user",
+        "department" => "department",
+        "tasks" | "task" => "task",
+        "catalog" => "catalog",
         "voximplant" => "telephony",
-        "batch" | "profile" => "crm",
-        first => first,
+        "imopenlines" => "imopenlines",
+        "disk" => "disk",
+        "bizproc" => "bizproc",
+        "userfieldconfig" => "userfieldconfig",
+        _ => "crm",
     }
 }
 

@@ -12,6 +12,7 @@ mod extract;
 pub mod limits;
 mod pack;
 mod schema;
+pub(super) mod survey;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,7 +27,8 @@ use self::extract::Progress;
 use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
-use super::{Account, Batch, Error, Local, Raw, Source};
+use super::survey::{About, Automation, Counted, Question};
+use super::{Absent, Account, Batch, Error, Known, Local, Looked, Raw, Since, Source, Stamp};
 use crate::lang::schema::Schema;
 
 /// What the portal allows.
@@ -51,6 +53,8 @@ pub struct Bitrix24 {
     client: Client,
     settings: Settings,
     progress: Progress,
+    /// The same of looks for changes.
+    looks: Progress,
 }
 
 impl Bitrix24 {
@@ -64,7 +68,7 @@ impl Bitrix24 {
     ) -> Bitrix24 {
         let client =
             Client::new(webhook, transport, clock, random, settings.plan, settings.operating_limit_s);
-        Bitrix24 { client, settings, progress: Progress::default() }
+        Bitrix24 { client, settings, progress: Progress::default(), looks: Progress::strict() }
     }
 }
 
@@ -120,5 +124,50 @@ impl Source for Bitrix24 {
 
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {
         Box::pin(extract::extract(&self.client, &self.progress, object, cursor, self.settings.pages))
+    }
+    fn about(&self) -> Local<'_, Result<About, Error>> {
+        Box::pin(survey::about(&self.client))
+    }
+
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> Local<'a, Result<Vec<Counted>, Error>> {
+        Box::pin(extract::counts::answer(&self.client, questions))
+    }
+
+    fn automation(&self) -> Local<'_, Result<Automation, Error>> {
+        Box::pin(survey::automation(&self.client))
+    }
+
+    fn clock_ms(&self) -> Option<i64> {
+        self.client.told_ms()
+    }
+
+    fn changed<'a>(
+        &'a self,
+        object: &'a str,
+        cursor: &'a str,
+        since: Since<'a>,
+    ) -> Local<'a, Result<Looked, Error>> {
+        Box::pin(extract::changed(&self.client, &self.looks, object, cursor, self.settings.pages, since))
+    }
+
+    fn absent<'a>(
+        &'a self,
+        object: &'a str,
+        keys: &'a [String],
+        known: &'a dyn Known,
+    ) -> Local<'a, Result<Absent, Error>> {
+        Box::pin(extract::absent(&self.client, &self.looks, object, keys, known))
+    }
+
+    fn changed_after<'a>(
+        &'a self,
+        object: &'a str,
+        after_ms: i64,
+    ) -> Local<'a, Result<Vec<(String, Stamp)>, Error>> {
+        Box::pin(extract::changed_after(&self.client, object, after_ms))
+    }
+
+    fn stamp(&self, object: &str, json: &[u8]) -> Stamp {
+        extract::stamp(object, json)
     }
 }

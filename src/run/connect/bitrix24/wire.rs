@@ -99,6 +99,8 @@ pub(super) struct Time {
     pub(super) operating: Option<f64>,
     /// When the oldest of them are forgotten, Unix milliseconds.
     pub(super) reset_at: Option<i64>,
+    /// When the call began, by the portal's clock, Unix milliseconds.
+    pub(super) start: Option<i64>,
 }
 
 impl Time {
@@ -106,7 +108,8 @@ impl Time {
         let Some(map) = Php::parse(raw) else { return Time::default() };
         let operating = float(map.get("operating"));
         let reset_at = float(map.get("operating_reset_at")).map(|seconds| (seconds * 1000.0) as i64);
-        Time { duration: float(map.get("duration")).unwrap_or(0.0).max(0.0), operating, reset_at }
+        let start = float(map.get("start")).map(|seconds| (seconds * 1000.0) as i64).filter(|ms| *ms > 0);
+        Time { duration: float(map.get("duration")).unwrap_or(0.0).max(0.0), operating, reset_at, start }
     }
 }
 

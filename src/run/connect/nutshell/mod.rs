@@ -22,6 +22,7 @@ mod restore;
 mod schema;
 mod search;
 mod stored;
+pub(super) mod survey;
 mod trace;
 pub(super) mod ways;
 mod wire;

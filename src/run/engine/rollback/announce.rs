@@ -131,7 +131,10 @@ impl Engine<'_> {
     }
 
     /// Links from records that this migration did not make to such that it made, where only a list of everything tells.
-    pub(super) async fn foreign_links(&self, streams: &[usize]) -> Result<BTreeMap<There, BTreeSet<There>>> {
+    pub(in super::super) async fn foreign_links(
+        &self,
+        streams: &[usize],
+    ) -> Result<BTreeMap<There, BTreeSet<There>>> {
         let targets: BTreeSet<&str> =
             streams.iter().map(|stream| self.streams[*stream].target.as_str()).collect();
         let mut found: BTreeMap<There, BTreeSet<There>> = BTreeMap::new();
@@ -167,7 +170,7 @@ impl Engine<'_> {
     /// Looks at every record of a stream.
     async fn assess(&self, stream: usize, assessment: &Assessment) -> Result<()> {
         let name = &self.streams[stream].name;
-        self.sweep(stream, false).await?;
+        self.sweep(stream).await?;
         self.outside.progress.begin(&format!("look at {name}"), None);
         let (mut after, mut done) = (String::new(), 0u64);
         loop {

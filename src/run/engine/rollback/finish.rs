@@ -63,7 +63,7 @@ impl Engine<'_> {
         let mut strangers = Vec::new();
         for stream in scope.iter().copied() {
             for look in 0..3 {
-                self.sweep(stream, false).await?;
+                self.sweep(stream).await?;
                 let (deleted, unknown) = self.still_listed(stream)?;
                 if deleted > 0 && look < 2 {
                     self.outside.clock.sleep(self.settings.dead_ms).await;

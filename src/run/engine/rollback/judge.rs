@@ -94,6 +94,23 @@ impl Engine<'_> {
             .any(|entry| (changed - entry.sent_ms).abs() <= window)
     }
 
+    /// Whether a record differs from its read-back by an edit of ours that had no answer when its process died: it is the
+    /// last that was sent of this record, and nobody changed the record after that edit's time.
+    fn may_be_our_last_edit(&self, kept: &ReadBack, changed_ms: Option<i64>) -> Result<bool> {
+        let entries = self.workspace.writes_since_taken_back(&kept.map, &kept.key)?;
+        let written = |entry: &&Entry| {
+            matches!(entry.intent.operation, Operation::Create | Operation::Edit | Operation::Adopt)
+        };
+        let (Some(last), Some(changed)) = (entries.iter().rfind(written), changed_ms) else {
+            return Ok(false);
+        };
+        let window = i64::try_from(self.settings.dead_ms).unwrap_or(i64::MAX).saturating_add(SKEW_MS);
+        Ok(last.intent.operation == Operation::Edit
+            && last.intent.target.as_ref() == Some(&kept.target)
+            && matches!(last.state, JournalState::Intent | JournalState::Unknown)
+            && (changed - last.sent_ms).abs() <= window)
+    }
+
     /// Why a record that the migration made has to stay; `None` when nobody touched it.
     pub(super) async fn touched(
         &self,
@@ -109,7 +126,7 @@ impl Engine<'_> {
                 kept.fields.get(*name).and_then(|field| field.hash) != now.fields.get(*name).copied()
             })
             .collect();
-        if !differing.is_empty() {
+        if !differing.is_empty() && !self.may_be_our_last_edit(kept, now.changed_ms)? {
             let fields = some(differing.into_iter().map(|name| format!("`{}`", shown_field(name))));
             return Ok(Some(format!("{fields} changed since it was last read back")));
         }

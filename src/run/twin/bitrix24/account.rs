@@ -55,6 +55,15 @@ pub(super) fn server_time(call: &mut Call<'_>) -> Outcome {
 
 /// `app.info`: refused to a webhook by the documents, answered by some servers.
 pub(super) fn app_info(call: &mut Call<'_>) -> Outcome {
+    if call.app {
+        let license = call.settings.license.as_str();
+        let (language, kind) = license.split_once('_').unwrap_or(("en", license));
+        return Ok(Answer::of(json!({
+            "ID": 1, "CODE": "local.app", "VERSION": 1, "STATUS": "L", "INSTALLED": true, "PAYMENT_EXPIRED": "N",
+            "DAYS": null, "LANGUAGE_ID": language, "LICENSE": license, "LICENSE_TYPE": kind,
+            "LICENSE_FAMILY": kind.trim_end_matches(|c: char| c.is_ascii_digit()),
+        })));
+    }
     if call.settings.dialects.app_info_on_webhook {
         return Ok(Answer::of(json!({ "SCOPE": call.settings.scopes, "LICENSE": call.settings.license })));
     }

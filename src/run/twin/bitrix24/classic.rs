@@ -122,7 +122,9 @@ fn row(
     }
     let described = portal.fields.get(&entity);
     for (code, value) in record {
-        let known = described.is_some_and(|d| d.contains_key(code));
+        // Observers and web forms are universal only.
+        let known = described.is_some_and(|d| d.contains_key(code))
+            || ["OBSERVERS", "WEBFORM_ID"].contains(&code.as_str());
         if !known && selection.covers(Field::undescribed(code)) {
             out.insert(code.clone(), value.clone());
         }

@@ -38,10 +38,14 @@ pub enum FaultKind {
     Rename(String),
     /// The webhook has run out: `INVALID_CREDENTIALS`.
     ExpiredWebhook,
+    /// The access token has run out: 401 `expired_token`.
+    ExpiredToken,
     /// 500 `PORTAL_DELETED`.
     PortalDeleted,
     /// 403 `ACCESS_DENIED`: the plan has no REST.
     FreePlan,
+    /// The whole request is refused with this status and code: any of the sheet's system codes (2.1).
+    Refuse(u16, String),
     /// Somebody adds a record before the request is served.
     Insert(Entity),
     /// Somebody deletes the oldest record before the request is served.
@@ -126,8 +130,7 @@ impl Counters {
 
 /// Adds a bare record with the next free id, as a person would.
 pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
-    let table = portal.records.entry(entity).or_default();
-    let id = table.last_key_value().map_or(1, |(id, _)| id.saturating_add(1));
+    let id = portal.next_id(entity);
     let mut row = Record::new();
     let name = match entity {
         Entity::Contact => "LAST_NAME",
@@ -142,7 +145,7 @@ pub(super) fn insert_row(portal: &mut Portal, entity: Entity, now: &str) {
     for key in ["DATE_CREATE", "DATE_MODIFY"] {
         row.insert(key.into(), Value::String(now.to_owned()));
     }
-    table.insert(id, row);
+    portal.records.entry(entity).or_default().insert(id, row);
 }
 
 /// Deletes the record with the smallest id, and its links.

@@ -46,13 +46,13 @@ const LEGACY_LEAD: [&str; 7] =
     ["dateCreateShort", "dateModifyShort", "isConvert", "productId", "shortName", "login", "searchContent"];
 
 /// The parameters that every universal method shares.
-struct Target {
-    entity: Entity,
+pub(super) struct Target {
+    pub(super) entity: Entity,
     original: bool,
     names: Names,
 }
 
-fn target(call: &Call<'_>) -> Result<Target, Failure> {
+pub(super) fn target(call: &Call<'_>) -> Result<Target, Failure> {
     let Some(kind) = call.args.get("entityTypeId").filter(|v| **v != Php::Null) else {
         return Err(Failure::missing("entityTypeId"));
     };
@@ -76,7 +76,7 @@ impl Target {
     }
 
     /// The classic code behind a name that filters and orders may use.
-    fn code(&self, name: &str) -> Option<String> {
+    pub(super) fn code(&self, name: &str) -> Option<String> {
         if name == "id" {
             return Some("ID".into());
         }
@@ -365,13 +365,17 @@ pub(super) fn get(call: &mut Call<'_>) -> Outcome {
     let Some(id) = call.args.get("id").filter(|v| **v != Php::Null) else {
         return Err(Failure::missing("id"));
     };
-    let id = id.int();
+    let item = whole(call, &target, id.int())?;
+    Ok(Answer { rows: 1, ..Answer::of(json!({ "item": item })) })
+}
+
+/// One whole item, as `crm.item.get`, `.add` and `.update` answer it.
+pub(super) fn whole(call: &Call<'_>, target: &Target, id: i64) -> Result<Value, Failure> {
     let record = call.portal.records.get(&target.entity).and_then(|t| t.get(&id));
     let record = record.ok_or_else(|| Failure::thrown("NOT_FOUND", "Element not found"))?;
     let selection = Selection::All { multifields: true };
-    let columns = selection.columns(call.portal, &target);
-    let item = row(call, &target, (id, record), (&selection, &columns));
-    Ok(Answer { rows: 1, ..Answer::of(json!({ "item": item })) })
+    let columns = selection.columns(call.portal, target);
+    Ok(row(call, target, (id, record), (&selection, &columns)))
 }
 
 /// The universal type of a classic one.

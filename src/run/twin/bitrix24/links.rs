@@ -60,19 +60,16 @@ pub(super) fn deal_contacts(call: &mut Call<'_>) -> Outcome {
     Ok(sorted(call.portal.contacts_of(id), "CONTACT_ID"))
 }
 
-/// `crm.lead.contact.items.get`: the primary contact, which is all that the twin keeps of a lead's contacts.
+/// `crm.lead.contact.items.get`.
 pub(super) fn lead_contacts(call: &mut Call<'_>) -> Outcome {
     let id = owner(call.args);
     if id <= 0 {
         return Err(Failure::classic("The parameter id is invalid or not defined."));
     }
-    let Some(lead) = call.portal.records.get(&Entity::Lead).and_then(|leads| leads.get(&id)) else {
+    if !call.portal.records.get(&Entity::Lead).is_some_and(|t| t.contains_key(&id)) {
         return Err(Failure::classic("Not found."));
-    };
-    let contact =
-        lead.get("CONTACT_ID").and_then(serde_json::Value::as_str).and_then(|id| id.parse::<i64>().ok());
-    let links = contact.filter(|id| *id > 0).map(|id| Link { id, sort: 10, primary: true });
-    Ok(sorted(links.into_iter().collect(), "CONTACT_ID"))
+    }
+    Ok(sorted(call.portal.links_of(Entity::Lead, id), "CONTACT_ID"))
 }
 
 /// `crm.quote.contact.items.get`.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::php::Php;
 use super::portal::{Entity, Link, Portal};
 use super::settings::Settings;
-use super::{account, classic, directory, item, links, rows, timeline, writes};
+use super::{account, automation, classic, directory, item, links, rows, tables, timeline, write};
 
 /// What a method gives back before `total` and `next` are hoisted out of it.
 #[derive(Debug, Default)]
@@ -85,6 +85,8 @@ pub(super) struct Reverse {
 pub(super) struct Call<'a> {
     pub(super) portal: &'a mut Portal,
     pub(super) settings: &'a Settings,
+    /// Whether an application calls, with an access token, rather than a webhook.
+    pub(super) app: bool,
     /// Dropped whenever links may have changed.
     pub(super) reverse: &'a mut Option<Reverse>,
     pub(super) args: &'a Php,
@@ -115,7 +117,7 @@ pub(super) fn iso(ms: i64, offset: Offset) -> String {
 }
 
 pub(super) type Plain = fn(&mut Call<'_>) -> Outcome;
-type PerEntity = fn(&mut Call<'_>, Entity) -> Outcome;
+pub(super) type PerEntity = fn(&mut Call<'_>, Entity) -> Outcome;
 
 /// A method found by name.
 #[derive(Clone, Copy)]
@@ -138,7 +140,12 @@ impl Handler {
 pub(super) type Table = &'static [(&'static str, Plain)];
 
 /// The methods of each family: one line per file that has a table of its own.
-const FAMILIES: &[Table] = &[PLAIN];
+const FAMILIES: &[Table] = &[PLAIN, tables::METHODS, automation::METHODS];
+
+/// Every table there is.
+fn tables() -> impl Iterator<Item = &'static (&'static str, Plain)> {
+    FAMILIES.iter().chain(&write::FAMILIES).copied().flatten()
+}
 
 /// Methods of the families whose files have no table.
 const PLAIN: Table = &[
@@ -183,19 +190,21 @@ const PER_ENTITY: &[(&str, PerEntity)] = &[
     ("get", classic::get),
     ("fields", classic::fields),
     ("userfield.list", directory::userfield_list),
-    ("add", writes::add),
-    ("update", writes::update),
-    ("delete", writes::delete),
 ];
+
+/// What entities have, reading and writing.
+fn per_entity() -> impl Iterator<Item = &'static (&'static str, PerEntity)> {
+    PER_ENTITY.iter().chain(&write::PER_ENTITY)
+}
 
 /// Finds a method by its name in lower case. `batch` is not here: it calls this.
 pub(super) fn find(name: &str) -> Option<Handler> {
-    if let Some((_, f)) = FAMILIES.iter().copied().flatten().find(|(n, _)| *n == name) {
+    if let Some((_, f)) = tables().find(|(n, _)| *n == name) {
         return Some(Handler::Plain(*f));
     }
     let (word, rest) = name.strip_prefix("crm.")?.split_once('.')?;
     let entity = with_methods().find(|e| e.word() == word)?;
-    let (_, f) = PER_ENTITY.iter().find(|(n, _)| *n == rest && takes(entity, n))?;
+    let (_, f) = per_entity().find(|(n, _)| *n == rest && takes(entity, n))?;
     Some(Handler::PerEntity(*f, entity))
 }
 
@@ -204,20 +213,16 @@ fn with_methods() -> impl Iterator<Item = Entity> {
     Entity::ALL.into_iter().chain([Entity::Quote, Entity::Product, Entity::Activity])
 }
 
-/// Whether an entity has a method of this name here: the twin writes the four main entities only.
+/// Whether an entity has a method of this name here.
 fn takes(entity: Entity, method: &str) -> bool {
-    match method {
-        "add" | "update" | "delete" => Entity::ALL.contains(&entity),
-        "userfield.list" => Entity::ALL.contains(&entity) || entity == Entity::Quote,
-        _ => true,
-    }
+    matches!(method, "list" | "get" | "fields") || write::has_records(entity)
 }
 
 /// Every method's name.
 pub(super) fn names() -> Vec<String> {
-    let mut names: Vec<String> = FAMILIES.iter().copied().flatten().map(|(n, _)| (*n).to_owned()).collect();
+    let mut names: Vec<String> = tables().map(|(n, _)| (*n).to_owned()).collect();
     for entity in with_methods() {
-        let own = PER_ENTITY.iter().filter(|(n, _)| takes(entity, n));
+        let own = per_entity().filter(|(n, _)| takes(entity, n));
         names.extend(own.map(|(n, _)| format!("crm.{}.{n}", entity.word())));
     }
     names.push("batch".into());
@@ -231,6 +236,12 @@ pub(super) fn scopes(name: &str) -> &'static [&'static str] {
         Some("crm") => &["crm"],
         Some("user") => &["user", "user_basic", "user_brief"],
         Some("department") => &["department"],
+        Some("userfieldconfig") => &["userfieldconfig"],
+        Some("tasks" | "task") => &["task"],
+        Some("catalog") => &["catalog"],
+        Some("voximplant") => &["telephony"],
+        Some("bizproc") => &["bizproc"],
+        Some("imopenlines") => &["imopenlines"],
         _ => &[],
     }
 }

@@ -4,6 +4,7 @@
 //! is a function of the portal, the settings, the requests and the time handed in. Must not know any client.
 
 mod account;
+mod automation;
 mod batch;
 mod classic;
 mod directory;
@@ -23,10 +24,12 @@ pub mod portal;
 mod records;
 mod rows;
 mod settings;
+mod switches;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod writes;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,9 +45,14 @@ use methods::{Answer, Call, Failure};
 use php::Php;
 pub use portal::{Category, Entity, Link, Portal, Record};
 pub use settings::{Dialects, Latency, NoTotal, Settings};
+pub use switches::{BadSwitch, fault};
+pub use tables::Table;
 
 /// One request may run this long in the cloud, a batch included (sheet 3.3).
 const MAX_REQUEST_MS: f64 = 60_000.0;
+
+/// The credential of an application: operating time is counted for it apart from the webhook's.
+const APPLICATION: &str = "application";
 
 /// A deterministic hash (FNV-1a with a final mix): blanks, unordered pages and chances come from it.
 fn hash(seed: u64, id: i64, text: &str) -> u64 {
@@ -151,7 +159,7 @@ impl State {
                 }
             }
         }
-        let mut response = self.serve(&route, req, now_ms);
+        let mut response = self.serve(&route, req, &struck, now_ms);
         for fault in struck {
             match fault {
                 FaultKind::CutBody => response.body.truncate(response.body.len() / 2),
@@ -165,7 +173,7 @@ impl State {
         response
     }
 
-    /// Planned faults that act before the request is served; the answer that replaces the real one.
+    /// Planned faults of the servers in front; the answer that replaces the real one.
     fn strike(&mut self, struck: &[FaultKind], req: &Request, now_ms: i64) -> Option<Response> {
         let front_ms = self.settings.latency.request_ms;
         let fail =
@@ -195,11 +203,6 @@ impl State {
                     response.headers.push(("location".into(), format!("https://{host}{}{query}", req.path)));
                     Some(response)
                 }
-                FaultKind::ExpiredWebhook => Some(http::failure(&self.bad_credentials(), front_ms)),
-                FaultKind::PortalDeleted => fail(500, "PORTAL_DELETED", "Portal was deleted"),
-                FaultKind::FreePlan => {
-                    fail(403, "ACCESS_DENIED", "REST is available only on commercial plans.")
-                }
                 _ => None,
             };
             if matches!(fault, FaultKind::Insert(_) | FaultKind::Delete(_) | FaultKind::Edit(_)) {
@@ -212,26 +215,50 @@ impl State {
         None
     }
 
+    /// Planned faults of the portal itself: a closed one says so before it looks at the method, the others when it
+    /// looks at who calls.
+    fn refusal(&self, struck: &[FaultKind], closed: bool) -> Option<Failure> {
+        let mut refusals = struck.iter().filter_map(|fault| match fault {
+            FaultKind::PortalDeleted if closed => {
+                Some(Failure::new(500, "PORTAL_DELETED", "Portal was deleted"))
+            }
+            _ if closed => None,
+            FaultKind::ExpiredWebhook => Some(self.bad_credentials()),
+            FaultKind::ExpiredToken => {
+                Some(Failure::new(401, "expired_token", "The access token provided has expired."))
+            }
+            FaultKind::FreePlan => {
+                let text = "REST is available only on commercial plans.";
+                Some(Failure::new(403, "ACCESS_DENIED", text))
+            }
+            FaultKind::Refuse(status, code) => Some(Failure::new(*status, code, "")),
+            _ => None,
+        });
+        refusals.next()
+    }
+
     fn bad_credentials(&self) -> Failure {
         let status = self.settings.dialects.credentials_status;
         Failure::new(status, "INVALID_CREDENTIALS", "Invalid request credentials")
     }
 
-    /// Method, credentials, then the call itself (sheet 14).
-    fn serve(&mut self, route: &http::Route, req: &Request, now_ms: i64) -> Response {
+    /// Site, method, credentials, then the call itself (sheet 14).
+    fn serve(&mut self, route: &http::Route, req: &Request, struck: &[FaultKind], now_ms: i64) -> Response {
         let front_ms = self.settings.latency.request_ms;
+        if let Some(closed) = self.refusal(struck, true) {
+            return http::failure(&closed, front_ms);
+        }
         if route.method != "batch" && methods::find(&route.method).is_none() {
             return http::failure(&method_not_found(), front_ms);
         }
-        let Some((user, secret)) = &route.credentials else {
-            let failure = Failure::new(401, "NO_AUTH_FOUND", "Wrong authorization data");
-            return http::failure(&failure, front_ms);
+        let mut args = http::arguments(req);
+        let credential = match self.caller(route, &mut args) {
+            Ok(credential) => credential,
+            Err(failure) => return http::failure(&failure, front_ms),
         };
-        if *user != self.settings.user_id.to_string() || *secret != self.settings.secret {
-            return http::failure(&self.bad_credentials(), front_ms);
+        if let Some(refused) = self.refusal(struck, false) {
+            return http::failure(&refused, front_ms);
         }
-        let args = http::arguments(req);
-        let credential = format!("{user}/{secret}");
         if route.method == "batch" {
             return match batch::run(self, &credential, &args, now_ms) {
                 Some((result, worked)) => {
@@ -259,6 +286,19 @@ impl State {
         }
     }
 
+    /// Who calls: the webhook in the path, or an application whose token is the parameter `auth`.
+    fn caller(&self, route: &http::Route, args: &mut Php) -> Result<String, Failure> {
+        if let Some((user, secret)) = &route.credentials {
+            let known = *user == self.settings.user_id.to_string() && *secret == self.settings.secret;
+            return if known { Ok(format!("{user}/{secret}")) } else { Err(self.bad_credentials()) };
+        }
+        let sent = args.remove("auth").and_then(|token| token.text().map(std::borrow::Cow::into_owned));
+        match (&self.settings.access_token, sent) {
+            (Some(token), Some(sent)) if *token == sent => Ok(APPLICATION.to_owned()),
+            _ => Err(Failure::new(401, "NO_AUTH_FOUND", "Wrong authorization data")),
+        }
+    }
+
     /// One call, in a batch or not: existence, scope, operating limit, handler (sheet 14).
     fn invoke(
         &mut self,
@@ -274,8 +314,9 @@ impl State {
         };
         let scopes = methods::scopes(method);
         if !scopes.is_empty() && !self.settings.scopes.iter().any(|s| scopes.contains(&s.as_str())) {
-            let text = "The request requires higher privileges than provided by the webhook token";
-            let text = if batched { "" } else { text };
+            let by = if credential == APPLICATION { "access token" } else { "webhook token" };
+            let text = format!("The request requires higher privileges than provided by the {by}");
+            let text = if batched { String::new() } else { text };
             return (
                 Err(Failure::new(self.settings.dialects.scope_status, "insufficient_scope", text)),
                 timing,
@@ -300,6 +341,7 @@ impl State {
         let mut call = Call {
             portal: &mut self.portal,
             settings: &self.settings,
+            app: credential == APPLICATION,
             reverse: &mut self.reverse,
             args,
             now_ms,
@@ -339,7 +381,8 @@ fn falsify(fault: &FaultKind, answer: &mut Answer, before: Option<&Value>) {
             let items = match &mut answer.result {
                 Value::Array(rows) => Some(rows),
                 Value::Object(o) => {
-                    let key = if o.contains_key("items") { "items" } else { "productRows" };
+                    let keys = ["items", "productRows", "tasks", "prices"];
+                    let key = keys.into_iter().find(|key| o.contains_key(*key)).unwrap_or_default();
                     o.get_mut(key).and_then(Value::as_array_mut)
                 }
                 _ => None,
@@ -407,8 +450,13 @@ fn dump(portal: &Portal) -> Value {
         "contact_companies": links(&portal.contact_companies),
         "deal_contacts": links(&portal.deal_contacts),
         "quote_contacts": links(&portal.quote_contacts),
+        "lead_contacts": links(&portal.lead_contacts),
+        "process_contacts": portal.process_contacts.iter().map(|((kind, id), all)| {
+            (format!("{kind}/{id}"), all.iter().map(|l| json!({ "id": l.id, "primary": l.primary })).collect::<Value>())
+        }).collect::<Map<_, _>>(),
         "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
         "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
+        "tables": portal.tables.iter().map(|(kind, rows)| (kind.word().to_owned(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
         "types": rows(&portal.types),
         "process_categories": portal.process_categories.iter().map(|(id, all)| {
             (id.to_string(), all.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort })).collect::<Value>())

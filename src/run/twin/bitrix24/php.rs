@@ -55,6 +55,13 @@ impl Php {
         }
     }
 
+    /// Takes a key out of an array.
+    pub(super) fn remove(&mut self, key: &str) -> Option<Php> {
+        let Php::Arr(items) = self else { return None };
+        let at = items.iter().rposition(|(k, _)| k == key)?;
+        Some(items.remove(at).1)
+    }
+
     /// The entries of an array; a scalar has none.
     pub(super) fn entries(&self) -> &[(String, Php)] {
         match self {

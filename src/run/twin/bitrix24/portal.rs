@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::tables::Table;
+
 /// The record types that the twin keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {
@@ -88,12 +90,30 @@ pub struct Portal {
     pub deal_contacts: BTreeMap<i64, Vec<Link>>,
     /// Quote id to its contacts.
     pub quote_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Lead id to its contacts, where more was written than the lead's own `CONTACT_ID`.
+    pub lead_contacts: BTreeMap<i64, Vec<Link>>,
+    /// Item of a Smart Process to its contacts, by `entityTypeId` and id; else its own `CONTACT_ID`.
+    pub process_contacts: BTreeMap<(u32, i64), Vec<Link>>,
     /// Product rows of deals, leads and quotes, as `crm.deal.productrows.get` answers them.
     pub rows: BTreeMap<(Entity, i64), Vec<Record>>,
     /// Activity id to what it hangs on: `entityTypeId` and id.
     pub bindings: BTreeMap<i64, Vec<(i64, i64)>>,
+    /// What a portal keeps beside its records, by id; a kind that is not there is one that it does not know.
+    pub tables: BTreeMap<Table, BTreeMap<i64, Record>>,
     /// Rows of `crm.type.list`: the Smart Processes.
     pub types: Vec<Record>,
+    /// Rows of `bizproc.workflow.template.list`.
+    pub workflows: Vec<Record>,
+    /// Rows of `bizproc.workflow.instances`.
+    pub running: Vec<Record>,
+    /// Rows of `crm.deal.recurring.list`.
+    pub recurring: Vec<Record>,
+    /// Rows of `imopenlines.config.list.get`.
+    pub open_lines: Vec<Record>,
     /// Pipelines of Smart Processes, by `entityTypeId`.
     pub process_categories: BTreeMap<u32, Vec<Category>>,
+    /// The largest id that each table gave out or lost: none is given twice.
+    pub last_ids: BTreeMap<Entity, i64>,
+    /// The largest id of each sequence that records share (phones, rows, options), once one was given out.
+    pub counters: BTreeMap<&'static str, i64>,
 }

@@ -4,6 +4,7 @@
 //! no paging.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -142,10 +143,14 @@ impl Portal {
     /// Takes a record and its links away.
     pub fn remove_record(&mut self, entity: Entity, id: i64) -> Option<Record> {
         let gone = self.records.get_mut(&entity)?.remove(&id)?;
+        let last = self.last_ids.entry(entity).or_default();
+        *last = (*last).max(id);
         match entity {
             Entity::Contact => {
                 self.contact_companies.remove(&id);
                 let tables = self.deal_contacts.values_mut().chain(self.quote_contacts.values_mut());
+                let tables = tables.chain(self.lead_contacts.values_mut());
+                let tables = tables.chain(self.process_contacts.values_mut());
                 tables.for_each(|links| links.retain(|l| l.id != id));
             }
             Entity::Company => {
@@ -160,10 +165,95 @@ impl Portal {
             Entity::Activity => {
                 self.bindings.remove(&id);
             }
-            Entity::Lead | Entity::Product | Entity::Comment | Entity::Process(_) => {}
+            Entity::Lead => {
+                self.lead_contacts.remove(&id);
+            }
+            Entity::Process(kind) => {
+                self.process_contacts.remove(&(kind, id));
+            }
+            Entity::Product | Entity::Comment => {}
         }
         self.rows.remove(&(entity, id));
         Some(gone)
+    }
+
+    /// Takes a record away as the API does: activities and comments of a lead, deal or contact go with it, unless
+    /// they hang on another record too (sheet 16.2).
+    pub fn remove_whole(&mut self, entity: Entity, id: i64) -> Option<Record> {
+        let gone = self.remove_record(entity, id)?;
+        if !matches!(entity, Entity::Lead | Entity::Deal | Entity::Contact) {
+            return Some(gone);
+        }
+        let word = entity.timeline_word();
+        let on_it = |row: &Record| {
+            row.get("ENTITY_TYPE").and_then(Value::as_str) == Some(word.as_str())
+                && row.get("ENTITY_ID").and_then(int_of) == Some(id)
+        };
+        let comments = self.records.get(&Entity::Comment).into_iter().flatten();
+        let comments: Vec<i64> = comments.filter(|(_, row)| on_it(row)).map(|(id, _)| *id).collect();
+        for comment in comments {
+            self.remove_record(Entity::Comment, comment);
+        }
+        let bound = (entity.type_id(), id);
+        let mut orphans = Vec::new();
+        for (activity, bindings) in &mut self.bindings {
+            if bindings.contains(&bound) {
+                bindings.retain(|b| *b != bound);
+                if bindings.is_empty() {
+                    orphans.push(*activity);
+                }
+            }
+        }
+        for activity in orphans {
+            self.remove_record(Entity::Activity, activity);
+        }
+        Some(gone)
+    }
+
+    /// The id of the next record of a table.
+    pub fn next_id(&self, entity: Entity) -> i64 {
+        let held = self.records.get(&entity).and_then(|t| t.last_key_value()).map_or(0, |(id, _)| *id);
+        held.max(self.last_ids.get(&entity).copied().unwrap_or(0)).saturating_add(1)
+    }
+
+    /// The next id of a sequence that records share; `largest` finds where it stands before the first one is given.
+    pub(super) fn fresh(&mut self, what: &'static str, largest: fn(&Portal) -> i64) -> i64 {
+        let last = self.counters.get(what).copied().unwrap_or_else(|| largest(self));
+        let next = last.saturating_add(1);
+        self.counters.insert(what, next);
+        next
+    }
+
+    /// The links of a contact to companies, or of any other record to contacts.
+    pub(super) fn links_of(&self, entity: Entity, id: i64) -> Vec<Link> {
+        match entity {
+            Entity::Contact => self.companies_of(id),
+            Entity::Deal => self.contacts_of(id),
+            Entity::Quote => self.quote_contacts_of(id),
+            Entity::Lead => self.links(&self.lead_contacts, entity, id, "CONTACT_ID"),
+            Entity::Process(kind) => match self.process_contacts.get(&(kind, id)) {
+                Some(links) => links.clone(),
+                None => self.links(&BTreeMap::new(), entity, id, "CONTACT_ID"),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts links in the place of a record's old ones.
+    pub(super) fn set_links(&mut self, entity: Entity, id: i64, links: Vec<Link>) {
+        match entity {
+            Entity::Contact => drop(self.contact_companies.insert(id, links)),
+            Entity::Deal => drop(self.deal_contacts.insert(id, links)),
+            Entity::Quote => drop(self.quote_contacts.insert(id, links)),
+            Entity::Lead => drop(self.lead_contacts.insert(id, links)),
+            Entity::Process(kind) => drop(self.process_contacts.insert((kind, id), links)),
+            _ => return,
+        }
+        // The table says it all now; a bare link of the record itself would say it twice.
+        let bare = if entity == Entity::Contact { "COMPANY_ID" } else { "CONTACT_ID" };
+        if let Some(row) = self.records.get_mut(&entity).and_then(|t| t.get_mut(&id)) {
+            row.shift_remove(bare);
+        }
     }
 
     /// The description of a field.
@@ -232,19 +322,13 @@ impl Portal {
             (Entity::Contact, "COMPANY_ID") => {
                 primary(&self.companies_of(id)).and_then(|l| text(l.id.to_string()))
             }
-            (Entity::Deal, "CONTACT_ID") => {
-                primary(&self.contacts_of(id)).and_then(|l| text(l.id.to_string()))
+            (Entity::Deal | Entity::Lead | Entity::Quote | Entity::Process(_), "CONTACT_ID") => {
+                primary(&self.links_of(entity, id)).and_then(|l| text(l.id.to_string()))
             }
-            (Entity::Quote, "CONTACT_ID") => {
-                primary(&self.quote_contacts_of(id)).and_then(|l| text(l.id.to_string()))
-            }
-            (Entity::Quote, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.quote_contacts_of(id)))),
-            (Entity::Process(_), "CONTACT_IDS") => {
-                let contact = row.get("CONTACT_ID").and_then(int_of).filter(|id| *id > 0);
-                Some(Cow::Owned(contact.into_iter().map(Value::from).collect()))
+            (Entity::Deal | Entity::Lead | Entity::Quote | Entity::Process(_), "CONTACT_IDS") => {
+                Some(Cow::Owned(ids(&self.links_of(entity, id))))
             }
             (Entity::Contact, "COMPANY_IDS") => Some(Cow::Owned(ids(&self.companies_of(id)))),
-            (Entity::Deal, "CONTACT_IDS") => Some(Cow::Owned(ids(&self.contacts_of(id)))),
             (_, "HAS_PHONE" | "HAS_EMAIL") if entity.has_multifields() => {
                 let filled = row.get(&code[4..]).and_then(Value::as_array).is_some_and(|a| !a.is_empty());
                 text(if filled { "Y" } else { "N" }.into())

@@ -63,7 +63,7 @@ const UNIVERSAL: [(&str, &str); 21] = [
 ];
 
 /// A stored row in camelCase; ids and the account's price are numbers here.
-fn universal(row: &Record) -> Value {
+pub(super) fn universal(row: &Record) -> Value {
     let mut out = Map::new();
     for (name, code) in UNIVERSAL.into_iter().chain([("xmlId", "XML_ID"), ("storeId", "STORE_ID")]) {
         let value = row.get(code).cloned().unwrap_or(Value::Null);

@@ -87,10 +87,14 @@ pub struct Settings {
     pub user_id: i64,
     /// The webhook's secret.
     pub secret: String,
+    /// The access token of an application, sent as `auth`; `None` where there is only the webhook.
+    pub access_token: Option<String>,
     /// The webhook's scopes.
     pub scopes: Vec<String>,
     /// Whether the webhook's user administers the portal (`profile.ADMIN`).
     pub admin: bool,
+    /// Whether the webhook's user may write at all.
+    pub may_write: bool,
     /// The licence code of `app.info`.
     pub license: String,
     /// The plan, which decides the bucket.
@@ -115,13 +119,25 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let scopes = ["crm", "catalog", "task", "user", "department", "disk", "userfieldconfig", "bizproc"];
+        let scopes = [
+            "crm",
+            "catalog",
+            "task",
+            "user",
+            "department",
+            "disk",
+            "userfieldconfig",
+            "bizproc",
+            "telephony",
+        ];
         Settings {
             host: "acme.bitrix24.com".into(),
             user_id: 1,
             secret: "secret".into(),
+            access_token: None,
             scopes: scopes.map(String::from).into(),
             admin: true,
+            may_write: true,
             license: "de_std".into(),
             plan: Plan::Standard,
             rate_limited: true,

@@ -21,7 +21,6 @@ use self::lists::Columns;
 use self::names::{Names, Place};
 pub use self::scalar::{entity_type, owner_type, short_code, stage_code};
 use self::slot::{ElementsSeed, Multi, SlotSeed, multifield};
-use super::schema::own::ROWS;
 use crate::lang::schema::{Object, Schema};
 use crate::lang::types::Base;
 use crate::lang::value::{Record, Value};
@@ -59,7 +58,7 @@ impl Decoder {
                 shape: match field.attributes.first() {
                     Some(a) if a.name == "VALUE_TYPE" => Shape::Multifield,
                     Some(a) if a.name == "IS_PRIMARY" => Shape::Links,
-                    Some(_) if field.name == ROWS => Shape::Rows,
+                    Some(_) if field.ty.base == Base::Record => Shape::Rows,
                     Some(_) if field.name == "COMMUNICATIONS" => Shape::Communications,
                     None if field.name == "BINDINGS" && field.ty.base == Base::AnyLink => Shape::Bindings,
                     None if object.name == "product" && field.name.starts_with("PROPERTY_") => {
@@ -68,7 +67,7 @@ impl Decoder {
                     _ if field.ty.many => Shape::Many,
                     _ => Shape::One,
                 },
-                columns: (field.name == ROWS).then(|| Columns::new(schema, &field.attributes)),
+                columns: (field.ty.base == Base::Record).then(|| Columns::new(schema, &field.attributes)),
             })
             .collect();
         let links = slots.iter().enumerate().filter(|(_, s)| s.shape == Shape::Links);

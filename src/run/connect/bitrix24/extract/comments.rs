@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ask::ask;
-use super::{Progress, STRIKES, all_ids, reading};
+use super::{Progress, STRIKES, all_ids, reading, since};
 use crate::run::connect::bitrix24::client::{Client, inconsistent, malformed, refused};
 use crate::run::connect::bitrix24::wire::{Command, Php, number, scalar};
-use crate::run::connect::{Batch, Error, Raw};
+use crate::run::connect::{Absent, Batch, Error, Known, Looked, Raw, Since};
 
 const LIST: &str = "crm.timeline.comment.list";
 const TYPES: &str = "crm.type.list";
@@ -71,6 +71,8 @@ pub(super) struct State {
     whole: bool,
     /// What a whole extraction came to.
     finished: Option<u64>,
+    /// Every record that may bear comments, while a look at them is under way.
+    all: Option<Vec<Owner>>,
 }
 
 /// How many comments there are.
@@ -112,7 +114,10 @@ pub(super) async fn extract(client: &Client, progress: &Progress, cursor: &str) 
     };
     let mut found = BTreeMap::new();
     for comments in of_owners(client, &owners, &["*", "FILES"]).await? {
-        found.extend(comments);
+        for (id, json) in comments {
+            // On several records: the first one's stands, whatever came together.
+            found.entry(id).or_insert(json);
+        }
     }
     let mut state = progress.comments.borrow_mut();
     found.retain(|id, _| state.seen.insert(*id));
@@ -129,6 +134,91 @@ pub(super) async fn extract(client: &Client, progress: &Progress, cursor: &str) 
         done: last,
         moved: false,
     })
+}
+
+/// The comments of the records that follow the cursor, all of them read: nothing tells which were edited.
+pub(super) async fn changed(
+    client: &Client,
+    looks: &Progress,
+    cursor: &str,
+    since: Since<'_>,
+) -> Result<Looked, Error> {
+    let after = Owner::parse(cursor);
+    let missing = looks.comments.borrow().all.is_none();
+    if after.is_none() || missing {
+        let mut all = Vec::new();
+        for object in kinds(client).await? {
+            let ids = all_ids(client, &reading(&object)?).await?;
+            all.extend(ids.into_iter().map(|id| Owner { object: object.clone(), id }));
+        }
+        let mut state = looks.comments.borrow_mut();
+        state.all = Some(all);
+        state.seen.clear();
+    }
+    let (owners, last) = {
+        let state = looks.comments.borrow();
+        let all = state.all.as_deref().unwrap_or_default();
+        let from = after.as_ref().map_or(0, |done| all.partition_point(|o| o.order() <= done.order()));
+        let until = (from + OWNERS * 10).min(all.len());
+        (all[from..until].to_vec(), until == all.len())
+    };
+    let mut found = BTreeMap::new();
+    for comments in of_owners(client, &owners, &["*", "FILES"]).await? {
+        for (id, json) in comments {
+            // On several records: the first one's stands, as when they are extracted.
+            found.entry(id).or_insert(json);
+        }
+    }
+    let mut state = looks.comments.borrow_mut();
+    found.retain(|id, _| state.seen.insert(*id));
+    if last {
+        state.all = None;
+    }
+    let mut looked = Looked {
+        cursor: owners.last().map_or_else(|| cursor.to_owned(), Owner::cursor),
+        done: last,
+        ..Looked::default()
+    };
+    for (id, json) in found {
+        let raw = Raw { id: id.to_string(), json: json.get().as_bytes().to_vec() };
+        if since::is_as_staged(&raw, since.known) {
+            looked.same.push(raw.id);
+        } else {
+            looked.records.push(raw);
+        }
+    }
+    Ok(looked)
+}
+
+/// Asks for comments where they stood. The records that are there were asked for all of theirs, and what they list was
+/// counted; only a record that was overlooked may still bear one.
+pub(super) async fn absent(client: &Client, keys: &[String], known: &dyn Known) -> Result<Absent, Error> {
+    let mut owners: BTreeMap<String, BTreeMap<u64, Vec<u64>>> = BTreeMap::new();
+    for key in keys {
+        let Ok(id) = key.parse::<u64>() else { continue };
+        let Some(json) = known.staged(key) else { continue };
+        let Ok(head) = serde_json::from_slice::<Head<'_>>(&json) else { continue };
+        let (Some(entity), Some(kind)) = (head.entity.and_then(number), head.kind) else { continue };
+        let word = scalar(kind).to_ascii_lowercase();
+        let object = word.strip_prefix("dynamic_").map_or_else(|| word.clone(), |id| format!("process {id}"));
+        owners.entry(object).or_default().entry(entity).or_default().push(id);
+    }
+    let mut there = BTreeMap::new();
+    for (object, of) in owners {
+        let Ok(m) = reading(&object) else { continue };
+        let ids: Vec<u64> = of.keys().copied().collect();
+        let live = since::are_there(client, &m.object, &ids).await?;
+        let live: Vec<Owner> = live.into_iter().map(|id| Owner { object: object.clone(), id }).collect();
+        for (owner, comments) in live.iter().zip(of_owners(client, &live, &["*", "FILES"]).await?) {
+            let wanted = of.get(&owner.id).map(Vec::as_slice).unwrap_or_default();
+            there.extend(comments.into_iter().filter(|(id, _)| wanted.contains(id)));
+        }
+    }
+    let gone = keys.iter().filter(|key| !key.parse().is_ok_and(|id: u64| there.contains_key(&id)));
+    let gone = gone.cloned().collect();
+    let raw =
+        |(id, json): (u64, Box<RawValue>)| Raw { id: id.to_string(), json: json.get().as_bytes().to_vec() };
+    Ok(Absent { gone, there: there.into_iter().map(raw).collect() })
 }
 
 /// Asks every record whether it bears comments.

@@ -19,8 +19,8 @@ pub(super) fn links_of_page(
     batch: &Answers<'_>,
 ) -> Result<Option<HashMap<u64, Vec<Link>>>, Trouble> {
     let mut out = HashMap::new();
-    let name = format!("l{n}");
-    let Some(result) = batch.results.get(&name).filter(|_| beside) else {
+    let name = if m.within { format!("p{n}") } else { format!("l{n}") };
+    let Some(result) = batch.results.get(&name).filter(|_| beside || m.within) else {
         let Some(problem) = batch.problem(&name) else { return Ok(Some(out)) };
         return match client.judge("crm.item.list", 400, &problem) {
             // Not here, then: the records are asked for singly.

@@ -27,22 +27,30 @@
 //! where they do not, whoever stages the records compares ids ([`ids`]) and asks for what it lacks ([`records`]).
 //! INVARIANT: records that are handed out have rising ids, and `done` was confirmed by a page or a count.
 
+mod addresses;
 mod ask;
 mod bindings;
 mod comments;
+pub(super) mod counts;
 mod links;
+mod parts;
 mod reading;
 mod rows;
 mod run;
+mod since;
+mod tables;
 mod verify;
 mod window;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use self::reading::{Reading, reading};
 use self::run::Run;
+pub(super) use self::since::{absent, changed, changed_after, stamp};
+use self::verify::complete;
 pub(super) use self::verify::{count, ids, records};
+use self::window::{Found, Head, settled, staged};
 use crate::run::connect::bitrix24::client::{Client, inconsistent, refused};
 use crate::run::connect::bitrix24::pack::COMMANDS;
 use crate::run::connect::{Batch, Error};
@@ -57,15 +65,25 @@ const STRIKES: u32 = 3;
 /// What is known of the objects under way.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    runs: RefCell<HashMap<String, Run>>,
+    objects: RefCell<HashMap<String, Run>>,
     /// What the last batch of an object counted, until somebody asks.
     counted: RefCell<HashMap<String, u64>>,
     comments: RefCell<comments::State>,
+    addresses: addresses::States,
+    /// Objects of which a look reads every record whole, since the portal does not give what would tell.
+    wholly: RefCell<HashSet<String>>,
+    /// Nobody compares ids afterwards: pages that hold less than the portal counts are an error here.
+    strict: bool,
     #[cfg(debug_assertions)]
     planted: std::cell::Cell<crate::run::connect::Planted>,
 }
 
 impl Progress {
+    /// Where pages that hold less than the portal counts are an error.
+    pub(super) fn strict() -> Progress {
+        Progress { strict: true, ..Progress::default() }
+    }
+
     /// Switches bugs on.
     #[cfg(debug_assertions)]
     pub(super) fn plant(&self, bugs: crate::run::connect::Planted) {
@@ -94,21 +112,50 @@ pub(super) async fn extract(
     if object == "comment" {
         return comments::extract(client, progress, cursor).await;
     }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::extract(client, progress, owner, cursor).await;
+    }
     let m = &reading(object)?;
-    let last = place(object, cursor)?;
-    let known = progress.runs.borrow_mut().remove(object).filter(|run| run.handed == last);
+    let brought = records_after(client, progress, m, cursor, pages).await?;
+    let records = brought.found.into_iter().map(|found| staged(m, found)).collect();
+    Ok(Batch { records, cursor: brought.cursor, done: brought.done, moved: brought.moved })
+}
+
+/// Records with what belongs to them.
+struct Brought {
+    found: Vec<Found>,
+    cursor: String,
+    done: bool,
+    /// With `done`: counts and pages do not agree.
+    moved: bool,
+}
+
+/// The records after `cursor`, by this reading.
+async fn records_after(
+    client: &Client,
+    progress: &Progress,
+    m: &Reading,
+    cursor: &str,
+    pages: usize,
+) -> Result<Brought, Error> {
+    let last = place(&m.object, cursor)?;
+    let known = progress.objects.borrow_mut().remove(&m.object).filter(|run| run.handed == last);
     let mut run = known.unwrap_or_else(|| Run::from(last));
     #[cfg(debug_assertions)]
     {
         run.planted = progress.planted.get();
     }
     // A run that failed is forgotten: the next one begins anew where this one stood.
-    let batch = run.advance(client, m, pages).await?;
-    if let Some(counted) = run.counted.take() {
-        progress.counted.borrow_mut().insert(object.to_owned(), counted);
+    let brought = run.advance(client, m, pages).await?;
+    if let Some((listed, counted)) = run.gap.filter(|_| progress.strict) {
+        let why = format!("its pages hold {listed} records, its count says {counted}: look at it anew");
+        return Err(inconsistent(&m.object, why));
     }
-    progress.runs.borrow_mut().insert(object.to_owned(), run);
-    Ok(batch)
+    if let Some(counted) = run.counted.take() {
+        progress.counted.borrow_mut().insert(m.object.clone(), counted);
+    }
+    progress.objects.borrow_mut().insert(m.object.clone(), run);
+    Ok(brought)
 }
 
 /// The ids of all records of an object, without what is in them.
@@ -121,9 +168,9 @@ async fn all_ids(client: &Client, m: &Reading) -> Result<Vec<u64>, Error> {
     loop {
         let (mut run, mut out) = (Run::from(0), Vec::new());
         loop {
-            let batch = run.advance(client, &m, COMMANDS).await?;
-            out.extend(batch.records.iter().filter_map(|raw| raw.id.parse::<u64>().ok()));
-            if batch.done {
+            let brought = run.advance(client, &m, COMMANDS).await?;
+            out.extend(brought.found.iter().map(|found| found.id));
+            if brought.done {
                 break;
             }
         }
@@ -139,13 +186,14 @@ async fn all_ids(client: &Client, m: &Reading) -> Result<Vec<u64>, Error> {
 /// The ids that follow `last`, as a batch.
 async fn all_ids_batch(client: &Client, progress: &Progress, m: &Reading, last: u64) -> Result<Batch, Error> {
     let name = format!("ids of {}", m.object);
-    let known = progress.runs.borrow_mut().remove(&name).filter(|run| run.handed == last);
+    let known = progress.objects.borrow_mut().remove(&name).filter(|run| run.handed == last);
     let mut run = known.unwrap_or_else(|| Run::from(last));
     #[cfg(debug_assertions)]
     {
         run.planted = progress.planted.get();
     }
-    let batch = run.advance(client, m, COMMANDS).await?;
-    progress.runs.borrow_mut().insert(name, run);
-    Ok(batch)
+    let brought = run.advance(client, m, COMMANDS).await?;
+    progress.objects.borrow_mut().insert(name, run);
+    let records = brought.found.into_iter().map(|found| staged(m, found)).collect();
+    Ok(Batch { records, cursor: brought.cursor, done: brought.done, moved: brought.moved })
 }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::reading::Reading;
 use super::verify::{self, Confirmed};
-use super::window::{Answered, Pages, Window, read, staged};
-use super::{COMMANDS, PAGE, SHARE, STRIKES, rows};
+use super::window::{Answered, Pages, Window, read};
+use super::{Brought, COMMANDS, PAGE, SHARE, STRIKES, parts, rows};
+use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, malformed};
 use crate::run::connect::bitrix24::pack::{Part, Unit};
 use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, Php, number};
-use crate::run::connect::{Batch, Error};
 
 /// Windows that are read before the first of them is whole.
 const AHEAD: usize = 2;
@@ -113,12 +113,15 @@ impl Run {
         client: &Client,
         m: &Reading,
         pages: usize,
-    ) -> Result<Batch, Error> {
+    ) -> Result<Brought, Error> {
         let mut patience = Patience::default();
         loop {
             let whole = self.windows.front().is_some_and(|window| window.is_whole(m));
+            if whole && !self.has_parts(client, m).await? {
+                continue;
+            }
             if whole || self.windows.is_empty() && self.over.is_some() {
-                return Ok(self.hand_out(m));
+                return Ok(self.hand_out());
             }
             let asked = self.compose(m, pages);
             let opening = asked.opening;
@@ -139,13 +142,27 @@ impl Run {
         }
     }
 
-    fn hand_out(&mut self, m: &Reading) -> Batch {
+    /// Asks for what else belongs to the first window; `false` when that has to be read again.
+    async fn has_parts(&mut self, client: &Client, m: &Reading) -> Result<bool, Error> {
+        let (Some(part), Some(window)) = (m.part, self.windows.front_mut()) else { return Ok(true) };
+        match parts::complete(client, m, part, &mut window.found).await {
+            Ok(()) => Ok(true),
+            Err(Error::Refused { .. }) if self.strikes + 1 < STRIKES => {
+                // A record that was deleted meanwhile is not in the list any more.
+                self.strikes += 1;
+                self.rewind(0);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn hand_out(&mut self) -> Brought {
         let window = self.windows.pop_front();
         let found = window.map(|window| window.found).unwrap_or_default();
         self.handed = found.last().map_or(self.handed, |f| f.id);
         let done = self.windows.is_empty() && self.over.is_some();
-        let records = found.into_iter().map(|found| staged(m, found)).collect();
-        Batch { records, cursor: self.handed.to_string(), done, moved: done && self.over == Some(true) }
+        Brought { found, cursor: self.handed.to_string(), done, moved: done && self.over == Some(true) }
     }
 
     /// What the next batch asks: what records lack, then pages.
@@ -170,7 +187,7 @@ impl Run {
         if open && self.tail {
             return asked;
         }
-        asked.beside = m.links.is_some() && !self.links_singly;
+        asked.beside = m.links.is_some() && !self.links_singly && !m.within;
         let fits = (pages.clamp(1, m.pages) / if asked.beside { 2 } else { 1 }).max(1);
         asked.pages = self.width.min(fits);
         let mut top = None;
@@ -179,7 +196,7 @@ impl Run {
             asked.units.push(verify::opening(m, self.base));
             asked.pages = asked.pages.min(FIRST);
             asked.closing = self.failures == 0 && !open;
-            top = Some(format!("$result[top]{}[0][{}]", if m.universal { "[items]" } else { "" }, m.id()));
+            top = Some(m.row_of("top", 0));
         } else if let Some(Before { top: highest, count: Some(count) }) = self.before {
             let left = count.saturating_sub(self.records).div_ceil(PAGE as u64).max(1);
             let left = usize::try_from(left).unwrap_or(usize::MAX);
@@ -256,7 +273,7 @@ impl Run {
             });
         };
         let rows = m.page(top).ok_or_else(|| malformed(m.list, "a page is not a list"))?.rows();
-        let id = rows.first().and_then(|row| Php::parse(row)?.get(m.id()).and_then(number));
+        let id = rows.first().and_then(|row| Php::parse(row)?.get(m.listing.id.1).and_then(number));
         let before = match id {
             Some(top) => Before { top, count: batch.total("first") },
             None => Before { top: self.base, count: Some(0) },
@@ -385,10 +402,9 @@ fn pages_after(m: &Reading, last: u64, width: usize, beside: bool) -> impl Itera
     (0..width).map(move |n| {
         let after = match n.checked_sub(1) {
             None => last.to_string(),
-            Some(before) if m.universal => format!("$result[p{before}][items][{}][id]", PAGE - 1),
-            Some(before) => format!("$result[p{before}][{}][ID]", PAGE - 1),
+            Some(before) => m.row_of(&format!("p{before}"), PAGE - 1),
         };
-        let mut unit = vec![page(m, n, &[(format!("filter[>{}]", m.id()), after.clone())])];
+        let mut unit = vec![page(m, n, &[(m.bound(">"), after.clone())])];
         if beside {
             unit.push(links_page(m, n, &[("filter[>id]".to_owned(), after)]));
         }
@@ -400,7 +416,7 @@ fn pages_after(m: &Reading, last: u64, width: usize, beside: bool) -> impl Itera
 pub(super) fn page(m: &Reading, n: usize, filter: &[(String, String)]) -> Command {
     let mut command = Command::new(format!("p{n}"), m.list, &[]);
     command.parameters.extend_from_slice(filter);
-    command.parameters.push(("start".to_owned(), "-1".to_owned()));
+    command.parameters.push(("start".to_owned(), m.listing.start.to_owned()));
     command.parameters.extend(m.basis());
     command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
     command

@@ -3,12 +3,15 @@
 use super::ask::ask_with;
 use super::reading::{Reading, reading};
 use super::run::{Run, links_page, page};
-use super::window::{Answered, Window, read, staged};
-use super::{COMMANDS, PAGE, Progress, SHARE, STRIKES, all_ids_batch, comments, place};
+use super::window::{Answered, Found, Window, read, staged};
+use super::{COMMANDS, PAGE, Progress, SHARE, STRIKES, addresses, all_ids_batch, comments, place};
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, malformed, refused};
 use crate::run::connect::bitrix24::pack::Unit;
 use crate::run::connect::bitrix24::wire::Command;
 use crate::run::connect::{Batch, Error, Raw};
+
+/// Records that are asked for their rows one by one.
+const FEW: usize = 5;
 
 /// How many records of an object there are: what the last batch said of it, once, or the portal now.
 pub(in crate::run::connect::bitrix24) async fn count(
@@ -18,6 +21,9 @@ pub(in crate::run::connect::bitrix24) async fn count(
 ) -> Result<u64, Error> {
     if object == "comment" {
         return comments::count(client, progress).await;
+    }
+    if let Some(owner) = addresses::owner(object) {
+        return addresses::count(client, progress, owner).await;
     }
     let m = &reading(object)?;
     let known = progress.counted.borrow_mut().remove(object);
@@ -34,7 +40,7 @@ pub(in crate::run::connect::bitrix24) async fn count(
 
 /// Counts the records that follow `base`, up to and with `until`.
 fn counting(m: &Reading, name: &str, base: u64, until: Option<&str>) -> Command {
-    let (above, below) = (format!("filter[>{}]", m.id()), format!("filter[<={}]", m.id()));
+    let (above, below) = (m.bound(">"), m.bound("<="));
     let base = base.to_string();
     let mut command = Command::new(name, m.list, &[(&above, &base), ("start", "0")]);
     if let Some(until) = until {
@@ -46,21 +52,23 @@ fn counting(m: &Reading, name: &str, base: u64, until: Option<&str>) -> Command 
 /// The command with what every call of the list has, and ids alone.
 fn bare(m: &Reading, mut command: Command) -> Command {
     command.parameters.extend(m.basis());
-    command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+    if !m.listing.flat {
+        command.parameters.push(("select[]".to_owned(), m.id().to_owned()));
+    }
     command
 }
 
 /// Asks which id is the highest, and how many records there are up to it.
 pub(super) fn opening(m: &Reading, base: u64) -> Unit {
-    let above = format!("filter[>{}]", m.id());
-    let mut top = bare(m, Command::new("top", m.list, &[(&above, &base.to_string()), ("start", "-1")]));
+    let base_text = base.to_string();
+    let mut top =
+        bare(m, Command::new("top", m.list, &[(&m.bound(">"), &base_text), ("start", m.listing.start)]));
     for (key, value) in &mut top.parameters {
-        if key.starts_with("order[") {
+        if key.starts_with("order[") || key == "ORDER" {
             *value = "DESC".to_owned();
         }
     }
-    let highest = format!("$result[top]{}[0][{}]", if m.universal { "[items]" } else { "" }, m.id());
-    vec![top, counting(m, "first", base, Some(&highest))]
+    vec![top, counting(m, "first", base, Some(&m.row_of("top", 0)))]
 }
 
 /// Asks how many records there are by now: of those that were there at the start, and of all.
@@ -79,8 +87,7 @@ pub(super) enum Confirmed {
 /// Whether anything follows what was read, and how many records the portal counts up to there.
 pub(super) async fn confirm(client: &Client, m: &Reading, run: &Run) -> Result<Confirmed, Error> {
     let end = run.end.to_string();
-    let above = format!("filter[>{}]", m.id());
-    let more = bare(m, Command::new("more", m.list, &[(&above, &end), ("start", "-1")]));
+    let more = bare(m, Command::new("more", m.list, &[(&m.bound(">"), &end), ("start", m.listing.start)]));
     let commands = [more, counting(m, "known", run.base, Some(&end))];
     // A count of a large table has a batch for itself.
     let share = if run.count_seconds > 1.0 { 1.0 } else { SHARE };
@@ -115,7 +122,7 @@ pub(in crate::run::connect::bitrix24) async fn ids(
     object: &str,
     cursor: &str,
 ) -> Result<Option<Batch>, Error> {
-    if object == "comment" {
+    if object == "comment" || addresses::owner(object).is_some() {
         return Ok(None);
     }
     let m = reading(object)?.bare();
@@ -141,7 +148,7 @@ pub(in crate::run::connect::bitrix24) async fn records(
 async fn by_ids(client: &Client, m: &Reading, ids: &[String]) -> Result<Vec<Raw>, Error> {
     let (mut patience, mut strikes) = (Patience::default(), 0);
     let beside = m.links.is_some();
-    let key = format!("filter[@{}]", m.id());
+    let key = m.bound("@");
     let filter: Vec<_> = ids.iter().enumerate().map(|(k, id)| (format!("{key}[{k}]"), id.clone())).collect();
     let beside_filter: Vec<_> =
         ids.iter().enumerate().map(|(k, id)| (format!("filter[@id][{k}]"), id.clone())).collect();
@@ -170,14 +177,38 @@ async fn by_ids(client: &Client, m: &Reading, ids: &[String]) -> Result<Vec<Raw>
             None => break Window::new(m, 0, pages.found),
         }
     };
-    let mut way = super::rows::Way::Singly;
+    // What is refused was deleted since: whoever asked looks again.
+    finish(client, m, &mut window, super::rows::Way::Singly).await?;
+    Ok(window.found.into_iter().map(|found| staged(m, found)).collect())
+}
+
+/// Asks for what belongs to these records and is not there.
+pub(super) async fn complete(
+    client: &Client,
+    _progress: &Progress,
+    m: &Reading,
+    found: &mut Vec<Found>,
+) -> Result<(), Trouble> {
+    let mut window = Window::new(m, 0, std::mem::take(found));
+    // A few are asked for one by one, rather than found out how several can be.
+    let way = if window.found.len() > FEW { super::rows::Way::Untried } else { super::rows::Way::Singly };
+    let refused = finish(client, m, &mut window, way).await.map_err(Trouble::Fatal)?;
+    *found = window.found;
+    refused.map_or(Ok(()), |error| Err(Trouble::Fatal(error)))
+}
+
+/// Asks until nothing lacks. A record that is refused is left out; gives the first refusal.
+async fn finish(
+    client: &Client,
+    m: &Reading,
+    window: &mut Window,
+    mut way: super::rows::Way,
+) -> Result<Option<Error>, Error> {
+    let (mut patience, mut refused) = (Patience::default(), None);
+    window.settle(m, &mut way)?;
     while !window.is_whole(m) {
-        window.settle(m, &mut way)?;
         let mut units = Vec::new();
         window.needs(m, &mut units, COMMANDS);
-        if units.is_empty() {
-            continue;
-        }
         let part = match client.pack(units.clone(), SHARE).await {
             Ok(part) => part,
             Err(trouble) => {
@@ -190,20 +221,24 @@ async fn by_ids(client: &Client, m: &Reading, ids: &[String]) -> Result<Vec<Raw>
         for command in units[..part.taken].iter().flatten() {
             match window.take(client, m, &command.name, command.method, &batch) {
                 Answered::Fine => {}
-                // Deleted since: whoever asked looks again.
-                Answered::Refused(_) => gone.push(command.name[1..].to_owned()),
+                Answered::Refused(error) => {
+                    gone.push(command.name[1..].to_owned());
+                    refused = refused.or(Some(error));
+                }
                 Answered::Later(trouble) => later = Some(trouble),
             }
         }
         if !gone.is_empty() {
-            let found = std::mem::take(&mut window.found);
-            window =
-                Window::new(m, 0, found.into_iter().filter(|f| !gone.contains(&f.id.to_string())).collect());
+            let found = std::mem::take(&mut window.found).into_iter();
+            *window = Window::new(m, 0, found.filter(|f| !gone.contains(&f.id.to_string())).collect());
         }
         if let Some(trouble) = later {
             client.recover(&mut patience, trouble).await?;
         }
         window.settle(m, &mut way)?;
     }
-    Ok(window.found.into_iter().map(|found| staged(m, found)).collect())
+    if let Some(part) = m.part {
+        super::parts::complete(client, m, part, &mut window.found).await?;
+    }
+    Ok(refused)
 }

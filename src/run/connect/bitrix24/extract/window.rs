@@ -14,7 +14,7 @@ use crate::run::connect::bitrix24::client::{Client, Trouble, inconsistent, malfo
 use crate::run::connect::bitrix24::pack::Unit;
 use crate::run::connect::bitrix24::schema::build::link_list;
 use crate::run::connect::bitrix24::schema::own::ROWS;
-use crate::run::connect::bitrix24::wire::{Batch as Answers, Problem, number};
+use crate::run::connect::bitrix24::wire::{Batch as Answers, Problem, number, scalar};
 use crate::run::connect::{Error, Raw};
 
 /// A link of a record.
@@ -36,6 +36,8 @@ pub(super) struct Found {
     /// Product rows in order.
     pub(super) rows: Option<Vec<Box<RawValue>>>,
     pub(super) bindings: Option<Box<RawValue>>,
+    /// What else belongs to it, by the name of its field.
+    pub(super) parts: Vec<(&'static str, String)>,
 }
 
 /// Records that were read and may lack something yet.
@@ -59,7 +61,8 @@ pub(super) enum Answered {
 
 impl Window {
     pub(super) fn new(m: &Reading, base: u64, found: Vec<Found>) -> Window {
-        let rows = m.rows.map(|_| Asking::of(found.iter().map(|f| f.id)));
+        let lacking = found.iter().any(|f| f.rows.is_none());
+        let rows = m.rows.filter(|_| lacking).map(|_| Asking::of(found.iter().map(|f| f.id)));
         Window { base, found, rows }
     }
 
@@ -163,13 +166,16 @@ pub(super) struct Pages {
 
 /// What is read of a record on the way.
 #[derive(Deserialize)]
-struct Head<'a> {
+pub(super) struct Head<'a> {
     #[serde(rename = "ID", alias = "id", borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(rename = "COMPANY_ID", borrow)]
-    company: Option<&'a RawValue>,
-    #[serde(rename = "CONTACT_ID", borrow)]
-    contact: Option<&'a RawValue>,
+    pub(super) id: Option<&'a RawValue>,
+    /// Of which type a universal record is.
+    #[serde(rename = "entityTypeId", borrow)]
+    entity_type: Option<&'a RawValue>,
+    #[serde(rename = "COMPANY_ID", alias = "companyId", borrow)]
+    pub(super) company: Option<&'a RawValue>,
+    #[serde(rename = "CONTACT_ID", alias = "contactId", borrow)]
+    pub(super) contact: Option<&'a RawValue>,
 }
 
 /// Takes the pages of a batch apart, as far as they are sound.
@@ -246,18 +252,32 @@ fn sound(
         if id <= last {
             return Err(inconsistent(&m.object, format!("id {id} follows id {last} where ids must rise")));
         }
+        if m.universal && head.entity_type.is_some_and(|ty| scalar(ty) != m.entity_type) {
+            return Err(inconsistent(&m.object, format!("id {id} is a record of another object")));
+        }
         last = id;
         let primary = if m.primary == "COMPANY_ID" { head.company } else { head.contact };
         let primary = primary.and_then(number).filter(|id| *id > 0);
         let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
         let (json, links) = (row.get().to_owned(), links.cloned());
-        found.push(Found { id, json, primary, links, rows: None, bindings: None });
+        found.push(Found { id, json, primary, links, rows: None, bindings: None, parts: Vec::new() });
     }
     Ok(found)
 }
 
+/// Links of which one is the primary one.
+pub(super) fn settled(links: Option<Vec<Link>>, primary: Option<u64>) -> Option<Vec<Link>> {
+    let mut links = links?;
+    if !links.is_empty() && !links.iter().any(|l| l.primary) {
+        let main = links.iter().position(|l| Some(l.id) == primary).unwrap_or(0);
+        links[main].primary = true;
+    }
+    Some(links)
+}
+
 /// The record as it came, with what belongs to it put in.
 pub(super) fn staged(m: &Reading, found: Found) -> Raw {
+    let found = Found { links: settled(found.links, found.primary), ..found };
     let mut json = found.json;
     let mut put = |name: &str, value: &str| {
         if let Some(end) = json.rfind('}') {
@@ -266,11 +286,7 @@ pub(super) fn staged(m: &Reading, found: Found) -> Raw {
             json.push_str(&format!(",\"{name}\":{value}}}"));
         }
     };
-    if let (Some(name), Some(mut links)) = (link_list(&m.object), found.links) {
-        if !links.is_empty() && !links.iter().any(|l| l.primary) {
-            let main = links.iter().position(|l| Some(l.id) == found.primary).unwrap_or(0);
-            links[main].primary = true;
-        }
+    if let (Some(name), Some(links)) = (link_list(&m.object), found.links) {
         let links: Vec<_> =
             links.iter().map(|l| json!({"id": l.id, "primary": l.primary, "sort": l.sort})).collect();
         put(name, &json!(links).to_string());
@@ -281,6 +297,9 @@ pub(super) fn staged(m: &Reading, found: Found) -> Raw {
     }
     if let Some(bindings) = found.bindings {
         put("BINDINGS", bindings.get());
+    }
+    for (name, json) in &found.parts {
+        put(name, json);
     }
     Raw { id: found.id.to_string(), json: json.into_bytes() }
 }

@@ -202,7 +202,7 @@ fn user(row: &Json, salt: &str) -> Option<User> {
 
 /// What grows while the objects are gone through.
 pub(super) struct Build<'a> {
-    answers: &'a Answers,
+    pub(super) answers: &'a Answers,
     domains: BTreeMap<String, Domain>,
 }
 
@@ -372,7 +372,7 @@ impl Build<'_> {
         Base::Enum(name.to_owned())
     }
 
-    fn directories(&mut self, name: String, entities: &[String]) -> Base {
+    pub(super) fn directories(&mut self, name: String, entities: &[String]) -> Base {
         let rows = entities.iter().flat_map(|entity| self.answers.directory(entity));
         let choices = rows.filter_map(|row| {
             Some(Choice { code: text(key(row, "STATUS_ID"))?, title: text(key(row, "NAME")) })
@@ -396,7 +396,7 @@ impl Build<'_> {
         Base::Enum(name)
     }
 
-    fn categories(&mut self, object: &str, name: String) -> Base {
+    pub(super) fn categories(&mut self, object: &str, name: String) -> Base {
         let rows = if object == "deal" {
             Some(&self.answers.categories)
         } else {

@@ -3,6 +3,7 @@
 
 pub(super) mod build;
 pub(super) mod own;
+mod tables;
 
 use serde_json::Value as Json;
 
@@ -51,6 +52,7 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
             userfields.map(|m| Command::new(format!("{object}_custom"), m, &[("filter[LANG]", "en")])),
         );
     }
+    commands.extend(tables::probes());
     commands.push(Command::new("types", TYPES, &[("order[id]", "ASC"), ("start", "0")]));
     commands.push(Command::new("statuses", "crm.status.list", &[("order[SORT]", "ASC")]));
     commands.push(Command::new("categories", CATEGORIES, &[("entityTypeId", "2")]));
@@ -90,6 +92,19 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
             Err(error) => described.hint = Some(kept_back(error)?),
         }
         answers.objects.push(described);
+    }
+    for table in tables::TABLES {
+        if is_unknown(&batch, table.object) || table.object == "lead_history" && without_leads {
+            continue;
+        }
+        answers.objects.push(match take(table.object, table.probe.0) {
+            Ok(answer) => table.described(answer),
+            Err(error) => Described {
+                name: table.object.to_owned(),
+                hint: Some(kept_back(error)?),
+                ..Described::default()
+            },
+        });
     }
     answers.statuses = rows(&take("statuses", "crm.status.list")?).into_iter().cloned().collect();
     let total = batch.total("statuses").and_then(|n| usize::try_from(n).ok()).unwrap_or(0);

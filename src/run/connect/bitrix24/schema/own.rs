@@ -78,6 +78,7 @@ pub(super) fn added(object: &str) -> impl Iterator<Item = &'static str> {
     let names: &[&'static str] = match object {
         "deal" | "lead" | "quote" => &[ROWS],
         "activity" => &["BINDINGS", "COMMUNICATIONS"],
+        "company_requisite" | "contact_requisite" => &["BANK_DETAILS"],
         _ => &[],
     };
     names.iter().copied()
@@ -102,6 +103,9 @@ impl Build<'_> {
     pub(super) fn own(&mut self, object: &str, name: &str, about: &Json) -> Option<Own> {
         let one = |base| Some(Own { base, many: false, attributes: Vec::new() });
         let kind = key(about, "type").as_str().unwrap_or_default();
+        if let Some(own) = self.of_table(object, name) {
+            return Some(own);
+        }
         match (object, name) {
             ("deal" | "lead" | "quote", ROWS) => {
                 let attributes = self.row_attributes();

@@ -1,6 +1,7 @@
 //! The client against a scripted portal on a virtual clock.
 
 mod more;
+mod tables;
 mod twin;
 
 use std::cell::{Cell, RefCell};

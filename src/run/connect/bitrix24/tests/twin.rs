@@ -108,7 +108,27 @@ fn the_schema_of_a_portal() {
     let names: Vec<&str> = schema.objects.iter().map(|o| o.name.as_str()).collect();
     assert_eq!(
         names,
-        ["activity", "comment", "company", "contact", "deal", "lead", "process 1032", "product", "quote"]
+        [
+            "activity",
+            "call",
+            "comment",
+            "company",
+            "company_address",
+            "company_requisite",
+            "contact",
+            "contact_address",
+            "contact_requisite",
+            "deal",
+            "deal_history",
+            "lead",
+            "lead_history",
+            "process 1032",
+            "product",
+            "product_price",
+            "product_section",
+            "quote",
+            "task"
+        ]
     );
     for object in &schema.objects {
         assert!(object.fields.is_sorted_by(|a, b| a.name < b.name), "{}", object.name);

@@ -106,7 +106,7 @@ fn yes(is: bool) -> &'static str {
 }
 
 /// One entry of `crm.<entity>.fields`.
-fn field_row(entity: Entity, field: &FieldShape) -> Record {
+pub(super) fn field_row(entity: Entity, field: &FieldShape) -> Record {
     let custom = field.is_custom();
     let standard = if custom { None } else { standard::row(entity, &field.code) };
     let flags = standard.map_or("", |row| row.2);

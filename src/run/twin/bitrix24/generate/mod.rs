@@ -7,15 +7,18 @@
 mod acme;
 mod acme_more;
 mod activity;
+mod automation;
 mod describe;
 mod hang;
 mod more;
 mod plan;
 mod raw;
 mod records;
+mod restore;
 mod rng;
 mod shape;
 mod standard;
+mod tables;
 mod text;
 mod time;
 
@@ -24,13 +27,20 @@ mod tests;
 
 use serde_json::Value;
 
-use super::{Entity, Portal};
+use super::{Entity, Portal, Table};
 pub use acme::{Counts, acme_shape};
 pub use raw::{BadRecord, BadRecordKind};
 pub use shape::{
     Choice, CurrencyShape, DepartmentShape, EntityShape, FieldShape, ProcessShape, Semantics, Shape,
     StatusShape, UserShape,
 };
+
+/// The standard fields of a Smart Process with everything switched on, as its `fields` describe them.
+pub(super) fn process_fields(kind: u32) -> std::collections::BTreeMap<String, super::portal::Record> {
+    let entity = Entity::Process(kind);
+    let fields = EntityShape::standard(entity, 0).fields;
+    fields.iter().map(|field| (field.code.clone(), describe::field_row(entity, field))).collect()
+}
 
 impl Portal {
     /// The believable default portal `acme.bitrix24.com`; a scale of 1 is 500 companies, 1,500 contacts, 1,000 deals
@@ -43,7 +53,20 @@ impl Portal {
     pub fn acme_with(counts: Counts, seed: u64) -> Portal {
         let mut portal = Portal::generate(&acme_shape(counts), seed);
         acme::dress(&mut portal);
+        portal.furnish(seed);
+        automation::fill(&mut portal, seed);
         portal
+    }
+
+    /// Adds what a portal keeps beside its records: histories of stages, calls, tasks, requisites, addresses, prices.
+    pub fn furnish(&mut self, seed: u64) {
+        tables::fill(self, seed);
+    }
+
+    /// Puts rows of a table back as a connector keeps them: with the check list in its task, the bank details in their
+    /// requisite, a key in an address. Rows without an id of their own are left out.
+    pub fn restore(&mut self, table: Table, rows: impl IntoIterator<Item = Value>) {
+        restore::load(self, table, rows.into_iter());
     }
 
     /// A portal with records made from a shape's counts, fill rates and weights.

@@ -1,8 +1,11 @@
 //! The twin against its reference sheet: every test names the section it reads from.
 
 mod batches;
+mod checklist;
+mod filled;
 mod items;
 mod lists;
+mod model;
 mod more;
 mod robust;
 mod samples;
