@@ -4,6 +4,8 @@
 
 use rusqlite::OptionalExtension;
 
+use super::seal::fingerprint;
+use super::staged::STAGE;
 use super::{Result, StagedRecord, Workspace};
 
 /// A record that is folded into another.
@@ -169,12 +171,7 @@ impl Workspace {
         self.store(|db| {
             // What was there no more is there again.
             db.prepare_cached("DELETE FROM gone WHERE object = ?1 AND key = ?2")?.execute((object, key))?;
-            db.prepare_cached(
-                "INSERT INTO staged(object, key, json) VALUES (?1, ?2, ?3)
-                 ON CONFLICT(object, key) DO UPDATE SET json = excluded.json",
-            )?
-            .execute((object, key, json))
-            .map(|_| ())
+            db.prepare_cached(STAGE)?.execute((object, key, json, fingerprint(key, json))).map(|_| ())
         })
     }
 }
