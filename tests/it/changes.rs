@@ -127,11 +127,11 @@ pub fn world_of(text: String, seed: u64, faults: Faults) -> World {
     World::with(checked, Portal::acme_with(counts, 7), Company::acme(), seed, faults)
 }
 
-fn goes_on_with(world: &mut World, text: String) {
+pub fn goes_on_with(world: &mut World, text: String) {
     world.checked = check_spec(&SourceText::new("whole.b2n", text));
 }
 
-fn agreed(world: &World) -> Selection {
+pub fn agreed(world: &World) -> Selection {
     Selection { change: Some(world.checked.plan.hash()), ..Selection::default() }
 }
 

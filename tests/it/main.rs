@@ -21,6 +21,7 @@ mod extraction;
 mod findings;
 mod floor;
 mod grammar;
+mod meanwhile;
 mod model;
 mod mutations;
 mod objects;

@@ -336,6 +336,53 @@ fn what_is_read_back_is_what_the_destination_holds() {
     assert_eq!(name.found, "Renamed by hand");
 }
 
+/// What each record has of its own makes no stratum, whatever is written where it has nothing.
+#[test]
+fn a_free_text_with_a_constant_in_its_place_is_no_list_of_values() {
+    let strata = |otherwise: &str| {
+        let text = whole::spec();
+        let row = "else \"Deal {ID}\"";
+        assert!(text.contains(row));
+        let text = text.replace(row, &format!("else {otherwise}"));
+        let checked = crate::world::check_spec(&b2n::lang::text::SourceText::new("whole.b2n", text));
+        let counts = Counts { companies: 9, contacts: 14, deals: 14, leads: 10 };
+        let portal = Portal::acme_with(counts, 7);
+        let world = World::with(checked, portal, Company::acme(), 80, Faults::default());
+        sampled(&world, &of(4, 1)).1.slice.strata
+    };
+    assert_eq!(strata("\"Untitled\""), strata("\"Deal {ID}\""));
+}
+
+#[test]
+fn a_note_is_shown_beside_what_it_was_made_of() {
+    let counts = Counts { companies: 40, contacts: 9, deals: 14, leads: 5 };
+    let world = sized(counts, 81, Faults::default());
+    let (_, report) = sampled(&world, &of(90, 1));
+    let mut of_company: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut of_deal = 0;
+    for record in report.records.iter().filter(|record| record.there && record.map.starts_with("notes of")) {
+        let body = record.fields.iter().find(|field| field.field == "body").expect("a body");
+        assert_eq!(body.rules.len(), 1, "{}: {body:?}", record.key);
+        let (from, name) = record.key.split_once('#').expect("a marker");
+        let folded: BTreeSet<&str> =
+            body.sources.iter().filter_map(|(field, _)| Some(field.rsplit_once('.')?.0)).collect();
+        match from.strip_prefix("process 1032/") {
+            // One for each: it was made of that one alone.
+            Some(_) => {
+                assert_eq!(folded, BTreeSet::from([from]), "{}: {body:?}", record.key);
+                *of_company.entry(name).or_default() += 1;
+            }
+            None if name.ends_with("Estimate") => {
+                assert!(folded.iter().all(|from| from.starts_with("quote/")) && !folded.is_empty());
+                of_deal += 1;
+            }
+            None if record.map == "notes of deal" => assert!(folded.is_empty(), "{}: {body:?}", record.key),
+            None => {}
+        }
+    }
+    assert!(of_company.values().any(|notes| *notes > 1) && of_deal > 0, "{of_company:?} {of_deal}");
+}
+
 fn approval(world: &World, sample: Option<u32>) -> Approval {
     Approval {
         plan: world.checked.plan.hash(),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::lang::check::{Accepted, MapFidelity};
-use crate::lang::plan::{Certificate, Plan};
+use crate::lang::plan::{Certificate, Plan, short};
 use crate::run::engine::{self, Expected};
 use crate::run::workspace::{Approval, Workspace};
 
@@ -310,7 +310,7 @@ pub fn approval_json(approval: &Approval) -> Value {
 
 /// An approval on one line.
 pub fn line(approval: &Approval) -> String {
-    let plan: String = approval.plan.chars().take(12).collect();
+    let plan = short(&approval.plan);
     let mut text = format!(
         "{} by {}, plan {plan}, for {}",
         time(approval.approved_ms),
@@ -350,7 +350,7 @@ fn list(ready: &Ready, workspace: &Workspace, terminal: &Terminal) -> Result<Exi
             for approval in &all {
                 println!("{}", line(approval));
             }
-            let short: String = plan.chars().take(12).collect();
+            let short = short(plan);
             match &holds {
                 Some(approval) => {
                     println!("plan {short} of this spec is approved for {}", extent(approval.sample));
@@ -369,7 +369,7 @@ fn withdraw(
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
     let plan = &ready.certificate.plan;
-    let short: String = plan.chars().take(12).collect();
+    let short = short(plan);
     let withdrawn = workspace.withdraw(plan, jiff::Timestamp::now().as_millisecond())?;
     if withdrawn == 0 {
         return Err(Failure::usage(format!(

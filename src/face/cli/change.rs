@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::lang::plan::short;
 use crate::run::engine::{Changes, MapChange, Selection};
 use crate::run::workspace::Workspace;
 
@@ -13,15 +14,8 @@ use super::failure::Failure;
 use super::project::Ready;
 use super::terminal::{Terminal, asked, count};
 
-/// How much of a hash people see and type.
-const SHORT: usize = 12;
 /// The least of it that names a plan.
 const LEAST: usize = 8;
-
-/// As much of a hash as people see and type.
-pub fn short(hash: &str) -> String {
-    hash.chars().take(SHORT).collect()
-}
 
 /// Prints what would change, without asking either account.
 pub fn dry_run(

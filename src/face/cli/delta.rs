@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::lang::plan::short;
 use crate::run::engine::{Changes, ObjectChanges, RunReport, Selection};
 use crate::run::workspace::{CONFLICT, Workspace};
 
@@ -130,7 +131,7 @@ impl Delta<'_> {
                 print!("{}", change::text(changes, self.terminal));
                 if dry_run {
                     let agree = if changes.is_of_the_plan() {
-                        format!(" --yes-change {}", change::short(&changes.to))
+                        format!(" --yes-change {}", short(&changes.to))
                     } else {
                         String::new()
                     };

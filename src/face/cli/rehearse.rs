@@ -174,10 +174,9 @@ fn rehearse(
     let settings =
         bitrix24::Settings { host: ready.plan.source.account.clone(), ..bitrix24::Settings::default() };
     let source_twin = Rc::new(bitrix24::Twin::new(portal, settings));
-    let mut target_settings = nutshell::Settings::default();
-    target_settings.instance_id.clone_from(&ready.plan.target.account);
     // What a probe found out of the account, its twin does too.
-    target_settings.dialect = rehearsal::dialect(&ready.target.probed);
+    let mut target_settings = rehearsal::settings(&ready.target.probed);
+    target_settings.instance_id.clone_from(&ready.plan.target.account);
     let target_twin = Rc::new(nutshell::Twin::new(rehearsal::company(&ready.target), target_settings));
     let virtual_clock = Rc::new(VirtualClock::at(START_MS));
     let clock: Rc<dyn Clock> = virtual_clock.clone();

@@ -7,6 +7,14 @@ use super::{
     SplitRow, SplitTo, StageTo, Table,
 };
 
+/// How much of a hash people see and type.
+const SHORT: usize = 12;
+
+/// The first digits of a hash, as messages show it.
+pub fn short(hash: &str) -> String {
+    hash.chars().take(SHORT).collect()
+}
+
 impl Plan {
     /// The hash that people approve, 64 hex digits: BLAKE3 over the serialised plan without statistics, lines and files.
     ///

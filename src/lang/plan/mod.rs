@@ -19,6 +19,7 @@ use super::types::{Fidelity, Type};
 
 pub use certificate::Certificate;
 pub use expr::{Aggregate, Comparison, Expr, Line};
+pub use hash::short;
 pub use tables::{Owner, OwnerHow, Owners, Pipeline, StageRow, StageTo, Table, TableRow};
 
 /// A whole plan.

@@ -6,7 +6,7 @@
 //! withdrawal. [`Settings::approved_only`](super::Settings) switches the gate off where no account is written.
 
 use crate::lang::eval::{Outcome, Program, Route};
-use crate::lang::plan::Plan;
+use crate::lang::plan::{Plan, short};
 use crate::run::connect::Decode;
 use crate::run::workspace::{Approval, Workspace};
 
@@ -31,11 +31,6 @@ pub enum Unapproved {
     Withdrawn,
     /// It is approved for samples of at most so many records.
     SampleOnly(u32),
-}
-
-/// The first digits of a hash, as messages show it.
-pub(super) fn short(hash: &str) -> String {
-    hash.chars().take(12).collect()
 }
 
 impl std::fmt::Display for Unapproved {
@@ -65,8 +60,8 @@ impl Engine<'_> {
         if !self.settings.approved_only {
             return Ok(());
         }
-        let hash = self.plan.hash();
-        let why = match self.workspace.approval(&hash)? {
+        let hash = self.plan_hash.as_str();
+        let why = match self.workspace.approval(hash)? {
             Some(Approval { sample: None, .. }) => return Ok(()),
             Some(Approval { sample: Some(most), .. }) => match drawn {
                 Some(drawn) if drawn <= most => return Ok(()),
@@ -82,7 +77,7 @@ impl Engine<'_> {
                 }
             }
         };
-        Err(Error::Unapproved { plan: short(&hash), why })
+        Err(Error::Unapproved { plan: short(hash), why })
     }
 }
 

@@ -265,7 +265,7 @@ impl Engine<'_> {
         if alone {
             self.outside.progress.end();
         }
-        self.spent.listed(map, pages);
+        self.spent.listed(map, pages, proving.map_or(0, |proving| proving.reads));
         Ok(())
     }
 }

@@ -230,8 +230,8 @@ impl Spent {
 struct Place {
     writes: u64,
     reads: u64,
-    /// Pages of the last list of each stream.
-    lists: BTreeMap<usize, u64>,
+    /// Of the last list of each stream: its pages, and the records that were read by themselves to compare them.
+    lists: BTreeMap<usize, (u64, u64)>,
 }
 
 /// The count as a run goes on.
@@ -267,16 +267,20 @@ impl Tally {
         self.here(|place| place.reads += 1);
     }
 
-    /// A stream was listed with so many requests; only the last list of a place had to be.
-    pub(super) fn listed(&self, stream: usize, pages: u64) {
+    /// A stream was listed and compared with so many pages and reads; only the last list of a place had to be.
+    pub(super) fn listed(&self, stream: usize, pages: u64, reads: u64) {
         self.here(|place| {
-            place.lists.insert(stream, pages);
+            place.lists.insert(stream, (pages, reads));
         });
     }
 
     /// What it came to.
     pub(super) fn spent(&self, phases: usize, loading_ms: u64) -> Spent {
-        let sum = |place: &Place| (place.writes, place.reads, place.lists.values().sum());
+        let sum = |place: &Place| {
+            let lists = || place.lists.values();
+            let compared: u64 = lists().map(|(_, reads)| reads).sum();
+            (place.writes, place.reads + compared, lists().map(|(pages, _)| pages).sum())
+        };
         let mut places: Vec<(u64, u64, u64)> = self.places.borrow().iter().map(sum).collect();
         places.resize(phases + 1, (0, 0, 0));
         Spent { loading_ms, places }
@@ -313,13 +317,13 @@ mod tests {
     fn only_the_last_list_of_a_place_had_to_be() {
         let tally = Tally::default();
         tally.wrote();
-        tally.listed(3, 7);
-        tally.listed(3, 8);
-        tally.listed(4, 1);
+        tally.listed(3, 7, 50);
+        tally.listed(3, 8, 2);
+        tally.listed(4, 1, 0);
         tally.enter(2);
         tally.read();
         let spent = tally.spent(2, 4_000);
-        assert_eq!(spent.places, [(1, 0, 9), (0, 0, 0), (0, 1, 0)]);
+        assert_eq!(spent.places, [(1, 2, 9), (0, 0, 0), (0, 1, 0)]);
         let floor = spent.floor(&limits());
         assert_eq!((floor.phases.len(), floor.end.reads), (2, 1));
         assert_eq!(spent.ratio(&limits()), Some(4.0 / 1.1));

@@ -303,7 +303,12 @@ impl Engine<'_> {
                 }
             }
         }
-        self.unanswered(write, seq, &why)?;
+        // Only what may have been done is left open: a record is else taken for ours as a person left it.
+        if unanswered {
+            self.unanswered(write, seq, &why)?;
+        } else {
+            self.ended(seq, JournalState::Failed, None, Some(&why))?;
+        }
         if stale == self.settings.sends {
             return Err(Error::Restless { object: object.to_owned(), id: stored.id, times: stale });
         }

@@ -21,6 +21,9 @@ pub(super) enum Prepared {
     Write(Box<Writing>),
 }
 
+/// What a record of which nothing is sent ends as, with what is flagged and lacking.
+pub(super) type Ending = (Outcome, Vec<Flag>, Vec<Lack>);
+
 /// A record that is to be written.
 pub(super) struct Writing {
     pub key: String,
@@ -78,7 +81,10 @@ impl Engine<'_> {
         Ok(match self.work_out(stream, record, None)? {
             Works::Decided(outcome, flags, lacks) => Prepared::Decided(outcome, flags, lacks),
             Works::Later(needed) => Prepared::Later(needed),
-            Works::Out(worked) => self.encoded(stream, &record.key, *worked, encode)?,
+            Works::Out(worked) => match self.encoded(stream, &record.key, *worked, encode)? {
+                Ok(writing) => Prepared::Write(writing),
+                Err((outcome, flags, lacks)) => Prepared::Decided(outcome, flags, lacks),
+            },
         })
     }
 
@@ -163,14 +169,14 @@ impl Engine<'_> {
         Ok(stands)
     }
 
-    /// Puts what was worked out into the destination's form.
+    /// Puts what was worked out into the destination's form; what the record ends as where it has none.
     pub(super) fn encoded(
         &self,
         stream: usize,
         key: &str,
         worked: Worked,
         encode: &dyn Encode,
-    ) -> Result<Prepared> {
+    ) -> Result<std::result::Result<Box<Writing>, Ending>> {
         let Worked { values, flags, waiting, lacks, notes } = worked;
         let marker = self.marker_of(stream, key)?;
         Ok(match encode.encode(&marker, &values) {
@@ -181,18 +187,9 @@ impl Engine<'_> {
                     self.spoil(&mut writes);
                 }
                 let key = key.to_owned();
-                Prepared::Write(Box::new(Writing {
-                    key,
-                    marker,
-                    values,
-                    writes,
-                    flags,
-                    waiting,
-                    lacks,
-                    notes,
-                }))
+                Ok(Box::new(Writing { key, marker, values, writes, flags, waiting, lacks, notes }))
             }
-            Err(error) => Prepared::Decided(decided(Status::Quarantined, error.to_string()), flags, lacks),
+            Err(error) => Err((decided(Status::Quarantined, error.to_string()), flags, lacks)),
         })
     }
 

@@ -15,25 +15,29 @@ use rust_decimal::Decimal;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::lang::plan::{Arm, OnExisting, Rule, Target};
+use crate::lang::plan::{Arm, OnExisting, Rule, Target, short};
 use crate::lang::types::Base;
 use crate::lang::value::{RefValue, Value};
 use crate::run::connect::{Element, Normal, Normalise, Stored};
 use crate::run::workspace::{Differing, Outcome, StagedRecord, Staging, Status};
 
-use super::prepare::Evaluated;
+use super::prepare::{Evaluated, Works};
 use super::proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey, Verdict, compare};
 use super::resolve::Links;
 use super::{Engine, Error, MapReport, Result};
 
-/// Staged records that are read at once.
-const PAGE: u32 = 500;
+/// After how many records people are told how far it is.
+const TOLD_EVERY: u64 = 500;
 
 /// What a listing is compared with, and what came of it so far.
 pub(super) struct Proving {
     pub(super) normalise: Box<dyn Normalise>,
     /// Whether links of this stream wait for other records.
     waits: bool,
+    /// Whether a change was applied to a part of its records only.
+    part: bool,
+    /// Records that were read by themselves.
+    pub(super) reads: u64,
     /// The index of the field that says where a record stands in its pipeline.
     stage: Option<usize>,
     proof: Proof,
@@ -97,6 +101,8 @@ impl Engine<'_> {
         Ok(Proving {
             normalise: self.target.normaliser(map),
             waits: self.workspace.any_waiting(&plan.name)?,
+            part: self.workspace.pass_is_open(&plan.name)?,
+            reads: 0,
             stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
             proof,
         })
@@ -115,10 +121,9 @@ impl Engine<'_> {
         }
         // A list may lag behind, and a read may not.
         let object = self.streams[stream].target.as_str();
-        let again = open.iter().filter(|open| open.differs).map(|open| {
-            self.spent.read();
-            self.target.read(object, &open.listed.id)
-        });
+        proving.reads += open.iter().filter(|open| open.differs).count() as u64;
+        let again = open.iter().filter(|open| open.differs);
+        let again = again.map(|open| self.target.read(object, &open.listed.id));
         let again: Vec<Option<Stored>> =
             stream::iter(again).buffered(self.settings.in_flight.max(1)).try_collect().await?;
         let mut again = again.into_iter();
@@ -160,6 +165,10 @@ impl Engine<'_> {
             return Ok(None);
         }
         let Some(record) = self.workspace.staged_record(&plan.object, key)? else { return Ok(None) };
+        if self.stays_in_part(stream, proving, &record)? {
+            proving.proof.not_compared += 1;
+            return Ok(None);
+        }
         let planned = match self.says(stream, proving, &record)? {
             Says::In(planned) => planned,
             Says::Out | Says::Open => return Ok(None),
@@ -171,6 +180,16 @@ impl Engine<'_> {
         }
         let differs = proving.any_differs(&planned, listed, joined);
         Ok(Some(ToProve { key, listed, outcome, planned, joined, differs }))
+    }
+
+    /// Whether a written record is without the changes that the others have, since this run leaves what it links to to a
+    /// later one.
+    fn stays_in_part(&self, stream: usize, proving: &Proving, record: &StagedRecord) -> Result<bool> {
+        if !proving.part {
+            return Ok(false);
+        }
+        let sent = self.workspace.sent(&self.streams[stream].name, &record.key)?;
+        Ok(matches!(self.work_out(stream, record, sent.as_ref())?, Works::Later(_)))
     }
 
     /// Compares one record, with what was read of it since where the list differed.
@@ -287,33 +306,26 @@ impl Engine<'_> {
         if alone {
             self.outside.progress.begin(&format!("count {}", plan.name), None);
         }
-        let (mut after, mut done) = (0, 0u64);
-        loop {
-            let page = if routed {
-                self.workspace.routed_page(&plan.name, after, PAGE)?
-            } else {
-                self.workspace.staged_page(&plan.object, after, PAGE)?
-            };
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            done += page.len() as u64;
-            for record in &page {
-                let outcome = self.workspace.outcome(&plan.name, &record.key)?;
-                let arrived = outcome
-                    .as_ref()
-                    .is_some_and(|outcome| matches!(outcome.status, Status::Created | Status::Adopted));
-                let fixed = outcome.as_ref().is_some_and(|outcome| outcome.reason.is_some());
-                match self.says(stream, &proving, record)? {
-                    Says::In(planned) => {
-                        let adopted = outcome.is_some_and(|outcome| outcome.status == Status::Adopted);
-                        let kept = adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
-                        proving.sum_planned(&planned, arrived && !kept && !fixed);
-                    }
-                    Says::Out if arrived => proving.proof.disagreeing += 1,
-                    Says::Out | Says::Open => {}
+        let mut feed = self.feed(stream);
+        let mut done = 0u64;
+        while let Some(record) = self.next_staged(stream, &mut feed)? {
+            let outcome = self.workspace.outcome(&plan.name, &record.key)?;
+            let arrived = outcome
+                .as_ref()
+                .is_some_and(|outcome| matches!(outcome.status, Status::Created | Status::Adopted));
+            let fixed = outcome.as_ref().is_some_and(|outcome| outcome.reason.is_some())
+                || (arrived && self.stays_in_part(stream, &proving, &record)?);
+            match self.says(stream, &proving, &record)? {
+                Says::In(planned) => {
+                    let adopted = outcome.is_some_and(|outcome| outcome.status == Status::Adopted);
+                    let kept = adopted && self.plan.maps[plan.map].on_existing == OnExisting::Keep;
+                    proving.sum_planned(&planned, arrived && !kept && !fixed);
                 }
+                Says::Out if arrived => proving.proof.disagreeing += 1,
+                Says::Out | Says::Open => {}
             }
-            if alone {
+            done += 1;
+            if alone && done.is_multiple_of(TOLD_EVERY) {
                 self.outside.progress.at(done);
             }
         }
@@ -376,7 +388,6 @@ impl Engine<'_> {
 
     /// Records that were written by another plan differ from what this one says of them.
     fn tell_of_another_plan(&self) -> Result<()> {
-        let short = |hash: &str| hash.chars().take(12).collect::<String>();
         if let Some(written) = self.workspace.plan()?
             && written != self.plan_hash
             && self.workspace.writes()? > 0
@@ -386,6 +397,11 @@ impl Engine<'_> {
                  `b2n migrate SPEC --dry-run` tells what it changes",
                 short(&written),
                 short(&self.plan_hash)
+            ));
+        }
+        for stream in self.workspace.open_passes()? {
+            self.outside.progress.notice(&format!(
+                "what changed was not applied to all records of `{stream}` yet: `b2n migrate SPEC` goes on with it"
             ));
         }
         Ok(())

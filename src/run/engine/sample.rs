@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 
 use crate::lang::eval::{Outcome, Output};
-use crate::lang::plan::{Arm, Expr};
+use crate::lang::plan::Expr;
 use crate::lang::types::Base;
 use crate::lang::value::Value;
 use crate::run::workspace::StagedRecord;
@@ -26,8 +26,8 @@ use crate::run::workspace::StagedRecord;
 use super::reconcile::refs;
 use super::{Engine, Error, Result};
 
-/// Staged records that are read at once.
-const PAGE: u32 = 500;
+/// After how many records people are told how far it is.
+const TOLD_EVERY: u64 = 500;
 
 /// A sample as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,34 +120,31 @@ impl Engine<'_> {
         self.outside.progress.begin("draw the sample", None);
         let mut seen = 0u64;
         for map in &maps {
-            let mut after = 0;
-            loop {
-                let page = self.staged_of(*map, after)?;
-                let Some(last) = page.last() else { break };
-                after = last.seq;
-                seen += page.len() as u64;
-                for record in &page {
-                    let order = self.order(asked.seed, *map, &record.key);
-                    let (marks, output) = self.marks(*map, record, &coded[*map])?;
-                    for (mark, tier) in marks {
-                        let stratum = strata.entry(mark).or_insert_with(|| Stratum {
-                            tier,
-                            records: 0,
-                            first: (order, *map, record.key.clone()),
-                        });
-                        stratum.records += 1;
-                        if order < stratum.first.0 {
-                            stratum.first = (order, *map, record.key.clone());
-                        }
-                    }
-                    if output.is_some() {
-                        written.push((order, *map, record.key.clone()));
-                        if written.len() > most {
-                            written.pop();
-                        }
+            let mut feed = self.feed(*map);
+            while let Some(record) = self.next_staged(*map, &mut feed)? {
+                let order = self.order(asked.seed, *map, &record.key);
+                let (marks, output) = self.marks(*map, &record, &coded[*map])?;
+                for (mark, tier) in marks {
+                    let stratum = strata.entry(mark).or_insert_with(|| Stratum {
+                        tier,
+                        records: 0,
+                        first: (order, *map, record.key.clone()),
+                    });
+                    stratum.records += 1;
+                    if order < stratum.first.0 {
+                        stratum.first = (order, *map, record.key.clone());
                     }
                 }
-                self.outside.progress.at(seen);
+                if output.is_some() {
+                    written.push((order, *map, record.key));
+                    if written.len() > most {
+                        written.pop();
+                    }
+                }
+                seen += 1;
+                if seen.is_multiple_of(TOLD_EVERY) {
+                    self.outside.progress.at(seen);
+                }
             }
         }
         self.outside.progress.end();
@@ -185,15 +182,6 @@ impl Engine<'_> {
         Ok(Slice { asked, records, strata: all, covered: covered.len() as u64 })
     }
 
-    /// A page of the staged records of a map.
-    fn staged_of(&self, map: usize, after: i64) -> Result<Vec<StagedRecord>> {
-        let plan = &self.plan.maps[map];
-        Ok(match plan.split {
-            Some(_) => self.workspace.routed_page(&plan.name, after, PAGE)?,
-            None => self.workspace.staged_page(&plan.source, after, PAGE)?,
-        })
-    }
-
     /// Where a record comes in the order of a seed.
     fn order(&self, seed: u64, map: usize, key: &str) -> u64 {
         Hash::new(seed).with(self.plan.maps[map].name.as_bytes()).with(key.as_bytes()).end()
@@ -204,14 +192,11 @@ impl Engine<'_> {
         let looked_up = |expr: &Expr| {
             matches!(expr, Expr::Lookup { .. } | Expr::Title { .. } | Expr::Stage { .. } | Expr::Const(_))
         };
-        let arm = |arm: &Arm| matches!(arm, Arm::Value { value, .. } if looked_up(value));
         (0..self.plan.maps[map].targets.len())
             .map(|field| {
                 let base = &self.plan.maps[map].targets[field].ty.base;
                 matches!(base, Base::Enum(_) | Base::Bool | Base::Stage)
-                    || self
-                        .rules_of(map, field)
-                        .any(|(_, rule)| looked_up(&rule.value) || rule.otherwise.iter().any(arm))
+                    || self.rules_of(map, field).any(|(_, rule)| looked_up(&rule.value))
             })
             .collect()
     }

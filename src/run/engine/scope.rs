@@ -86,13 +86,6 @@ pub struct Selection {
     pub change: Option<String>,
 }
 
-impl Selection {
-    /// Whether it is a run of everything.
-    pub fn is_whole(&self) -> bool {
-        self.only.is_empty() && self.records.is_none() && self.sample.is_none()
-    }
-}
-
 /// The scope of a run.
 #[derive(Default)]
 pub(super) struct Scope {
@@ -106,6 +99,8 @@ pub(super) struct Scope {
     left: RefCell<BTreeMap<usize, u64>>,
     /// By map and the map that it needs: records that this run leaves to a later one for want of such a link.
     needs: RefCell<BTreeMap<(usize, usize), u64>>,
+    /// The same of records that stand, and that a change waits for.
+    stays: RefCell<BTreeMap<(usize, usize), u64>>,
     /// Whether maps or records are outside.
     partial: bool,
     /// What was drawn, where it is a sample.
@@ -156,6 +151,11 @@ impl Scope {
     /// A record is left for want of one of another map.
     pub(super) fn need(&self, map: usize, needed: usize) {
         *self.needs.borrow_mut().entry((map, needed)).or_default() += 1;
+    }
+
+    /// A record stays as it was written for want of one of another map, until a later run applies what changed.
+    pub(super) fn stay(&self, map: usize, needed: usize) {
+        *self.stays.borrow_mut().entry((map, needed)).or_default() += 1;
     }
 
     /// How many records of a stream were left by its last load.
@@ -433,6 +433,18 @@ impl Engine<'_> {
             self.outside.progress.notice(&format!(
                 "{records} {word} of `{map}` {verb} to records of `{needed}` that this run leaves to a later one: load \
                  those first, such as with `--only {needed}`, or everything"
+            ));
+        }
+        for ((map, needed), records) in scope.stays.borrow().iter() {
+            let (map, needed) = (&self.plan.maps[*map].name, &self.plan.maps[*needed].name);
+            let (word, stay, link) = if *records == 1 {
+                ("record", "stays", "it links")
+            } else {
+                ("records", "stay", "they link")
+            };
+            self.outside.progress.notice(&format!(
+                "{records} written {word} of `{map}` {stay} without the changes, since {link} to records of `{needed}` that \
+                 this run leaves to a later one: load those first, such as with `--only {needed}`, or everything"
             ));
         }
     }

@@ -5,7 +5,7 @@
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::lang::plan::{OnExisting, Rule, walk};
+use crate::lang::plan::{self, OnExisting, Rule, walk};
 use crate::lang::types::{Base, Fidelity};
 use crate::lang::value::{Record, Value};
 use crate::run::connect::{Element, Normal, Stored};
@@ -322,7 +322,7 @@ impl Engine<'_> {
     ) -> Spoken {
         let mut spoken = Spoken::default();
         let map = &self.plan.maps[plan.map];
-        let mut say = |flatten: Option<usize>, rule: &Rule| {
+        let mut say = |flatten: Option<usize>, only: Option<&str>, rule: &Rule| {
             let (slots, outer) = read_by(rule);
             let mut any = flatten.is_none();
             let own = if flatten.is_none() { &slots } else { &outer };
@@ -331,7 +331,8 @@ impl Engine<'_> {
             }
             if let Some(index) = flatten {
                 let reads = &self.plan.flattens[index].reads;
-                let children = source.folded.iter().filter(|(of, _, _)| *of == index).take(FOLDED);
+                let is = |of: &usize, key: &String| *of == index && only.is_none_or(|only| only == key);
+                let children = source.folded.iter().filter(|(of, key, _)| is(of, key)).take(FOLDED);
                 for (_, key, values) in children {
                     any = true;
                     for slot in &slots {
@@ -349,26 +350,31 @@ impl Engine<'_> {
         if plan.notes.is_some() {
             // Its parent is the engine's, its text a note's of the map or of a flatten.
             if field == 1 {
-                let named = record.key.split_once('#').map(|(_, behind)| behind).unwrap_or_default();
+                let (from, named) = record.key.split_once('#').unwrap_or_default();
+                let (object, key) = from.split_once('/').unwrap_or_default();
                 let named = named.strip_prefix(map.name.as_str()).unwrap_or_default();
                 let is = |before: &str, name: &str| named == format!(".{before}{name}");
-                map.notes.iter().filter(|note| is("", &note.name)).for_each(|note| say(None, &note.rule));
-                for (index, flatten) in self.plan.flattens.iter().enumerate() {
-                    let into = usize::from(flatten.into) == plan.map;
+                let own = map.notes.iter().filter(|note| object == map.source && is("", &note.name));
+                own.for_each(|note| say(None, None, &note.rule));
+                let into = |flatten: &plan::Flatten| usize::from(flatten.into) == plan.map;
+                for (index, flatten) in self.plan.flattens.iter().enumerate().filter(|(_, one)| into(one)) {
                     let before = format!("{}.", flatten.source);
-                    let notes = flatten
-                        .notes
-                        .iter()
-                        .filter(|note| into && (is("", &note.name) || is(&before, &note.name)));
-                    notes.for_each(|note| say(Some(index), &note.rule));
+                    for note in &flatten.notes {
+                        // One for each folded record is that record's; others, and what is left over, are of them all.
+                        if note.for_each && object == flatten.source && is("", &note.name) {
+                            say(Some(index), Some(key), &note.rule);
+                        } else if object == map.source && is(&before, &note.name) {
+                            say(Some(index), None, &note.rule);
+                        }
+                    }
                 }
             }
         } else {
             let of_field = |rule: &&Rule| usize::from(rule.target) == field;
-            map.rules.iter().filter(of_field).for_each(|rule| say(None, rule));
+            map.rules.iter().filter(of_field).for_each(|rule| say(None, None, rule));
             for (index, flatten) in self.plan.flattens.iter().enumerate() {
                 if usize::from(flatten.into) == plan.map {
-                    flatten.rules.iter().filter(of_field).for_each(|rule| say(Some(index), rule));
+                    flatten.rules.iter().filter(of_field).for_each(|rule| say(Some(index), None, rule));
                 }
             }
         }

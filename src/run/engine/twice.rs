@@ -106,35 +106,55 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// Deletes a double of a record, for the reason that the journal keeps.
+    /// Deletes a double of a record, for the reason that the journal keeps, where it carries the marker still: what
+    /// somebody took the marker from is theirs, and so is what arrived twice and is not as it was made.
     async fn take_away(&self, map: usize, double: &Seen, why: Option<&str>) -> Result<bool> {
-        let Seen { key, target: id, rev } = double;
+        let Seen { key, target: id, .. } = double;
+        let name = self.streams[map].name.as_str();
         let object = self.streams[map].target.as_str();
+        let marker = self.marker_of(map, key)?;
+        let made = if why.is_some() { self.workspace.as_made(name, key)? } else { None };
         let payload = Payload::default();
         let write = Write { stream: map, key, marker: "", payload: &payload, step: 0, field: None };
-        let mut rev = rev.clone();
-        for _ in 0..self.settings.sends {
+        for attempt in 1..=self.settings.sends {
+            // A list may be old, and does not tell the revision of every object.
+            let Some(stored) = self.target.read(object, id).await? else {
+                let now = self.outside.clock.now_ms();
+                self.workspace.found_done(Operation::Delete, name, key, id, now)?;
+                return Ok(true);
+            };
+            if stored.marker.as_ref() != Some(&marker) {
+                self.workspace.unsee(name, key, id)?;
+                return Ok(false);
+            }
+            if made.as_ref().is_some_and(|made| self.as_made(map, &stored).imprint != made.imprint) {
+                return Ok(false);
+            }
             let seq = self.intend(self.intent(&write, Operation::Delete, Some(id), None))?;
-            let answer = self.target.delete(object, id, &rev).await;
+            let answer = self.target.delete(object, id, &stored.rev).await;
             self.outside.points.reach("sweep.delete")?;
             let now = self.outside.clock.now_ms();
+            let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now);
             match answer {
                 // Absent is what was wanted.
                 Ok(()) | Err(SendError::Gone) => {
                     self.workspace.ended(seq, JournalState::Done, None, why, now)?;
+                    self.workspace.found_done(Operation::Delete, name, key, id, now)?;
                     return Ok(true);
                 }
                 Err(SendError::Denied(why)) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&why), now)?;
+                    end(JournalState::Failed, &why)?;
                     return Err(Error::Denied(why));
                 }
+                Err(SendError::Refused(why)) => {
+                    end(JournalState::Failed, &why)?;
+                    break;
+                }
                 Err(error) => {
-                    self.workspace.ended(seq, JournalState::Failed, None, Some(&error.to_string()), now)?;
-                    self.outside.clock.sleep(self.settings.first_look_ms).await;
-                    match self.target.read(object, id).await? {
-                        None => return Ok(true),
-                        Some(stored) => rev = stored.rev,
-                    }
+                    let unknown = matches!(error, SendError::Unknown(_));
+                    let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
+                    end(state, &error.to_string())?;
+                    self.before_another(attempt, &error).await?;
                 }
             }
         }

@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::lang::plan::{OnDelete, OnExisting};
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Payload, Stored};
-use crate::run::workspace::{Flag, Lack, Operation, Outcome, Status};
+use crate::run::workspace::{CONFLICT, Flag, Lack, Operation, Outcome, Status};
 
 use super::change::{field_key, value_hash};
 use super::once::{Sent, Write};
@@ -278,9 +278,8 @@ impl Engine<'_> {
         }
         let asks = arrived || (again && plan.on_existing != OnExisting::Overwrite);
         if asks && !adopted && self.is_changed_there(&plan.target, &payload, &stored)? {
-            let why =
-                "changed in the destination since it was written, so what arrived later was not written";
-            let flag = Flag { rule: self.id_of_links(map, at), why: why.to_owned() };
+            let why = format!("{CONFLICT}, so what arrived later was not written");
+            let flag = Flag { rule: self.id_of_links(map, at), why };
             self.workspace.transaction(|ws| ws.flag(&plan.name, key, &[flag]))?;
             self.settled(map, key, field, &[], false)?;
             return Ok(Turn::Over(stored));

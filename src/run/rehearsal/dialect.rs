@@ -4,11 +4,20 @@
 //! answer of a probe, so a rehearsal is not throttled beyond its configured pace.
 
 use crate::lang::schema::{Answer, Probed};
-use crate::run::twin::nutshell::Dialect;
 use crate::run::twin::nutshell::settings::{
     ChoicesInput, ClosingInput, DateInput, EmailMatch, Envelope, ManyChoices, MoneyInput, NotFound, OnBad,
     RpcStatus,
 };
+use crate::run::twin::nutshell::{Dialect, Settings};
+
+/// A twin that behaves as a probed account does.
+pub fn settings(probed: &Probed) -> Settings {
+    let mut settings = Settings { dialect: dialect(probed), ..Settings::default() };
+    if let Some(impersonation) = probed.flag("impersonation") {
+        settings.keys.iter_mut().for_each(|key| key.impersonation = impersonation);
+    }
+    settings
+}
 
 /// The dialect of a probed account.
 pub fn dialect(probed: &Probed) -> Dialect {

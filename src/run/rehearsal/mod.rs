@@ -11,6 +11,6 @@ mod tests;
 mod wire;
 
 pub use clock::{Idle, VirtualClock};
-pub use dialect::dialect;
+pub use dialect::{dialect, settings};
 pub use setup::{company, entity, furnish, held, portal_shape, table};
 pub use wire::{Serve, SplitMix, Wire};

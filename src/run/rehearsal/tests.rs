@@ -157,3 +157,41 @@ fn a_portal_made_from_staged_records_gives_the_same_records() {
         }
     }
 }
+
+#[test]
+fn a_twin_answers_a_probe_as_its_account_did() {
+    use crate::lang::schema::{Answer, Probed};
+    let probed = |answers: &[(&str, Answer)]| Probed {
+        day: None,
+        answers: answers.iter().map(|(question, answer)| ((*question).to_owned(), answer.clone())).collect(),
+    };
+    let impersonates = |probed: &Probed| settings(probed).keys.iter().all(|key| key.impersonation);
+    assert!(impersonates(&probed(&[])), "what was not asked is as it was seen live");
+    assert!(impersonates(&probed(&[("impersonation", Answer::Flag(true))])));
+    let other = probed(&[("impersonation", Answer::Flag(false)), ("email_date", Answer::Flag(false))]);
+    assert!(!impersonates(&other));
+    assert_eq!(settings(&other).dialect, dialect(&other));
+    assert_ne!(dialect(&other), dialect(&probed(&[])));
+}
+
+/// What a probe asks only where it may make what stays: no test over the wire has these answered.
+#[test]
+fn answers_about_what_a_probe_cannot_take_away_are_switches_too() {
+    use crate::lang::schema::{Answer, Probed};
+    use crate::run::twin::nutshell::Dialect;
+    use crate::run::twin::nutshell::settings::EmailMatch;
+    let plain = Dialect::default;
+    let (flag, word) = (Answer::Flag, |word: &str| Answer::Word(word.to_owned()));
+    for (question, answer, wanted) in [
+        ("number_type", flag(true), Dialect { number_type: true, ..plain() }),
+        ("email_date", flag(false), Dialect { email_date: false, ..plain() }),
+        ("email_message_id", flag(false), Dialect { email_message_id: false, ..plain() }),
+        ("email_html", flag(false), Dialect { email_html: false, ..plain() }),
+        ("email_match", word("people"), Dialect { email_match: EmailMatch::People, ..plain() }),
+        ("email_match", word("nobody"), Dialect { email_match: EmailMatch::Nobody, ..plain() }),
+        ("email_match", word("everybody"), plain()),
+    ] {
+        let answers = [(question.to_owned(), answer.clone())].into_iter().collect();
+        assert_eq!(dialect(&Probed { day: None, answers }), wanted, "{question}: {answer:?}");
+    }
+}

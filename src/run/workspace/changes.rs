@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::OptionalExtension;
 
+use crate::lang::plan::short;
+
 use super::seal::fingerprint;
 use super::staged::STAGE;
 use super::{Error, Result, Status, Workspace};
@@ -93,7 +95,6 @@ impl Workspace {
 
     /// That another plan than the workspace's was to be carried out, for people.
     pub fn other_plan(&self, pinned: &str, found: &str) -> Error {
-        let short = |hash: &str| hash.chars().take(12).collect();
         Error::OtherPlan { path: self.path.display().to_string(), pinned: short(pinned), found: short(found) }
     }
 
@@ -143,6 +144,17 @@ impl Workspace {
     /// Those of the database.
     pub fn pass_is_open(&self, stream: &str) -> Result<bool> {
         Ok(self.note(&format!("{OPEN}{stream}"))?.is_some())
+    }
+
+    /// What a record that stands was made of is another now: the pass goes through its stream once more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn open_pass(&self, stream: &str) -> Result<()> {
+        match self.plan()? {
+            Some(plan) if self.standing(stream)? > 0 => self.set_note(&format!("{OPEN}{stream}"), &plan),
+            _ => Ok(()),
+        }
     }
 
     /// A pass went through a stream.

@@ -205,14 +205,10 @@ impl Workspace {
     /// Those of the database.
     pub fn may_have_doubled(&self, map: &str, key: &str, target: &str) -> Result<bool> {
         let writes = self.writes_since_taken_back(map, key)?;
-        let creates: Vec<&Entry> =
-            writes.iter().filter(|entry| entry.intent.operation == Operation::Create).collect();
-        let doubtful = creates.len() > 1
-            || creates.iter().any(|entry| entry.state != JournalState::Done || entry.note.is_some());
         let foreign = writes.iter().any(|entry| {
             entry.intent.operation == Operation::Adopt && entry.intent.target.as_deref() == Some(target)
         });
-        Ok(doubtful && !foreign)
+        Ok(doubtful(&writes) && !foreign)
     }
 
     /// The writes of a record, oldest first.
@@ -387,6 +383,14 @@ impl Workspace {
             db.query_row("SELECT max(unknown_ms) FROM journal WHERE map = ?1", [id], |row| row.get(0))
         })
     }
+}
+
+/// Whether more may have been made of a record than the journal knows: a create of it went without an answer, or was
+/// sent more than once.
+pub fn doubtful(entries: &[Entry]) -> bool {
+    let mut creates = entries.iter().filter(|entry| entry.intent.operation == Operation::Create);
+    let unsure = |entry: &Entry| entry.state != JournalState::Done || entry.note.is_some();
+    creates.next().is_some_and(|first| unsure(first) || creates.next().is_some())
 }
 
 const SELECT: &str = "SELECT j.seq, n.name, j.key, j.operation, j.step, j.payload, j.state, j.target, j.sent_ms, \

@@ -40,7 +40,7 @@ pub use disk::DiskFault;
 pub use forget::{Forgotten, backups};
 pub use freeze::Later;
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
-pub use journal::{Entry, Intent, JournalState, Operation};
+pub use journal::{Entry, Intent, JournalState, Operation, doubtful};
 pub use lock::{Lock, Taken, machine_folder, machine_lock};
 pub use look::{Differs, How};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};

@@ -167,12 +167,19 @@ impl Workspace {
     /// # Errors
     /// Those of the database.
     pub fn stage_beside(&self, object: &str, key: &str, json: &[u8]) -> Result<()> {
-        let object = self.intern(object)?;
-        self.store(|db| {
+        let id = self.intern(object)?;
+        let moved = self.store(|db| {
             // What was there no more is there again.
-            db.prepare_cached("DELETE FROM gone WHERE object = ?1 AND key = ?2")?.execute((object, key))?;
-            db.prepare_cached(STAGE)?.execute((object, key, json, fingerprint(key, json))).map(|_| ())
-        })
+            let returned =
+                db.prepare_cached("DELETE FROM gone WHERE object = ?1 AND key = ?2")?.execute((id, key))? > 0;
+            let before: Option<Vec<u8>> = db
+                .prepare_cached("SELECT json FROM staged WHERE object = ?1 AND key = ?2")?
+                .query_row((id, key), |row| row.get(0))
+                .optional()?;
+            db.prepare_cached(STAGE)?.execute((id, key, json, fingerprint(key, json)))?;
+            Ok(before.is_some_and(|before| returned || before != json))
+        })?;
+        if moved { self.open_pass(object) } else { Ok(()) }
     }
 }
 

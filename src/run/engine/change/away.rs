@@ -200,7 +200,7 @@ impl Engine<'_> {
             if let Some((by, other)) = by.find(|(by, _)| self.target.is_final(by).is_none()) {
                 return kept(&format!("{by} {other} links to it"));
             }
-            if let Some(why) = self.touched_since(object, &stored, &readback, assessment).await? {
+            if let Some(why) = self.touched(object, &stored, &readback, assessment).await? {
                 return kept(&why);
             }
             let seq = self.intend(self.intent(&write, Operation::TakeBack, Some(id), None))?;

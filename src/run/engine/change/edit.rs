@@ -175,7 +175,12 @@ impl Engine<'_> {
             };
             let (mut writes, mut conflicts, mut found) = (Vec::new(), Vec::new(), Vec::new());
             let mut flags = Vec::new();
-            let rule = |at: usize| format!("{}.{}", plan.name, whole.targets[at].name);
+            let known = if plan.notes.is_none() { self.plan.maps[plan.map].targets.len() } else { 0 };
+            // By the id that whatever else flags this field has.
+            let rule = |at: usize| match at < known {
+                true => self.id_of_links(plan.map, at),
+                false => format!("{}.{}", plan.name, whole.targets[at].name),
+            };
             for at in fields.iter().copied() {
                 let value = writing.values.get(at).unwrap_or(&Value::Absent);
                 let key = field_key(&whole.targets[at]);
@@ -300,7 +305,7 @@ impl Engine<'_> {
             return Ok(BTreeSet::new());
         }
         let entries = self.workspace.writes_since_taken_back(name, &writing.key)?;
-        if !self.only_just_edited(stream, now, &entries) {
+        if !self.only_just_written(stream, now, &entries) {
             return Ok(BTreeSet::new());
         }
         let sent = self.workspace.sent(name, &writing.key)?.unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::lang::value::Value;
 use crate::run::connect::imprint;
 use crate::run::workspace::{Outcome, Pinned, Sent, StagedRecord, Status};
 
+use super::notes::parent_of;
 use super::prepare::{Evaluated, Worked, Works};
 use super::resolve::Links;
 use super::scope::Selection;
@@ -130,7 +131,7 @@ impl Engine<'_> {
     /// # Errors
     /// A map whose records have to be rolled back first; objects that are not staged; a `stop` that is reached.
     pub fn changes(&self) -> Result<Option<Changes>> {
-        let to = self.plan.hash();
+        let to = self.plan_hash.clone();
         let from = match self.workspace.plan()? {
             Some(from) if self.workspace.writes()? > 0 => from,
             _ => return Ok(None),
@@ -158,7 +159,7 @@ impl Engine<'_> {
     /// Binds the workspace to this plan. One that differs from the one that records were written with has to be the
     /// one that was agreed to.
     pub(super) fn take_plan(&self, selection: &Selection) -> Result<()> {
-        let hash = self.plan.hash();
+        let hash = self.plan_hash.clone();
         match self.workspace.pin_plan(&hash)? {
             Pinned::Same if self.workspace.is_restaged()? => self.begin_pass(&hash)?,
             Pinned::Same => {}
@@ -484,7 +485,18 @@ impl Engine<'_> {
     fn lose_notes(&self, notes: usize) -> Result<()> {
         let plan = &self.streams[notes];
         let now = self.outside.clock.now_ms();
-        let lost = self.workspace.lost_notes(&plan.name)?;
+        let mut lost = Vec::new();
+        for key in self.workspace.lost_notes(&plan.name)? {
+            // What is held back stays as it is, and its notes with it.
+            let note = self.workspace.staged_record(&plan.object, &key)?;
+            let outcome = match note.as_ref().and_then(parent_of) {
+                Some(of) => self.workspace.outcome(&self.plan.maps[plan.map].name, &of)?,
+                None => None,
+            };
+            if !outcome.is_some_and(|of| matches!(of.status, Status::Quarantined | Status::Failed)) {
+                lost.push(key);
+            }
+        }
         if lost.is_empty() {
             return Ok(());
         }

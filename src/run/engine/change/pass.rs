@@ -9,7 +9,7 @@ use crate::run::connect::Encode;
 use crate::run::workspace::{Flag, Lack, Outcome, Sent, StagedRecord, Status};
 
 use super::super::load::deleted_there;
-use super::super::prepare::{Prepared, Works, Writing};
+use super::super::prepare::{Works, Writing};
 use super::super::rollback::Assessment;
 use super::super::streams::NOTE;
 use super::super::{Engine, Result};
@@ -67,6 +67,9 @@ impl Engine<'_> {
         }
         let mut feed = self.feed(stream);
         let mut exhausted = false;
+        // Notes are worked out with their records: those of records that are left are left with them.
+        let mut left = self.streams[stream].notes.is_some()
+            && self.workspace.pass_is_open(&self.streams[self.streams[stream].map].name)?;
         let mut done = 0u64;
         let assessment = OnceCell::new();
         let mut flights = FuturesUnordered::new();
@@ -84,7 +87,7 @@ impl Engine<'_> {
                     Step::Write(writing, id, how) => {
                         flights.push(self.bring(stream, writing, id, how, encode, &assessment));
                     }
-                    Step::Later => {}
+                    Step::Later => left = true,
                 }
             }
             if let Some(landed) = flights.next().await {
@@ -101,10 +104,14 @@ impl Engine<'_> {
             self.outside.progress.at(done);
             self.outside.points.reach("load.landed")?;
         }
+        self.outside.progress.end();
+        if left {
+            // Another run goes through it again: what is done is seen to be done.
+            return Ok(());
+        }
         if let Some(notes) = notes {
             self.lose_notes(notes)?;
         }
-        self.outside.progress.end();
         Ok(self.workspace.close_pass(name)?)
     }
 
@@ -129,7 +136,7 @@ impl Engine<'_> {
         let worked = match self.work_out(stream, record, sent.as_ref())? {
             Works::Decided(outcome, flags, lacks) => return Ok(out(outcome, flags, lacks)),
             Works::Later(needed) => {
-                self.scope.borrow().need(plan.map, needed);
+                self.scope.borrow().stay(plan.map, needed);
                 return Ok(Step::Later);
             }
             Works::Out(worked) => worked,
@@ -140,9 +147,8 @@ impl Engine<'_> {
             }
         }
         let writing = match self.encoded(stream, &record.key, *worked, encode)? {
-            Prepared::Write(writing) => writing,
-            Prepared::Decided(outcome, flags, lacks) => return Ok(out(outcome, flags, lacks)),
-            Prepared::Later(_) => return Ok(Step::Later),
+            Ok(writing) => writing,
+            Err((outcome, flags, lacks)) => return Ok(out(outcome, flags, lacks)),
         };
         // What was refused half way is looked at as a whole.
         let every = before.status == Status::Failed;

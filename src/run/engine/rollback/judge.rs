@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::run::connect::Stored;
-use crate::run::workspace::{Entry, JournalState, Operation, ReadBack};
+use crate::run::workspace::{Entry, JournalState, Operation, ReadBack, doubtful};
 
 use super::super::{Engine, Result};
 use super::{Assessment, There};
@@ -37,12 +37,10 @@ impl Engine<'_> {
     ) -> Result<Vec<(String, Origin)>> {
         let name = &self.streams[stream].name;
         let of = |operation| entries.iter().filter(move |entry| entry.intent.operation == operation);
-        let creates: Vec<&Entry> = of(Operation::Create).collect();
-        let doubtful = creates.len() > 1
-            || creates.iter().any(|entry| entry.state != JournalState::Done || entry.note.is_some());
-        let done = |entry: &&&Entry| entry.state == JournalState::Done;
+        let doubtful = doubtful(entries);
+        let done = |entry: &&Entry| entry.state == JournalState::Done;
         let made: BTreeSet<&str> =
-            creates.iter().filter(done).filter_map(|entry| entry.intent.target.as_deref()).collect();
+            of(Operation::Create).filter(done).filter_map(|entry| entry.intent.target.as_deref()).collect();
         let adopted: BTreeSet<&str> = of(Operation::Adopt)
             .filter(|entry| entry.state != JournalState::Failed)
             .filter_map(|entry| entry.intent.target.as_deref())
@@ -84,7 +82,12 @@ impl Engine<'_> {
 
     /// Whether a record without a read-back can only have been changed by the write that had no answer: nobody did
     /// after that write's time.
-    pub(super) fn only_just_written(&self, stream: usize, stored: &Stored, entries: &[Entry]) -> bool {
+    pub(in super::super) fn only_just_written(
+        &self,
+        stream: usize,
+        stored: &Stored,
+        entries: &[Entry],
+    ) -> bool {
         let object = &self.streams[stream].target;
         let Some(changed) = self.target.imprint(object, &stored.body).changed_ms else { return false };
         let window = i64::try_from(self.settings.dead_ms).unwrap_or(i64::MAX).saturating_add(SKEW_MS);
@@ -112,7 +115,7 @@ impl Engine<'_> {
     }
 
     /// Why a record that the migration made has to stay; `None` when nobody touched it.
-    pub(super) async fn touched(
+    pub(in super::super) async fn touched(
         &self,
         object: &str,
         stored: &Stored,

@@ -15,6 +15,7 @@ mod restore;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::lang::plan::short;
 use crate::run::connect;
 use crate::run::workspace::{ReadBack, Rollback, RollbackCount, Side};
 
@@ -159,27 +160,6 @@ impl Engine<'_> {
         Ok(Assessment { foreign: self.foreign_links(&streams).await?, ..Assessment::default() })
     }
 
-    /// Why a record that was made has to stay, since it or what hangs on it is not as it was read back.
-    pub(super) async fn touched_since(
-        &self,
-        object: &str,
-        stored: &connect::Stored,
-        kept: &ReadBack,
-        assessment: &Assessment,
-    ) -> Result<Option<String>> {
-        self.touched(object, stored, kept, assessment).await
-    }
-
-    /// Whether a record can only have been changed by a write of ours that had no answer.
-    pub(super) fn only_just_edited(
-        &self,
-        stream: usize,
-        stored: &connect::Stored,
-        entries: &[crate::run::workspace::Entry],
-    ) -> bool {
-        self.only_just_written(stream, stored, entries)
-    }
-
     /// Object and destination object of each map.
     fn shape(&self) -> BTreeMap<String, There> {
         let maps = self.plan.maps.iter();
@@ -192,13 +172,12 @@ impl Engine<'_> {
         let kept = self.workspace.note(SHAPE)?;
         let kept = kept.and_then(|kept| serde_json::from_str::<BTreeMap<String, There>>(&kept).ok());
         let Some(kept) = kept else {
-            let (found, pinned) = (self.plan.hash(), self.workspace.note("plan")?.unwrap_or_default());
-            let short = |hash: &str| hash.chars().take(12).collect::<String>();
-            return Ok((found != pinned).then(|| {
+            let (found, pinned) = (&self.plan_hash, self.workspace.plan()?.unwrap_or_default());
+            return Ok((*found != pinned).then(|| {
                 format!(
                     "the workspace was loaded with plan {}, and this spec gives {}",
                     short(&pinned),
-                    short(&found)
+                    short(found)
                 )
             }));
         };
