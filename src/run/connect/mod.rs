@@ -158,6 +158,8 @@ pub struct Batch {
     pub cursor: String,
     /// No records follow.
     pub done: bool,
+    /// With `done`: counts and pages do not agree about all that was there while the records were read.
+    pub moved: bool,
 }
 
 /// Bugs of a source's connector that tests switch on; not there in release builds.
@@ -190,6 +192,15 @@ pub trait Source {
     fn user_emails(&self) -> Local<'_, Result<Vec<(String, String)>, Error>>;
     /// How many records of an object there are.
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>>;
+    /// The keys of an object's records that follow `cursor`, without what is in them; `None` where the system cannot
+    /// list them alone.
+    fn ids<'a>(&'a self, _object: &'a str, _cursor: &'a str) -> Local<'a, Result<Option<Batch>, Error>> {
+        Box::pin(async { Ok(None) })
+    }
+    /// Those of these records that are there.
+    fn records<'a>(&'a self, _object: &'a str, _ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// What the account allows and keeps back, beside its records.
     fn about(&self) -> Local<'_, Result<survey::About, Error>>;
     /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not

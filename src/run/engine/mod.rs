@@ -89,9 +89,10 @@ pub trait Points {
 pub struct Interrupted;
 
 /// Every point that [`Points::reach`] is called with.
-pub const POINTS: [&str; 12] = [
+pub const POINTS: [&str; 13] = [
     "extract.request",
     "extract.staged",
+    "extract.closing",
     "provision.send",
     "provision.done",
     "load.prepared",
@@ -348,7 +349,11 @@ impl<'a> Engine<'a> {
         self.name_other_source(&source)?;
         self.may_write(selection.sample.map(|sample| sample.records))?;
         let ready = self.preflight().await?;
+        let read = self.is_extracted()?;
         self.extract().await?;
+        if !read {
+            self.has_kept_its_fields().await?;
+        }
         self.take_plan(selection)?;
         self.keep_shape()?;
         if self.workspace.writes()? == 0 {

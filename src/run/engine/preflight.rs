@@ -66,6 +66,25 @@ impl Engine<'_> {
         Err(Error::Preflight(problems))
     }
 
+    /// Whether everything that the plan reads is staged.
+    pub(super) fn is_extracted(&self) -> Result<bool> {
+        for object in objects(self.plan) {
+            if !self.workspace.manifest(object)?.is_some_and(|manifest| manifest.done) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks at the source's fields again once records were read: those that were read after a field was deleted lack it.
+    ///
+    /// # Errors
+    /// [`Error::Preflight`] with every field that changed meanwhile.
+    pub(super) async fn has_kept_its_fields(&self) -> Result<()> {
+        let problems = self.source_drift(&self.source.schema(NO_SALT).await?);
+        if problems.is_empty() { Ok(()) } else { Err(Error::Preflight(problems)) }
+    }
+
     /// Fields that the plan knows nothing of, and fields that it reads and that are gone.
     fn source_drift(&self, live: &Schema) -> Vec<Problem> {
         let mut problems = Vec::new();

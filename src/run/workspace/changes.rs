@@ -10,6 +10,8 @@ use rusqlite::OptionalExtension;
 
 use crate::lang::plan::short;
 
+use super::seal::fingerprint;
+use super::staged::STAGE;
 use super::{Error, Result, Status, Workspace};
 
 /// The note that names the plan of this workspace.
@@ -189,10 +191,7 @@ impl Workspace {
             ws.store(|db| {
                 let mut find = db.prepare_cached("SELECT json FROM staged WHERE object = ?1 AND key = ?2")?;
                 let mut back = db.prepare_cached("DELETE FROM gone WHERE object = ?1 AND key = ?2")?;
-                let mut put = db.prepare_cached(
-                    "INSERT INTO staged(object, key, json) VALUES (?1, ?2, ?3)
-                     ON CONFLICT(object, key) DO UPDATE SET json = excluded.json",
-                )?;
+                let mut put = db.prepare_cached(STAGE)?;
                 for (key, json) in records {
                     let before: Option<Vec<u8>> = find.query_row((id, key), |row| row.get(0)).optional()?;
                     let returned = back.execute((id, key))? > 0;
@@ -204,7 +203,7 @@ impl Workspace {
                         }
                         Some(_) => told.changed += 1,
                     }
-                    put.execute((id, key, json))?;
+                    put.execute((id, key, json, fingerprint(key, json)))?;
                 }
                 let mut mark = db.prepare_cached(
                     "INSERT OR IGNORE INTO gone(object, key, gone_ms) SELECT object, key, ?3 FROM staged
@@ -215,6 +214,9 @@ impl Workspace {
                 }
                 Ok(())
             })?;
+            if told.added + told.changed > 0 {
+                ws.seal(object, now_ms)?;
+            }
             if told.added + told.changed + told.gone > 0 {
                 ws.set_note(RESTAGED, object)?;
             }
@@ -291,7 +293,11 @@ impl Workspace {
                     [id],
                 )
                 .map(|_| ())
-            })
+            })?;
+            if let Some(seal) = ws.sealed(object)? {
+                ws.seal(object, seal.sealed_ms)?;
+            }
+            Ok(())
         })
     }
 

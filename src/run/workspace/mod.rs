@@ -20,6 +20,7 @@ mod proof;
 mod readback;
 mod rollback;
 mod routes;
+mod seal;
 mod staged;
 mod sweep;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use proof::{Differing, Staging};
 pub use readback::{AsMade, ReadBack, Remembered};
 pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;
+pub use seal::{Seal, Verdict};
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
 pub use upgrade::Upgraded;
@@ -554,6 +556,16 @@ CREATE TABLE sent (
 ) WITHOUT ROWID;
 -- Staged records that the source holds no more.
 CREATE TABLE gone (object INTEGER NOT NULL, key TEXT NOT NULL, gone_ms INTEGER NOT NULL,
+    PRIMARY KEY (object, key)) WITHOUT ROWID;
+-- A hash of each staged record as it arrived; NULL where an older version staged it.
+ALTER TABLE staged ADD COLUMN hash BLOB;
+-- What an object's staged records were when its extraction ended, or when they last changed.
+CREATE TABLE IF NOT EXISTS sealed (
+    object INTEGER PRIMARY KEY, records INTEGER NOT NULL, lowest TEXT, highest TEXT, hash TEXT NOT NULL,
+    sealed_ms INTEGER NOT NULL
+);
+-- Records that were deleted at the source while their object was extracted.
+CREATE TABLE IF NOT EXISTS departed (object INTEGER NOT NULL, key TEXT NOT NULL, noticed_ms INTEGER NOT NULL,
     PRIMARY KEY (object, key)) WITHOUT ROWID;
 -- What a record was when it was made, as one hash: another one is like it where the request arrived twice.
 CREATE TABLE IF NOT EXISTS as_made (

@@ -4,6 +4,8 @@
 
 use rusqlite::OptionalExtension;
 
+use super::seal::fingerprint;
+use super::staged::STAGE;
 use super::{Result, StagedRecord, Workspace};
 
 /// A record that is folded into another.
@@ -174,11 +176,7 @@ impl Workspace {
                 .prepare_cached("SELECT json FROM staged WHERE object = ?1 AND key = ?2")?
                 .query_row((id, key), |row| row.get(0))
                 .optional()?;
-            db.prepare_cached(
-                "INSERT INTO staged(object, key, json) VALUES (?1, ?2, ?3)
-                 ON CONFLICT(object, key) DO UPDATE SET json = excluded.json",
-            )?
-            .execute((id, key, json))?;
+            db.prepare_cached(STAGE)?.execute((id, key, json, fingerprint(key, json)))?;
             Ok(before.is_some_and(|before| returned || before != json))
         })?;
         if moved { self.open_pass(object) } else { Ok(()) }

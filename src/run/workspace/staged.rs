@@ -2,7 +2,12 @@
 
 use rusqlite::OptionalExtension;
 
+use super::seal::fingerprint;
 use super::{Result, Workspace};
+
+/// Stages a record: object, key, what it is, and the hash of that. One that is there already keeps its place.
+pub(super) const STAGE: &str = "INSERT INTO staged(object, key, json, hash) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT(object, key) DO UPDATE SET json = excluded.json, hash = excluded.hash";
 
 /// How far an object's extraction is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,12 +48,9 @@ impl Workspace {
         let id = self.intern(object)?;
         self.transaction(|ws| {
             ws.store(|db| {
-                let mut insert = db.prepare_cached(
-                    "INSERT INTO staged(object, key, json) VALUES (?1, ?2, ?3)
-                     ON CONFLICT(object, key) DO UPDATE SET json = excluded.json",
-                )?;
+                let mut insert = db.prepare_cached(STAGE)?;
                 for (key, json) in records {
-                    insert.execute((id, key, json))?;
+                    insert.execute((id, key, json, fingerprint(key, json)))?;
                 }
                 db.prepare_cached(
                     "INSERT OR REPLACE INTO manifest(object, cursor, done, counted, fetched_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -68,6 +70,7 @@ impl Workspace {
         self.transaction(|ws| {
             ws.store(|db| {
                 db.prepare_cached("DELETE FROM staged WHERE object = ?1")?.execute([id])?;
+                db.prepare_cached("DELETE FROM sealed WHERE object = ?1")?.execute([id])?;
                 db.prepare_cached("DELETE FROM manifest WHERE object = ?1")?.execute([id]).map(|_| ())
             })
         })

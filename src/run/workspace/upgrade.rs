@@ -170,7 +170,7 @@ mod tests {
     const KEPT: [(&str, &str); 5] = [
         ("note", "*"),
         ("name", "*"),
-        ("staged", "*"),
+        ("staged", "seq, object, key, json"),
         ("outcome", "*"),
         ("journal", "seq, map, key, operation, step, payload, state, target, sent_ms, ended_ms, note"),
     ];

@@ -295,9 +295,9 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
         Fault::RowsChange => match phase {
             Phase::Extract => Ok(Plan {
                 portal: vec![
-                    Planned::new(Trigger::Nth(2), FaultKind::Insert(Entity::Company)).on("crm.company.list"),
+                    Planned::new(Trigger::Nth(2), FaultKind::Insert(Entity::Company)).on("batch"),
                     Planned::new(Trigger::Nth(4), FaultKind::Delete(Entity::Deal)).on("batch"),
-                    Planned::new(Trigger::Nth(6), FaultKind::Insert(Entity::Contact)).on("batch"),
+                    Planned::new(Trigger::Nth(3), FaultKind::Insert(Entity::Contact)).on("batch"),
                 ],
                 end: End::AsInThePortal,
                 ..Plan::default()
@@ -324,7 +324,7 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
             Phase::Extract => Ok(Plan {
                 stops: Some("refuses the credentials"),
                 mend: honest,
-                ..Plan::portal(Planned::new(Trigger::From(14), FaultKind::ExpiredWebhook))
+                ..Plan::portal(Planned::new(Trigger::From(6), FaultKind::ExpiredWebhook))
             }),
             _ => Ok(Plan {
                 // A read tells of the credentials, a write that nothing is written any more.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde_json::{Value as Json, json};
 
 use super::limits::{Bucket, Operating, Plan};
+use super::pack::Packer;
 use super::wire::{Answer, Batch, Command, Envelope, Problem};
 use crate::run::connect::Error;
 use crate::run::connect::outside::{Clock, HttpRequest, Random, Transport, TransportError};
@@ -28,7 +29,7 @@ const BLOCKED_TRIES: u32 = 30;
 const MOVES: u32 = 3;
 
 /// What a failed attempt means for the next one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Trouble {
     /// No use to repeat it.
     Fatal(Error),
@@ -57,7 +58,8 @@ pub(super) struct Client {
     pub(super) clock: Rc<dyn Clock>,
     random: Rc<dyn Random>,
     bucket: RefCell<Bucket>,
-    operating: RefCell<Operating>,
+    pub(super) operating: RefCell<Operating>,
+    pub(super) packer: Packer,
     /// The portal's clock when it last answered.
     told_ms: Cell<Option<i64>>,
 }
@@ -89,6 +91,7 @@ impl Client {
             random,
             bucket: RefCell::new(Bucket::new(plan)),
             operating: RefCell::new(Operating::new(operating_limit_s)),
+            packer: Packer::default(),
             told_ms: Cell::new(None),
         }
     }
@@ -228,6 +231,11 @@ impl Client {
                     Ok(answer)
                 }
                 Envelope::Problem(problem) => Err(self.judge(method, response.status, &problem)),
+                Envelope::NotText(at) => Err(Trouble::NoAnswer(format!(
+                    "HTTP {} with a body that is not UTF-8 from byte {at} on; a record holds bytes that are no text: \
+                     the last object that was begun has it",
+                    response.status
+                ))),
                 Envelope::Foreign => {
                     Err(Trouble::NoAnswer(format!("HTTP {} with a body that is no answer", response.status)))
                 }
@@ -236,14 +244,21 @@ impl Client {
         Err(Trouble::Fatal(unreachable("it redirects in circles")))
     }
 
-    async fn pace(&self) {
+    /// Waits until the bucket has room for a request.
+    pub(super) async fn clear(&self) {
         loop {
             let wait = self.bucket.borrow_mut().wait(self.clock.now_ms());
             if wait == 0 {
-                return self.bucket.borrow_mut().started();
+                return;
             }
             self.clock.sleep(wait).await;
         }
+    }
+
+    /// The same, and takes the room.
+    async fn pace(&self) {
+        self.clear().await;
+        self.bucket.borrow_mut().started();
     }
 
     /// A renamed portal answers with a redirect to the same path on its new host (sheet §1.1).

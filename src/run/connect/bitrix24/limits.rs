@@ -101,6 +101,8 @@ struct Ledger {
     used: VecDeque<(i64, f64)>,
     /// Seconds that a call takes, as last seen.
     cost: f64,
+    /// Calls under way: what they use is not reported yet.
+    running: usize,
     /// When the oldest minute leaves the window, as the portal last said.
     reset_at: i64,
     blocked_until: i64,
@@ -147,6 +149,18 @@ impl Operating {
         }
     }
 
+    /// Calls of the method begin.
+    pub fn began(&mut self, method: &str, calls: usize) {
+        self.methods.entry(method.to_owned()).or_default().running += calls;
+    }
+
+    /// Calls of the method are answered, or given up.
+    pub fn ended(&mut self, method: &str, calls: usize) {
+        if let Some(ledger) = self.methods.get_mut(method) {
+            ledger.running = ledger.running.saturating_sub(calls);
+        }
+    }
+
     /// How many calls of the method may run now; 0 with the milliseconds to wait for the first.
     pub fn allows(&mut self, method: &str, now: i64) -> (usize, u64) {
         let ceiling = self.ceiling;
@@ -155,7 +169,7 @@ impl Operating {
             return (0, ledger.blocked_until.abs_diff(now));
         }
         ledger.forget(now);
-        let left = ceiling - ledger.sum();
+        let left = ceiling - ledger.sum() - ledger.running as f64 * ledger.cost;
         if left < ledger.cost {
             let until = ledger.used.front().map_or(now, |(at, _)| at + WINDOW);
             return (0, until.abs_diff(now).max(1));

@@ -10,6 +10,7 @@ mod client;
 pub mod decode;
 mod extract;
 pub mod limits;
+mod pack;
 mod schema;
 pub(super) mod survey;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
 use super::survey::{About, Automation, Counted, Question};
-use super::{Absent, Account, Batch, Error, Known, Local, Looked, Since, Source, Stamp};
+use super::{Absent, Account, Batch, Error, Known, Local, Looked, Raw, Since, Source, Stamp};
 use crate::lang::schema::Schema;
 
 /// What the portal allows.
@@ -67,7 +68,7 @@ impl Bitrix24 {
     ) -> Bitrix24 {
         let client =
             Client::new(webhook, transport, clock, random, settings.plan, settings.operating_limit_s);
-        Bitrix24 { client, settings, progress: Progress::default(), looks: Progress::default() }
+        Bitrix24 { client, settings, progress: Progress::default(), looks: Progress::strict() }
     }
 }
 
@@ -111,6 +112,14 @@ impl Source for Bitrix24 {
 
     fn count<'a>(&'a self, object: &'a str) -> Local<'a, Result<u64, Error>> {
         Box::pin(extract::count(&self.client, &self.progress, object))
+    }
+
+    fn ids<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Option<Batch>, Error>> {
+        Box::pin(extract::ids(&self.client, &self.progress, object, cursor))
+    }
+
+    fn records<'a>(&'a self, object: &'a str, ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(extract::records(&self.client, object, ids))
     }
 
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {

@@ -151,6 +151,8 @@ pub(super) enum Envelope {
     Problem(Problem),
     /// HTML, a cut body, or JSON without `result`.
     Foreign,
+    /// It is no text from this byte on.
+    NotText(usize),
 }
 
 /// A successful answer.
@@ -158,7 +160,6 @@ pub(super) enum Envelope {
 pub(super) struct Answer {
     body: Vec<u8>,
     result: Range<usize>,
-    pub(super) total: Option<u64>,
     pub(super) time: Option<Time>,
 }
 
@@ -169,14 +170,15 @@ struct Parts<'a> {
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     #[serde(borrow)]
-    total: Option<&'a RawValue>,
-    #[serde(borrow)]
     time: Option<&'a RawValue>,
 }
 
 impl Envelope {
     pub(super) fn parse(body: Vec<u8>) -> Envelope {
-        let Ok(text) = std::str::from_utf8(&body) else { return Envelope::Foreign };
+        let text = match std::str::from_utf8(&body) {
+            Ok(text) => text,
+            Err(error) => return Envelope::NotText(error.valid_up_to()),
+        };
         let Ok(parts) = serde_json::from_str::<Parts<'_>>(text) else { return Envelope::Foreign };
         if parts.error.is_some() {
             let whole: Option<&RawValue> = serde_json::from_str(text).ok();
@@ -186,17 +188,16 @@ impl Envelope {
             // `"result": null` is an answer; no `result` is none.
             let has_result = Php::deserialize(&mut serde_json::Deserializer::from_str(text))
                 .is_ok_and(|map| map.get("result").is_some());
-            let (total, time) = (None, None);
             return if has_result {
-                Envelope::Answer(Answer { body: b"null".to_vec(), result: 0..4, total, time })
+                Envelope::Answer(Answer { body: b"null".to_vec(), result: 0..4, time: None })
             } else {
                 Envelope::Foreign
             };
         };
         let start = result.get().as_ptr() as usize - text.as_ptr() as usize;
         let result = start..start + result.get().len();
-        let (total, time) = (parts.total.and_then(number), parts.time.map(Time::parse));
-        Envelope::Answer(Answer { result, total, time, body })
+        let time = parts.time.map(Time::parse);
+        Envelope::Answer(Answer { result, time, body })
     }
 }
 
@@ -235,6 +236,20 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// What the commands whose names begin like this came to, by the rest of their names.
+    pub(super) fn only(self, prefix: &str) -> Batch<'a> {
+        let part = |map: Php<'a>| {
+            let own = map.0.into_iter();
+            Php(own.filter_map(|(k, v)| Some((Cow::Owned(k.strip_prefix(prefix)?.to_owned()), v))).collect())
+        };
+        Batch {
+            results: part(self.results),
+            errors: part(self.errors),
+            totals: part(self.totals),
+            times: part(self.times),
+        }
+    }
+
     pub(super) fn problem(&self, name: &str) -> Option<Problem> {
         self.errors.get(name).map(Problem::parse)
     }
@@ -261,6 +276,16 @@ impl Command {
     pub(super) fn new(name: impl Into<String>, method: &'static str, parameters: &[(&str, &str)]) -> Command {
         let parameters = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Command { name: name.into(), method, parameters }
+    }
+
+    /// The same command under a longer name, with the commands that it refers to.
+    pub(super) fn under(&self, prefix: &str) -> Command {
+        let renamed = |value: &String| match value.strip_prefix("$result[") {
+            Some(path) => format!("$result[{prefix}{path}"),
+            None => value.clone(),
+        };
+        let parameters = self.parameters.iter().map(|(k, v)| (k.clone(), renamed(v))).collect();
+        Command { name: format!("{prefix}{}", self.name), method: self.method, parameters }
     }
 
     /// `method?query`, as a batch takes it.
@@ -341,6 +366,7 @@ mod tests {
         for body in ["", "<html>", "{\"result\":[1,", "[]", "{}", "{\"time\":{}}", "12", "\"x\"", "null"] {
             assert!(matches!(parse(body), Envelope::Foreign), "{body}");
         }
+        assert!(matches!(Envelope::parse(b"{\"result\":\"\xff\"}".to_vec()), Envelope::NotText(11)));
         let Envelope::Answer(answer) = parse(r#"{"result": null}"#) else { panic!("no answer") };
         assert_eq!(answer.result().get(), "null");
     }

@@ -132,6 +132,7 @@ pub(super) async fn extract(
         records: found.into_iter().map(raw).collect(),
         cursor: chunk.last().map_or_else(|| cursor.to_owned(), u64::to_string),
         done: last,
+        moved: false,
     })
 }
 

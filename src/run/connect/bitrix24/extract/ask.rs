@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::COMMANDS;
+use super::{COMMANDS, SHARE};
 use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble};
-use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, Problem};
+use crate::run::connect::bitrix24::wire::{Command, Problem};
 
 /// What came back for one command.
 pub(super) struct Reply {
@@ -25,15 +25,23 @@ pub(super) async fn ask(
     method: &'static str,
     commands: &[Command],
 ) -> Result<HashMap<String, Reply>, Error> {
+    ask_with(client, method, commands, SHARE).await
+}
+
+/// The same where a command takes up more of a batch.
+pub(super) async fn ask_with(
+    client: &Client,
+    method: &'static str,
+    commands: &[Command],
+    share: f64,
+) -> Result<HashMap<String, Reply>, Error> {
     let mut out = HashMap::with_capacity(commands.len());
     let mut open: Vec<&Command> = commands.iter().collect();
     let (mut patience, mut width) = (Patience::default(), COMMANDS);
     while !open.is_empty() {
-        let allowed = client.rest(&[method]).await;
-        let chunk: Vec<Command> =
-            open.iter().take(width.min(allowed)).map(|command| (*command).clone()).collect();
-        let answer = match client.attempt_batch(&chunk, false).await {
-            Ok(answer) => answer,
+        let units = open.iter().take(width).map(|command| vec![(*command).clone()]).collect();
+        let part = match client.pack(units, share).await {
+            Ok(part) => part,
             Err(trouble) => {
                 if matches!(trouble, Trouble::NoAnswer(_)) {
                     width = (width / 2).max(1);
@@ -42,10 +50,10 @@ pub(super) async fn ask(
                 continue;
             }
         };
-        let batch = Answers::parse(answer.result()).unwrap_or_default();
+        let batch = part.batch();
         let before = out.len();
         let mut passing = None;
-        for command in &chunk {
+        for command in &open[..part.taken] {
             let total = batch.total(&command.name);
             let result = match (batch.results.get(&command.name), batch.problem(&command.name)) {
                 (Some(result), _) => Ok(result.to_owned()),

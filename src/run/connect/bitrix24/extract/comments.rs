@@ -77,8 +77,13 @@ pub(super) struct State {
 
 /// How many comments there are.
 pub(super) async fn count(client: &Client, progress: &Progress) -> Result<u64, Error> {
-    if let Some(finished) = progress.comments.borrow().finished {
-        return Ok(finished);
+    let known = {
+        let state = progress.comments.borrow();
+        // While an extraction is under way, its own sweep tells.
+        state.finished.or_else(|| state.owners.as_ref().map(|_| state.counted))
+    };
+    if let Some(known) = known {
+        return Ok(known);
     }
     sweep(client, &progress.comments).await?;
     Ok(progress.comments.borrow().counted)
@@ -127,6 +132,7 @@ pub(super) async fn extract(client: &Client, progress: &Progress, cursor: &str) 
         records: found.into_iter().map(raw).collect(),
         cursor: owners.last().map_or_else(|| cursor.to_owned(), Owner::cursor),
         done: last,
+        moved: false,
     })
 }
 

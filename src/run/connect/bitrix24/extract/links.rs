@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::{COMMANDS, Found, Link, PAGE, Progress, Reading};
+use super::reading::Reading;
+use super::window::{Found, Link};
+use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::{Client, Trouble, malformed};
 use crate::run::connect::bitrix24::wire::{Batch as Answers, Command, Php, number, scalar};
 
@@ -44,38 +46,15 @@ pub(super) fn links_of_page(
     Ok(Some(out))
 }
 
-/// Asks for the links of the records that still lack them.
-pub(super) async fn complete_links(
-    client: &Client,
-    progress: &Progress,
-    m: &Reading,
-    found: &mut [Found],
-) -> Result<(), Trouble> {
-    let Some(method) = m.links else { return Ok(()) };
-    let mut lacking: Vec<&mut Found> = found.iter_mut().filter(|f| f.links.is_none()).collect();
-    let all = lacking.len();
-    for chunk in lacking.chunks_mut(COMMANDS) {
-        let commands: Vec<Command> = chunk
-            .iter()
-            .map(|f| Command::new(format!("r{}", f.id), method, &[("id", &f.id.to_string())]))
-            .collect();
-        client.rest(&[method]).await;
-        let answer = client.batch(&commands).await.map_err(Trouble::Fatal)?;
-        let batch = Answers::parse(answer.result()).unwrap_or_default();
-        for record in chunk {
-            let name = format!("r{}", record.id);
-            if let Some(problem) = batch.problem(&name) {
-                return Err(client.judge(method, 400, &problem));
-            }
-            let rows = batch.results.get(&name).and_then(Php::parse);
-            let rows = rows.ok_or_else(|| Trouble::Fatal(malformed(method, "links that are not a list")))?;
-            record.links = Some(rows.rows().into_iter().filter_map(single_link).collect());
-        }
-    }
-    if all >= PAGE && all == found.len() {
-        // Whole pages without one link: the portal does not fill the universal list.
-        progress.with(m, |state| state.links_singly = true);
-    }
+/// Asks for the links of one record.
+pub(super) fn single(method: &'static str, id: u64) -> Command {
+    Command::new(format!("r{id}"), method, &[("id", &id.to_string())])
+}
+
+/// Puts the answer into the record.
+pub(super) fn put(record: &mut Found, rows: &RawValue) -> Result<(), Error> {
+    let rows = Php::parse(rows).ok_or_else(|| malformed("items.get", "links that are not a list"))?;
+    record.links = Some(rows.rows().into_iter().filter_map(single_link).collect());
     Ok(())
 }
 

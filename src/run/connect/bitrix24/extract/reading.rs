@@ -1,9 +1,8 @@
 //! How each object is read: its methods, what is selected, what belongs to its records.
 
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
 
-use super::{COMMANDS, PAGE, rows, tables};
+use super::{COMMANDS, rows, tables};
 use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::refused;
 use crate::run::connect::bitrix24::wire::Php;
@@ -78,10 +77,10 @@ impl Reading {
         format!("{}[{operator}{}]", self.listing.filter, self.id())
     }
 
-    /// The last id of a full page of the same batch.
-    pub(super) fn last_of(&self, page: usize) -> String {
+    /// The id of a row that another command of the same batch listed.
+    pub(super) fn row_of(&self, command: &str, row: usize) -> String {
         let rows = self.listing.rows.map_or_else(String::new, |rows| format!("[{rows}]"));
-        format!("$result[p{page}]{rows}[{}][{}]", PAGE - 1, self.listing.id.1)
+        format!("$result[{command}]{rows}[{row}][{}]", self.listing.id.1)
     }
 
     /// The parameters that every call of the list has.
@@ -101,22 +100,20 @@ impl Reading {
         out
     }
 
-    /// Asks for the count of the records after an id; the rows that come with it are not looked at.
-    pub(super) fn counting(&self, base: u64) -> Json {
-        let mut out = json!({"start": 0});
-        if !self.listing.flat {
-            out["select"] = json!([self.id()]);
-        }
-        let mut parameters = self.basis();
-        parameters.push((self.bound(">"), base.to_string()));
-        for (key, value) in parameters.into_iter().filter(|(key, _)| key != "useOriginalUfNames") {
-            let mut place = &mut out;
-            for part in key.split('[') {
-                place = &mut place[part.trim_end_matches(']')];
-            }
-            *place = json!(value);
-        }
-        out
+    /// Whether something that belongs to its records is asked for after them.
+    pub(super) fn asks_more(&self) -> bool {
+        self.rows.is_some() || self.bindings || self.part.is_some()
+    }
+
+    /// The same object's ids alone.
+    pub(super) fn bare(&self) -> Reading {
+        let select: &'static [&'static str] = match self.id() {
+            _ if self.listing.flat => &[],
+            "id" => &["id"],
+            _ => &["ID"],
+        };
+        let pages = COMMANDS;
+        Reading { select, links: None, rows: None, bindings: false, part: None, pages, ..self.clone() }
     }
 
     /// The rows of a page.

@@ -1,24 +1,27 @@
 //! Product rows, put into the records they belong to.
 //!
-//! `crm.item.productrow.list` takes several owners, so that 50 records and their rows cost a command or two (sheet
-//! §10.7). That it does so is documented, but not tested on every portal, so the first answers are compared with those
-//! of `crm.<object>.productrows.get`, which takes one owner; where they differ, or the list is refused, rows are asked
-//! for singly.
+//! `crm.item.productrow.list` takes several owners, so that rows cost a command a page, as records do (sheet
+//! §10.7). That it does so is documented, but not tested on every portal: until one answer has rows of several owners
+//! and those of the last ones are what `crm.<object>.productrows.get` says, which takes one owner, answers are compared
+//! with it. Where they differ, or the list is refused, rows are asked for singly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ask::{Reply, ask};
-use super::{Found, PAGE, Progress, Reading, STRIKES};
+use super::reading::Reading;
+use super::window::{Answered, refusal};
+use super::{PAGE, STRIKES};
 use crate::run::connect::Error;
-use crate::run::connect::bitrix24::client::{Client, inconsistent, malformed, refused};
-use crate::run::connect::bitrix24::wire::{Command, Php, number};
+use crate::run::connect::bitrix24::client::{Trouble, inconsistent, malformed};
+use crate::run::connect::bitrix24::wire::{Command, Php, Problem, number};
 
 const LIST: &str = "crm.item.productrow.list";
-/// Owners in one command.
-const OWNERS: usize = 50;
+/// Owners in one command: many, so that its last page is the only one that is not full.
+const OWNERS: usize = 200;
+/// Owners whose rows are compared where an answer has rows of several.
+const SAMPLE: usize = 2;
 
 /// The methods of an object's rows.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +42,44 @@ pub(super) enum Way {
     Singly,
 }
 
-/// Rows by owner, each with its place and id.
-type Rows = HashMap<u64, BTreeMap<(i64, u64), Box<RawValue>>>;
+/// Rows of an owner, each with its place and id.
+type Own = BTreeMap<(i64, u64), Box<RawValue>>;
+/// Rows by owner.
+type Rows = HashMap<u64, Own>;
+
+/// The rows of some owners, as far as they have come.
+#[derive(Debug)]
+pub(super) struct Asking {
+    owners: Vec<u64>,
+    chunks: Vec<Chunk>,
+    /// What the list says, once it is complete.
+    listed: Option<Rows>,
+    /// Owners to be asked for singly, and what came back.
+    sample: Vec<u64>,
+    single: Rows,
+    /// All owners are asked for singly.
+    singly: bool,
+    strikes: u32,
+}
+
+/// The owners of one command and the pages of its answer, by where they start.
+#[derive(Debug, Default)]
+struct Chunk {
+    owners: Vec<u64>,
+    pages: BTreeMap<usize, Box<RawValue>>,
+    total: Option<u64>,
+}
+
+impl Chunk {
+    /// Where the pages start that have not come.
+    fn lacking(&self) -> Vec<usize> {
+        if !self.pages.contains_key(&0) {
+            return vec![0];
+        }
+        let total = usize::try_from(self.total.unwrap_or(0)).unwrap_or(0);
+        (0..total).step_by(PAGE).filter(|start| !self.pages.contains_key(start)).collect()
+    }
+}
 
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -52,87 +91,150 @@ struct Head<'a> {
     sort: Option<&'a RawValue>,
 }
 
-/// Asks for the rows of these records.
-pub(super) async fn complete(
-    client: &Client,
-    progress: &Progress,
-    m: &Reading,
-    methods: Methods,
-    found: &mut [Found],
-) -> Result<(), Error> {
-    let owners: Vec<u64> = found.iter().map(|f| f.id).collect();
-    let way = progress.with(m, |s| s.rows);
-    let mut rows = match way {
-        Way::Singly => None,
-        Way::Untried | Way::Together => together(client, m, methods, &owners).await?,
-    };
-    if let (Way::Untried, Some(listed)) = (way, &rows) {
-        // Two owners with rows in one command tell the two ways apart; the fullest command is the likeliest.
-        let fullest =
-            owners.chunks(OWNERS).max_by_key(|c| c.iter().filter(|id| listed.contains_key(id)).count());
-        if let Some(chunk) = fullest.filter(|chunk| chunk.len() > 1) {
-            let single = singly(client, m, methods, chunk).await?;
-            let ids = |rows: &Rows, id: &u64| rows.get(id).map(|r| r.keys().copied().collect::<Vec<_>>());
-            if chunk.iter().all(|id| ids(&single, id) == ids(listed, id)) {
-                if single.len() > 1 {
-                    progress.with(m, |s| s.rows = Way::Together);
-                }
-            } else {
-                rows = None;
+impl Asking {
+    pub(super) fn of(owners: impl Iterator<Item = u64>) -> Asking {
+        let owners: Vec<u64> = owners.collect();
+        let chunk = |c: &[u64]| Chunk { owners: c.to_vec(), ..Chunk::default() };
+        Asking {
+            chunks: owners.chunks(OWNERS).map(chunk).collect(),
+            owners,
+            listed: None,
+            sample: Vec::new(),
+            single: Rows::new(),
+            singly: false,
+            strikes: 0,
+        }
+    }
+
+    /// The commands that are to be sent next; `base` tells their names from those of other windows.
+    pub(super) fn needs(&self, methods: Methods, base: u64) -> Vec<Command> {
+        let wanted = if self.singly { &self.owners } else { &self.sample };
+        let single = |id: &u64| Command::new(format!("s{id}"), methods.single, &[("id", &id.to_string())]);
+        let mut out: Vec<Command> =
+            wanted.iter().filter(|id| !self.single.contains_key(id)).map(single).collect();
+        if !self.singly && self.listed.is_none() {
+            for (n, chunk) in self.chunks.iter().enumerate() {
+                let pages = chunk.lacking().into_iter();
+                out.extend(
+                    pages.map(|start| command(methods, &chunk.owners, &format!("w{base}_{n}"), start)),
+                );
             }
         }
+        out
     }
-    let mut rows = match rows {
-        Some(rows) => rows,
-        None => {
-            progress.with(m, |s| s.rows = Way::Singly);
-            singly(client, m, methods, &owners).await?
-        }
-    };
-    for record in found {
-        let own = rows.remove(&record.id).unwrap_or_default();
-        record.rows = Some(own.into_values().collect());
-    }
-    Ok(())
-}
 
-/// The rows of several owners a command; `None` when the portal refuses.
-async fn together(
-    client: &Client,
-    m: &Reading,
-    methods: Methods,
-    owners: &[u64],
-) -> Result<Option<Rows>, Error> {
-    let chunks: Vec<&[u64]> = owners.chunks(OWNERS).collect();
-    let mut strikes = 0;
-    loop {
-        let firsts: Vec<Command> = (0..chunks.len()).map(|n| command(methods, chunks[n], n, 0)).collect();
-        let mut replies = ask(client, LIST, &firsts).await?;
-        if replies.values().any(|reply| reply.result.is_err()) {
+    /// Takes the answer to one of these commands.
+    pub(super) fn take(
+        &mut self,
+        m: &Reading,
+        name: &str,
+        base: u64,
+        reply: Result<&RawValue, Problem>,
+        total: Option<u64>,
+    ) -> Answered {
+        if let Some(owner) = name.strip_prefix('s').and_then(|id| id.parse().ok()) {
+            let single = m.rows.map_or("", |methods| methods.single);
+            return match reply {
+                _ if !self.owners.contains(&owner) => Answered::Fine,
+                Err(problem) => Answered::Refused(refusal(m, single, &problem, owner)),
+                Ok(list) => match of_one(single, list) {
+                    Ok(own) => {
+                        self.single.insert(owner, own);
+                        Answered::Fine
+                    }
+                    Err(error) => Answered::Later(Trouble::Fatal(error)),
+                },
+            };
+        }
+        let mut parts = name[1..].split('_').map(|part| part.parse::<usize>().ok());
+        let (Some(Some(of)), Some(Some(n)), Some(Some(start))) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Answered::Fine;
+        };
+        if of as u64 != base {
+            return Answered::Fine;
+        }
+        match (reply, self.chunks.get_mut(n)) {
+            (Ok(page), Some(chunk)) => {
+                chunk.total = chunk.total.or(total);
+                chunk.pages.insert(start, page.to_owned());
+            }
+            // Refused: singly, then.
+            (Err(_), _) => self.singly = true,
+            (Ok(_), None) => {}
+        }
+        Answered::Fine
+    }
+
+    /// The rows, once they are known.
+    ///
+    /// # Errors
+    /// A list that contradicts itself again and again.
+    pub(super) fn settle(&mut self, m: &Reading, way: &mut Way) -> Result<Option<Rows>, Error> {
+        self.singly |= *way == Way::Singly;
+        if self.singly {
+            *way = Way::Singly;
+            let all = self.owners.iter().all(|id| self.single.contains_key(id));
+            return Ok(all.then(|| std::mem::take(&mut self.single)));
+        }
+        if self.listed.is_none() {
+            if self.chunks.iter().any(|chunk| !chunk.lacking().is_empty()) {
+                return Ok(None);
+            }
+            match gather(&self.chunks) {
+                Ok(rows) => self.listed = Some(rows),
+                Err(why) => {
+                    self.strikes += 1;
+                    if self.strikes >= STRIKES {
+                        return Err(inconsistent(&m.object, format!("its product rows: {why}")));
+                    }
+                    self.chunks.iter_mut().for_each(|chunk| (chunk.pages.clear(), chunk.total = None).0);
+                    return Ok(None);
+                }
+            }
+            if *way == Way::Untried {
+                self.sample = self.to_compare();
+            }
+        }
+        if self.sample.iter().any(|id| !self.single.contains_key(id)) {
             return Ok(None);
         }
-        let mut rest = Vec::new();
-        for (n, chunk) in chunks.iter().enumerate() {
-            let total = replies.get(&format!("w{n}_0")).and_then(|reply| reply.total).unwrap_or(0);
-            let starts = (1..).map(|page| page * PAGE).take_while(|start| (*start as u64) < total);
-            rest.extend(starts.map(|start| command(methods, chunk, n, start)));
+        let listed = self.listed.take().unwrap_or_default();
+        let ids = |rows: Option<&Own>| {
+            rows.map(|own| own.keys().copied().collect::<Vec<_>>()).filter(|own| !own.is_empty())
+        };
+        if self.sample.iter().any(|id| ids(self.single.get(id)) != ids(listed.get(id))) {
+            self.singly = true;
+            return self.settle(m, way);
         }
-        replies.extend(ask(client, LIST, &rest).await?);
-        match gather(&chunks, &replies) {
-            Ok(rows) => return Ok(Some(rows)),
-            Err(why) => {
-                strikes += 1;
-                if strikes >= STRIKES {
-                    return Err(inconsistent(&m.object, format!("its product rows: {why}")));
-                }
-            }
+        // Two owners with rows in one command tell the two ways apart.
+        if self.sample.iter().filter(|id| listed.contains_key(id)).count() > 1 {
+            *way = Way::Together;
+        }
+        Ok(Some(listed))
+    }
+
+    /// The owners whose rows are asked for in both ways: the last ones with rows of the command that has most of
+    /// them; a page of owners where no command has rows of several.
+    fn to_compare(&self) -> Vec<u64> {
+        let Some(listed) = &self.listed else { return Vec::new() };
+        let with_rows = |chunk: &Chunk| -> Vec<u64> {
+            chunk.owners.iter().copied().filter(|id| listed.contains_key(id)).collect()
+        };
+        let Some(fullest) = self.chunks.iter().max_by_key(|chunk| with_rows(chunk).len()) else {
+            return Vec::new();
+        };
+        match with_rows(fullest) {
+            several if several.len() > 1 => several[several.len() - SAMPLE..].to_vec(),
+            _ if fullest.owners.len() > 1 => fullest.owners.iter().copied().take(PAGE).collect(),
+            _ => Vec::new(),
         }
     }
 }
 
-fn command(methods: Methods, owners: &[u64], n: usize, start: usize) -> Command {
+fn command(methods: Methods, owners: &[u64], name: &str, start: usize) -> Command {
     let mut command = Command::new(
-        format!("w{n}_{start}"),
+        format!("{name}_{start}"),
         LIST,
         &[("filter[=ownerType]", methods.owner), ("order[id]", "ASC"), ("start", &start.to_string())],
     );
@@ -142,25 +244,22 @@ fn command(methods: Methods, owners: &[u64], n: usize, start: usize) -> Command 
 }
 
 /// Takes the pages apart: each row of an owner that was asked for, and as many as are counted.
-fn gather(chunks: &[&[u64]], replies: &HashMap<String, Reply>) -> Result<Rows, String> {
+fn gather(chunks: &[Chunk]) -> Result<Rows, String> {
     let mut out = Rows::new();
-    for (n, chunk) in chunks.iter().enumerate() {
-        let mut seen = std::collections::HashSet::new();
-        let mut total = None;
-        for start in (0..).map(|page| page * PAGE) {
-            let Some(reply) = replies.get(&format!("w{n}_{start}")) else { break };
-            total = total.or(reply.total);
-            let Ok(result) = &reply.result else { return Err("a page is refused".to_owned()) };
-            let list = Php::parse(result).and_then(|map| Php::parse(map.get("productRows")?));
+    for chunk in chunks {
+        let mut seen = HashSet::new();
+        for page in chunk.pages.values() {
+            let list = Php::parse(page).and_then(|map| Php::parse(map.get("productRows")?));
             for row in list.ok_or("a page is not a list")?.rows() {
                 let (owner, place) = head(row).ok_or("a row without an id")?;
-                let owner = owner.filter(|owner| chunk.contains(owner)).ok_or("a row of another record")?;
+                let owner =
+                    owner.filter(|owner| chunk.owners.contains(owner)).ok_or("a row of another record")?;
                 seen.insert(place.1);
                 out.entry(owner).or_default().insert(place, row.to_owned());
             }
         }
-        if total.is_some_and(|total| total != seen.len() as u64) {
-            return Err(format!("{} came of {}", seen.len(), total.unwrap_or(0)));
+        if let Some(total) = chunk.total.filter(|total| *total != seen.len() as u64) {
+            return Err(format!("{} came of {total}", seen.len()));
         }
     }
     Ok(out)
@@ -173,25 +272,13 @@ fn head(row: &RawValue) -> Option<(Option<u64>, (i64, u64))> {
     Some((head.owner.and_then(number), (sort, head.id.and_then(number)?)))
 }
 
-/// The rows of each owner for itself.
-async fn singly(client: &Client, m: &Reading, methods: Methods, owners: &[u64]) -> Result<Rows, Error> {
-    let command = |id: &u64| Command::new(format!("r{id}"), methods.single, &[("id", &id.to_string())]);
-    let commands: Vec<Command> = owners.iter().map(command).collect();
-    let mut out = Rows::new();
-    let replies = ask(client, methods.single, &commands).await?;
-    for id in owners {
-        let Some(reply) = replies.get(&format!("r{id}")) else { continue };
-        let result = match &reply.result {
-            Ok(result) => result,
-            Err(problem) => {
-                return Err(refused(methods.single, &format!("{problem}, for `{}` {id}", m.object)));
-            }
-        };
-        let list = Php::parse(result).ok_or_else(|| malformed(methods.single, "rows that are not a list"))?;
-        for row in list.rows() {
-            let (_, place) = head(row).ok_or_else(|| malformed(methods.single, "a row without an id"))?;
-            out.entry(*id).or_default().insert(place, row.to_owned());
-        }
+/// The rows of one owner.
+fn of_one(method: &str, list: &RawValue) -> Result<Own, Error> {
+    let list = Php::parse(list).ok_or_else(|| malformed(method, "rows that are not a list"))?;
+    let mut out = Own::new();
+    for row in list.rows() {
+        let (_, place) = head(row).ok_or_else(|| malformed(method, "a row without an id"))?;
+        out.insert(place, row.to_owned());
     }
     Ok(out)
 }
