@@ -27,6 +27,7 @@ mod mutations;
 mod objects;
 mod pages;
 mod portal_input;
+mod portion;
 mod provision;
 mod quarantine;
 mod reconcile;

@@ -11,6 +11,11 @@ use crate::run::workspace::{self, Differs, How, Later, Restaged, Workspace};
 
 use super::{Engine, Error, Result};
 
+/// As many records of an object may vanish between two looks without anybody being asked.
+const VANISHED: u64 = 20;
+/// The same as a share of those that were there, in per cent.
+pub(super) const VANISHED_PERCENT: u64 = 10;
+
 /// Every point of a look for changes that [`super::Points::reach`] is called with.
 pub const DELTA_POINTS: [&str; 3] = ["delta.request", "delta.looked", "delta.staged"];
 
@@ -62,7 +67,21 @@ impl Engine<'_> {
     /// # Errors
     /// A source that fails, or is another account. Objects that were through stay staged.
     pub async fn stage_changes(&self) -> Result<Vec<ObjectChanges>> {
+        self.stage_changes_with(0).await
+    }
+
+    /// The same where somebody has said that so many records of an object may have vanished.
+    ///
+    /// # Errors
+    /// As for [`Engine::stage_changes`]; [`Error::Vanished`] where more have, and more than is usual.
+    pub async fn stage_changes_with(&self, vanished: u64) -> Result<Vec<ObjectChanges>> {
         self.workspace.refuse_forgotten()?;
+        if let Some(portion) = super::Portion::of(self.workspace)? {
+            return Err(super::Error::Selection(format!(
+                "the workspace holds a part of the source only ({portion}), and what changed since cannot be told for a part: \
+                 extract all of it into another workspace, with `b2n extract SPEC --workspace FILE`, and migrate from there"
+            )));
+        }
         self.bind_source().await?;
         let mut fresh = BTreeSet::new();
         for object in super::objects(self.plan) {
@@ -79,7 +98,7 @@ impl Engine<'_> {
             let told = if fresh.contains(object) {
                 Restaged::default()
             } else {
-                self.stage_changes_of(object, since_ms).await?
+                self.stage_changes_of(object, since_ms, vanished).await?
             };
             let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
             let records = staged.saturating_sub(gone);
@@ -88,7 +107,7 @@ impl Engine<'_> {
         Ok(all)
     }
 
-    async fn stage_changes_of(&self, object: &str, since_ms: Option<i64>) -> Result<Restaged> {
+    async fn stage_changes_of(&self, object: &str, since_ms: Option<i64>, vanished: u64) -> Result<Restaged> {
         let known = Staged { workspace: self.workspace, object, failed: RefCell::default() };
         let total = self.workspace.staged(object)?;
         self.outside.progress.begin(&format!("look for changes of {object}"), Some(total));
@@ -109,7 +128,8 @@ impl Engine<'_> {
                 break;
             }
         }
-        let mut after = String::new();
+        let there = total.saturating_sub(self.workspace.gone(object)?);
+        let (mut after, mut gone) = (String::new(), 0u64);
         loop {
             let keys = self.workspace.unseen(object, &after, PAGE)?;
             let Some(last) = keys.last() else { break };
@@ -117,8 +137,12 @@ impl Engine<'_> {
             self.outside.points.reach("delta.looked")?;
             let absent = self.source.absent(object, &keys, &known).await?;
             known.check()?;
+            gone += absent.gone.len() as u64;
             let rows = absent.there.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
             self.workspace.look(rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
+        }
+        if gone > vanished && gone > VANISHED && gone * 100 > there * VANISHED_PERCENT {
+            return Err(super::Error::Vanished { object: object.to_owned(), gone, there });
         }
         let frozen = self.workspace.frozen_ms()?;
         let now = self.outside.clock.now_ms();

@@ -37,6 +37,12 @@ impl Engine<'_> {
     /// [`Error::Preflight`] with everything that a person must do first, and [`Error::Unconfirmed`] where only
     /// somebody's word is missing.
     pub async fn preflight(&self) -> Result<Ready> {
+        if let Some(portion) = super::Portion::of(self.workspace)? {
+            self.outside.progress.notice(&format!(
+                "the workspace holds a part of the source only: {portion}; what is not in it is not moved, and no cutover \
+                 follows on it"
+            ));
+        }
         self.outside.progress.begin("preflight", None);
         let source = self.source.schema(NO_SALT).await?;
         let survey = self.survey().await?;
