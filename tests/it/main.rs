@@ -36,6 +36,7 @@ mod rollback;
 mod sample;
 mod scope;
 mod sim;
+mod splits;
 mod suite;
 mod whole;
 mod why;

@@ -102,6 +102,12 @@ impl Engine<'_> {
                 });
                 continue;
             };
+            // What only a split looks at is not moved: none of its fields has to be accounted for.
+            let read = self.plan.maps.iter().any(|map| map.source == source)
+                || self.plan.flattens.iter().any(|flatten| flatten.source == source);
+            if !read {
+                continue;
+            }
             // Maps that share an object account for its fields together.
             let maps = self.plan.maps.iter().filter(|map| map.source == source);
             let flattens = self.plan.flattens.iter().filter(|flatten| flatten.source == source);
