@@ -115,9 +115,8 @@ impl Workspace {
         let id = self.intern(object)?;
         self.transaction(|ws| {
             ws.store(|db| {
-                let mut put = db.prepare_cached(
-                    "INSERT OR REPLACE INTO looked(object, key, json) VALUES (?1, ?2, ?3)",
-                )?;
+                let mut put = db
+                    .prepare_cached("INSERT OR REPLACE INTO looked(object, key, json) VALUES (?1, ?2, ?3)")?;
                 for (key, json) in records {
                     put.execute((id, key, json))?;
                 }

@@ -338,8 +338,8 @@ impl State {
             log_error(&mut self.log, method);
             return (Err(failure), timing);
         }
-        // One method lists several objects.
-        let list = format!("{method} {:?}", args.get("entityTypeId"));
+        // One method lists several objects, and a list is another one with other fields.
+        let list = format!("{method} {:?} {:?}", args.get("entityTypeId"), args.get("select"));
         let mut call = Call {
             portal: &mut self.portal,
             settings: &self.settings,
