@@ -186,7 +186,9 @@ impl<'a> Extraction<'a> {
         let mut open = Vec::new();
         let told = Told::default();
         for object in objects(plan) {
-            if !self.workspace.manifest(object)?.unwrap_or_default().done {
+            if self.workspace.manifest(object)?.unwrap_or_default().done {
+                self.is_whole(object)?;
+            } else {
                 told.staged.set(told.staged.get() + self.workspace.staged(object)?);
                 open.push(object);
             }
@@ -202,6 +204,17 @@ impl<'a> Extraction<'a> {
         let all = try_join_all(open.into_iter().map(|object| self.extract_object(object, &told))).await;
         self.outside.progress.end();
         all.map(|_| ())
+    }
+
+    /// What was sealed is there still, by its number.
+    fn is_whole(&self, object: &str) -> Result<()> {
+        let staged = self.workspace.staged(object)?;
+        match self.workspace.sealed(object)? {
+            Some(seal) if seal.records != staged => {
+                Err(Error::Lacking { object: object.to_owned(), sealed: seal.records, staged })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn extract_object(&self, object: &str, told: &Told) -> Result<()> {
