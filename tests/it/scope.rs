@@ -366,6 +366,30 @@ fn planted(mut portal: Portal) -> (Portal, u64) {
             }
         }
     }
+    const BESIDE: [&str; 15] = [
+        "TITLE",
+        "DESCRIPTION",
+        "PHONE_NUMBER",
+        "COMMENT",
+        "COMMENTS",
+        "CALL_RECORD_URL",
+        "NAME",
+        "CODE",
+        "ADDRESS_1",
+        "ADDRESS_2",
+        "CITY",
+        "COUNTRY",
+        "REGION",
+        "PROVINCE",
+        "POSTAL_CODE",
+    ];
+    for row in portal.tables.values_mut().flat_map(|table| table.values_mut()) {
+        for (code, value) in row.iter_mut() {
+            if BESIDE.contains(&code.as_str()) || code.starts_with("RQ_") && code != "RQ_ACC_CURRENCY" {
+                mark(value);
+            }
+        }
+    }
     for user in portal.users.values_mut() {
         for key in ["NAME", "LAST_NAME", "EMAIL", "WORK_POSITION", "PERSONAL_PHONE"] {
             if let Some(value) = user.get_mut(key) {
@@ -422,6 +446,11 @@ fn no_format_holds_a_value_of_a_record() {
     let workspace = rig.staged(&schema);
     let contacts = workspace.staged_page("contact", 0, 10).expect("records");
     assert!(contacts.iter().all(|record| String::from_utf8_lossy(&record.json).contains(MARK)));
+    for object in ["task", "call", "company_requisite", "company_address", "product_section"] {
+        let beside = workspace.staged_page(object, 0, 1_000).expect("records");
+        let planted = beside.iter().filter(|record| String::from_utf8_lossy(&record.json).contains(MARK));
+        assert!(planted.count() > 0, "nothing of `{object}` was planted");
+    }
     let mut taken = schema.clone();
     discovery::statistics(&workspace, &mut taken, &Quiet).expect("statistics");
     let mut outputs = vec![("snapshot".to_owned(), snapshot::write(&taken))];

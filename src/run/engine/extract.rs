@@ -43,7 +43,6 @@ pub async fn extract(
                 )));
             }
         }
-        return Ok(());
     }
     extraction.extract_all(plan).await
 }
@@ -86,7 +85,7 @@ pub async fn extract_portion(
         return extract(plan, workspace, source, outside).await;
     }
     bind(workspace, source, outside).await?;
-    portion.keep(workspace)?;
+    portion.keep(workspace, &objects(plan))?;
     if !portion.rows {
         source.leave_rows();
     }
@@ -100,7 +99,9 @@ pub async fn extract_portion(
             }
         }
         let drawing = Drawing::new(plan, schema, portion, workspace, source, outside)?;
-        return if open { drawing.extract(&extraction).await } else { Ok(()) };
+        if open {
+            drawing.extract(&extraction).await?;
+        }
     }
     if !portion.comments && objects(plan).contains(&super::draw::COMMENT) {
         let now_ms = outside.clock.now_ms();

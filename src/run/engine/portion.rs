@@ -18,6 +18,8 @@ use super::{Error, Result};
 
 /// The note that keeps it.
 const NOTE: &str = "portion";
+/// The note that keeps the objects that it was drawn from.
+const OBJECTS: &str = "portion objects";
 
 /// A share of records, drawn by a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +98,20 @@ impl Portion {
         })
     }
 
-    /// Takes down that this is what the workspace holds.
-    pub(super) fn keep(&self, workspace: &Workspace) -> Result<()> {
+    /// Takes down that this is what the workspace holds, of these objects. Objects that a plan came to read later were
+    /// not there to be drawn from.
+    pub(super) fn keep(&self, workspace: &Workspace, objects: &[&str]) -> Result<()> {
+        if let Some(before) = workspace.note(OBJECTS)? {
+            let before: Vec<String> = serde_json::from_str(&before).unwrap_or_default();
+            if let Some(new) = objects.iter().find(|object| !before.iter().any(|known| known == *object)) {
+                return Err(Error::Selection(format!(
+                    "the spec reads `{new}` now, which it did not when the part of the source was drawn ({self}): take another \
+                     workspace with `--workspace FILE`"
+                )));
+            }
+        } else {
+            workspace.set_note(OBJECTS, &serde_json::to_string(objects).unwrap_or_default())?;
+        }
         Ok(workspace.set_note(NOTE, &serde_json::to_string(self).unwrap_or_default())?)
     }
 
@@ -255,7 +269,10 @@ mod tests {
         );
         let workspace = Workspace::in_memory().expect("opens");
         assert_eq!(Portion::of(&workspace).expect("reads"), None);
-        portion.keep(&workspace).expect("keeps");
-        assert_eq!(Portion::of(&workspace).expect("reads"), Some(portion));
+        portion.keep(&workspace, &["deal", "task"]).expect("keeps");
+        portion.keep(&workspace, &["task"]).expect("a spec that reads less");
+        assert_eq!(Portion::of(&workspace).expect("reads"), Some(portion.clone()));
+        let refused = portion.keep(&workspace, &["lead", "task"]).expect_err("a spec that reads more");
+        assert!(refused.to_string().contains("`lead`"), "{refused}");
     }
 }
