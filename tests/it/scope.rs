@@ -240,6 +240,27 @@ fn what_a_webhook_may_not_ask_is_refused_by_name_with_the_scope() {
 }
 
 #[test]
+fn smart_invoices_are_a_gap_with_their_number() {
+    let told = |portal: Portal| {
+        let rig = Rig::new(portal, Settings::default());
+        let report = rig.report(&rig.schema(), None);
+        let about = report.about.expect("about");
+        about.beside.into_iter().find(|line| line.name == "smart invoices").expect("a line")
+    };
+    let mut portal = Portal::acme(0.05, 4);
+    // A portal without them says so in its own words.
+    assert!(matches!(told(portal.clone()).records, Counted::Unknown(_)));
+    let invoices = Entity::Process(31);
+    portal.fields.insert(invoices, portal.fields[&Entity::Process(1032)].clone());
+    let some = portal.records[&Entity::Process(1032)].iter().take(5);
+    let some = some.map(|(id, record)| (*id, record.clone())).collect();
+    portal.records.insert(invoices, some);
+    let line = told(portal);
+    assert_eq!(line.records, Counted::Known(5));
+    assert!(line.fate.starts_with("a gap"), "{}", line.fate);
+}
+
+#[test]
 fn a_plan_that_the_portal_tells_decides_the_limits_that_time_is_reckoned_by() {
     let mut settings = Settings { license: "de_ent250".to_owned(), ..Settings::default() };
     settings.dialects.app_info_on_webhook = true;
