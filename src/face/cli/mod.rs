@@ -37,6 +37,7 @@ mod inventory;
 mod migrate;
 mod patch;
 mod plan;
+mod portion;
 mod probe;
 mod profiles;
 mod progress;
