@@ -49,8 +49,6 @@ pub(super) struct Write<'w> {
     pub marker: &'w str,
     pub payload: &'w Payload,
     pub step: u16,
-    /// The destination field that it is about, where it is about one only.
-    pub field: Option<&'w str>,
 }
 
 /// Why a record that may be there is not sent again.

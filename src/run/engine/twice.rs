@@ -115,7 +115,7 @@ impl Engine<'_> {
         let marker = self.marker_of(map, key)?;
         let made = if why.is_some() { self.workspace.as_made(name, key)? } else { None };
         let payload = Payload::default();
-        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0, field: None };
+        let write = Write { stream: map, key, marker: "", payload: &payload, step: 0 };
         for attempt in 1..=self.settings.sends {
             // A list may be old, and does not tell the revision of every object.
             let Some(stored) = self.target.read(object, id).await? else {
