@@ -31,6 +31,7 @@ mod provision;
 mod quarantine;
 mod reconcile;
 mod review;
+mod reviewing;
 mod rollback;
 mod sample;
 mod scope;
