@@ -170,6 +170,10 @@ impl Desk {
             "POST" => false,
             _ => return Reply::refused(405, "this server knows GET and POST only"),
         };
+        if get && asked.path == "/favicon.ico" {
+            // Browsers ask for it by themselves; there is none.
+            return Reply { status: 204, kind: "text/plain", body: Vec::new(), policy: None, name: None };
+        }
         let known = ["/", "/api/head", "/api/records", "/api/said", "/api/export", "/api/say"];
         if !known.contains(&asked.path.as_str()) {
             return Reply::refused(404, "there is no such page; open the address that `b2n review` printed");

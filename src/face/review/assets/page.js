@@ -362,7 +362,10 @@ function go(to) {
   at = Math.max(0, Math.min(found.length - 1, to));
   reveal();
   paint();
-  if (at !== before) show();
+  if (at !== before) {
+    show();
+    $('detail').scrollTop = 0;
+  }
   tell(`${nameIn(chosen())}, ${SIGN_WORDS[standing(chosen())]}, ${at + 1} of ${found.length}`);
 }
 
@@ -551,7 +554,7 @@ async function begin() {
   maps();
   sift(first?.at ?? 0);
   status();
-  $('list').focus();
+  $('list').focus({ preventScroll: true });
   document.body.dataset.ready = 'yes';
 }
 
