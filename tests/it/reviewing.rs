@@ -74,24 +74,13 @@ fn every_arm_and_row_that_data_reaches_is_shown_with_the_values_that_are_sent() 
                 for field in &record.fields {
                     seen.extend(field.steps.iter().map(|step| part(&record.map, step)));
                     let name = (record.map.clone(), record.key.clone(), field.field.clone());
-                    if let (Some(value), Some(sent)) = (&field.value, sent.get(&name))
-                        && field.kind != ReviewKind::Linked
-                        && !record
-                            .fields
-                            .iter()
-                            .any(|f| f.kind == ReviewKind::Linked && f.field == field.field)
-                    {
+                    let (Some(value), Some(sent)) = (&field.value, sent.get(&name)) else { continue };
+                    // A link is an id by now, also in a line; and of lines a chain tells no columns.
+                    let links =
+                        world.checked.plan.maps.iter().any(|map| value.contains(&format!("{} ", map.name)));
+                    if field.kind != ReviewKind::Linked && !links && !sent.replace(", ", "").is_empty() {
                         compared += 1;
-                        // A link within a line is an id by now.
-                        if !world
-                            .checked
-                            .plan
-                            .maps
-                            .iter()
-                            .any(|map| value.contains(&format!("{} ", map.name)))
-                        {
-                            assert_eq!(value, sent, "seed {seed}: {name:?}");
-                        }
+                        assert_eq!(value, sent, "seed {seed}: {name:?}");
                     }
                 }
             }

@@ -270,9 +270,9 @@ enum Command {
         after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n"
     )]
     Completions(completions::Args),
-    /// Print the manual page, in roff.
-    #[command(after_help = "Example:\n  b2n man > b2n.1")]
-    Man,
+    /// Print the manual, in roff, or write it as a page for each command.
+    #[command(after_help = "Examples:\n  b2n man > b2n.1\n  b2n man -o ~/.local/share/man/man1")]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -426,7 +426,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Twin(args) => twin::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         Command::Completions(args) => completions::run(&args),
-        Command::Man => completions::man(),
+        Command::Man(args) => completions::man(&args),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::run::workspace::StagedRecord;
 
 use super::proving::is_link;
 use super::sample::Hash;
-use super::side_by_side::Spoken;
+use super::side_by_side::{Spoken, told};
 use super::streams::{flatten_name, maps_of_split, split_name};
 use super::{Engine, Error, Part, Result, RuleLine, Step};
 
@@ -437,7 +437,7 @@ impl Engine<'_> {
                 sources,
                 rules,
                 steps: once(steps),
-                value: (!given.is_absent()).then(|| self.named(&given).display().to_string()),
+                value: (!given.is_absent()).then(|| told(&self.named(&given))),
                 kind,
             });
         }
@@ -604,7 +604,7 @@ fn unreadable(why: &str) -> String {
 
 fn read(reads: &BTreeMap<u16, String>, slots: &[Value]) -> Vec<(String, String)> {
     let value = |slot: &u16| slots.get(usize::from(*slot)).filter(|value| !value.is_absent());
-    reads.iter().filter_map(|(slot, name)| Some((name.clone(), value(slot)?.display().to_string()))).collect()
+    reads.iter().filter_map(|(slot, name)| Some((name.clone(), told(value(slot)?)))).collect()
 }
 
 /// Steps but the rule's own value, each once.

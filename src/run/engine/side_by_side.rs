@@ -431,11 +431,23 @@ impl Spoken {
     fn reads(&mut self, name: Option<String>, value: Option<&Value>) {
         let (Some(name), Some(value)) = (name, value) else { return };
         if !value.is_absent() && self.sources.iter().all(|(there, _)| *there != name) {
-            self.sources.push((name, value.display().to_string()));
+            self.sources.push((name, told(value)));
             let mut elements = Vec::new();
             plain(value, &mut elements);
             self.plain.push(elements);
         }
+    }
+}
+
+/// A value as people read it; a line without a value of its own by its columns.
+pub(super) fn told(value: &Value) -> String {
+    match value {
+        Value::List(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Item(item) if item.value.is_absent() => {
+            let columns = item.attrs.iter().filter(|column| !column.is_absent());
+            columns.map(told).collect::<Vec<_>>().join(" · ")
+        }
+        other => other.display().to_string(),
     }
 }
 
