@@ -203,6 +203,7 @@ impl From<engine::Error> for Failure {
                 )
             }
             engine::Error::Count { .. }
+            | engine::Error::Lacking { .. }
             | engine::Error::Stopped { .. }
             | engine::Error::MarkerLost { .. }
             | engine::Error::OtherWorkspace { .. } => Failure::new(Kind::Findings, error.to_string()),

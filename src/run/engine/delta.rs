@@ -3,8 +3,10 @@
 //! What a look brings is gathered aside and staged in one step with the moment at which the look began: a run that dies
 //! looks at that object anew. What a look did not see is asked for by its id before it counts as gone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
 
 use crate::run::connect::{Known, Since};
 use crate::run::workspace::{self, Differs, How, Later, Restaged, Workspace};
@@ -72,38 +74,56 @@ impl Engine<'_> {
             }
         }
         self.extract().await?;
-        let mut all = Vec::new();
-        for object in super::objects(self.plan) {
-            let since_ms = self.workspace.since(object)?;
-            // What was extracted just now needs no look.
-            let told = if fresh.contains(object) {
-                Restaged::default()
-            } else {
-                self.stage_changes_of(object, since_ms).await?
-            };
-            let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
-            let records = staged.saturating_sub(gone);
-            all.push(ObjectChanges { object: object.to_owned(), since_ms, told, records });
+        let all = super::objects(self.plan);
+        // What was extracted just now needs no look.
+        let old: Vec<&str> = all.iter().copied().filter(|object| !fresh.contains(object)).collect();
+        let mut total = 0;
+        for object in &old {
+            total += self.workspace.staged(object)?;
         }
-        Ok(all)
+        let what = match old[..] {
+            [object] => format!("look for changes of {object}"),
+            _ => format!("look for changes of {} objects", old.len()),
+        };
+        let seen = Cell::new(0);
+        self.outside.progress.begin(&what, Some(total));
+        // Side by side, so that what they ask travels together.
+        let looks = all.iter().map(|object| self.changes_of(object, !fresh.contains(object), &seen));
+        let looked = try_join_all(looks).await;
+        self.outside.progress.end();
+        looked
     }
 
-    async fn stage_changes_of(&self, object: &str, since_ms: Option<i64>) -> Result<Restaged> {
+    async fn changes_of(&self, object: &str, is_old: bool, seen: &Cell<u64>) -> Result<ObjectChanges> {
+        let since_ms = self.workspace.since(object)?;
+        let told = match is_old {
+            true => self.stage_changes_of(object, since_ms, seen).await?,
+            false => Restaged::default(),
+        };
+        let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
+        Ok(ObjectChanges { object: object.to_owned(), since_ms, told, records: staged.saturating_sub(gone) })
+    }
+
+    /// `seen` counts the records of all looks together.
+    async fn stage_changes_of(
+        &self,
+        object: &str,
+        since_ms: Option<i64>,
+        seen: &Cell<u64>,
+    ) -> Result<Restaged> {
         let known = Staged { workspace: self.workspace, object, failed: RefCell::default() };
-        let total = self.workspace.staged(object)?;
-        self.outside.progress.begin(&format!("look for changes of {object}"), Some(total));
-        self.workspace.begin_look()?;
+        self.workspace.begin_look(object)?;
         let began = self.source.clock_ms();
-        let (mut cursor, mut seen) = (String::new(), 0u64);
+        let mut cursor = String::new();
         loop {
             self.outside.points.reach("delta.request")?;
             let since = Since { at_ms: since_ms, known: &known };
             let looked = self.source.changed(object, &cursor, since).await?;
             known.check()?;
             let rows = looked.records.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
-            self.workspace.look(rows, looked.same.iter().map(String::as_str), std::iter::empty())?;
-            seen += (looked.records.len() + looked.same.len()) as u64;
-            self.outside.progress.at(seen);
+            self.workspace.look(object, rows, looked.same.iter().map(String::as_str), std::iter::empty())?;
+            seen.set(seen.get() + (looked.records.len() + looked.same.len()) as u64);
+            self.outside.progress.at(seen.get());
             cursor = looked.cursor;
             if looked.done {
                 break;
@@ -118,7 +138,7 @@ impl Engine<'_> {
             let absent = self.source.absent(object, &keys, &known).await?;
             known.check()?;
             let rows = absent.there.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
-            self.workspace.look(rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
+            self.workspace.look(object, rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
         }
         let frozen = self.workspace.frozen_ms()?;
         let now = self.outside.clock.now_ms();
@@ -129,7 +149,6 @@ impl Engine<'_> {
                 None => Ok(()),
             }
         })?;
-        self.outside.progress.end();
         self.outside.points.reach("delta.staged")?;
         Ok(told)
     }

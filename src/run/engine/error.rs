@@ -56,6 +56,18 @@ pub enum Error {
         /// What is staged.
         staged: u64,
     },
+    /// The workspace does not hold what arrived in it.
+    #[error(
+        "`{object}`: {sealed} records arrived, {staged} are in the workspace; take a backup of the workspace, or extract into a new one"
+    )]
+    Lacking {
+        /// The object.
+        object: String,
+        /// What was there when it was extracted, or last looked at.
+        sealed: u64,
+        /// What is staged.
+        staged: u64,
+    },
     /// Records are not staged yet.
     #[error("`{object}` is not staged; run `b2n extract` first")]
     NotStaged {

@@ -101,7 +101,9 @@ impl Extraction<'_> {
         let mut open = Vec::new();
         let told = Told::default();
         for object in objects(plan) {
-            if !self.workspace.manifest(object)?.unwrap_or_default().done {
+            if self.workspace.manifest(object)?.unwrap_or_default().done {
+                self.is_whole(object)?;
+            } else {
                 told.staged.set(told.staged.get() + self.workspace.staged(object)?);
                 open.push(object);
             }
@@ -117,6 +119,17 @@ impl Extraction<'_> {
         let all = try_join_all(open.into_iter().map(|object| self.extract_object(object, &told))).await;
         self.outside.progress.end();
         all.map(|_| ())
+    }
+
+    /// What was sealed is there still, by its number.
+    fn is_whole(&self, object: &str) -> Result<()> {
+        let staged = self.workspace.staged(object)?;
+        match self.workspace.sealed(object)? {
+            Some(seal) if seal.records != staged => {
+                Err(Error::Lacking { object: object.to_owned(), sealed: seal.records, staged })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn extract_object(&self, object: &str, told: &Told) -> Result<()> {
