@@ -32,6 +32,7 @@ mod provision;
 mod quarantine;
 mod reconcile;
 mod review;
+mod reviewing;
 mod rollback;
 mod sample;
 mod scope;
