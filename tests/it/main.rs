@@ -30,6 +30,7 @@ mod portal_input;
 mod provision;
 mod quarantine;
 mod reconcile;
+mod report;
 mod review;
 mod rollback;
 mod sample;

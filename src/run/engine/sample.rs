@@ -85,21 +85,21 @@ struct Stratum {
 type Mark = (u64, u8);
 
 /// FNV-1a over parts, stirred, so that neither the standard library nor a dependency decides what a seed draws.
-struct Hash(u64);
+pub(super) struct Hash(u64);
 
 impl Hash {
-    fn new(seed: u64) -> Hash {
+    pub(super) fn new(seed: u64) -> Hash {
         Hash(0xcbf2_9ce4_8422_2325).with(&seed.to_le_bytes())
     }
 
-    fn with(mut self, bytes: &[u8]) -> Hash {
+    pub(super) fn with(mut self, bytes: &[u8]) -> Hash {
         for byte in bytes.iter().chain(&[0xff]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self
     }
 
-    fn end(self) -> u64 {
+    pub(super) fn end(self) -> u64 {
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
