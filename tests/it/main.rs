@@ -31,6 +31,7 @@ mod portion;
 mod provision;
 mod quarantine;
 mod reconcile;
+mod report;
 mod review;
 mod reviewing;
 mod rollback;

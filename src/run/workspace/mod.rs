@@ -6,6 +6,7 @@
 mod approval;
 mod audit;
 mod changes;
+mod compared;
 #[cfg(debug_assertions)]
 mod disk;
 mod file;
@@ -13,6 +14,7 @@ mod forget;
 mod freeze;
 mod held;
 mod journal;
+mod lists;
 mod lock;
 mod look;
 mod outcomes;
@@ -36,12 +38,14 @@ use rusqlite::{Connection, OptionalExtension};
 pub use approval::Approval;
 pub use audit::AuditLine;
 pub use changes::{CONFLICT, Pinned, Restaged, Sent};
+pub use compared::{Compared, Found, RunOf};
 #[cfg(debug_assertions)]
 pub use disk::DiskFault;
 pub use forget::{Forgotten, backups};
 pub use freeze::Later;
 pub use held::{DECIDED, Decision, Dependent, HeldRecord, Lack};
 pub use journal::{Entry, Intent, JournalState, Operation, doubtful};
+pub use lists::Trouble;
 pub use lock::{Lock, Taken, machine_folder, machine_lock};
 pub use look::{Differs, How};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
@@ -596,5 +600,19 @@ CREATE TABLE IF NOT EXISTS review_revision (map TEXT NOT NULL, key TEXT NOT NULL
 -- What of a review went with an approval.
 CREATE TABLE IF NOT EXISTS approval_review (
     approval INTEGER PRIMARY KEY, review TEXT NOT NULL, despite TEXT NOT NULL
+);
+-- What the last comparison of a stream found: its numbers as JSON, and what the books were then, in `stamp`.
+CREATE TABLE IF NOT EXISTS compared (
+    map INTEGER PRIMARY KEY, compared_ms INTEGER NOT NULL, plan TEXT NOT NULL, stamp TEXT NOT NULL, json TEXT NOT NULL
+);
+-- Its lists: fields that differ, records that one side lacks.
+CREATE TABLE IF NOT EXISTS compared_line (
+    map INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, key TEXT NOT NULL, target TEXT NOT NULL,
+    field TEXT NOT NULL, how TEXT NOT NULL, planned TEXT NOT NULL, found TEXT NOT NULL, PRIMARY KEY (map, kind, seq)
+) WITHOUT ROWID;
+-- Runs that wrote, each noted as it begins; one without an end died, or was stopped.
+CREATE TABLE IF NOT EXISTS run (
+    seq INTEGER PRIMARY KEY, what TEXT NOT NULL, plan TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER,
+    json TEXT
 );
 ";
