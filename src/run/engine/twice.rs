@@ -50,8 +50,8 @@ impl Engine<'_> {
             let Seen { key, target: id, .. } = &double;
             if let Some(why) = self.target.is_final(&plan.target) {
                 self.outside.progress.notice(&format!(
-                    "`{}` {id} is a double of {} {key}, beside {}, and {why}: delete one of them in the destination by \
-                     hand, then run again",
+                    "`{}` {id} is a double of {} {key}, beside {}, and {why}: delete it in the destination by hand, \
+                     then run again",
                     plan.target,
                     plan.name,
                     self.named_beside(map, &double)?
