@@ -11,9 +11,11 @@ use crate::world::root;
 
 mod approval;
 mod delta;
+mod examples;
 mod journeys;
 mod keeping;
 mod probing;
+mod reviewing;
 mod scoping;
 mod secrets;
 

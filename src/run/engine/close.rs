@@ -262,6 +262,7 @@ impl Engine<'_> {
                 break;
             }
         }
+        self.settle_deletions(map).await?;
         if alone {
             self.outside.progress.end();
         }

@@ -11,6 +11,7 @@ mod change;
 mod close;
 mod delta;
 pub mod discovery;
+pub mod dossier;
 mod draw;
 mod error;
 mod extract;
@@ -33,6 +34,7 @@ mod readback;
 mod reconcile;
 mod report;
 mod resolve;
+mod review;
 mod rollback;
 mod sample;
 mod scope;
@@ -65,10 +67,11 @@ pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 pub use planted::Planted;
 pub use portion::{Portion, Share, category};
 pub use preflight::Problem;
-pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
+pub use proof::{Difference, FieldProof, LinkProof, Proof, Shared, SharedValue, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
 pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, skip};
 pub use report::{MapReport, RunReport};
+pub use review::{Fate, ReviewAsked, ReviewField, ReviewKind, ReviewMap, ReviewRecord, Reviewed};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
@@ -379,6 +382,8 @@ impl<'a> Engine<'a> {
         // Whatever held records back may be settled by now; a create that happened is found, not repeated.
         let scope = self.select(selection)?;
         self.scope.replace(scope);
+        let began = self.outside.clock.now_ms();
+        let run = self.workspace.transaction(|ws| ws.begin_run("migrate", &self.plan_hash, began))?;
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
         let loading = self.outside.clock.now_ms();
@@ -394,6 +399,7 @@ impl<'a> Engine<'a> {
         self.tell_what_is_left();
         let now = self.outside.clock.now_ms();
         let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
+        self.workspace.transaction(|ws| ws.end_run(run, now, &dossier::kept_spent(&spent)))?;
         Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 
