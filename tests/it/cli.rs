@@ -14,6 +14,7 @@ mod delta;
 mod journeys;
 mod keeping;
 mod probing;
+mod reporting;
 mod scoping;
 mod secrets;
 
