@@ -37,6 +37,7 @@ mod inventory;
 mod migrate;
 mod patch;
 mod plan;
+mod portion;
 mod probe;
 mod profiles;
 mod progress;
@@ -49,6 +50,7 @@ mod reconcile;
 mod rehearse;
 mod report;
 mod reporting;
+mod review;
 mod rollback;
 mod sample;
 mod scope;
@@ -194,6 +196,11 @@ enum Command {
         after_help = "Examples:\n  b2n provision acme.b2n --dry-run\n  b2n provision acme.b2n --dry-run --format markdown > before.md\n  b2n provision acme.b2n --yes-into 379104\n  b2n provision acme.b2n --confirm automations,webhooks\n\nAsks the destination only. Safe to repeat.\nExit codes: 0 nothing is left for a person to do, 1 something is, 2 wrong use, 3 the outside world failed."
     )]
     Provision(provision::Args),
+    /// Look at records before anything is written: a local page with source value, rule and destination value.
+    #[command(
+        after_help = "Examples:\n  b2n review acme.b2n\n  b2n review acme.b2n --per-object 50 --by ops@acme.example\n  b2n review acme.b2n --page review.html\n  b2n review acme.b2n --import b2n-review.json\n\nNeeds the extracted workspace and no network; the page answers this machine only. Its values are personal data.\nStop with Ctrl-C at any time: every tick and comment is on the disk before the page says so."
+    )]
+    Review(review::Args),
     /// Show what a plan does, and keep who approves it: nothing is written before. Needs no network.
     #[command(
         after_help = "Examples:\n  b2n approve acme.b2n --dry-run\n  b2n approve acme.b2n --by ops@acme.example --note MIG-31\n  b2n approve acme.b2n --by ops@acme.example --yes --sample 200\n  b2n approve acme.b2n --list\n  b2n approve acme.b2n --withdraw\n\nA changed plan needs a new approval; a comment in the spec does not.\nExit codes: 0 approved, 1 something is still to be decided, or with --list nothing is approved, 2 wrong use."
@@ -276,9 +283,9 @@ enum Command {
         after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n"
     )]
     Completions(completions::Args),
-    /// Print the manual page, in roff.
-    #[command(after_help = "Example:\n  b2n man > b2n.1")]
-    Man,
+    /// Print the manual, in roff, or write it as a page for each command.
+    #[command(after_help = "Examples:\n  b2n man > b2n.1\n  b2n man -o ~/.local/share/man/man1")]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -421,6 +428,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),
         Command::Provision(args) => provision::run(&args, terminal),
+        Command::Review(args) => review::run(&args, terminal),
         Command::Approve(args) => approve::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Delta(args) => delta::run(&args, terminal),
@@ -438,7 +446,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Twin(args) => twin::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         Command::Completions(args) => completions::run(&args),
-        Command::Man => completions::man(),
+        Command::Man(args) => completions::man(&args),
     }
 }
 

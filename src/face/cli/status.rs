@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, moment};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, approve, cutover, pulse, report, rollback};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, approve, cutover, portion, pulse, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -149,6 +149,7 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
                 println!("  staged      {object}: {} records, {state}", count(*records));
             }
             print!("{}", now(args, ready, &workspace, process, terminal)?);
+            print!("{}", portion::told(&workspace, terminal)?);
             print!("{}", report::books(&maps, terminal));
             print!("{}", report::reasons(&maps, &workspace, terminal)?);
             if let Some(rolled) = &rolled {
@@ -173,7 +174,7 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source, "aliases": aliases, "wiped_ms": wiped,
                     "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
-                    "freeze": cutover::printed(&workspace)?,
+                    "freeze": cutover::printed(&workspace)?, "part": portion::printed(&workspace)?,
                     "now": pulse_of(args, ready, &workspace, process, jiff::Timestamp::now().as_millisecond())?,
                 })
             );

@@ -3,13 +3,20 @@
 //! What a look brings is gathered aside and staged in one step with the moment at which the look began: a run that dies
 //! looks at that object anew. What a look did not see is asked for by its id before it counts as gone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
 
 use crate::run::connect::{Known, Since};
 use crate::run::workspace::{self, Differs, How, Later, Restaged, Workspace};
 
 use super::{Engine, Error, Result};
+
+/// As many records of an object may vanish between two looks without anybody being asked.
+const VANISHED: u64 = 20;
+/// The same as a share of those that were there, in per cent.
+pub(super) const VANISHED_PERCENT: u64 = 10;
 
 /// Every point of a look for changes that [`super::Points::reach`] is called with.
 pub const DELTA_POINTS: [&str; 3] = ["delta.request", "delta.looked", "delta.staged"];
@@ -55,6 +62,14 @@ impl Staged<'_> {
     }
 }
 
+/// What the looks at all objects share.
+struct Common {
+    /// Records of all of them together.
+    seen: Cell<u64>,
+    /// As many records of an object may have vanished.
+    vanished: u64,
+}
+
 impl Engine<'_> {
     /// Stages what changed in the source since it was staged; the next load applies it. What was never staged is
     /// extracted. Needs no destination.
@@ -62,7 +77,21 @@ impl Engine<'_> {
     /// # Errors
     /// A source that fails, or is another account. Objects that were through stay staged.
     pub async fn stage_changes(&self) -> Result<Vec<ObjectChanges>> {
+        self.stage_changes_with(0).await
+    }
+
+    /// The same where somebody has said that so many records of an object may have vanished.
+    ///
+    /// # Errors
+    /// As for [`Engine::stage_changes`]; [`Error::Vanished`] where more have, and more than is usual.
+    pub async fn stage_changes_with(&self, vanished: u64) -> Result<Vec<ObjectChanges>> {
         self.workspace.refuse_forgotten()?;
+        if let Some(portion) = super::Portion::of(self.workspace)? {
+            return Err(super::Error::Selection(format!(
+                "the workspace holds a part of the source only ({portion}), and what changed since cannot be told for a part: \
+                 extract all of it into another workspace, with `b2n extract SPEC --workspace FILE`, and migrate from there"
+            )));
+        }
         self.bind_source().await?;
         let mut fresh = BTreeSet::new();
         for object in super::objects(self.plan) {
@@ -72,44 +101,63 @@ impl Engine<'_> {
             }
         }
         self.extract().await?;
-        let mut all = Vec::new();
-        for object in super::objects(self.plan) {
-            let since_ms = self.workspace.since(object)?;
-            // What was extracted just now needs no look.
-            let told = if fresh.contains(object) {
-                Restaged::default()
-            } else {
-                self.stage_changes_of(object, since_ms).await?
-            };
-            let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
-            let records = staged.saturating_sub(gone);
-            all.push(ObjectChanges { object: object.to_owned(), since_ms, told, records });
+        let all = super::objects(self.plan);
+        // What was extracted just now needs no look.
+        let old: Vec<&str> = all.iter().copied().filter(|object| !fresh.contains(object)).collect();
+        let mut total = 0;
+        for object in &old {
+            total += self.workspace.staged(object)?;
         }
-        Ok(all)
+        let what = match old[..] {
+            [object] => format!("look for changes of {object}"),
+            _ => format!("look for changes of {} objects", old.len()),
+        };
+        let common = Common { seen: Cell::new(0), vanished };
+        self.outside.progress.begin(&what, Some(total));
+        // Side by side, so that what they ask travels together.
+        let looks = all.iter().map(|object| self.changes_of(object, !fresh.contains(object), &common));
+        let looked = try_join_all(looks).await;
+        self.outside.progress.end();
+        looked
     }
 
-    async fn stage_changes_of(&self, object: &str, since_ms: Option<i64>) -> Result<Restaged> {
+    async fn changes_of(&self, object: &str, is_old: bool, common: &Common) -> Result<ObjectChanges> {
+        let since_ms = self.workspace.since(object)?;
+        let told = match is_old {
+            true => self.stage_changes_of(object, since_ms, common).await?,
+            false => Restaged::default(),
+        };
+        let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
+        Ok(ObjectChanges { object: object.to_owned(), since_ms, told, records: staged.saturating_sub(gone) })
+    }
+
+    async fn stage_changes_of(
+        &self,
+        object: &str,
+        since_ms: Option<i64>,
+        common: &Common,
+    ) -> Result<Restaged> {
+        let Common { seen, vanished } = common;
         let known = Staged { workspace: self.workspace, object, failed: RefCell::default() };
-        let total = self.workspace.staged(object)?;
-        self.outside.progress.begin(&format!("look for changes of {object}"), Some(total));
-        self.workspace.begin_look()?;
+        self.workspace.begin_look(object)?;
         let began = self.source.clock_ms();
-        let (mut cursor, mut seen) = (String::new(), 0u64);
+        let mut cursor = String::new();
         loop {
             self.outside.points.reach("delta.request")?;
             let since = Since { at_ms: since_ms, known: &known };
             let looked = self.source.changed(object, &cursor, since).await?;
             known.check()?;
             let rows = looked.records.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
-            self.workspace.look(rows, looked.same.iter().map(String::as_str), std::iter::empty())?;
-            seen += (looked.records.len() + looked.same.len()) as u64;
-            self.outside.progress.at(seen);
+            self.workspace.look(object, rows, looked.same.iter().map(String::as_str), std::iter::empty())?;
+            seen.set(seen.get() + (looked.records.len() + looked.same.len()) as u64);
+            self.outside.progress.at(seen.get());
             cursor = looked.cursor;
             if looked.done {
                 break;
             }
         }
-        let mut after = String::new();
+        let there = self.workspace.staged(object)?.saturating_sub(self.workspace.gone(object)?);
+        let (mut after, mut gone) = (String::new(), 0u64);
         loop {
             let keys = self.workspace.unseen(object, &after, PAGE)?;
             let Some(last) = keys.last() else { break };
@@ -117,8 +165,12 @@ impl Engine<'_> {
             self.outside.points.reach("delta.looked")?;
             let absent = self.source.absent(object, &keys, &known).await?;
             known.check()?;
+            gone += absent.gone.len() as u64;
             let rows = absent.there.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
-            self.workspace.look(rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
+            self.workspace.look(object, rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
+        }
+        if gone > *vanished && gone > VANISHED && gone * 100 > there * VANISHED_PERCENT {
+            return Err(super::Error::Vanished { object: object.to_owned(), gone, there });
         }
         let frozen = self.workspace.frozen_ms()?;
         let now = self.outside.clock.now_ms();
@@ -129,7 +181,6 @@ impl Engine<'_> {
                 None => Ok(()),
             }
         })?;
-        self.outside.progress.end();
         self.outside.points.reach("delta.staged")?;
         Ok(told)
     }

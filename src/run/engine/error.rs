@@ -56,6 +56,18 @@ pub enum Error {
         /// What is staged.
         staged: u64,
     },
+    /// The workspace does not hold what arrived in it.
+    #[error(
+        "`{object}`: {sealed} records arrived, {staged} are in the workspace; take a backup of the workspace, or extract into a new one"
+    )]
+    Lacking {
+        /// The object.
+        object: String,
+        /// What was there when it was extracted, or last looked at.
+        sealed: u64,
+        /// What is staged.
+        staged: u64,
+    },
     /// Records are not staged yet.
     #[error("`{object}` is not staged; run `b2n extract` first")]
     NotStaged {
@@ -155,6 +167,21 @@ pub enum Error {
         records: u64,
         /// What it is now.
         why: String,
+    },
+    /// More of an object's records vanished from the source than do so by themselves.
+    #[error(
+        "`{object}`: {gone} of {there} staged records are not in the source any more, which is above {}%; none of them was taken for \
+         deleted. Look whether the webhook's user still sees them, and into the portal's recycle bin; if they were deleted on \
+         purpose, `--yes-vanished {gone}` goes on",
+        super::delta::VANISHED_PERCENT
+    )]
+    Vanished {
+        /// The object.
+        object: String,
+        /// Records that vanished.
+        gone: u64,
+        /// Records that were there.
+        there: u64,
     },
     /// There is nothing to roll back, or not with this spec.
     #[error("{0}")]

@@ -82,7 +82,7 @@ struct Stratum {
 }
 
 /// A stratum's number, and how much it matters.
-type Mark = (u64, u8);
+pub(super) type Mark = (u64, u8);
 
 /// FNV-1a over parts, stirred, so that neither the standard library nor a dependency decides what a seed draws.
 pub(super) struct Hash(u64);
@@ -183,12 +183,12 @@ impl Engine<'_> {
     }
 
     /// Where a record comes in the order of a seed.
-    fn order(&self, seed: u64, map: usize, key: &str) -> u64 {
+    pub(super) fn order(&self, seed: u64, map: usize, key: &str) -> u64 {
         Hash::new(seed).with(self.plan.maps[map].name.as_bytes()).with(key.as_bytes()).end()
     }
 
     /// Which destination fields of a map hold one of few values: those of tables, lists and stages.
-    fn coded(&self, map: usize) -> Vec<bool> {
+    pub(super) fn coded(&self, map: usize) -> Vec<bool> {
         let looked_up = |expr: &Expr| {
             matches!(expr, Expr::Lookup { .. } | Expr::Title { .. } | Expr::Stage { .. } | Expr::Const(_))
         };
@@ -210,7 +210,7 @@ impl Engine<'_> {
     }
 
     /// The strata of a record, and what is written of it.
-    fn marks(
+    pub(super) fn marks(
         &self,
         map: usize,
         record: &StagedRecord,

@@ -185,6 +185,23 @@ impl Workspace {
         gone: impl Iterator<Item = &'a str>,
         now_ms: i64,
     ) -> Result<Restaged> {
+        self.transaction(|ws| {
+            let told = ws.restage_unsealed(object, records, gone, now_ms)?;
+            if told.added + told.changed > 0 {
+                ws.seal(object, now_ms)?;
+            }
+            Ok(told)
+        })
+    }
+
+    /// The same, and leaves it to the caller to seal the object once all is staged.
+    pub(super) fn restage_unsealed<'a>(
+        &self,
+        object: &str,
+        records: impl Iterator<Item = (&'a str, &'a [u8])>,
+        gone: impl Iterator<Item = &'a str>,
+        now_ms: i64,
+    ) -> Result<Restaged> {
         let id = self.intern(object)?;
         self.transaction(|ws| {
             let mut told = Restaged::default();
@@ -214,9 +231,6 @@ impl Workspace {
                 }
                 Ok(())
             })?;
-            if told.added + told.changed > 0 {
-                ws.seal(object, now_ms)?;
-            }
             if told.added + told.changed + told.gone > 0 {
                 ws.set_note(RESTAGED, object)?;
             }

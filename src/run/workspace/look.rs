@@ -86,42 +86,50 @@ impl Workspace {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn begin_look(&self) -> Result<()> {
+    pub fn begin_look(&self, object: &str) -> Result<()> {
+        let id = self.intern(object)?;
         self.store(|db| {
             db.execute_batch(
-                "CREATE TEMP TABLE IF NOT EXISTS looked (key TEXT PRIMARY KEY, json BLOB) WITHOUT ROWID;
-                 CREATE TEMP TABLE IF NOT EXISTS looked_gone (key TEXT PRIMARY KEY) WITHOUT ROWID;
-                 DELETE FROM looked; DELETE FROM looked_gone;",
-            )
+                "CREATE TEMP TABLE IF NOT EXISTS looked (object INTEGER NOT NULL, key TEXT NOT NULL, json BLOB,
+                     PRIMARY KEY (object, key)) WITHOUT ROWID;
+                 CREATE TEMP TABLE IF NOT EXISTS looked_gone (object INTEGER NOT NULL, key TEXT NOT NULL,
+                     PRIMARY KEY (object, key)) WITHOUT ROWID;",
+            )?;
+            db.execute("DELETE FROM looked WHERE object = ?1", [id])?;
+            db.execute("DELETE FROM looked_gone WHERE object = ?1", [id]).map(|_| ())
         })
     }
 
-    /// Gathers what a look brought: records as they are now, keys of such as are there unchanged, keys of such as are
+    /// Gathers what a look at an object brought: records as they are now, keys of such as are there unchanged, keys of such as are
     /// gone.
     ///
     /// # Errors
     /// Those of the database.
     pub fn look<'a>(
         &self,
+        object: &str,
         records: impl Iterator<Item = (&'a str, &'a [u8])>,
         same: impl Iterator<Item = &'a str>,
         gone: impl Iterator<Item = &'a str>,
     ) -> Result<()> {
+        let id = self.intern(object)?;
         self.transaction(|ws| {
             ws.store(|db| {
-                let mut put =
-                    db.prepare_cached("INSERT OR REPLACE INTO looked(key, json) VALUES (?1, ?2)")?;
+                let mut put = db
+                    .prepare_cached("INSERT OR REPLACE INTO looked(object, key, json) VALUES (?1, ?2, ?3)")?;
                 for (key, json) in records {
-                    put.execute((key, json))?;
+                    put.execute((id, key, json))?;
                 }
-                let mut there =
-                    db.prepare_cached("INSERT OR IGNORE INTO looked(key, json) VALUES (?1, NULL)")?;
+                let mut there = db.prepare_cached(
+                    "INSERT OR IGNORE INTO looked(object, key, json) VALUES (?1, ?2, NULL)",
+                )?;
                 for key in same {
-                    there.execute([key])?;
+                    there.execute((id, key))?;
                 }
-                let mut away = db.prepare_cached("INSERT OR IGNORE INTO looked_gone(key) VALUES (?1)")?;
+                let mut away =
+                    db.prepare_cached("INSERT OR IGNORE INTO looked_gone(object, key) VALUES (?1, ?2)")?;
                 for key in gone {
-                    away.execute([key])?;
+                    away.execute((id, key))?;
                 }
                 Ok(())
             })
@@ -137,7 +145,7 @@ impl Workspace {
         self.store(|db| {
             db.prepare_cached(
                 "SELECT s.key FROM staged s WHERE s.object = ?1 AND s.key > ?2
-                 AND NOT EXISTS (SELECT 1 FROM looked l WHERE l.key = s.key)
+                 AND NOT EXISTS (SELECT 1 FROM looked l WHERE l.object = ?1 AND l.key = s.key)
                  AND NOT EXISTS (SELECT 1 FROM gone g WHERE g.object = ?1 AND g.key = s.key)
                  ORDER BY s.key LIMIT ?3",
             )?
@@ -157,16 +165,17 @@ impl Workspace {
         now_ms: i64,
         mut each: impl FnMut(&Self, &Differs) -> Result<()>,
     ) -> Result<Restaged> {
+        let id = self.intern(object)?;
         self.transaction(|ws| {
             let mut told = Restaged::default();
             let mut after = String::new();
             loop {
-                let page = ws.looked_page(&after)?;
+                let page = ws.looked_page(id, &after)?;
                 let Some((last, _)) = page.last() else { break };
                 after.clone_from(last);
                 for (key, json) in page {
                     let row = std::iter::once((key.as_str(), json.as_slice()));
-                    let one = ws.restage(object, row, std::iter::empty(), now_ms)?;
+                    let one = ws.restage_unsealed(object, row, std::iter::empty(), now_ms)?;
                     told.add(one);
                     let how = match (one.added, one.changed) {
                         (0, 0) => continue,
@@ -179,18 +188,23 @@ impl Workspace {
             let mut after = String::new();
             loop {
                 let page: Vec<String> = ws.store(|db| {
-                    db.prepare_cached("SELECT key FROM looked_gone WHERE key > ?1 ORDER BY key LIMIT ?2")?
-                        .query_map((&after, PAGE), |row| row.get(0))?
-                        .collect()
+                    db.prepare_cached(
+                        "SELECT key FROM looked_gone WHERE object = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                    )?
+                    .query_map((id, &after, PAGE), |row| row.get(0))?
+                    .collect()
                 })?;
                 let Some(last) = page.last() else { break };
                 after.clone_from(last);
                 for key in page {
                     let Some(json) = ws.staged_and_there(object, &key)? else { continue };
                     let one = std::iter::once(key.as_str());
-                    told.add(ws.restage(object, std::iter::empty(), one, now_ms)?);
+                    told.add(ws.restage_unsealed(object, std::iter::empty(), one, now_ms)?);
                     each(ws, &Differs { key, json, how: How::Gone })?;
                 }
+            }
+            if told.added + told.changed > 0 {
+                ws.seal(object, now_ms)?;
             }
             ws.set_since(object, began_ms)?;
             if let Some(mut manifest) = ws.manifest(object)? {
@@ -202,12 +216,13 @@ impl Workspace {
         })
     }
 
-    fn looked_page(&self, after: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    fn looked_page(&self, object: i64, after: &str) -> Result<Vec<(String, Vec<u8>)>> {
         self.store(|db| {
             db.prepare_cached(
-                "SELECT key, json FROM looked WHERE json IS NOT NULL AND key > ?1 ORDER BY key LIMIT ?2",
+                "SELECT key, json FROM looked WHERE object = ?1 AND json IS NOT NULL AND key > ?2
+                 ORDER BY key LIMIT ?3",
             )?
-            .query_map((after, PAGE), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map((object, after, PAGE), |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()
         })
     }
@@ -240,12 +255,12 @@ mod tests {
         let manifest = Manifest { done: true, ..Manifest::default() };
         ws.stage("deal", rows.iter().copied(), &manifest).expect("stages");
         let look = || {
-            ws.begin_look().expect("begins");
+            ws.begin_look("deal").expect("begins");
             let now: [(&str, &[u8]); 2] = [("2", b"B"), ("4", b"d")];
-            ws.look(now.iter().copied(), ["1"].into_iter(), std::iter::empty()).expect("looks");
+            ws.look("deal", now.iter().copied(), ["1"].into_iter(), std::iter::empty()).expect("looks");
             let unseen = ws.unseen("deal", "", 10).expect("tells");
             assert_eq!(unseen, ["3"]);
-            ws.look(std::iter::empty(), std::iter::empty(), unseen.iter().map(String::as_str))
+            ws.look("deal", std::iter::empty(), std::iter::empty(), unseen.iter().map(String::as_str))
                 .expect("looks");
         };
         look();
@@ -268,8 +283,8 @@ mod tests {
         assert_eq!(ws.manifest("deal").expect("reads").and_then(|kept| kept.counted), Some(3));
         assert_eq!(ws.staged_and_there("deal", "3").expect("reads"), None);
         // There again, it is a change.
-        ws.begin_look().expect("begins");
-        ws.look([("3", &b"c"[..])].into_iter(), ["1", "2", "4"].into_iter(), std::iter::empty())
+        ws.begin_look("deal").expect("begins");
+        ws.look("deal", [("3", &b"c"[..])].into_iter(), ["1", "2", "4"].into_iter(), std::iter::empty())
             .expect("looks");
         assert_eq!(ws.unseen("deal", "", 10).expect("tells"), Vec::<String>::new());
         let told = ws.end_look("deal", Some(8), 9, |_, _| Ok(())).expect("ends");

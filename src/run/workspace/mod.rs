@@ -21,6 +21,7 @@ mod outcomes;
 mod proof;
 mod pulse;
 mod readback;
+mod review;
 mod rollback;
 mod routes;
 mod seal;
@@ -52,6 +53,7 @@ pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
 pub use pulse::Lately;
 pub use readback::{AsMade, ReadBack, Remembered};
+pub use review::{ApprovedReview, Comment, Joined, Kept, LONGEST_COMMENT, LONGEST_NAME, Mark, Said, Word};
 pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
 pub use routes::FoldedRecord;
 pub use seal::{Seal, Verdict};
@@ -616,5 +618,23 @@ CREATE TABLE IF NOT EXISTS compared_line (
 CREATE TABLE IF NOT EXISTS run (
     seq INTEGER PRIMARY KEY, what TEXT NOT NULL, plan TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER,
     json TEXT
+);
+-- Each person's last tick of a record that was looked at before anything was written.
+CREATE TABLE IF NOT EXISTS review_mark (
+    map TEXT NOT NULL, key TEXT NOT NULL, person TEXT NOT NULL, at_ms INTEGER NOT NULL, ticked INTEGER NOT NULL,
+    digest TEXT NOT NULL, PRIMARY KEY (map, key, person)
+) WITHOUT ROWID;
+-- What people said of such records, and whether something is still to be done about it.
+CREATE TABLE IF NOT EXISTS review_comment (
+    id TEXT PRIMARY KEY, map TEXT NOT NULL, key TEXT NOT NULL, field TEXT NOT NULL, person TEXT NOT NULL,
+    text TEXT NOT NULL, made_ms INTEGER NOT NULL, open INTEGER NOT NULL, turned_by TEXT NOT NULL,
+    turned_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS review_comment_of ON review_comment (map, key);
+CREATE TABLE IF NOT EXISTS review_revision (map TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL,
+    PRIMARY KEY (map, key)) WITHOUT ROWID;
+-- What of a review went with an approval.
+CREATE TABLE IF NOT EXISTS approval_review (
+    approval INTEGER PRIMARY KEY, review TEXT NOT NULL, despite TEXT NOT NULL
 );
 ";

@@ -394,7 +394,7 @@ fn cell(fault: Fault, phase: Phase) -> Cell {
         Fault::SchemaDrift => match phase {
             Phase::Extract => Ok(Plan {
                 end: End::AsInThePortal,
-                ..Plan::strike(Trouble::Act(new_source), What::Any, phase, 4, 1)
+                ..Plan::strike(Trouble::Act(new_source), What::Any, phase, 1, 1)
             }),
             Phase::Provision => Ok(Plan {
                 stops: Some("Birthday"),

@@ -338,6 +338,8 @@ impl State {
             log_error(&mut self.log, method);
             return (Err(failure), timing);
         }
+        // One method lists several objects, and a list is another one with other fields.
+        let list = format!("{method} {:?} {:?}", args.get("entityTypeId"), args.get("select"));
         let mut call = Call {
             portal: &mut self.portal,
             settings: &self.settings,
@@ -362,9 +364,9 @@ impl State {
         match &mut outcome {
             // Bindings come whole and name no activity: nothing there could lie in pages.
             Ok(answer) if method.ends_with(".list") && method != "crm.activity.binding.list" => {
-                struck.iter().for_each(|fault| falsify(fault, answer, self.pages.get(method)));
+                struck.iter().for_each(|fault| falsify(fault, answer, self.pages.get(&list)));
                 if self.settings.faults.iter().any(|f| matches!(f.kind, FaultKind::RepeatPage)) {
-                    self.pages.insert(method.to_owned(), answer.result.clone());
+                    self.pages.insert(list, answer.result.clone());
                 }
             }
             Ok(_) => {}
