@@ -21,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     workspace: WorkspaceArgs,
     #[command(flatten)]
-    portion: portion::Args,
+    portion: portion::PortionArgs,
     /// Extract nothing: read what is staged and hold it against the hashes of what arrived. Asks nobody
     #[arg(long)]
     verify: bool,

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct PortionArgs {
     /// Only deals and items of Smart Processes of this category, with what hangs on them and what they link to: its title
     /// or id, with the object before it where several have one such (`deal/3`). May be given several times.
     #[arg(long, value_name = "CATEGORY")]
@@ -34,7 +34,7 @@ pub struct Args {
     no_rows: bool,
 }
 
-impl Args {
+impl PortionArgs {
     /// What is asked for, by the source's schema.
     pub fn portion(&self, schema: &Schema) -> Result<Portion, Failure> {
         let mut categories = Vec::new();
