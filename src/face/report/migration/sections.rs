@@ -93,7 +93,11 @@ const PARTS: [(&str, &str); 9] = [
 /// Where the whole of a list stands.
 fn whole(dossier: &Dossier, file: &str) -> String {
     match dossier.lists.iter().find(|list| list.file == file) {
-        Some(list) => format!("<p>All {} rows: <a href=\"{file}\">{file}</a></p>\n", number(list.rows)),
+        Some(list) => format!(
+            "<p>{}: {} rows in <a href=\"{file}\">{file}</a></p>\n",
+            escaped(&list.title),
+            number(list.rows)
+        ),
         None => String::new(),
     }
 }
@@ -241,7 +245,9 @@ fn links(dossier: &Dossier) -> String {
         "of the source",
         "there = both ends",
     ];
-    table("Links of records that the rules write", &head, &rows) + &whole(dossier, "links-lacking.csv")
+    table("Links of records that the rules write", &head, &rows)
+        + &whole(dossier, "links.csv")
+        + &whole(dossier, "links-lacking.csv")
 }
 
 fn field_rows(lines: &[&FieldLine]) -> Vec<Vec<Cell>> {
