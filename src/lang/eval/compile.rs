@@ -195,8 +195,8 @@ impl<'p> Compiler<'p> {
 
     fn table(&mut self, table: &plan::Table) -> Result<RowsProgram, String> {
         let mut rows = HashMap::with_capacity(table.rows.len());
-        for (code, row) in &table.rows {
-            rows.insert(code.into(), (self.act(&row.arm)?, row.line));
+        for (index, (code, row)) in (0..).zip(&table.rows) {
+            rows.insert(code.into(), RowProgram { act: self.act(&row.arm)?, line: row.line, index });
         }
         let unseen = self.act(&table.unseen)?;
         Ok(RowsProgram { name: Arc::from(table.name.as_str()), rows, unseen, unseen_line: table.unseen_line })
@@ -204,14 +204,14 @@ impl<'p> Compiler<'p> {
 
     fn pipeline(&mut self, pipeline: &plan::Pipeline) -> Result<RowsProgram, String> {
         let mut rows = HashMap::with_capacity(pipeline.rows.len());
-        for (code, row) in &pipeline.rows {
+        for (index, (code, row)) in (0..).zip(&pipeline.rows) {
             let act = match &row.to {
                 StageTo::Stage(stage) => {
                     Act::Value { value: Op::Const(Value::Stage(Box::new(stage.clone()))), flag: None }
                 }
                 StageTo::Arm(arm) => self.act(arm)?,
             };
-            rows.insert(code.into(), (act, row.line));
+            rows.insert(code.into(), RowProgram { act, line: row.line, index });
         }
         let unseen = self.act(&pipeline.unseen)?;
         Ok(RowsProgram {

@@ -23,16 +23,20 @@ mod compare;
 mod compile;
 mod machine;
 mod program;
+mod provenance;
 mod reason;
 pub mod reference;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 
 use compact_str::CompactString;
 
 pub use program::Program;
+pub use provenance::Provenance;
+pub use watch::{Hit, Taken};
 
 use super::plan::{OwnerHow, Plan, Rule};
 use super::value::{Record, Value};

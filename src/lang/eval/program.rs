@@ -6,6 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::machine::{Machine, orphan};
+use super::watch::{Hit, Noting};
 use super::{Fold, Folded, Outcome, Route, reason};
 use crate::lang::functions::{Context, Function};
 use crate::lang::plan::{Aggregate, Comparison, OwnerHow, Pick};
@@ -37,6 +38,20 @@ impl Program {
     pub fn run_with(&self, map: usize, record: &[Value], folded: &[Folded<'_>]) -> Outcome {
         match self.maps.get(map) {
             Some(program) => Machine::new(self).run(map, program, record, folded),
+            None => Outcome::LeftOut { reason: Arc::from(reason::NOT_IN_WHERE), line: 0 },
+        }
+    }
+
+    /// The same, and adds what was taken on the way to `hits`, in order.
+    pub fn run_watched(
+        &self,
+        map: usize,
+        record: &[Value],
+        folded: &[Folded<'_>],
+        hits: &mut Vec<Hit>,
+    ) -> Outcome {
+        match self.maps.get(map) {
+            Some(program) => Machine::watched(self, Noting::new(hits)).run(map, program, record, folded),
             None => Outcome::LeftOut { reason: Arc::from(reason::NOT_IN_WHERE), line: 0 },
         }
     }
@@ -160,9 +175,18 @@ pub(super) enum SendTo {
 #[derive(Debug)]
 pub(super) struct RowsProgram {
     pub name: Arc<str>,
-    pub rows: HashMap<CompactString, (Act, u32)>,
+    pub rows: HashMap<CompactString, RowProgram>,
     pub unseen: Act,
     pub unseen_line: u32,
+}
+
+/// A row of a table, or of a pipeline.
+#[derive(Debug)]
+pub(super) struct RowProgram {
+    pub act: Act,
+    pub line: u32,
+    /// Which row of the plan's it is.
+    pub index: u32,
 }
 
 #[derive(Debug)]

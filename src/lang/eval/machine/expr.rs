@@ -7,15 +7,16 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use super::list::{Body, flat};
-use super::{ABSENT, Around, Halt, Machine, Run, Scope, is_absent};
+use super::{ABSENT, Around, Halt, Machine, Run, Scope, is_absent, number};
 use crate::lang::eval::compare::{compare, order};
 use crate::lang::eval::program::*;
 use crate::lang::eval::reason;
+use crate::lang::eval::watch::{Taken, Watch};
 use crate::lang::functions::{Absence, Function};
 use crate::lang::plan::Aggregate;
 use crate::lang::value::{Money, Value};
 
-impl<'p> Machine<'p> {
+impl<'p, W: Watch> Machine<'p, W> {
     /// Evaluates to a plain value, without attributes.
     pub(super) fn eval<'s>(&mut self, op: &'p Op, scope: Scope<'s>) -> Run<Cow<'s, Value>>
     where
@@ -200,12 +201,19 @@ impl<'p> Machine<'p> {
         if is_absent(key) {
             return Ok(Cow::Borrowed(&ABSENT));
         }
+        let at = number(table);
         let table = &self.program.tables[table];
         let code = key.to_text();
         match table.rows.get(code.as_ref()) {
-            Some((act, line)) => self.act(act, scope, *line, |_| reason::held_by_table(&code, &table.name)),
-            None => self
-                .act(&table.unseen, scope, table.unseen_line, |_| reason::not_in_table(&code, &table.name)),
+            Some(row) => {
+                self.hit(Taken::Row(at, Some(row.index)), row.line);
+                self.act(&row.act, scope, row.line, |_| reason::held_by_table(&code, &table.name))
+            }
+            None => {
+                let line = table.unseen_line;
+                self.hit(Taken::Row(at, None), line);
+                self.act(&table.unseen, scope, line, |_| reason::not_in_table(&code, &table.name))
+            }
         }
     }
 
@@ -231,12 +239,15 @@ impl<'p> Machine<'p> {
         };
         let pipeline = &self.program.pipelines[*index];
         match pipeline.rows.get(code.as_ref()) {
-            Some((act, line)) => {
-                self.act(act, scope, *line, |_| reason::held_by_pipeline(&code, &pipeline.name))
+            Some(row) => {
+                self.hit(Taken::StageRow(number(*index), Some(row.index)), row.line);
+                self.act(&row.act, scope, row.line, |_| reason::held_by_pipeline(&code, &pipeline.name))
             }
-            None => self.act(&pipeline.unseen, scope, pipeline.unseen_line, |_| {
-                reason::not_in_pipeline(&code, &pipeline.name)
-            }),
+            None => {
+                let line = pipeline.unseen_line;
+                self.hit(Taken::StageRow(number(*index), None), line);
+                self.act(&pipeline.unseen, scope, line, |_| reason::not_in_pipeline(&code, &pipeline.name))
+            }
         }
     }
 

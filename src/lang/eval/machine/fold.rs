@@ -8,11 +8,12 @@ use super::expr::plain;
 use super::{ABSENT, Around, Halt, Machine, Run, Scope, is_absent, number};
 use crate::lang::eval::compare::order;
 use crate::lang::eval::program::*;
+use crate::lang::eval::watch::Watch;
 use crate::lang::eval::{Fold, Folded, NoteId, NoteOut, Route, RuleId, reason};
 use crate::lang::plan::Pick;
 use crate::lang::value::{Record, Value};
 
-impl<'p> Machine<'p> {
+impl<'p, W: Watch> Machine<'p, W> {
     pub(super) fn flattens(
         &mut self,
         map: usize,

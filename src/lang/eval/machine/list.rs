@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Halt, Machine, Run, Scope, is_absent, shaped};
+use super::{Halt, Machine, Run, Scope, is_absent, number, shaped};
 use crate::lang::eval::program::*;
 use crate::lang::eval::reason;
+use crate::lang::eval::watch::Watch;
 use crate::lang::value::{Item, RefValue, Value};
 
 /// What is made of each element of a list.
@@ -19,7 +20,7 @@ pub(super) enum Body<'p> {
     Itself,
 }
 
-impl<'p> Machine<'p> {
+impl<'p, W: Watch> Machine<'p, W> {
     pub(super) fn labelled(&mut self, op: &'p Op, label: &'p LabelProgram, scope: Scope<'_>) -> Run<Value> {
         match op {
             Op::Each { list, body } => self.each(list, Body::Op(body), Some(label), scope),
@@ -133,7 +134,9 @@ impl<'p> Machine<'p> {
         let around = (self.name, self.on_fail, self.passes_on, self.line);
         self.within.push(self.name);
         self.passes_on = self.on_fail.is_some() || self.passes_on;
+        let inner = self.watch.within(None);
         let line = self.columns(lines, scope);
+        self.watch.within(inner);
         self.within.pop();
         (self.name, self.on_fail, self.passes_on, self.line) = around;
         line
@@ -141,7 +144,8 @@ impl<'p> Machine<'p> {
 
     fn columns(&mut self, lines: &'p LinesProgram, scope: Scope<'_>) -> Run<Value> {
         let mut columns = vec![Value::Absent; lines.columns.len()];
-        for rule in &lines.rules {
+        for (index, rule) in lines.rules.iter().enumerate() {
+            self.watch.within(Some(number(index)));
             self.name = &rule.name;
             self.on_fail = rule.on_fail.as_ref();
             self.line = rule.line;

@@ -15,6 +15,7 @@ pub(super) use fold::orphan;
 use rust_decimal::Decimal;
 
 use super::program::*;
+use super::watch::{Taken, Watch};
 use super::{Flag, Folded, NoteOut, Outcome, Output, RuleId, reason};
 use crate::lang::plan::OwnerHow;
 use crate::lang::value::Value;
@@ -61,8 +62,10 @@ impl<'s> Scope<'s> {
     }
 }
 
-pub(super) struct Machine<'p> {
+/// Runs a program over one record; what it takes on the way is told to `watch`, or with `()` to nobody.
+pub(super) struct Machine<'p, W> {
     program: &'p Program,
+    watch: W,
     /// The rule or note at hand; `None` in conditions of `where` and `split`.
     rule: Option<RuleId>,
     /// What reasons call it.
@@ -80,10 +83,17 @@ pub(super) struct Machine<'p> {
     owners: Vec<OwnerHow>,
 }
 
-impl<'p> Machine<'p> {
+impl<'p> Machine<'p, ()> {
     pub fn new(program: &'p Program) -> Self {
+        Machine::watched(program, ())
+    }
+}
+
+impl<'p, W: Watch> Machine<'p, W> {
+    pub fn watched(program: &'p Program, watch: W) -> Self {
         Machine {
             program,
+            watch,
             rule: None,
             name: "where",
             within: Vec::new(),
@@ -210,6 +220,10 @@ impl<'p> Machine<'p> {
         }
     }
 
+    fn hit(&mut self, taken: Taken, line: u32) {
+        self.watch.hit(self.rule, taken, line);
+    }
+
     fn rule_value<'s>(&mut self, rule: &'p RuleProgram, scope: Scope<'s>) -> Run<Cow<'s, Value>>
     where
         'p: 's,
@@ -224,10 +238,12 @@ impl<'p> Machine<'p> {
                 Some(label) => Cow::Owned(self.labelled(&rule.value, label, scope)?),
             };
             if !is_absent(&value) {
+                self.hit(Taken::Value, rule.line);
                 return Ok(value);
             }
         }
-        for arm in &rule.otherwise {
+        for (index, arm) in rule.otherwise.iter().enumerate() {
+            self.hit(Taken::Else(number(index)), rule.line);
             if let Act::Value { value, flag } = arm {
                 let value = self.eval(value, scope)?;
                 if is_absent(&value) {
@@ -290,6 +306,7 @@ impl<'p> Machine<'p> {
         // An arm that fails itself finds no other arm.
         let passes_on = std::mem::replace(&mut self.passes_on, false);
         self.on_fail = None;
+        self.hit(Taken::OnFail, line);
         let result = self.act(arm, scope, line, |machine| reason::failed(&machine.path(), why));
         self.on_fail = Some(arm);
         self.passes_on = passes_on;
@@ -301,7 +318,7 @@ impl<'p> Machine<'p> {
 }
 
 /// Indices of plans fit into 16 bits.
-fn number(index: usize) -> u16 {
+pub(super) fn number(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(u16::MAX)
 }
 

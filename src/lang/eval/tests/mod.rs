@@ -6,7 +6,7 @@ mod cases;
 mod folded;
 mod generated;
 
-use super::{Folded, Outcome, Output, Program, RuleId, reference};
+use super::{Folded, Hit, Outcome, Output, Program, RuleId, reference};
 use crate::lang::plan::*;
 use crate::lang::types::Type;
 use crate::lang::value::{Item, OutcomeKind, Record, RefValue, StageValue, Value};
@@ -167,9 +167,18 @@ fn run(plan: &Plan, record: &[Value]) -> Outcome {
 /// Runs map 0 both ways, with what is folded into flatten 0.
 fn run_with(plan: &Plan, record: &[Value], children: &[Record]) -> Outcome {
     let folded = [Folded { flatten: 0, records: children }];
-    let outcome = Program::compile(plan).unwrap().run_with(0, record, &folded);
-    assert_eq!(outcome, reference::run_with(plan, 0, record, &folded), "fast and plain differ");
+    let program = Program::compile(plan).unwrap();
+    let outcome = program.run_with(0, record, &folded);
+    let plain = reference::watched(plan, 0, record, &folded);
+    assert_eq!(outcome, plain.outcome, "fast and plain differ");
+    let mut hits = Vec::new();
+    assert_eq!(program.run_watched(0, record, &folded, &mut hits), outcome, "being watched changes it");
+    assert_eq!(named(plan, &hits), plain.hits, "fast and plain take different parts of the plan");
     outcome
+}
+
+fn named(plan: &Plan, hits: &[Hit]) -> Vec<reference::Hit> {
+    hits.iter().map(|hit| hit.named(plan)).collect()
 }
 
 /// What one rule gives into a single target.
