@@ -2,7 +2,9 @@
 //! out, on one core each. The conversions themselves (phones, e-mail addresses, dates) are the same library calls on
 //! both sides, so that what is compared is the way of the data.
 //!
-//! `cargo bench --bench transform`; compare the two within one run, since machines differ.
+//! The same with what each field comes from, which is held against itself without: the last line tells what that costs.
+//!
+//! `cargo bench --bench transform`; compare the figures within one run, since machines differ.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,9 +12,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::{Duration, Instant as Clock};
 
 use b2n::lang::check::{self, Input};
-use b2n::lang::eval::{Outcome, Output, Program};
+use b2n::lang::eval::{Hit, Outcome, Output, Program, Provenance};
 use b2n::lang::plan::Plan;
 use b2n::lang::schema::{Schema, snapshot};
 use b2n::lang::syntax;
@@ -118,17 +121,20 @@ struct ByPlan<'a> {
     plan: &'a Plan,
     program: Program,
     decoder: Box<dyn Decode>,
+    provenance: Provenance,
     map: usize,
     maps: Vec<String>,
 }
 
 impl<'a> ByPlan<'a> {
     fn new(job: &'a Job) -> Self {
+        let map = job.plan.maps.iter().position(|map| map.name == "contact").unwrap();
         ByPlan {
             plan: &job.plan,
+            provenance: Provenance::new(&job.plan, map),
             program: Program::compile(&job.plan).unwrap(),
             decoder: connect::decoder("bitrix24", &job.source, "contact").unwrap(),
-            map: job.plan.maps.iter().position(|map| map.name == "contact").unwrap(),
+            map,
             maps: job.plan.maps.iter().map(|map| map.name.clone()).collect(),
         }
     }
@@ -138,6 +144,19 @@ impl<'a> ByPlan<'a> {
         let Outcome::Record(output) = self.program.run(self.map, &record) else { panic!("not written") };
         serde_json::to_writer(&mut *out, &Shown { job: self, output: &output }).unwrap();
         out.push(b'\n');
+    }
+
+    /// With `--provenance`.
+    fn traced(&self, line: &[u8], hits: &mut Vec<Hit>, out: &mut Vec<u8>) {
+        let record = self.decoder.decode(line).unwrap();
+        hits.clear();
+        let outcome = self.program.run_watched(self.map, &record, &[], hits);
+        let Outcome::Record(output) = outcome else { panic!("not written") };
+        serde_json::to_writer(&mut *out, &Shown { job: self, output: &output }).unwrap();
+        out.pop();
+        out.extend_from_slice(br#","from":"#);
+        self.provenance.write(hits, out);
+        out.extend_from_slice(b"}\n");
     }
 }
 
@@ -467,6 +486,16 @@ fn transform(c: &mut Criterion) {
             black_box(out.len())
         })
     });
+    let mut hits = Vec::new();
+    group.bench_function("b2n, with provenance", |bench| {
+        bench.iter(|| {
+            out.clear();
+            for line in (0..rounds).flat_map(|_| &job.lines) {
+                by_plan.traced(line, &mut hits, &mut out);
+            }
+            black_box(out.len())
+        })
+    });
     group.bench_function("by hand on serde_json", |bench| {
         bench.iter(|| {
             out.clear();
@@ -477,6 +506,42 @@ fn transform(c: &mut Criterion) {
         })
     });
     group.finish();
+    cost_of_provenance(&job, &by_plan, rounds);
+}
+
+/// Turns of both in alternation, so that what else the machine does meets both alike.
+fn cost_of_provenance(job: &Job, by_plan: &ByPlan<'_>, rounds: usize) {
+    const TURNS: usize = 101;
+    let (mut hits, mut out) = (Vec::new(), Vec::with_capacity(1 << 24));
+    let mut ratios: Vec<f64> = Vec::with_capacity(TURNS);
+    let (mut least_off, mut least_on) = (Duration::MAX, Duration::MAX);
+    let mut bytes = (0, 0);
+    for _ in 0..TURNS {
+        out.clear();
+        let start = Clock::now();
+        (0..rounds).flat_map(|_| &job.lines).for_each(|line| by_plan.line(line, &mut out));
+        let off = start.elapsed();
+        bytes.0 = black_box(out.len());
+        out.clear();
+        let start = Clock::now();
+        (0..rounds).flat_map(|_| &job.lines).for_each(|line| by_plan.traced(line, &mut hits, &mut out));
+        let on = start.elapsed();
+        bytes.1 = black_box(out.len());
+        ratios.push(on.as_secs_f64() / off.as_secs_f64());
+        (least_off, least_on) = (least_off.min(off), least_on.min(on));
+    }
+    ratios.sort_by(f64::total_cmp);
+    let records = (rounds * job.lines.len()) as f64;
+    println!(
+        "provenance on to off: {:.3} times the time by the median of {TURNS} pairs, {:.3} by the fastest of each \
+         ({:.2} µs to {:.2} µs a record, {} to {} bytes a record)",
+        ratios[TURNS / 2],
+        least_on.as_secs_f64() / least_off.as_secs_f64(),
+        least_on.as_secs_f64() / records * 1e6,
+        least_off.as_secs_f64() / records * 1e6,
+        bytes.1 / records as usize,
+        bytes.0 / records as usize,
+    );
 }
 
 criterion_group!(benches, transform);

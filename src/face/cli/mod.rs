@@ -268,7 +268,9 @@ enum Command {
     )]
     Forget(forget::Args),
     /// Run records through one map: NDJSON in, NDJSON out, no network.
-    #[command(after_help = "Example:\n  b2n transform acme.b2n --map deal < deals.ndjson > leads.ndjson")]
+    #[command(
+        after_help = "Examples:\n  b2n transform acme.b2n --map deal < deals.ndjson > leads.ndjson\n  b2n transform acme.b2n --map deal --provenance < deals.ndjson > traced.ndjson"
+    )]
     Transform(transform::Args),
     /// Serve both systems' APIs on loopback, with state, for tests and other clients.
     #[command(

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use serde_json::json;
 
-use crate::lang::eval::{Fold, Folded, Outcome, Program, Route, key_order};
+use crate::lang::eval::{Fold, Folded, Hit, Outcome, Program, Provenance, Route, key_order};
 use crate::lang::plan::{Expr, Plan};
 use crate::lang::value::Record;
 use crate::run::connect::{self, Decode};
@@ -28,6 +28,10 @@ pub struct Args {
     /// Records to fold in, as NDJSON: those of an object that a `flatten` of the spec folds into this map.
     #[arg(long, value_name = "OBJECT=FILE")]
     with: Vec<String>,
+    /// Tell in `from` what each field and note comes from: the rule, its arm, rows of tables and pipelines, with their
+    /// lines of the spec; of lines made by `each`, the column too.
+    #[arg(long)]
+    provenance: bool,
 }
 
 /// The longest line that is read, in bytes: a record is never that long.
@@ -85,7 +89,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// What becomes of these lines in one map, a line each.
 pub(super) fn lines(ready: Ready, map: &str, input: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let args = Args { spec: SpecArgs { spec: PathBuf::new() }, map: map.to_owned(), with: Vec::new() };
+    let args = Args {
+        spec: SpecArgs { spec: PathBuf::new() },
+        map: map.to_owned(),
+        with: Vec::new(),
+        provenance: false,
+    };
     Ok(Job::new(ready, &args)?.batch(&Batch { first: 1, lines: input }).out)
 }
 
@@ -103,6 +112,8 @@ struct Done {
     held_back: u64,
     /// Keys of records that take in others.
     arrived: Vec<String>,
+    /// What the record at hand was made by; kept for its room.
+    hits: Vec<Hit>,
 }
 
 /// Reads the input in batches of whole lines; each worker has its turn.
@@ -143,6 +154,8 @@ struct Job {
     maps: Vec<String>,
     /// Names of the columns of each target that holds lines.
     columns: Vec<Vec<String>>,
+    /// Where fields come from, if that is asked for.
+    provenance: Option<Provenance>,
     /// Per flatten of this map: its records, by the key of the one that takes them in.
     children: Vec<Children>,
     /// What the files of `--with` had that is folded into nothing.
@@ -175,6 +188,7 @@ impl Job {
             at,
             maps,
             columns,
+            provenance: args.provenance.then(|| Provenance::new(&plan, at)),
             plan: Plan::default(),
         };
         for with in &args.with {
@@ -263,13 +277,27 @@ impl Job {
                 Some(Folded { flatten: children.flatten, records })
             })
             .collect();
-        let outcome = self.program.run_with(self.at, record, &folded);
+        let outcome = match &self.provenance {
+            None => self.program.run_with(self.at, record, &folded),
+            Some(_) => {
+                done.hits.clear();
+                self.program.run_watched(self.at, record, &folded, &mut done.hits)
+            }
+        };
         let (word, reason, line) = match &outcome {
             Outcome::Record(_) => {
                 if !folded.is_empty() {
                     done.arrived.push(key);
                 }
-                return write(&mut done.out, &Shown { job: self, outcome: &outcome });
+                write(&mut done.out, &Shown { job: self, outcome: &outcome });
+                if let Some(provenance) = &self.provenance {
+                    // One more member of the object that is there.
+                    done.out.pop();
+                    done.out.extend_from_slice(br#","from":"#);
+                    provenance.write(&mut done.hits, &mut done.out);
+                    done.out.push(b'}');
+                }
+                return;
             }
             Outcome::LeftOut { reason, line } => ("left out", reason, line),
             Outcome::Quarantined { reason, line, .. } => ("quarantined", reason, line),
@@ -417,112 +445,4 @@ impl serde::Serialize for Fields<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value as Json;
-
-    use super::*;
-    use crate::lang::check::{self, sample_schema};
-    use crate::lang::plan::Certificate;
-    use crate::lang::syntax;
-    use crate::lang::text::SourceText;
-
-    const SPEC: &str = r#"edition 2026
-source bitrix24 "schema/bitrix24.yaml"
-target nutshell "schema/nutshell.yaml"
-owners {
-  match by email
-  otherwise  => "ops@acme.example"
-}
-map company -> Account as left {
-  key ID
-  name   <- TITLE
-  owner  <- user(ASSIGNED_BY_ID)
-  note "Comment"  <- COMMENTS
-  drop INDUSTRY, PHONE, UF_CRM_1690000003, UF_CRM_OLD_REGION, UF_CRM_OLD_CODE declined "not in this test"
-}
-map company -> Account as right {
-  key ID
-  name   <- TITLE
-  owner  <- user(ASSIGNED_BY_ID)
-  drop COMMENTS, INDUSTRY, PHONE, UF_CRM_1690000003, UF_CRM_OLD_REGION, UF_CRM_OLD_CODE declined "not in this test"
-}
-split company {
-  when TITLE == "elsewhere"  => right
-  when TITLE == "listed"     => listed "look at it"
-  otherwise                  => left
-}
-flatten process 1032 into left via PARENT_ID_4 {
-  custom "Equipment"  text  <- "{count()}"  summarised because "no custom objects"
-  note "{TITLE}"  <- UF_CRM_5_SERIAL  for each  summarised because "no custom objects"
-  drop UF_CRM_5_PRICE, CREATED_TIME declined "not in this test"
-  orphan  => skip "equipment without a company"
-}
-"#;
-
-    fn job(with: &[String]) -> Job {
-        let (source, target) = (sample_schema::source(), sample_schema::target());
-        let text = SourceText::new("sample.b2n", SPEC);
-        let (tree, found) = syntax::parse(&text);
-        let checked =
-            check::check(&sample_schema::input(&tree, &text, (&source, &target), &check::broken(&found)));
-        let told: Vec<String> =
-            checked.findings.iter().map(|f| format!("{} {}", f.code, f.message)).collect();
-        let plan = checked.plan.unwrap_or_else(|| panic!("{}", told.join("\n")));
-        let certificate = Certificate::new(&plan, &text);
-        let args = Args {
-            spec: SpecArgs { spec: PathBuf::from("sample.b2n") },
-            map: "left".to_owned(),
-            with: with.to_vec(),
-        };
-        Job::new(Ready { plan, certificate, source, target }, &args).unwrap_or_else(|_| panic!("no job"))
-    }
-
-    fn lines(out: &[u8]) -> Vec<Json> {
-        let text = String::from_utf8(out.to_vec()).expect("UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-
-    #[test]
-    fn splits_children_and_notes_come_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("items.ndjson");
-        let items = [
-            r#"{"ID":"10","TITLE":"Saw","PARENT_ID_4":"7","UF_CRM_5_SERIAL":"S-10","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
-            r#"{"ID":"9","TITLE":"Drill","PARENT_ID_4":"7","UF_CRM_5_SERIAL":"S-9","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
-            r#"{"ID":"11","TITLE":"Lost","PARENT_ID_4":"99","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
-            r#"{"ID":"12","TITLE":"Alone","CREATED_TIME":"2024-01-01T00:00:00+03:00"}"#,
-        ];
-        std::fs::write(&file, items.join("\n")).expect("a file");
-        let job = job(&[format!("process 1032={}", file.display())]);
-        let input = concat!(
-            r#"{"ID":"7","TITLE":"Pumps","COMMENTS":"big"}"#,
-            "\n\n",
-            r#"{"ID":"8","TITLE":"elsewhere"}"#,
-            "\n",
-            r#"{"ID":"9","TITLE":"listed"}"#,
-            "\nnot json\n"
-        );
-        let done = job.batch(&Batch { first: 1, lines: input.as_bytes().to_vec() });
-        let shown = lines(&done.out);
-        assert_eq!(shown.len(), 4);
-        assert_eq!(shown[0]["fields"]["Equipment"], "2");
-        // By their keys, nine before ten.
-        let notes: Vec<(&str, &Json)> = shown[0]["notes"]
-            .as_array()
-            .expect("notes")
-            .iter()
-            .map(|n| (n["title"].as_str().unwrap(), &n["of"]))
-            .collect();
-        assert_eq!(notes, [("Comment", &Json::Null), ("Drill", &json!("9")), ("Saw", &json!("10"))]);
-        assert_eq!(shown[1], json!({"outcome": "elsewhere", "maps": ["right"]}));
-        assert_eq!((&shown[2]["outcome"], &shown[2]["reason"]), (&json!("listed"), &json!("look at it")));
-        assert_eq!((&shown[3]["outcome"], &shown[3]["line"]), (&json!("unreadable"), &json!(5)));
-        assert_eq!((done.held_back, done.arrived.as_slice()), (1, &["7".to_owned()][..]));
-
-        let mut rest = Vec::new();
-        let held = job.left_behind(&done.arrived.into_iter().collect(), &mut rest);
-        let mut keys: Vec<String> = lines(&rest).iter().map(|line| line["key"].to_string()).collect();
-        keys.sort();
-        assert_eq!((held, keys), (0, vec!["\"11\"".to_owned(), "\"12\"".to_owned()]));
-    }
-}
+mod tests;

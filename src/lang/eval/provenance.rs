@@ -24,7 +24,7 @@ pub struct Provenance {
 }
 
 /// A map or a flatten.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Item {
     rules: Vec<Part>,
     notes: Vec<Part>,
@@ -44,55 +44,31 @@ impl Provenance {
     pub fn new(plan: &Plan, map: usize) -> Provenance {
         let targets = plan.maps.get(map).map(|map| map.targets.as_slice()).unwrap_or_default();
         let mut names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
-        let mut last = 0;
         let mut item = |flatten: Option<u16>, rules: &[Rule], notes: &[Note]| {
-            let mut parts = |note: bool, rules: &mut dyn Iterator<Item = &Rule>| -> Vec<Part> {
-                let part = |(rule, found): (u16, &Rule)| {
-                    last = last.max(found.line);
-                    let name = RuleId { flatten, note, rule }.target(plan, map).unwrap_or_default();
-                    let field = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                        names.push(name);
-                        names.len() - 1
-                    });
-                    let Expr::EachLine { columns, rules, .. } = &found.value else {
-                        return Part { field: number(field), columns: Vec::new() };
-                    };
-                    last = rules.iter().fold(last, |last, rule| last.max(rule.line));
-                    let column = |rule: &Rule| {
-                        let column = columns.get(usize::from(rule.target)).map(|column| &column.name);
-                        format!(r#""column":{},"#, json!(column))
-                    };
-                    Part { field: number(field), columns: rules.iter().map(column).collect() }
-                };
-                (0..).zip(rules).map(part).collect()
+            let mut part = |note: bool, (rule, found): (u16, &Rule)| {
+                let name = RuleId { flatten, note, rule }.target(plan, map).unwrap_or_default();
+                let known = names.iter().position(|known| *known == name);
+                let field = number(known.unwrap_or(names.len()));
+                if known.is_none() {
+                    names.push(name);
+                }
+                Part { field, columns: columns(found) }
             };
-            let rules = parts(false, &mut rules.iter());
-            Item { rules, notes: parts(true, &mut notes.iter().map(|note| &note.rule)) }
+            Item {
+                rules: (0..).zip(rules).map(|rule| part(false, rule)).collect(),
+                notes: (0..).zip(notes.iter().map(|note| &note.rule)).map(|rule| part(true, rule)).collect(),
+            }
         };
-        let mut items = Vec::with_capacity(1 + plan.flattens.len());
-        items.extend(plan.maps.get(map).map(|map| item(None, &map.rules, &map.notes)));
+        let of_map = plan.maps.get(map).map(|map| item(None, &map.rules, &map.notes));
+        let mut items = vec![of_map.unwrap_or_default()];
         for (index, flatten) in (0..).zip(&plan.flattens) {
             // Those of other maps write into fields that this one does not have, and are never taken.
-            let (rules, notes) = match usize::from(flatten.into) == map {
-                true => (flatten.rules.as_slice(), flatten.notes.as_slice()),
-                false => (&[][..], &[][..]),
-            };
-            items.push(item(Some(index), rules, notes));
-        }
-        let row = |part: &str, of: &str, code: Option<&String>| {
-            format!(r#""part":"{part}","of":{},"code":{},"#, json!(of), json!(code))
-        };
-        let mut tables = Vec::with_capacity(plan.tables.len());
-        for table in plan.tables.iter() {
-            last = table.rows.values().fold(last.max(table.unseen_line), |last, row| last.max(row.line));
-            let codes = table.rows.keys().map(Some).chain([None]);
-            tables.push(codes.map(|code| row("row", &table.name, code)).collect());
-        }
-        let mut pipelines = Vec::with_capacity(plan.pipelines.len());
-        for line in &plan.pipelines {
-            last = line.rows.values().fold(last.max(line.unseen_line), |last, row| last.max(row.line));
-            let codes = line.rows.keys().map(Some).chain([None]);
-            pipelines.push(codes.map(|code| row("stage", &line.name, code)).collect());
+            let into = usize::from(flatten.into) == map;
+            items.push(if into {
+                item(Some(index), &flatten.rules, &flatten.notes)
+            } else {
+                Item::default()
+            });
         }
         let place = |line: u32| {
             let (file, line) = plan.place(line);
@@ -101,9 +77,13 @@ impl Provenance {
         Provenance {
             fields: names.iter().map(|name| format!("{}:[", json!(name))).collect(),
             items,
-            places: (0..=last).map(place).collect(),
-            tables,
-            pipelines,
+            places: (0..=last_line(plan)).map(place).collect(),
+            tables: plan.tables.iter().map(|table| rows("row", &table.name, table.rows.keys())).collect(),
+            pipelines: plan
+                .pipelines
+                .iter()
+                .map(|line| rows("stage", &line.name, line.rows.keys()))
+                .collect(),
         }
     }
 
@@ -168,4 +148,36 @@ fn text(rows: &[Vec<String>], of: u16, row: Option<u32>) -> &str {
         None => rows.last(),
     };
     found.map_or("", String::as_str)
+}
+
+/// What is printed of each row of a table or a pipeline, and of `unseen`.
+fn rows<'p>(part: &str, of: &str, codes: impl Iterator<Item = &'p String>) -> Vec<String> {
+    let row =
+        |code: Option<&String>| format!(r#""part":"{part}","of":{},"code":{},"#, json!(of), json!(code));
+    codes.map(Some).chain([None]).map(row).collect()
+}
+
+/// What is printed of each rule of a rule's `each` block.
+fn columns(rule: &Rule) -> Vec<String> {
+    let Expr::EachLine { columns, rules, .. } = &rule.value else { return Vec::new() };
+    let name = |rule: &Rule| columns.get(usize::from(rule.target)).map(|column| &column.name);
+    rules.iter().map(|rule| format!(r#""column":{},"#, json!(name(rule)))).collect()
+}
+
+/// The last line of a plan that a rule or a row stands on.
+fn last_line(plan: &Plan) -> u32 {
+    let of_maps = plan.maps.iter().map(|map| (&map.rules, &map.notes));
+    let items = of_maps.chain(plan.flattens.iter().map(|flatten| (&flatten.rules, &flatten.notes)));
+    let rules = items.flat_map(|(rules, notes)| rules.iter().chain(notes.iter().map(|note| &note.rule)));
+    let of_rules = rules.flat_map(|rule| {
+        let block = match &rule.value {
+            Expr::EachLine { rules, .. } => rules.as_slice(),
+            _ => &[],
+        };
+        block.iter().map(|rule| rule.line).chain([rule.line])
+    });
+    let rows = |lines: &mut dyn Iterator<Item = u32>, unseen: u32| lines.max().unwrap_or(0).max(unseen);
+    let tables = plan.tables.iter().map(|t| rows(&mut t.rows.values().map(|row| row.line), t.unseen_line));
+    let stages = plan.pipelines.iter().map(|p| rows(&mut p.rows.values().map(|row| row.line), p.unseen_line));
+    of_rules.chain(tables).chain(stages).max().unwrap_or(0)
 }
