@@ -71,9 +71,9 @@ fn copied(from: &Path, to: &Path) {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
         if path.is_dir() {
-            copied(&path, &target)
+            copied(&path, &target);
         } else {
-            drop(std::fs::copy(&path, target).expect("a copy"))
+            std::fs::copy(&path, target).expect("a copy");
         }
     }
 }
