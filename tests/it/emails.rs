@@ -3,10 +3,12 @@
 //! destination twin's dump.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use b2n::lang::text::SourceText;
 use b2n::run::connect::outside::Clock;
 use b2n::run::engine::{Cause, Difference, Error, MapReport, RunReport, held_back};
+use b2n::run::rehearsal::Wire;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{Entity, Portal};
 use b2n::run::twin::nutshell::settings::EmailMatch;
@@ -401,4 +403,38 @@ fn a_double_that_cannot_be_deleted_stops_the_run() {
         other => panic!("{other:?}"),
     }
     assert_eq!(requests(&world, "deleteEmail"), 0);
+}
+
+/// Something on the way sends the create of an e-mail again: the answer says that all is well, and the API deletes
+/// none. The run stops at once, sends nothing more, and closes when a person has deleted the one that it named.
+#[test]
+fn an_email_that_arrives_twice_stops_the_run_until_one_is_deleted() {
+    let world = world(13, Faults::default());
+    let (account, clock) = (Rc::clone(&world.account), Rc::clone(&world.clock));
+    let mut first = true;
+    world.wire.meddle(move |request| {
+        if String::from_utf8_lossy(&request.body).contains("\"newEmail\"") && std::mem::take(&mut first) {
+            account.handle(&Wire::request(request), clock.now_ms());
+        }
+        None
+    });
+    match world.live(&DieAt::default()) {
+        Err(Error::NotClosed { lines, .. }) => {
+            assert!(lines.iter().any(|line| line.starts_with("emails:")), "{lines:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let (key, both) = there(&world).into_iter().find(|(_, ids)| ids.len() == 2).expect("two");
+    let books = world.workspace.outcome(MAP, &key).expect("the books").expect("an outcome").target;
+    let double = both.iter().find(|id| Some(id.to_string()) != books).copied().expect("another one");
+    let sent = requests(&world, "newEmail");
+    assert!(matches!(world.live(&DieAt::default()), Err(Error::NotClosed { .. })), "it closes all the same");
+    assert_eq!((requests(&world, "newEmail"), requests(&world, "deleteEmail")), (sent, 0));
+    let now = world.clock.now_ms();
+    let gone =
+        |email: &mut b2n::run::twin::nutshell::agenda::Email| email.head.deleted = Some(now.div_euclid(1000));
+    world.account.with(|company| company.rewrite_email(double, gone, now));
+    let run = ran(&world);
+    assert!(run.closes(), "{:#?}", run.maps);
+    assert_eq!(requests(&world, "newEmail"), sent, "an e-mail was sent again");
 }

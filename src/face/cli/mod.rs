@@ -37,6 +37,7 @@ mod inventory;
 mod migrate;
 mod patch;
 mod plan;
+mod portion;
 mod probe;
 mod profiles;
 mod progress;
@@ -47,6 +48,7 @@ mod quarantine;
 mod reconcile;
 mod rehearse;
 mod report;
+mod reporting;
 mod review;
 mod rollback;
 mod sample;
@@ -221,6 +223,12 @@ enum Command {
         after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --out books.csv\n  b2n reconcile acme.b2n --csv deal=DEAL_20261121.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
     )]
     Reconcile(reconcile::Args),
+    /// Write the report of a migration: a page that opens offline, its data, and a CSV file for each list. Needs no
+    /// network.
+    #[command(
+        after_help = "Examples:\n  b2n report acme.b2n\n  b2n report acme.b2n -o handover --bom\n  b2n report acme.b2n --hash-values -o for-the-vendor\n\nTells what the books say now and what the last comparison found: run `b2n reconcile` before it. The files hold\npersonal data, but with --hash-values.\nExit codes: 0 everything is accounted for, 1 something is open, unproven or not finished, 2 wrong use."
+    )]
+    Report(reporting::Args),
     /// Take a migration back: delete what it made, restore what it changed, keep what people touched since.
     #[command(
         after_help = "Examples:\n  b2n rollback acme.b2n --dry-run\n  b2n rollback acme.b2n --yes-into 379104\n  b2n rollback acme.b2n --only deal\n\nStop with Ctrl-C at any time; the same command goes on from there. Asks the destination only.\nExit codes: 0 all went as announced, 1 something changed meanwhile or was refused, 2 wrong use, 3 the outside world failed."
@@ -415,6 +423,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Delta(args) => delta::run(&args, terminal),
         Command::Cutover(args) => cutover::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
+        Command::Report(args) => reporting::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),

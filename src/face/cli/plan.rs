@@ -212,6 +212,9 @@ pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
         limits.page_s
     );
     println!(
+        "    a snapshot's statistics cost that once more, and nothing with `b2n snapshot bitrix24 --from WORKSPACE`"
+    );
+    println!(
         "  loading {}: at {} calls a second, or {} in flight with {} s each",
         duration(floor.loading_s()),
         limits.rate_per_s,
@@ -300,7 +303,7 @@ fn phase_json(phase: &Phase) -> serde_json::Value {
 /// The floor for programs.
 pub fn floor_json(floor: &Floor) -> serde_json::Value {
     json!({
-        "total_s": floor.total_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
+        "total_s": floor.total_s(), "scan_s": floor.extraction_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
         "operating_s": floor.operating_s, "server_s": floor.server_s, "loading_s": floor.loading_s(),
         "phases": floor.phases.iter().map(phase_json).collect::<Vec<_>>(), "end": phase_json(&floor.end),
     })

@@ -10,7 +10,7 @@ use crate::run::workspace::{Side, Workspace};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count, moment};
-use super::{Format, SpecArgs, WorkspaceArgs, approve, cutover, report, rollback};
+use super::{Format, SpecArgs, WorkspaceArgs, approve, cutover, portion, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -79,6 +79,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
                 println!("  staged      {object}: {} records, {state}", count(*records));
             }
+            print!("{}", portion::told(&workspace, terminal)?);
             print!("{}", report::books(&maps, terminal));
             print!("{}", report::reasons(&maps, &workspace, terminal)?);
             if let Some(rolled) = &rolled {
@@ -103,7 +104,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source, "aliases": aliases, "wiped_ms": wiped,
                     "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
-                    "freeze": cutover::printed(&workspace)?,
+                    "freeze": cutover::printed(&workspace)?, "part": portion::printed(&workspace)?,
                 })
             );
         }

@@ -224,7 +224,8 @@ mod tests {
         fn whatever_is_clipped_is_one_line_of_its_width(text in "\\PC{0,30}|[\u{0}-\u{2fff}]{0,30}", most in 2usize..20) {
             let line = clip(&text, most);
             prop_assert!(line.width() <= most, "{:?} is {} wide", line, line.width());
-            prop_assert!(!line.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)));
+            let turns = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+            prop_assert!(!line.chars().any(turns));
         }
     }
 

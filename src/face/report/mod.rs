@@ -4,6 +4,7 @@
 
 pub mod handover;
 pub mod html;
+pub mod migration;
 pub mod scope;
 
 use crate::lang::doc::{Block, Document};

@@ -154,14 +154,7 @@ impl Engine<'_> {
             let mut moved = false;
             for (index, payload) in payloads.iter().enumerate() {
                 let step = u16::try_from(index).unwrap_or(u16::MAX);
-                let write = Write {
-                    stream: map,
-                    key: &writing.key,
-                    marker: &writing.marker,
-                    payload,
-                    step,
-                    field: None,
-                };
+                let write = Write { stream: map, key: &writing.key, marker: &writing.marker, payload, step };
                 let before = now.body.to_string();
                 match self.edit(&write, Operation::Adopt, now, Some(before)).await? {
                     Sent::Done(edited) => now = edited,

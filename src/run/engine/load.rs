@@ -297,7 +297,7 @@ impl Engine<'_> {
             Err(error) => return Ok(Err(held(error.to_string()))),
         };
         let (key, marker) = (writing.key.as_str(), writing.marker.as_str());
-        let write = Write { stream, key, marker, payload: &payload, step: 0, field: None };
+        let write = Write { stream, key, marker, payload: &payload, step: 0 };
         match self.edit(&write, Operation::Edit, stored, None).await? {
             Sent::Done(edited) if edited.marker.as_deref() == Some(marker) => Ok(Ok(edited)),
             Sent::Done(_) => Err(Error::MarkerLost {
@@ -419,8 +419,7 @@ impl Engine<'_> {
         let id = stored.id.clone();
         for (index, payload) in writing.writes.then.iter().enumerate() {
             let step = u16::try_from(index + 1).unwrap_or(u16::MAX);
-            let write =
-                Write { stream, key: &writing.key, marker: &writing.marker, payload, step, field: None };
+            let write = Write { stream, key: &writing.key, marker: &writing.marker, payload, step };
             match self.edit(&write, Operation::Edit, stored, None).await? {
                 Sent::Done(edited) => stored = edited,
                 Sent::Refused(why) | Sent::Uncertain(why) => {
@@ -460,5 +459,5 @@ fn ended(status: Status, target: Option<String>, why: String) -> Outcome {
 
 fn first_write(stream: usize, writing: &Writing) -> Write<'_> {
     let payload = &writing.writes.create;
-    Write { stream, key: &writing.key, marker: &writing.marker, payload, step: 0, field: None }
+    Write { stream, key: &writing.key, marker: &writing.marker, payload, step: 0 }
 }

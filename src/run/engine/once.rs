@@ -49,8 +49,6 @@ pub(super) struct Write<'w> {
     pub marker: &'w str,
     pub payload: &'w Payload,
     pub step: u16,
-    /// The destination field that it is about, where it is about one only.
-    pub field: Option<&'w str>,
 }
 
 /// Why a record that may be there is not sent again.
@@ -98,13 +96,16 @@ impl Engine<'_> {
     ) -> Result<()> {
         let now = self.outside.clock.now_ms();
         let seen = self.read_back_new(write.stream, write.key, stored);
-        // One that was looked for may have doubled anyway.
-        let as_made = note.is_none().then(|| self.as_made(write.stream, stored));
+        // What it was when its answer came tells more than what it is when it is found.
+        let name = &self.streams[write.stream].name;
+        let known =
+            note.is_some() && self.workspace.as_made(name, write.key)?.is_some_and(|m| m.target == stored.id);
+        let as_made = (!known).then(|| self.as_made(write.stream, stored));
         self.spent.wrote();
         Ok(self.workspace.transaction(|ws| {
             ws.keep_readback(&seen)?;
             if let Some(as_made) = &as_made {
-                ws.keep_as_made(&self.streams[write.stream].name, write.key, as_made)?;
+                ws.keep_as_made(name, write.key, as_made)?;
             }
             ws.ended(seq, JournalState::Done, Some(&stored.id), note, now)
         })?)

@@ -9,6 +9,7 @@ use crate::run::connect::{Imprint, Stored};
 use crate::run::workspace::{Operation, ReadBack, Remembered};
 
 use super::once::Write;
+use super::waiting::late_field;
 use super::{Engine, Result};
 
 impl Engine<'_> {
@@ -53,8 +54,10 @@ impl Engine<'_> {
             links: Vec::new(),
         });
         let mut touched = touched.clone();
-        if let Some(field) = write.field {
-            touched.extend([field.to_owned(), format!("customFields.{field}")]);
+        if let Some(at) = late_field(write.step) {
+            // What only repeats an edit that had no answer is ours all the same.
+            let map = &self.plan.maps[stream.map];
+            touched.extend(self.target.normaliser(map).imprinted(at));
         }
         Ok(advanced(kept, first, &before, &seen, &touched))
     }

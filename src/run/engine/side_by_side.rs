@@ -225,7 +225,7 @@ impl Engine<'_> {
         })
     }
 
-    fn fields(
+    pub(super) fn fields(
         &self,
         stream: usize,
         record: &StagedRecord,

@@ -285,7 +285,7 @@ impl Engine<'_> {
             return Ok(Turn::Over(stored));
         }
         let step = FIRST_LATE_STEP + field;
-        let write = Write { stream: map, key, marker: &marker, payload: &payload, step, field: Some(name) };
+        let write = Write { stream: map, key, marker: &marker, payload: &payload, step };
         let (operation, before) =
             if adopted { (Operation::Adopt, Some(stored.body.to_string())) } else { (Operation::Edit, None) };
         match self.edit(&write, operation, stored, before).await? {

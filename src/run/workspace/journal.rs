@@ -108,6 +108,8 @@ pub struct Entry {
     pub sent_ms: i64,
     /// When it ended, Unix milliseconds.
     pub ended_ms: Option<i64>,
+    /// When it was last given up without a usable answer, Unix milliseconds.
+    pub unknown_ms: Option<i64>,
     /// What the destination said.
     pub note: Option<String>,
 }
@@ -196,19 +198,6 @@ impl Workspace {
                 |row| row.get(0),
             )
         })
-    }
-
-    /// Whether a double of a record may be of our own making: a create of it went without an answer, or was sent
-    /// more than once, and the record `target` was not there before.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn may_have_doubled(&self, map: &str, key: &str, target: &str) -> Result<bool> {
-        let writes = self.writes_since_taken_back(map, key)?;
-        let foreign = writes.iter().any(|entry| {
-            entry.intent.operation == Operation::Adopt && entry.intent.target.as_deref() == Some(target)
-        });
-        Ok(doubtful(&writes) && !foreign)
     }
 
     /// The writes of a record, oldest first.
@@ -346,6 +335,23 @@ impl Workspace {
         })
     }
 
+    /// Deletions of doubles of a map of which nobody found out what became of them: key, and the destination's id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn open_deletions(&self, map: &str) -> Result<Vec<(String, String)>> {
+        let id = self.intern(map)?;
+        let operation = place(&Operation::ALL, Operation::Delete);
+        self.store(|db| {
+            db.prepare_cached(
+                "SELECT DISTINCT key, target FROM journal
+                 WHERE map = ?1 AND operation = ?2 AND state IN (0, 3) AND target IS NOT NULL ORDER BY key, target",
+            )?
+            .query_map((id, operation), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// How many writes still wait to be settled.
     ///
     /// # Errors
@@ -394,7 +400,7 @@ pub fn doubtful(entries: &[Entry]) -> bool {
 }
 
 const SELECT: &str = "SELECT j.seq, n.name, j.key, j.operation, j.step, j.payload, j.state, j.target, j.sent_ms, \
-                      j.ended_ms, j.note, j.before FROM journal j JOIN name n ON n.id = j.map";
+                      j.ended_ms, j.note, j.before, j.unknown_ms FROM journal j JOIN name n ON n.id = j.map";
 
 /// The last write that took a record of the row's map and key back; 0 without one.
 const TAKEN_BACK: &str = "coalesce((SELECT max(t.seq) FROM journal t WHERE t.map = j.map AND t.key = j.key \
@@ -431,6 +437,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
         sent_ms: row.get(8)?,
         ended_ms: row.get(9)?,
         note: row.get(10)?,
+        unknown_ms: row.get(12)?,
     })
 }
 

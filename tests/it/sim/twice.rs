@@ -148,3 +148,93 @@ fn what_arrived_twice_and_was_worked_on_since_is_kept() {
         assert_eq!(both.len(), 2, "{name}: one of them was deleted");
     }
 }
+
+/// Everything that carries a marker is copied with it, an hour later than the clock says.
+fn copied(scene: &Scene<'_>) {
+    for ids in scene.account.markers("Accounts", FIELD).into_values() {
+        scene.account.with(|company| {
+            let copy = company.live(Kind::Accounts, ids[0]).cloned().expect("it stands");
+            company.insert(copy, scene.now_ms + 3_600_000);
+        });
+    }
+}
+
+/// An answer that is lost makes nobody's copy ours: it was made long after the request.
+#[test]
+fn a_copy_of_a_record_whose_create_had_no_answer_is_kept() {
+    let yard = Yard::new(1, 9);
+    let (side, phase, when) = (Side::Account, Some(Phase::Load), When::From(1, 1));
+    let lost = Strike { side, phase, what: What::Method("newAccount"), when, trouble: Trouble::Lost };
+    yard.hub.strike(&[lost, before_the_sweep(copied)]);
+    let error = yard.migrate(&DieAt::default()).expect_err("the books do not close").to_string();
+    assert!(error.contains("the books do not know"), "{error}");
+    assert_eq!(yard.hub.struck(), 2);
+    assert_eq!(deleted(&yard), Vec::<String>::new());
+    let both = |yard: &Yard| yard.account.markers("Accounts", FIELD).into_values().all(|ids| ids.len() == 2);
+    assert!(both(&yard), "a copy was deleted");
+    // Nor does a rollback take the copies: what it takes is what was made.
+    yard.hub.strike(&[]);
+    let copies = yard.account.markers("Accounts", FIELD).len();
+    yard.back(&[]).unwrap_or_else(|error| panic!("{error}"));
+    let left: usize = yard.account.markers("Accounts", FIELD).into_values().map(|ids| ids.len()).sum();
+    assert_eq!(left, copies, "copies that a person made were taken back");
+}
+
+/// A process that dies before it has the answer to what arrived twice: a rollback takes both away.
+#[test]
+fn a_rollback_takes_away_what_arrived_twice_without_an_answer() {
+    let yard = Yard::new(1, 10);
+    let marked = |yard: &Yard| -> Vec<Vec<i64>> {
+        let of = |entity| yard.account.markers(entity, FIELD).into_values();
+        ["Products", "Accounts", "Contacts", "Leads"].into_iter().flat_map(of).collect()
+    };
+    let before: usize = marked(&yard).len();
+    yard.hub.strike(&[twice("new", 4)]);
+    let died = yard.migrate(&DieAt { point: Some(("load.answered", 1)), ..DieAt::default() });
+    assert!(matches!(died, Err(b2n::run::engine::Error::Interrupted)) && yard.hub.struck() > 0);
+    yard.hub.strike(&[]);
+    assert!(marked(&yard).iter().any(|ids| ids.len() == 2), "nothing arrived twice: {:?}", marked(&yard));
+    yard.back(&[]).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((before, marked(&yard)), (0, Vec::new()));
+}
+
+/// The last try to delete a double is done and has no answer, or its process dies before it has one: the journal says
+/// at last that it was done.
+#[test]
+fn a_deletion_without_an_answer_is_settled_by_whatever_lists_next() {
+    let open = |yard: &Yard| {
+        let lines = deleted(yard);
+        lines.into_iter().filter(|line| !line.contains("state: Done")).collect::<Vec<_>>()
+    };
+    for dies in [false, true] {
+        for next in ["migrate", "reconcile", "rollback"] {
+            let mut yard = Yard::new(1, 11);
+            yard.settings.sends = if dies { 6 } else { 1 };
+            let (side, phase, when) = (Side::Account, Some(Phase::Sweep), When::From(1, 1));
+            let trouble = if dies { Trouble::Lost } else { Trouble::ResetAfter };
+            let lost = Strike { side, phase, what: What::Method("deleteAccount"), when, trouble };
+            yard.hub.strike(&[twice("newAccount", 1), lost]);
+            let point = dies.then_some(("sweep.delete", 1));
+            let ended = yard.migrate(&DieAt { point, ..DieAt::default() });
+            assert!(ended.is_err() && yard.hub.struck() == 2, "{dies} {next}: {}", yard.hub.struck());
+            assert_eq!(open(&yard).len(), 1, "{dies} {next}: {:#?}", deleted(&yard));
+            yard.hub.strike(&[]);
+            yard.settings.sends = 6;
+            match next {
+                "migrate" => {
+                    yard.through(&[]).unwrap_or_else(|error| panic!("{dies}: {error}"));
+                }
+                "reconcile" => {
+                    let report = yard.process(&DieAt::default(), async |engine| engine.reconcile().await);
+                    assert!(report.is_ok(), "{dies}: {:?}", report.err());
+                }
+                _ => {
+                    yard.back(&[]).unwrap_or_else(|error| panic!("{dies}: {error}"));
+                }
+            }
+            assert_eq!(open(&yard), Vec::<String>::new(), "{dies} {next}");
+            let double = yard.account.markers("Accounts", FIELD).into_values().find(|ids| ids.len() > 1);
+            assert_eq!(double, None, "{dies} {next}");
+        }
+    }
+}

@@ -183,7 +183,7 @@ impl Engine<'_> {
         let object = self.streams[stream].target.as_str();
         let kept = |why: &str| Ok(Deletion::Kept(why.to_owned()));
         let payload = Payload::default();
-        let write = Write { stream, key, marker: "", payload: &payload, step: 0, field: None };
+        let write = Write { stream, key, marker: "", payload: &payload, step: 0 };
         for attempt in 1..=self.settings.sends {
             let Some(stored) = self.target.read(object, id).await? else { return Ok(Deletion::Gone(None)) };
             let Some(readback) = self.workspace.readback(object, id)? else {

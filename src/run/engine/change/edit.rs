@@ -209,8 +209,7 @@ impl Engine<'_> {
             }
             let mut again = false;
             for (step, payload) in (FIRST_STEP..).zip(&payloads) {
-                let write =
-                    Write { stream, key: &writing.key, marker: &writing.marker, payload, step, field: None };
+                let write = Write { stream, key: &writing.key, marker: &writing.marker, payload, step };
                 let before = adopted.then(|| self.image(&now, base.as_ref(), object)).transpose()?;
                 match self.edit_once(&write, adopted, &now, before).await? {
                     Once::Done(edited) => now = edited,

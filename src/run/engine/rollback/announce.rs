@@ -8,6 +8,7 @@ use crate::run::connect::{Goes, Provision, Removal, Stored};
 use crate::run::workspace::{Entry, Fate, JournalState, Operation, ReadBack, RollbackLine, Turn};
 
 use super::super::provision::{MADE, PROVISIONED, describe, provisioned};
+use super::super::twice::Whose;
 use super::super::{Engine, Error, Result};
 use super::judge::Origin;
 use super::{Announcement, Assessment, Leftover, PAGE, There};
@@ -238,8 +239,15 @@ impl Engine<'_> {
                 continue;
             };
             let links = self.links_now(object, &stored);
+            let origin = match origin {
+                Origin::Doubtful => match self.whose(stream, key, &stored).await? {
+                    Whose::Ours(..) | Whose::Alone => Origin::Made,
+                    Whose::Theirs => Origin::Copy,
+                },
+                known => known,
+            };
             judged.push(match origin {
-                Origin::Copy => {
+                Origin::Copy | Origin::Doubtful => {
                     let why =
                         format!("carries the marker of {name} {key}, and this migration did not make it");
                     one(Fate::Keep, Some(why), links)
@@ -283,7 +291,7 @@ impl Engine<'_> {
         stored: &Stored,
         entries: &[Entry],
     ) -> Result<(Option<ReadBack>, Option<ReadBack>)> {
-        if let Some(mut kept) = self.remembered(stream, key, &stored.id)? {
+        if let Some(kept) = self.remembered(stream, key, &stored.id)? {
             if kept.target == stored.id {
                 // An edit that a process died over, or that had no answer, may have been done.
                 let mut edits = entries.iter().filter(|entry| entry.intent.operation == Operation::Edit);
@@ -297,9 +305,9 @@ impl Engine<'_> {
                 }
                 return Ok((Some(kept), None));
             }
-            // A double: what it links to is what its other half was made with.
-            kept.target.clone_from(&stored.id);
-            return Ok((Some(kept.clone()), Some(kept)));
+            // A double that is as its other half was when it was made; that one may have been edited since.
+            let seen = self.read_back_new(stream, key, stored);
+            return Ok((Some(seen.clone()), Some(seen)));
         }
         if self.only_just_written(stream, stored, entries) {
             let seen = self.read_back_new(stream, key, stored);

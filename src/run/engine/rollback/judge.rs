@@ -22,6 +22,8 @@ pub(super) enum Origin {
     Made,
     /// It was there, and the migration changed it.
     Adopted,
+    /// It carries the marker, and a write without an answer may have made it.
+    Doubtful,
     /// It carries the marker and somebody else made it.
     Copy,
 }
@@ -56,7 +58,7 @@ impl Engine<'_> {
             } else if adopted.contains(id) {
                 Origin::Adopted
             } else if doubtful {
-                Origin::Made
+                Origin::Doubtful
             } else {
                 Origin::Copy
             }
