@@ -15,6 +15,7 @@ mod examples;
 mod journeys;
 mod keeping;
 mod probing;
+mod reporting;
 mod reviewing;
 mod scoping;
 mod secrets;

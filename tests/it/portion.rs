@@ -92,8 +92,7 @@ fn elements(json: Option<&Json>) -> Vec<&Json> {
 
 /// The kind of record that a field of bindings allows, where it allows one alone: it may hold a bare id.
 fn allowed(portal: &Portal, entity: Entity, code: &str) -> Option<Entity> {
-    let row = portal.userfields.get(&entity)?.iter().find(|row| said(row, "FIELD_NAME") == code)?;
-    let settings = row.get("SETTINGS")?.as_object()?;
+    let settings = portal.fields.get(&entity)?.get(code)?.get("settings")?.as_object()?;
     let kinds: Vec<&str> =
         settings.iter().filter(|(_, on)| *on == "Y").map(|(kind, _)| kind.as_str()).collect();
     match kinds[..] {
@@ -366,7 +365,8 @@ fn a_part_is_what_the_portal_holds_under_the_filter() {
         if !portion.comments {
             expected.remove("comment");
         }
-        assert_eq!(differing(&staged(&rig, &plan), &expected), Vec::<String>::new(), "{portion}");
+        let is = staged(&rig, &plan);
+        assert_eq!(differing(&is, &expected), Vec::<String>::new(), "{portion}");
         for (object, entity) in ROOTS {
             let drawn = portal.records[&entity].iter().filter(|(id, row)| takes(object, **id, row)).count();
             let of = portal.records[&entity].len();

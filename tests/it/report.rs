@@ -147,8 +147,12 @@ fn troubled(seed: u64) -> World {
         let companies = portal.records[&Entity::Company].values();
         companies.map(|record| record["TITLE"].as_str().unwrap_or_default().trim().to_owned()).collect()
     });
-    let once = |name: &&String| !name.is_empty() && names.iter().filter(|other| other == name).count() == 1;
-    let single: Vec<&String> = names.iter().filter(once).take(2).collect();
+    // Plain ones: how others are matched is the matching's own test.
+    let plain = |name: &str| {
+        name.len() > 3 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '.'))
+    };
+    let once = |name: &&String| plain(name) && names.iter().filter(|other| other == name).count() == 1;
+    let single: Vec<&String> = names.iter().skip(1).filter(once).take(2).collect();
     let [adopted, tied] = single.as_slice() else { panic!("too few companies") };
     for name in [adopted, tied, tied] {
         world.account.with(|company| {

@@ -197,7 +197,9 @@ pub fn until_ctrl_c<T>(
                 }
                 points.asked.set(true);
                 eprintln!(
-                    "\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)"
+                    "\nstopping at the next safe point: what is under way is brought to its end and kept, and the same \
+                     command goes on from there; Ctrl-C again stops at once, which is safe too (a write without its \
+                     answer is looked for by the next run, never sent twice)"
                 );
             }
         };

@@ -44,6 +44,7 @@ mod progress;
 mod project;
 mod proof;
 mod provision;
+mod pulse;
 mod quarantine;
 mod reconcile;
 mod rehearse;
@@ -135,7 +136,9 @@ enum Command {
     )]
     Test(test::Args),
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
-    #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
+    #[command(
+        after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json\n  b2n plan acme.b2n --html plan.html"
+    )]
     Plan(plan::Args),
     /// Tell what a change of a spec does to how many records: a review of meaning, not of text.
     #[command(
@@ -239,8 +242,10 @@ enum Command {
         after_help = "Examples:\n  b2n quarantine list acme.b2n\n  b2n quarantine show acme.b2n deal/7\n  b2n quarantine retry acme.b2n deal/7 deal/9\n  b2n quarantine skip acme.b2n deal/7 --reason \"a test deal\" --by ops@acme.example\n\nExit codes: 0 nothing is held back, 1 something is, 2 wrong use, 3 the outside world failed."
     )]
     Quarantine(quarantine::Args),
-    /// Tell how far a workspace is. Needs no network.
-    #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
+    /// Tell how far a workspace is, also while a run works on it. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --watch\n  b2n status acme.b2n --format json\n  b2n status acme.b2n --format prometheus > /var/lib/node_exporter/b2n.prom"
+    )]
     Status(status::Args),
     /// Tell where a value of the destination came from: source value, rule, arm, table row, and the write.
     #[command(
@@ -383,6 +388,12 @@ pub fn main() -> ExitCode {
         if !matches!(cli.command, Command::Audit(_)) {
             return Failure::usage("`csv` is a format of `b2n audit`")
                 .hint("use `--format human` or `--format json` here; `b2n reconcile SPEC --out FILE` writes the books")
+                .show(&terminal);
+        }
+    } else if cli.format == Shape::Prometheus {
+        if !matches!(cli.command, Command::Status(_)) {
+            return Failure::usage("`prometheus` is a format of `b2n status`")
+                .hint("use `--format human` or `--format json` here")
                 .show(&terminal);
         }
     } else if !cli.format.is_for_all() && !cli.command.prints_findings() {

@@ -5,6 +5,7 @@
 pub mod handover;
 pub mod html;
 pub mod migration;
+pub mod plan;
 pub mod scope;
 
 use crate::lang::doc::{Block, Document};

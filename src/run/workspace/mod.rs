@@ -20,6 +20,7 @@ mod lock;
 mod look;
 mod outcomes;
 mod proof;
+mod pulse;
 mod readback;
 mod review;
 mod rollback;
@@ -51,6 +52,7 @@ pub use lock::{Lock, Taken, machine_folder, machine_lock};
 pub use look::{Differs, How};
 pub use outcomes::{Flag, Outcome, Status, Tally, Waiting};
 pub use proof::{Differing, Staging};
+pub use pulse::Lately;
 pub use readback::{AsMade, ReadBack, Remembered};
 pub use review::{ApprovedReview, Comment, Joined, Kept, LONGEST_COMMENT, LONGEST_NAME, Mark, Said, Word};
 pub use rollback::{Fate, Rollback, RollbackCount, RollbackLine, Turn};
@@ -176,6 +178,8 @@ pub struct Workspace {
     upgraded: RefCell<Option<Upgraded>>,
     /// Held as long as the workspace is open; the lock goes with it.
     lock: Option<Lock>,
+    /// Opened to look into only.
+    reading: bool,
     /// What the disk does wrong.
     #[cfg(debug_assertions)]
     disk: disk::Disk,
@@ -252,11 +256,25 @@ impl Workspace {
             path,
             upgraded: RefCell::default(),
             lock,
+            reading: false,
             #[cfg(debug_assertions)]
             disk: disk::Disk::default(),
         };
         workspace.layout()?;
         Ok(workspace)
+    }
+
+    /// One that is looked into only: whose layout it is is known.
+    fn reading(db: Connection, path: PathBuf) -> Self {
+        Workspace {
+            db,
+            path,
+            upgraded: RefCell::default(),
+            lock: None,
+            reading: true,
+            #[cfg(debug_assertions)]
+            disk: disk::Disk::default(),
+        }
     }
 
     fn layout(&self) -> Result<()> {
@@ -463,6 +481,10 @@ impl Workspace {
             let mut find = db.prepare_cached("SELECT id FROM name WHERE name = ?1")?;
             if let Some(id) = find.query_row([name], |row| row.get(0)).optional()? {
                 return Ok(id);
+            }
+            if self.reading {
+                // No row bears it.
+                return Ok(-1);
             }
             db.prepare_cached("INSERT INTO name(name) VALUES (?1)")?.execute([name])?;
             Ok(db.last_insert_rowid())

@@ -26,9 +26,9 @@ pub fn head(dossier: &Dossier, title: &str) -> String {
             true => format!(" <span class=\"badge {class}\">{word}</span>"),
             false => String::new(),
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<li><h3><a href=\"#{}\">{}</a>{badge}</h3><p class=\"big\">{}</p><p>{}</p></li>\n",
+            "<li><h3><a href=\"#{}\">{}</a>{badge}</h3><p class=\"big\">{}</p><p>{}</p></li>",
             card.section,
             escaped(card.title),
             escaped(&card.big),
@@ -59,7 +59,7 @@ fn facts(dossier: &Dossier) -> String {
     }
     let mut out = "<dl class=\"facts\">\n".to_owned();
     for (name, text) in facts {
-        let _ = write!(out, "<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), data(&text));
+        let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), data(&text));
     }
     out + "</dl>\n"
 }
@@ -81,7 +81,7 @@ fn verdict(dossier: &Dossier) -> String {
     if !verdict.notes.is_empty() {
         out.push_str("<ul>\n");
         for note in &verdict.notes {
-            let _ = write!(out, "<li>{}</li>\n", escaped(note));
+            let _ = writeln!(out, "<li>{}</li>", escaped(note));
         }
         out.push_str("</ul>\n");
     }
@@ -109,7 +109,7 @@ fn equation(row: &Row) -> String {
         };
     }
     let (class, word) = state(row);
-    let _ = write!(out, "</span> <span class=\"badge {class}\">{word}</span></li>\n");
+    let _ = writeln!(out, "</span> <span class=\"badge {class}\">{word}</span></li>");
     out
 }
 

@@ -40,7 +40,7 @@ const SECTIONS: [(&str, &str); 13] = [
 pub fn sections(dossier: &Dossier) -> String {
     let mut out = "<nav aria-label=\"Contents\"><ul>\n".to_owned();
     for (id, title) in SECTIONS {
-        let _ = write!(out, "<li><a href=\"#{id}\">{}</a></li>\n", escaped(title));
+        let _ = writeln!(out, "<li><a href=\"#{id}\">{}</a></li>", escaped(title));
     }
     out.push_str("<li><a href=\"#sign\">Sign-off</a></li>\n</ul></nav>\n");
     for (id, title) in SECTIONS {
@@ -59,9 +59,9 @@ pub fn sections(dossier: &Dossier) -> String {
             "left" => left(dossier),
             _ => lists(dossier),
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>\n",
+            "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n{body}</section>",
             escaped(title)
         );
     }
@@ -93,7 +93,11 @@ const PARTS: [(&str, &str); 9] = [
 /// Where the whole of a list stands.
 fn whole(dossier: &Dossier, file: &str) -> String {
     match dossier.lists.iter().find(|list| list.file == file) {
-        Some(list) => format!("<p>All {} rows: <a href=\"{file}\">{file}</a></p>\n", number(list.rows)),
+        Some(list) => format!(
+            "<p>{}: {} rows in <a href=\"{file}\">{file}</a></p>\n",
+            escaped(&list.title),
+            number(list.rows)
+        ),
         None => String::new(),
     }
 }
@@ -104,9 +108,9 @@ fn outcomes(dossier: &Dossier) -> String {
     };
     let mut out = "<ul class=\"key\">\n".to_owned();
     for (word, class) in PARTS.iter().filter(|(word, _)| used(word)) {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<li><svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"{class}\" width=\"10\" height=\"10\"/></svg>{word}</li>\n"
+            "<li><svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"{class}\" width=\"10\" height=\"10\"/></svg>{word}</li>"
         );
     }
     out.push_str("</ul>\n");
@@ -241,7 +245,9 @@ fn links(dossier: &Dossier) -> String {
         "of the source",
         "there = both ends",
     ];
-    table("Links of records that the rules write", &head, &rows) + &whole(dossier, "links-lacking.csv")
+    table("Links of records that the rules write", &head, &rows)
+        + &whole(dossier, "links.csv")
+        + &whole(dossier, "links-lacking.csv")
 }
 
 fn field_rows(lines: &[&FieldLine]) -> Vec<Vec<Cell>> {
@@ -485,10 +491,10 @@ fn throughput(dossier: &Dossier) -> String {
         let _ = write!(svg, "<path class=\"limit\" d=\"M0 {y:.1}H1000\"/>");
         limit = format!("the broken line is the allowed rate, {} in a step", number(allowed as u64));
     }
-    let _ = write!(
+    let _ = writeln!(
         svg,
         "</svg><div class=\"ends\"><span>{}</span><span>{}</span></div><figcaption>Writes in steps of {}; the highest has \
-         {}, {limit}. Pauses of more than a minute are left out.</figcaption></figure>\n",
+         {}, {limit}. Pauses of more than a minute are left out.</figcaption></figure>",
         escaped(&first.from),
         escaped(&last.from),
         duration(time.step_s as f64),
@@ -530,7 +536,7 @@ fn one_sample(record: &SampleLine) -> String {
                 .map(|(name, value)| format!("{}: {}", escaped(name), data(value)))
                 .collect();
             let rules = if field.rules.is_empty() { "b2n's own".to_owned() } else { field.rules.join(", ") };
-            let there = if field.planned == field.there || field.there == field.planned {
+            let there = if field.planned == field.there {
                 data(&field.there)
             } else {
                 format!("{}<br><small>planned: {}</small>", data(&field.there), data(&field.planned))

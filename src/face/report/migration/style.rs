@@ -10,14 +10,14 @@ pub const STYLE: &str = "\
 --failed:#ef7272;--track:#31363e;--was:#7d848f;--is:#6ba6e6;--link:#8fbdf0}}\
 body{margin-top:1rem}h1{margin:.4rem 0;line-height:1.2}h2{scroll-margin-top:1rem}\
 a{color:var(--link)}caption{text-align:left;color:var(--soft);padding:.2rem 0;caption-side:top}\
-tbody th{background:none;font-weight:600}th.n{text-align:right}td,th{font-variant-numeric:tabular-nums}\
+td,th{overflow-wrap:break-word}td:has(svg){width:34%}tbody th{background:none;font-weight:600}th.n{text-align:right}td,th{font-variant-numeric:tabular-nums}\
 .verdict{border-left:.5rem solid;padding:.7rem 1rem;margin:1rem 0;font-size:1.15rem;border-radius:.3rem}\
 .verdict p{margin:.2rem 0}.verdict ul{margin:.3rem 0 0;padding-left:1.2rem;font-size:.95rem}\
 .ok{color:var(--ok);background:var(--okp)}.bad{color:var(--bad);background:var(--badp)}\
 .warn{color:var(--warn);background:var(--warnp)}.verdict.ok,.verdict.bad,.verdict.warn{border-color:currentColor}\
 .badge{display:inline-block;padding:0 .5rem;border-radius:.8rem;font-size:.85rem;font-weight:600;white-space:nowrap}\
 .facts{font-size:.87rem;display:flex;flex-wrap:wrap;gap:.1rem 1.4rem;color:var(--soft);margin:.4rem 0}\
-.facts div{display:flex;gap:.4rem}.facts dd{color:var(--ink)}\
+.facts div{display:flex;gap:.4rem}.facts dt{white-space:nowrap}.facts dd{color:var(--ink)}\
 .eq{list-style:none;padding:0;margin:.6rem 0}\
 .eq li{display:flex;flex-wrap:wrap;gap:.1rem .8rem;align-items:baseline;padding:.35rem 0;\
 border-bottom:1px solid var(--line)}\

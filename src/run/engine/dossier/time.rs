@@ -123,7 +123,7 @@ mod tests {
             let sent: Vec<i64> = gaps.iter().map(|gap| { at += gap; at }).collect();
             let (width, steps) = steps(&sent, rate);
             prop_assert_eq!(steps.iter().map(|step| step.writes).sum::<u64>(), sent.len() as u64);
-            prop_assert!(steps.len() as i64 <= STEPS && (width > 0) == !sent.is_empty());
+            prop_assert!(steps.len() as i64 <= STEPS && (width > 0) != sent.is_empty());
         }
     }
 }
