@@ -25,6 +25,7 @@ mod staged;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod upgrade;
 
 use std::cell::RefCell;
@@ -51,6 +52,7 @@ pub use routes::FoldedRecord;
 pub use seal::{Seal, Verdict};
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
+pub use under_way::UnderWay;
 pub use upgrade::Upgraded;
 
 /// The layout that this version reads and writes.
@@ -572,6 +574,8 @@ CREATE TABLE IF NOT EXISTS as_made (
     map INTEGER NOT NULL, key TEXT NOT NULL, target TEXT NOT NULL, imprint INTEGER NOT NULL, changed_ms INTEGER,
     PRIMARY KEY (map, key)
 ) WITHOUT ROWID;
+-- What an edit sends, until its end is known.
+CREATE TABLE IF NOT EXISTS under_way (seq INTEGER PRIMARY KEY, sent TEXT NOT NULL);
 -- Source records that were changed after the freeze.
 CREATE TABLE IF NOT EXISTS later (
     object INTEGER NOT NULL, key TEXT NOT NULL, how TEXT NOT NULL, owner TEXT, changed_ms INTEGER,
