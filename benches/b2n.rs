@@ -16,9 +16,9 @@ use b2n::lang::plan::Plan;
 use b2n::lang::schema::{Schema, snapshot};
 use b2n::lang::syntax;
 use b2n::lang::text::SourceText;
+use b2n::run::connect;
 use b2n::run::connect::outside::{Clock, Random, Transport};
 use b2n::run::connect::secret::Credentials;
-use b2n::run::connect::{self, Decode};
 use b2n::run::engine::{Engine, Interrupted, Outside, Points, Progress, Settings};
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin::Request;
@@ -221,12 +221,7 @@ fn with_engine<T>(
     let target =
         connect::target("nutshell", &credentials, &target_wire, &clock, &random, connect::Pace::default())
             .unwrap();
-    let decoders: Vec<Box<dyn Decode>> = example
-        .plan
-        .maps
-        .iter()
-        .map(|map| connect::decoder("bitrix24", &example.source, &map.source).unwrap())
-        .collect();
+    let decoders = b2n::run::engine::decoders(&example.plan, &example.source).unwrap();
     let outside = Outside { clock: clock.as_ref(), points: &Never, progress: &Never };
     let engine = Engine::new(
         &example.plan,

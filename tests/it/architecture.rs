@@ -93,6 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("run/twin", &[]),
     ("run/rehearsal", &["lang/schema", "lang/types", "lang/value", "run/connect", "run/twin"]),
+    ("face/review", &["lang/text", "lang/plan", "run/workspace", "run/engine"]),
     ("face/report", &["lang/doc", "lang/plan", "lang/schema", "run/connect", "run/engine"]),
     (
         "face/cli",
@@ -119,6 +120,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "run/twin",
             "run/rehearsal",
             "face/report",
+            "face/review",
         ],
     ),
 ];
@@ -131,7 +133,9 @@ const CRATES: &[(&str, &str)] = &[
     ("serde_yaml", "lang/schema"),
     ("reqwest", "run/connect"),
     ("rusqlite", "run/workspace"),
+    // The one server plays somebody else's, the other is ours.
     ("axum", "run/twin"),
+    ("axum", "face/review"),
     ("clap", "face/cli"),
     ("indicatif", "face/cli"),
     ("comfy_table", "face/cli"),
@@ -278,7 +282,7 @@ fn each_of_these_crates_is_used_in_one_room() {
         let code = code(&text);
         for (name, home) in CRATES {
             let used = code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
-            if used && room != *home {
+            if used && room != *home && !CRATES.contains(&(*name, room.as_str())) {
                 wrong.push(format!("{}: `{name}` belongs to `{home}`", path.display()));
             }
         }

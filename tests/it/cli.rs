@@ -11,9 +11,12 @@ use crate::world::root;
 
 mod approval;
 mod delta;
+mod examples;
 mod journeys;
 mod keeping;
 mod probing;
+mod reporting;
+mod reviewing;
 mod scoping;
 mod secrets;
 

@@ -61,6 +61,19 @@ impl Rig {
 
     /// One process: extracts these objects until all is there or it dies.
     pub fn extract(&self, objects: &[&str], points: &DieAt) -> Result<(), Error> {
+        let map = |object: &&str| Map { source: (*object).to_owned(), ..Map::default() };
+        let plan = Plan { maps: objects.iter().map(map).collect(), ..Plan::default() };
+        self.run(points, async |source, outside| {
+            engine::extract(&plan, &self.workspace, source, outside).await
+        })
+    }
+
+    /// One process that asks the portal.
+    pub fn run<T>(
+        &self,
+        points: &DieAt,
+        work: impl AsyncFnOnce(&dyn connect::Source, &Outside<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let clock: Rc<dyn Clock> = self.clock.clone();
         let (portal, held) = (Rc::clone(&self.portal), Rc::clone(&self.held));
         let serve = move |request: &twin::Request, now: i64| {
@@ -77,11 +90,8 @@ impl Rig {
             (name == "B2N_BITRIX24_WEBHOOK").then(|| "https://acme.bitrix24.com/rest/1/secret/".to_owned())
         });
         let source = connect::source("bitrix24", &credentials, &wire, &clock, &random).expect("a source");
-        let map = |object: &&str| Map { source: (*object).to_owned(), ..Map::default() };
-        let plan = Plan { maps: objects.iter().map(map).collect(), ..Plan::default() };
         let outside = Outside { clock: self.clock.as_ref(), points, progress: &Quiet };
-        let ended =
-            self.clock.run(engine::extract(&plan, &self.workspace, source.as_ref(), &outside)).expect("ends");
+        let ended = self.clock.run(work(source.as_ref(), &outside)).expect("ends");
         self.workspace.abandon();
         ended
     }

@@ -32,8 +32,18 @@ const KINDS: &[&str] =
 
 /// Programs that a block may run, and commands that are only shown: they ask accounts, serve ports or take minutes.
 const RUN: &[&str] = &["b2n", "cat", "cp", "echo", "head", "sed", "tail"];
-const ONLY_SHOWN: &[&str] =
-    &["approve", "extract", "init", "migrate", "provision", "reconcile", "rollback", "snapshot", "twin"];
+const ONLY_SHOWN: &[&str] = &[
+    "approve",
+    "extract",
+    "init",
+    "migrate",
+    "provision",
+    "reconcile",
+    "review",
+    "rollback",
+    "snapshot",
+    "twin",
+];
 
 /// What of a block may not be run.
 fn not_run(text: &str) -> Vec<String> {

@@ -240,6 +240,27 @@ fn what_a_webhook_may_not_ask_is_refused_by_name_with_the_scope() {
 }
 
 #[test]
+fn smart_invoices_are_a_gap_with_their_number() {
+    let told = |portal: Portal| {
+        let rig = Rig::new(portal, Settings::default());
+        let report = rig.report(&rig.schema(), None);
+        let about = report.about.expect("about");
+        about.beside.into_iter().find(|line| line.name == "smart invoices").expect("a line")
+    };
+    let mut portal = Portal::acme(0.05, 4);
+    // A portal without them says so in its own words.
+    assert!(matches!(told(portal.clone()).records, Counted::Unknown(_)));
+    let invoices = Entity::Process(31);
+    portal.fields.insert(invoices, portal.fields[&Entity::Process(1032)].clone());
+    let some = portal.records[&Entity::Process(1032)].iter().take(5);
+    let some = some.map(|(id, record)| (*id, record.clone())).collect();
+    portal.records.insert(invoices, some);
+    let line = told(portal);
+    assert_eq!(line.records, Counted::Known(5));
+    assert!(line.fate.starts_with("a gap"), "{}", line.fate);
+}
+
+#[test]
 fn a_plan_that_the_portal_tells_decides_the_limits_that_time_is_reckoned_by() {
     let mut settings = Settings { license: "de_ent250".to_owned(), ..Settings::default() };
     settings.dialects.app_info_on_webhook = true;
@@ -366,6 +387,30 @@ fn planted(mut portal: Portal) -> (Portal, u64) {
             }
         }
     }
+    const BESIDE: [&str; 15] = [
+        "TITLE",
+        "DESCRIPTION",
+        "PHONE_NUMBER",
+        "COMMENT",
+        "COMMENTS",
+        "CALL_RECORD_URL",
+        "NAME",
+        "CODE",
+        "ADDRESS_1",
+        "ADDRESS_2",
+        "CITY",
+        "COUNTRY",
+        "REGION",
+        "PROVINCE",
+        "POSTAL_CODE",
+    ];
+    for row in portal.tables.values_mut().flat_map(|table| table.values_mut()) {
+        for (code, value) in row.iter_mut() {
+            if BESIDE.contains(&code.as_str()) || code.starts_with("RQ_") && code != "RQ_ACC_CURRENCY" {
+                mark(value);
+            }
+        }
+    }
     for user in portal.users.values_mut() {
         for key in ["NAME", "LAST_NAME", "EMAIL", "WORK_POSITION", "PERSONAL_PHONE"] {
             if let Some(value) = user.get_mut(key) {
@@ -422,6 +467,11 @@ fn no_format_holds_a_value_of_a_record() {
     let workspace = rig.staged(&schema);
     let contacts = workspace.staged_page("contact", 0, 10).expect("records");
     assert!(contacts.iter().all(|record| String::from_utf8_lossy(&record.json).contains(MARK)));
+    for object in ["task", "call", "company_requisite", "company_address", "product_section"] {
+        let beside = workspace.staged_page(object, 0, 1_000).expect("records");
+        let planted = beside.iter().filter(|record| String::from_utf8_lossy(&record.json).contains(MARK));
+        assert!(planted.count() > 0, "nothing of `{object}` was planted");
+    }
     let mut taken = schema.clone();
     discovery::statistics(&workspace, &mut taken, &Quiet).expect("statistics");
     let mut outputs = vec![("snapshot".to_owned(), snapshot::write(&taken))];

@@ -14,7 +14,8 @@ use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Trans
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Local};
 use b2n::run::engine::{
-    Announcement, Engine, Error, Interrupted, Outside, Points, Progress, RollbackReport, RunReport, Settings,
+    self, Announcement, Engine, Error, Interrupted, Outside, Points, Progress, RollbackReport, RunReport,
+    Settings,
 };
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin;
@@ -313,11 +314,7 @@ impl World {
             .expect("a target");
         target.learn(&self.probed);
         let plan = &self.checked.plan;
-        let maps = plan.maps.iter().map(|map| &map.source);
-        let decoders = maps
-            .chain(plan.flattens.iter().map(|flatten| &flatten.source))
-            .map(|object| connect::decoder("bitrix24", &self.checked.source, object).expect("a decoder"))
-            .collect();
+        let decoders = engine::decoders(plan, &self.checked.source).expect("decoders");
         let outside = Outside { clock: self.clock.as_ref(), points, progress: &Quiet };
         let engine = Engine::new(
             plan,

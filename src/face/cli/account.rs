@@ -121,13 +121,9 @@ impl Live {
     }
 }
 
-/// One decoder per map of a plan, then one per flatten.
+/// The decoders that a plan's run needs.
 pub fn decoders(ready: &Ready) -> Result<Vec<Box<dyn Decode>>, Failure> {
-    let plan = &ready.plan;
-    let maps = plan.maps.iter().map(|map| &map.source);
-    maps.chain(plan.flattens.iter().map(|flatten| &flatten.source))
-        .map(|object| connect::decoder(&plan.source.connector, &ready.source, object).map_err(Failure::usage))
-        .collect()
+    engine::decoders(&ready.plan, &ready.source).map_err(Failure::usage)
 }
 
 /// A runtime for real sockets and real time, on this thread.
@@ -201,7 +197,9 @@ pub fn until_ctrl_c<T>(
                 }
                 points.asked.set(true);
                 eprintln!(
-                    "\nstopping at the next safe point; press Ctrl-C again to stop at once (both are safe)"
+                    "\nstopping at the next safe point: what is under way is brought to its end and kept, and the same \
+                     command goes on from there; Ctrl-C again stops at once, which is safe too (a write without its \
+                     answer is looked for by the next run, never sent twice)"
                 );
             }
         };

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::face::review::words::Standing;
 use crate::lang::check::{Accepted, MapFidelity};
 use crate::lang::plan::{Certificate, Plan, short};
 use crate::run::engine::{self, Expected};
-use crate::run::workspace::{Approval, Workspace};
+use crate::run::workspace::{Approval, ApprovedReview, Comment, Said, Workspace};
 
 use super::failure::{Failure, Kind};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, asked, count, one_line};
-use super::{Format, SpecArgs, WorkspaceArgs, account, migrate, plan, report};
+use super::{Format, SpecArgs, WorkspaceArgs, account, migrate, plan, report, review};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -33,6 +34,9 @@ pub struct Args {
     /// Approve samples of at most so many records only, not the migration.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
+    /// Approve although comments of the review are open, for this reason; it is kept with the approval.
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["list", "withdraw"])]
+    despite_comments: Option<String>,
     /// Show what there is to approve, and approve nothing.
     #[arg(long, conflicts_with_all = ["yes", "by", "list", "withdraw"])]
     dry_run: bool,
@@ -47,9 +51,13 @@ pub struct Args {
 /// Losses that are shown one by one.
 const LOSSES: usize = 40;
 
+/// Open comments that are shown one by one.
+const COMMENTS: usize = 8;
+
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let project = Project::load(&args.spec.spec)?;
     let (fidelity, accepted) = (project.fidelity.clone(), project.accepted.clone());
+    let text = project.text.clone();
     let ready = project.ready(terminal)?;
     let path = args.workspace.path(&args.spec.spec);
     if args.list {
@@ -62,9 +70,26 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let workspace =
         if args.dry_run && !path.exists() { Workspace::in_memory()? } else { Workspace::open(&path)? };
     let expected = engine::expected(&ready.plan, &workspace, &account::decoders(&ready)?)?;
-    let shown = Shown { ready: &ready, expected: &expected, fidelity: &fidelity, accepted: &accepted };
+    let spec = args.spec.spec.display().to_string();
+    let reviewed = match workspace.said()? == Said::default() {
+        true => None,
+        false => {
+            let sheet = review::sheet(&ready, &text, &spec, &workspace, terminal)?;
+            Some(Standing::of(&sheet, &workspace.said()?))
+        }
+    };
+    let shown = Shown {
+        ready: &ready,
+        expected: &expected,
+        fidelity: &fidelity,
+        accepted: &accepted,
+        reviewed: reviewed.as_ref(),
+    };
     if terminal.format == Format::Human {
         print!("{}", shown.text(args, terminal));
+    }
+    if !args.dry_run {
+        settled(args, reviewed.as_ref())?;
     }
     let approval = if args.dry_run {
         None
@@ -80,10 +105,18 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             counts: expected_json(&expected).to_string(),
             ..Approval::default()
         };
-        workspace.approve(&approval)?;
+        workspace.transaction(|workspace| {
+            workspace.approve(&approval)?;
+            match &reviewed {
+                None => Ok(()),
+                Some(standing) => workspace.approve_review(&ApprovedReview {
+                    review: review::standing_json(standing).to_string(),
+                    despite: despite(args, standing),
+                }),
+            }
+        })?;
         Some(approval)
     };
-    let spec = args.spec.spec.display();
     match (terminal.format, &approval) {
         (Format::Json, approval) => println!("{}", shown.json(approval.as_ref())),
         (Format::Human, None) => println!("nothing was approved; `b2n approve {spec} --by NAME` approves it"),
@@ -100,6 +133,40 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
 /// What still has to be decided cannot be approved.
 fn undecided(plan: &Plan) -> Result<(), Failure> {
     migrate::decided_or(plan, "nothing was approved")
+}
+
+/// The reason for which open comments do not stand in the way; empty where none is open.
+fn despite(args: &Args, standing: &Standing) -> String {
+    match standing.open.is_empty() {
+        true => String::new(),
+        false => args.despite_comments.as_deref().unwrap_or_default().trim().to_owned(),
+    }
+}
+
+/// Nothing is approved while a comment is open, unless somebody says why.
+fn settled(args: &Args, reviewed: Option<&Standing>) -> Result<(), Failure> {
+    let Some(standing) = reviewed.filter(|standing| !standing.open.is_empty()) else { return Ok(()) };
+    if !despite(args, standing).is_empty() {
+        return Ok(());
+    }
+    let open = standing.open.len();
+    let told: Vec<String> = standing.open.iter().take(COMMENTS).map(comment_line).collect();
+    let more = if open > COMMENTS { format!(" and {} more", open - COMMENTS) } else { String::new() };
+    let what = if open == 1 { "a comment of the review is open" } else { "comments of the review are open" };
+    let spec = args.spec.spec.display();
+    Err(Failure::new(Kind::Findings, format!("{what}, and nothing was approved: {}{more}", told.join("; ")))
+        .hint(format!("settle them in `b2n review {spec}`, or add `--despite-comments \"reason\"`")))
+}
+
+/// A comment on one line.
+fn comment_line(comment: &Comment) -> String {
+    let field = if comment.field.is_empty() { String::new() } else { format!(".{}", comment.field) };
+    let name = one_line(&format!("{} {}{field}", comment.map, comment.key));
+    let mut text: String = one_line(&comment.text).chars().take(120).collect();
+    if comment.text.chars().count() > 120 {
+        text.push('…');
+    }
+    format!("{name}, {}: {text}", one_line(&comment.person))
 }
 
 /// What an approval is for.
@@ -149,6 +216,8 @@ struct Shown<'a> {
     expected: &'a [Expected],
     fidelity: &'a [MapFidelity],
     accepted: &'a [Accepted],
+    /// How the review stands; `None` where nobody said anything of a record.
+    reviewed: Option<&'a Standing>,
 }
 
 impl Shown<'_> {
@@ -245,7 +314,37 @@ impl Shown<'_> {
         {
             text.push_str("  none\n");
         }
-        let _ = writeln!(text, "\n{} none\n", terminal.bold("open decisions:"));
+        let _ = writeln!(text, "\n{} none", terminal.bold("open decisions:"));
+        match self.reviewed {
+            None => {
+                let spec = args.spec.spec.display();
+                let _ = writeln!(
+                    text,
+                    "{} nobody has said anything of a record; `b2n review {spec}` shows them one by one\n",
+                    terminal.bold("review:")
+                );
+            }
+            Some(standing) => {
+                let _ = writeln!(text, "{} {}", terminal.bold("review:"), review::line(standing));
+                for comment in standing.open.iter().take(COMMENTS) {
+                    let _ = writeln!(text, "  open: {}", comment_line(comment));
+                }
+                let names: Vec<String> = standing
+                    .stale
+                    .iter()
+                    .map(|(map, key)| format!("{map} {key} (changed)"))
+                    .chain(standing.unticked.iter().map(|(map, key)| format!("{map} {key}")))
+                    .map(|name| one_line(&name))
+                    .collect();
+                if !names.is_empty() {
+                    let more = names.len().saturating_sub(COMMENTS);
+                    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                    let few: Vec<&str> = names.iter().take(COMMENTS).map(String::as_str).collect();
+                    let _ = writeln!(text, "  not ticked: {}{more}", few.join(", "));
+                }
+                text.push('\n');
+            }
+        }
         text
     }
 
@@ -283,6 +382,7 @@ impl Shown<'_> {
             "format": "b2n-approval/1", "plan": certificate.plan, "certificate": certificate,
             "approved": approval.map(approval_json), "expected": expected_json(self.expected), "by_hand": by_hand,
             "provision": plan.provision.len(), "losses": losses, "dropped": dropped, "accepted": accepted,
+            "review": self.reviewed.map(review::standing_json),
         })
     }
 }
@@ -333,13 +433,35 @@ fn time(ms: i64) -> String {
     }
 }
 
+/// What of a review went with an approval.
+fn reviewed_line(workspace: &Workspace, approval: &Approval) -> Result<Option<String>, Failure> {
+    let Some(kept) = workspace.approved_review(approval.seq)? else { return Ok(None) };
+    let review: Value = serde_json::from_str(&kept.review).unwrap_or(Value::Null);
+    let ticked = review["ticked"].as_array().map_or(0, Vec::len);
+    let mut text =
+        format!("review: {ticked} of {} records ticked", review["shown"].as_u64().unwrap_or_default());
+    if !kept.despite.is_empty() {
+        let open = review["open"].as_array().map_or(0, Vec::len);
+        let _ = write!(text, "; approved with {open} open comments: {}", one_line(&kept.despite));
+    }
+    Ok(Some(text))
+}
+
 fn list(ready: &Ready, workspace: &Workspace, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let Certificate { plan, .. } = &ready.certificate;
     let holds = workspace.approval(plan)?;
     let all = workspace.approvals()?;
     match terminal.format {
         Format::Json => {
-            let rows: Vec<Value> = all.iter().map(approval_json).collect();
+            let mut rows = Vec::with_capacity(all.len());
+            for approval in &all {
+                let mut row = approval_json(approval);
+                if let Some(kept) = workspace.approved_review(approval.seq)? {
+                    row["review"] = serde_json::from_str(&kept.review).unwrap_or(Value::Null);
+                    row["despite_comments"] = json!(kept.despite);
+                }
+                rows.push(row);
+            }
             let holds = holds.as_ref().map(approval_json);
             println!(
                 "{}",
@@ -349,6 +471,9 @@ fn list(ready: &Ready, workspace: &Workspace, terminal: &Terminal) -> Result<Exi
         Format::Human => {
             for approval in &all {
                 println!("{}", line(approval));
+                if let Some(text) = reviewed_line(workspace, approval)? {
+                    println!("  {text}");
+                }
             }
             let short = short(plan);
             match &holds {

@@ -23,7 +23,7 @@ pub enum Arrives {
 impl Arrives {
     const ALL: [Arrives; 3] = [Arrives::Exact, Arrives::Changed, Arrives::Impossible];
 
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Arrives::Exact => "exact",
             Arrives::Changed => "changed",

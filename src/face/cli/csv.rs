@@ -15,9 +15,22 @@ pub struct Csv {
 impl Csv {
     /// Begins a file with its head.
     pub fn create(path: &Path, head: &[&str]) -> Result<Csv, Failure> {
+        Csv::marked(path, head, false)
+    }
+
+    /// The same, with a byte order mark before it where one is wanted: some spreadsheets tell UTF-8 by it.
+    pub fn marked(path: &Path, head: &[&str], mark: bool) -> Result<Csv, Failure> {
         let mut csv = Csv { out: Fresh::create(path)? };
+        if mark {
+            csv.out.write("\u{feff}")?;
+        }
         csv.row(head)?;
         Ok(csv)
+    }
+
+    /// Ends it; it has no name yet.
+    pub fn close(&mut self) -> Result<(), Failure> {
+        self.out.close()
     }
 
     /// Writes a row.

@@ -12,7 +12,7 @@ use super::delta::Delta;
 use super::failure::Failure;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, moment};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, portion};
 
 /// Records that people are shown; programs get all.
 const SHOWN: u32 = 20;
@@ -32,6 +32,9 @@ pub struct Args {
     /// Go on with the changed plan whose hash begins so, without asking.
     #[arg(long, value_name = "HASH")]
     yes_change: Option<String>,
+    /// Take so many records of an object for deleted, where more than a tenth of them vanished from the source.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    yes_vanished: u64,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -44,6 +47,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("nothing was written yet, so that there is nothing to cut over")
             .hint(format!("`b2n migrate {}` carries the move out first", spec.display())));
     }
+    portion::refuse(
+        &workspace,
+        "and a cutover ends a migration of the whole",
+        "extract all of it into another workspace, with `b2n extract SPEC --workspace FILE`, and migrate from there",
+    )?;
     let clock = account::block_on(&live, &ready, &workspace, terminal, async |engine| {
         engine.source_clock_ms().await
     })?;
@@ -61,7 +69,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if let (Some(before), Format::Human) = (before.filter(|before| *before != frozen), terminal.format) {
         println!("the freeze moves from {} to {}", moment(before), moment(frozen));
     }
-    let delta = Delta { spec, ready: &ready, live: &live, workspace: &workspace, terminal };
+    let vanished = args.yes_vanished;
+    let delta = Delta { spec, ready: &ready, live: &live, workspace: &workspace, vanished, terminal };
     let mut carried = delta.stage()?;
     if carried.changes.is_some() {
         carried.run = Some(delta.apply(&carried, args.yes_change.as_deref())?);

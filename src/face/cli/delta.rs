@@ -30,6 +30,9 @@ pub struct Args {
     /// Go on with the changed plan whose hash begins so, without asking.
     #[arg(long, value_name = "HASH")]
     yes_change: Option<String>,
+    /// Take so many records of an object for deleted, where more than a tenth of them vanished from the source.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    yes_vanished: u64,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -37,7 +40,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(spec)?.ready(terminal)?;
     let live = Live::from_environment(&ready, args.pace.pace())?;
     let workspace = Workspace::open_existing(&args.workspace.path(spec))?;
-    let delta = Delta { spec, ready: &ready, live: &live, workspace: &workspace, terminal };
+    let vanished = args.yes_vanished;
+    let delta = Delta { spec, ready: &ready, live: &live, workspace: &workspace, vanished, terminal };
     let mut carried = delta.stage()?;
     if !args.dry_run && carried.changes.is_some() {
         carried.run = Some(delta.apply(&carried, args.yes_change.as_deref())?);
@@ -58,6 +62,8 @@ pub struct Delta<'d> {
     pub ready: &'d Ready,
     pub live: &'d Live,
     pub workspace: &'d Workspace,
+    /// Records of an object that may have vanished.
+    pub vanished: u64,
     pub terminal: &'d Terminal,
 }
 
@@ -81,7 +87,7 @@ impl Delta<'_> {
     pub fn stage(&self) -> Result<Carried, Failure> {
         let (staged, changes) =
             account::block_on(self.live, self.ready, self.workspace, self.terminal, async |engine| {
-                let staged = engine.stage_changes().await?;
+                let staged = engine.stage_changes_with(self.vanished).await?;
                 Ok((staged, engine.changes()?))
             })?;
         if self.terminal.format == Format::Human {

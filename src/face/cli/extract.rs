@@ -12,7 +12,7 @@ use super::account::{self, Process};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count};
-use super::{Format, SpecArgs, WorkspaceArgs};
+use super::{Format, SpecArgs, WorkspaceArgs, portion};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,6 +20,8 @@ pub struct Args {
     spec: SpecArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
+    #[command(flatten)]
+    portion: portion::PortionArgs,
     /// Extract nothing: read what is staged and hold it against the hashes of what arrived. Asks nobody
     #[arg(long)]
     verify: bool,
@@ -33,11 +35,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         workspace.refuse_forgotten()?;
         return verify(&ready.plan, &workspace, terminal);
     }
+    let asked = args.portion.portion(&ready.source)?;
     let process = Process::new()?;
     let source = process.source(&ready.plan.source.connector)?;
     let workspace = Workspace::open(&path)?;
     account::until_ctrl_c(process.clock.as_ref(), &workspace, terminal, async |outside| {
-        engine::extract(&ready.plan, &workspace, source.as_ref(), &outside).await
+        let (plan, schema, source) = (&ready.plan, &ready.source, source.as_ref());
+        engine::extract_portion(plan, schema, &asked, &workspace, source, &outside).await
     })?;
     let mut rows = Vec::new();
     for object in engine::objects(&ready.plan) {
@@ -48,8 +52,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     match terminal.format {
         Format::Human => {
             for (object, staged, manifest, _, departed) in &rows {
-                let counted = count(manifest.counted.unwrap_or(0));
-                println!("{object}: {} staged, {counted} counted by the source", count(*staged));
+                let counted = match asked.is_whole() {
+                    true => format!("{} counted by the source", count(manifest.counted.unwrap_or(0))),
+                    false => "a part".to_owned(),
+                };
+                println!("{object}: {} staged, {counted}", count(*staged));
                 if !departed.is_empty() {
                     println!(
                         "  {} deleted at the source while it was read, left out: {}",
@@ -58,6 +65,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     );
                 }
             }
+            print!("{}", portion::told(&workspace, terminal)?);
             println!(
                 "next: `b2n rehearse {} --workspace {}`",
                 args.spec.spec.display(),
@@ -78,7 +86,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 })
             };
             let rows: Vec<_> = rows.iter().map(row).collect();
-            println!("{}", json!({"format": "b2n-extract/1", "objects": rows}));
+            println!(
+                "{}",
+                json!({"format": "b2n-extract/1", "objects": rows, "part": portion::printed(&workspace)?})
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -206,6 +206,7 @@ impl From<engine::Error> for Failure {
             | engine::Error::Lacking { .. }
             | engine::Error::Stopped { .. }
             | engine::Error::MarkerLost { .. }
+            | engine::Error::Vanished { .. }
             | engine::Error::OtherWorkspace { .. } => Failure::new(Kind::Findings, error.to_string()),
             engine::Error::Needed { ref by, .. } => {
                 let first = by.iter().map(|(map, _)| map.as_str()).find(|map| !map.starts_with("notes of "));

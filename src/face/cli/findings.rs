@@ -29,6 +29,8 @@ pub enum Shape {
     Html,
     /// `audit` for spreadsheets.
     Csv,
+    /// `status` as metrics, in Prometheus's text format.
+    Prometheus,
 }
 
 impl Shape {
@@ -48,6 +50,7 @@ impl Shape {
         let root = root();
         Some(match self {
             Shape::Human | Shape::Json | Shape::Markdown | Shape::Html | Shape::Csv => return None,
+            Shape::Prometheus => return None,
             Shape::Sarif => sarif::render(files, &root, env!("CARGO_PKG_VERSION")),
             Shape::Github => github::render(files, &root),
             Shape::Gitlab => gitlab::render(files, &root),

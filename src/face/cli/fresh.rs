@@ -10,7 +10,8 @@ use super::failure::Failure;
 pub struct Fresh {
     path: PathBuf,
     beside: PathBuf,
-    out: BufWriter<File>,
+    /// `None` once all of it is on the disk.
+    out: Option<BufWriter<File>>,
 }
 
 impl Fresh {
@@ -29,19 +30,25 @@ impl Fresh {
             options.mode(0o600);
         }
         let file = options.open(&beside).map_err(|error| Failure::file(path, &error))?;
-        Ok(Fresh { path: path.to_owned(), beside, out: BufWriter::new(file) })
+        Ok(Fresh { path: path.to_owned(), beside, out: Some(BufWriter::new(file)) })
     }
 
     /// Adds to it.
     pub fn write(&mut self, text: &str) -> Result<(), Failure> {
-        self.out.write_all(text.as_bytes()).map_err(|error| Failure::file(&self.path, &error))
+        let written = self.out.as_mut().map_or(Ok(()), |out| out.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    /// Brings it to the disk, whole and without its name yet; nothing can be added any more.
+    pub fn close(&mut self) -> Result<(), Failure> {
+        let Some(mut out) = self.out.take() else { return Ok(()) };
+        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(|error| Failure::file(&self.path, &error))
     }
 
     /// Gives the file its name.
     pub fn finish(mut self) -> Result<(), Failure> {
-        let done = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        done.and_then(|()| std::fs::rename(&self.beside, &self.path))
-            .map_err(|error| Failure::file(&self.path, &error))
+        self.close()?;
+        std::fs::rename(&self.beside, &self.path).map_err(|error| Failure::file(&self.path, &error))
     }
 }
 

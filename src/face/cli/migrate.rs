@@ -19,7 +19,7 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{self, Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, proof, report};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, portion, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -381,6 +381,7 @@ pub fn show_with(
             print!("{}", proof::text(&run.maps, terminal));
             print!("{}", proof::files(beside.files.unwrap_or_default(), terminal));
             print!("{}", exports::text(beside.exports, terminal));
+            print!("{}", portion::told(workspace, terminal)?);
             let verdict = if run.closes() && run.left() > 0 {
                 terminal.green(
                     "every record of this part is accounted for, and every field is as planned or listed",
@@ -410,6 +411,7 @@ pub fn run_json(
         "load": plan::ratio_json(run, limits), "maps": report::books_json(&run.maps, workspace)?,
         "files": beside.files.map(proof::files_json), "exports": exports::json(beside.exports),
         "sample": beside.sample.map(Told::json), "freeze": cutover::printed(workspace)?,
+        "part": portion::printed(workspace)?,
     }))
 }
 

@@ -37,16 +37,20 @@ mod inventory;
 mod migrate;
 mod patch;
 mod plan;
+mod portion;
 mod probe;
 mod profiles;
 mod progress;
 mod project;
 mod proof;
 mod provision;
+mod pulse;
 mod quarantine;
 mod reconcile;
 mod rehearse;
 mod report;
+mod reporting;
+mod review;
 mod rollback;
 mod sample;
 mod scope;
@@ -132,7 +136,9 @@ enum Command {
     )]
     Test(test::Args),
     /// Print what a spec will do: counts, fields to create, work by hand, phases, the floor of time.
-    #[command(after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json")]
+    #[command(
+        after_help = "Examples:\n  b2n plan acme.b2n\n  b2n plan acme.b2n --format json\n  b2n plan acme.b2n --html plan.html"
+    )]
     Plan(plan::Args),
     /// Tell what a change of a spec does to how many records: a review of meaning, not of text.
     #[command(
@@ -190,6 +196,11 @@ enum Command {
         after_help = "Examples:\n  b2n provision acme.b2n --dry-run\n  b2n provision acme.b2n --dry-run --format markdown > before.md\n  b2n provision acme.b2n --yes-into 379104\n  b2n provision acme.b2n --confirm automations,webhooks\n\nAsks the destination only. Safe to repeat.\nExit codes: 0 nothing is left for a person to do, 1 something is, 2 wrong use, 3 the outside world failed."
     )]
     Provision(provision::Args),
+    /// Look at records before anything is written: a local page with source value, rule and destination value.
+    #[command(
+        after_help = "Examples:\n  b2n review acme.b2n\n  b2n review acme.b2n --per-object 50 --by ops@acme.example\n  b2n review acme.b2n --page review.html\n  b2n review acme.b2n --import b2n-review.json\n\nNeeds the extracted workspace and no network; the page answers this machine only. Its values are personal data.\nStop with Ctrl-C at any time: every tick and comment is on the disk before the page says so."
+    )]
+    Review(review::Args),
     /// Show what a plan does, and keep who approves it: nothing is written before. Needs no network.
     #[command(
         after_help = "Examples:\n  b2n approve acme.b2n --dry-run\n  b2n approve acme.b2n --by ops@acme.example --note MIG-31\n  b2n approve acme.b2n --by ops@acme.example --yes --sample 200\n  b2n approve acme.b2n --list\n  b2n approve acme.b2n --withdraw\n\nA changed plan needs a new approval; a comment in the spec does not.\nExit codes: 0 approved, 1 something is still to be decided, or with --list nothing is approved, 2 wrong use."
@@ -215,6 +226,12 @@ enum Command {
         after_help = "Examples:\n  b2n reconcile acme.b2n\n  b2n reconcile acme.b2n --out books.csv\n  b2n reconcile acme.b2n --csv deal=DEAL_20261121.csv\n\nExit codes: 0 all agrees, 1 something differs or is pending, 2 wrong use, 3 the outside world failed."
     )]
     Reconcile(reconcile::Args),
+    /// Write the report of a migration: a page that opens offline, its data, and a CSV file for each list. Needs no
+    /// network.
+    #[command(
+        after_help = "Examples:\n  b2n report acme.b2n\n  b2n report acme.b2n -o handover --bom\n  b2n report acme.b2n --hash-values -o for-the-vendor\n\nTells what the books say now and what the last comparison found: run `b2n reconcile` before it. The files hold\npersonal data, but with --hash-values.\nExit codes: 0 everything is accounted for, 1 something is open, unproven or not finished, 2 wrong use."
+    )]
+    Report(reporting::Args),
     /// Take a migration back: delete what it made, restore what it changed, keep what people touched since.
     #[command(
         after_help = "Examples:\n  b2n rollback acme.b2n --dry-run\n  b2n rollback acme.b2n --yes-into 379104\n  b2n rollback acme.b2n --only deal\n\nStop with Ctrl-C at any time; the same command goes on from there. Asks the destination only.\nExit codes: 0 all went as announced, 1 something changed meanwhile or was refused, 2 wrong use, 3 the outside world failed."
@@ -225,8 +242,10 @@ enum Command {
         after_help = "Examples:\n  b2n quarantine list acme.b2n\n  b2n quarantine show acme.b2n deal/7\n  b2n quarantine retry acme.b2n deal/7 deal/9\n  b2n quarantine skip acme.b2n deal/7 --reason \"a test deal\" --by ops@acme.example\n\nExit codes: 0 nothing is held back, 1 something is, 2 wrong use, 3 the outside world failed."
     )]
     Quarantine(quarantine::Args),
-    /// Tell how far a workspace is. Needs no network.
-    #[command(after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --format json")]
+    /// Tell how far a workspace is, also while a run works on it. Needs no network.
+    #[command(
+        after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --watch\n  b2n status acme.b2n --format json\n  b2n status acme.b2n --format prometheus > /var/lib/node_exporter/b2n.prom"
+    )]
     Status(status::Args),
     /// Tell where a value of the destination came from: source value, rule, arm, table row, and the write.
     #[command(
@@ -264,9 +283,9 @@ enum Command {
         after_help = "Example:\n  b2n completions bash > ~/.local/share/bash-completion/completions/b2n"
     )]
     Completions(completions::Args),
-    /// Print the manual page, in roff.
-    #[command(after_help = "Example:\n  b2n man > b2n.1")]
-    Man,
+    /// Print the manual, in roff, or write it as a page for each command.
+    #[command(after_help = "Examples:\n  b2n man > b2n.1\n  b2n man -o ~/.local/share/man/man1")]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -371,6 +390,12 @@ pub fn main() -> ExitCode {
                 .hint("use `--format human` or `--format json` here; `b2n reconcile SPEC --out FILE` writes the books")
                 .show(&terminal);
         }
+    } else if cli.format == Shape::Prometheus {
+        if !matches!(cli.command, Command::Status(_)) {
+            return Failure::usage("`prometheus` is a format of `b2n status`")
+                .hint("use `--format human` or `--format json` here")
+                .show(&terminal);
+        }
     } else if !cli.format.is_for_all() && !cli.command.prints_findings() {
         return Failure::usage(
             "`sarif`, `github`, `gitlab` and `junit` are formats of findings, and this command prints none",
@@ -403,11 +428,13 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Rehearse(args) => rehearse::run(&args, terminal),
         Command::Provision(args) => provision::run(&args, terminal),
+        Command::Review(args) => review::run(&args, terminal),
         Command::Approve(args) => approve::run(&args, terminal),
         Command::Migrate(args) => migrate::run(&args, terminal),
         Command::Delta(args) => delta::run(&args, terminal),
         Command::Cutover(args) => cutover::run(&args, terminal),
         Command::Reconcile(args) => reconcile::run(&args, terminal),
+        Command::Report(args) => reporting::run(&args, terminal),
         Command::Rollback(args) => rollback::run(&args, terminal),
         Command::Quarantine(args) => quarantine::run(&args, terminal),
         Command::Status(args) => status::run(&args, terminal),
@@ -419,7 +446,7 @@ fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {
         Command::Twin(args) => twin::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, terminal),
         Command::Completions(args) => completions::run(&args),
-        Command::Man => completions::man(),
+        Command::Man(args) => completions::man(&args),
     }
 }
 

@@ -1,16 +1,21 @@
 //! `b2n plan`
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::face::report::html;
+use crate::face::report::plan::{Input, document};
+use crate::lang::doc::Document;
 use crate::lang::plan::Plan;
 use crate::run::connect::Limits;
 use crate::run::engine::{Floor, Phase, RunReport, Volume, floor, most};
 
 use super::arrives;
 use super::failure::Failure;
+use super::fresh::Fresh;
 use super::project::Project;
 use super::terminal::{Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs};
@@ -21,6 +26,9 @@ pub struct Args {
     spec: SpecArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    /// Write the plan as a page that opens offline.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -28,6 +36,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let limits = crate::run::connect::limits(args.pace.pace());
     let volume = volume(&ready.plan);
     let (floor, most) = (floor(&ready.plan, &volume, &limits), most(&ready.plan, &volume, &limits));
+    if let Some(path) = &args.html {
+        let mut file = Fresh::create(path)?;
+        file.write(&html::document(&page(&ready.plan, &floor, &most, &limits)))?;
+        file.finish()?;
+        eprintln!("wrote {}", path.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     match terminal.format {
         Format::Human => {
             show(&ready.plan, &floor, &limits, terminal);
@@ -42,6 +57,28 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan as a page.
+fn page(plan: &Plan, floor: &Floor, most: &Floor, limits: &Limits) -> Document {
+    let arrives = arrives::lines(plan).into_iter().map(|line| {
+        vec![
+            format!("{} → {}", line.map, line.object),
+            line.field,
+            line.arrives.word().to_owned(),
+            line.why.join("; "),
+            line.by.unwrap_or_default(),
+        ]
+    });
+    document(&Input {
+        plan,
+        floor,
+        most,
+        limits,
+        arrives: arrives.collect(),
+        made: grouped(plan, |kind| kind == "open choice"),
+        by_hand: grouped(plan, |kind| kind != "open choice"),
+    })
 }
 
 /// Records per object, as the snapshot's statistics have them.
@@ -212,6 +249,9 @@ pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
         limits.page_s
     );
     println!(
+        "    a snapshot's statistics cost that once more, and nothing with `b2n snapshot bitrix24 --from WORKSPACE`"
+    );
+    println!(
         "  loading {}: at {} calls a second, or {} in flight with {} s each",
         duration(floor.loading_s()),
         limits.rate_per_s,
@@ -300,7 +340,7 @@ fn phase_json(phase: &Phase) -> serde_json::Value {
 /// The floor for programs.
 pub fn floor_json(floor: &Floor) -> serde_json::Value {
     json!({
-        "total_s": floor.total_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
+        "total_s": floor.total_s(), "scan_s": floor.extraction_s(), "extraction_s": floor.extraction_s(), "requests": floor.requests, "rate_s": floor.rate_s,
         "operating_s": floor.operating_s, "server_s": floor.server_s, "loading_s": floor.loading_s(),
         "phases": floor.phases.iter().map(phase_json).collect::<Vec<_>>(), "end": phase_json(&floor.end),
     })

@@ -133,7 +133,7 @@ pub fn files(ledger: &[FileField], terminal: &Terminal) -> String {
                 format!("{}.{}", field.object, field.field),
                 count(field.records),
                 count(field.files),
-                fate(field),
+                field.fate(),
             ]
         })
         .collect();
@@ -142,16 +142,6 @@ pub fn files(ledger: &[FileField], terminal: &Terminal) -> String {
     }
     let head = ["files in", "records", "files", "what becomes of them"];
     format!("{}\n{}", terminal.bold("files"), terminal.table(&head, &rows))
-}
-
-/// What becomes of the files in a field.
-pub fn fate(field: &FileField) -> String {
-    let mut parts = Vec::new();
-    if !field.read_by.is_empty() {
-        parts.push(format!("their ids arrive with {}", field.read_by.join(", ")));
-    }
-    parts.extend(field.dropped.iter().map(|reason| format!("left behind: {reason}")));
-    if parts.is_empty() { "left behind".to_owned() } else { parts.join("; ") }
 }
 
 /// The ledger of files as JSON.

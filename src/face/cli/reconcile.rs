@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::migrate::Beside;
 use super::project::{Project, Ready};
 use super::terminal::Terminal;
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, cutover, exports, migrate, proof};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, cutover, exports, migrate};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -141,7 +141,7 @@ fn write(
             what: "files",
             object: &field.object,
             field: &field.field,
-            reason: &proof::fate(field),
+            reason: &field.fate(),
             planned: &field.files.to_string(),
             found: "0",
             ..Row::default()

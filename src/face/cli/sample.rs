@@ -12,9 +12,9 @@ use crate::lang::plan::Plan;
 use crate::lang::text::SourceText;
 use crate::run::engine::{Agreement, RuleLine, SampleReport, SampledField, SampledRecord};
 
-use super::terminal::{Terminal, count, one_line};
+use super::terminal::{Terminal, clip, count};
 
-/// How many characters of a value a terminal shows.
+/// How many columns of a value a terminal shows.
 const SHOWN: usize = 44;
 
 /// A sample with what it takes to tell it.
@@ -216,24 +216,4 @@ fn head(record: &SampledRecord) -> String {
         text.push_str(", came along");
     }
     text
-}
-
-/// One line of at most so many characters.
-fn clip(text: &str, most: usize) -> String {
-    let mut line = one_line(text);
-    if line.chars().count() > most {
-        line = line.chars().take(most.saturating_sub(1)).chain(['…']).collect();
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_stays_on_its_line() {
-        assert_eq!(clip("a\tb", 10), "a b");
-        assert_eq!(clip("abcdef", 4), "abc…");
-    }
 }

@@ -175,6 +175,11 @@ async fn target_users(process: &Process, connector: &str, salt: &str) -> Result<
 /// The workspace, where it is of this account.
 pub fn open(path: &Path, schema: &Schema) -> Result<Workspace, Failure> {
     let workspace = Workspace::open_existing(path)?;
+    super::portion::refuse(
+        &workspace,
+        "and its numbers would stand for all of it",
+        "let the portal be asked instead, or extract all of it into another workspace",
+    )?;
     match workspace.pinned(Side::Source)? {
         Some(account) if account != schema.account => Err(Failure::usage(format!(
             "`{}` holds records of `{account}`, and the schema is of `{}`",

@@ -1,16 +1,18 @@
 //! `b2n status`
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::run::engine::{MapReport, Standing};
-use crate::run::workspace::{Side, Workspace};
+use crate::run::engine::{self, MapReport, Standing};
+use crate::run::workspace::{self, Side, Workspace};
 
 use super::failure::Failure;
-use super::project::Project;
+use super::findings::Shape;
+use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, moment};
-use super::{Format, SpecArgs, WorkspaceArgs, approve, cutover, report, rollback};
+use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, approve, cutover, portion, pulse, report, rollback};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,11 +20,78 @@ pub struct Args {
     spec: SpecArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// Look again every so many seconds, until Ctrl-C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
 }
 
 pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
-    let workspace = Workspace::open_existing(&args.workspace.path(&args.spec.spec))?;
+    let path = args.workspace.path(&args.spec.spec);
+    let Some(seconds) = args.watch else { return once(args, &ready, &path, terminal) };
+    loop {
+        if terminal.attended && terminal.findings == Shape::Human {
+            // The screen anew, and its first place.
+            print!("\u{1b}[2J\u{1b}[H");
+        }
+        match terminal.findings {
+            Shape::Human => {
+                let (process, workspace) = open(&path)?;
+                print!("{}", now(args, &ready, &workspace, process, terminal)?);
+                let maps = crate::run::engine::standing(&ready.plan, &workspace)?;
+                print!("{}", report::books(&maps, terminal));
+            }
+            _ => drop(once(args, &ready, &path, terminal)?),
+        }
+        std::thread::sleep(std::time::Duration::from_secs(seconds));
+    }
+}
+
+/// The workspace, and who works on it: one that nobody has is opened as ever, so that an older one is upgraded.
+fn open(path: &Path) -> Result<(Option<u32>, Workspace), Failure> {
+    Ok(match Workspace::holder(path)? {
+        Some(process) => (Some(process), Workspace::look_into(path)?),
+        None => match Workspace::open_existing(path) {
+            // Somebody was faster.
+            Err(workspace::Error::Locked { holder, .. }) => (holder, Workspace::look_into(path)?),
+            opened => (None, opened?),
+        },
+    })
+}
+
+fn pulse_of(
+    args: &Args,
+    ready: &Ready,
+    workspace: &Workspace,
+    process: Option<u32>,
+    now_ms: i64,
+) -> Result<engine::Pulse, Failure> {
+    let limits = crate::run::connect::limits(args.pace.pace());
+    Ok(engine::pulse(&ready.plan, workspace, process, limits.rate_per_s, now_ms)?)
+}
+
+/// What is going on, for people.
+fn now(
+    args: &Args,
+    ready: &Ready,
+    workspace: &Workspace,
+    process: Option<u32>,
+    terminal: &Terminal,
+) -> Result<String, Failure> {
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    Ok(pulse::text(&pulse_of(args, ready, workspace, process, now_ms)?, now_ms, terminal))
+}
+
+fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let (process, workspace) = open(path)?;
+    if terminal.findings == Shape::Prometheus {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let pulse = pulse_of(args, ready, &workspace, process, now_ms)?;
+        print!("{}", pulse::prometheus(&pulse, &engine::counters(&ready.plan, &workspace)?));
+        return Ok(ExitCode::SUCCESS);
+    }
     let maps: Vec<MapReport> = crate::run::engine::standing(&ready.plan, &workspace)?;
     let source = workspace.pinned(Side::Source)?;
     let target = workspace.pinned(Side::Target)?;
@@ -79,13 +148,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                 let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
                 println!("  staged      {object}: {} records, {state}", count(*records));
             }
+            print!("{}", now(args, ready, &workspace, process, terminal)?);
+            print!("{}", portion::told(&workspace, terminal)?);
             print!("{}", report::books(&maps, terminal));
             print!("{}", report::reasons(&maps, &workspace, terminal)?);
             if let Some(rolled) = &rolled {
                 println!("{}", rollback::standing(rolled, &args.spec.spec));
             }
             print!("{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
-            if unsettled > 0 {
+            if unsettled > 0 && process.is_none() {
                 println!(
                     "{} writes were under way when the last run ended; the next run settles them by their markers",
                     count(unsettled)
@@ -103,7 +174,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     "format": "b2n-status/1", "workspace": workspace.path().display().to_string(), "source": source, "aliases": aliases, "wiped_ms": wiped,
                     "target": target, "approved": approved.as_ref().map(approve::approval_json), "confirmed": confirmed, "staged": staged, "maps": report::books_json(&maps, &workspace)?,
                     "writes_unsettled": unsettled, "rollback": rolled.as_ref().map(rollback::standing_json),
-                    "freeze": cutover::printed(&workspace)?,
+                    "freeze": cutover::printed(&workspace)?, "part": portion::printed(&workspace)?,
+                    "now": pulse_of(args, ready, &workspace, process, jiff::Timestamp::now().as_millisecond())?,
                 })
             );
         }

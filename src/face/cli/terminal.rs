@@ -104,9 +104,30 @@ fn is_number(cell: &str) -> bool {
     !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || " .,%-".contains(c))
 }
 
-/// A text on one line: what a terminal would obey is a blank.
+/// A text on one line: what a terminal would obey is a blank, and so is what turns the rest of the line round.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
+}
+
+/// One line of at most so many columns: a Chinese character and an emoji take two.
+pub fn clip(text: &str, most: usize) -> String {
+    use unicode_width::UnicodeWidthStr;
+    let line = one_line(text);
+    if line.width() <= most {
+        return line;
+    }
+    let mut short = String::new();
+    for c in line.chars() {
+        // What follows may widen a character: an emoji is wider than the sign that it is made of.
+        short.push(c);
+        if short.width() >= most {
+            short.pop();
+            break;
+        }
+    }
+    short.push('…');
+    short
 }
 
 /// A count with thin groups of three: `48 210`.
@@ -165,7 +186,48 @@ pub fn moment(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
+
+    fn plain(width: usize) -> Terminal {
+        let (format, findings) = (Format::Human, Shape::Human);
+        Terminal { format, findings, colour: false, width, unicode: true, attended: false }
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_in_every_writing() {
+        let names =
+            ["Acme", "Насосы и Ко", "株式会社 测试", "שלום עולם", "مرحبا", "👩 👍🏽", "e\u{301}te\u{301}"];
+        let rows: Vec<Vec<String>> =
+            names.iter().map(|name| vec![(*name).to_owned(), "|here".to_owned()]).collect();
+        let table = plain(100).table(&["name", "mark"], &rows);
+        let starts: Vec<usize> =
+            table.lines().filter_map(|line| Some(line.split_once('|')?.0.width())).collect();
+        assert_eq!(starts.len(), names.len(), "{table}");
+        assert!(starts.iter().all(|start| *start == starts[0]), "{starts:?}\n{table}");
+    }
+
+    #[test]
+    fn a_value_stays_on_its_line_and_within_its_columns() {
+        assert_eq!(clip("a\tb", 10), "a b");
+        assert_eq!(clip("abcdef", 4), "abc…");
+        assert_eq!(clip("株式会社", 8), "株式会社");
+        assert_eq!(clip("株式会社", 7), "株式会…");
+        assert_eq!(clip("株式会社", 6), "株式…");
+        assert_eq!(one_line("report\u{202e}gnp.exe\u{1b}[2J\u{2028}x"), "report gnp.exe [2J x");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_clipped_is_one_line_of_its_width(text in "\\PC{0,30}|[\u{0}-\u{2fff}]{0,30}", most in 2usize..20) {
+            let line = clip(&text, most);
+            prop_assert!(line.width() <= most, "{:?} is {} wide", line, line.width());
+            let turns = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+            prop_assert!(!line.chars().any(turns));
+        }
+    }
 
     #[test]
     fn counts_and_durations_read_well() {

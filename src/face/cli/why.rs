@@ -405,6 +405,7 @@ impl Told<'_> {
                     Part::OnFail => ("on fail", None, None),
                     Part::Row(table, code) => ("row", Some(table), code.as_ref()),
                     Part::Stage(pipeline, code) => ("stage", Some(pipeline), code.as_ref()),
+                    Part::Split => ("split", None, None),
                 };
                 json!({"part": kind, "of": of, "code": code, "at": at(step.line)})
             });
@@ -477,6 +478,7 @@ fn words(step: &Step) -> String {
         Part::Rule => "rule".to_owned(),
         Part::Else(number) => format!("its `else` {number},"),
         Part::OnFail => "its `on fail`,".to_owned(),
+        Part::Split => "its row of the split,".to_owned(),
         Part::Row(table, Some(code)) => format!("row `{}` of table `{table}`,", one_line(code)),
         Part::Row(table, None) => format!("`unseen` of table `{table}`,"),
         Part::Stage(pipeline, Some(code)) => format!("stage `{}` of pipeline `{pipeline}`,", one_line(code)),

@@ -20,33 +20,44 @@ th,td{border:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-
 th{background:var(--head)}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:var(--soft)}\
 dd{margin:0;overflow-wrap:anywhere}\
+.skip{position:absolute;left:-99rem}.skip:focus{position:static}\
+a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:3px solid #1a73e8;outline-offset:2px}\
+@media(max-width:700px){nav ul{columns:1}}\
 @media print{:root{--ink:#000;--paper:#fff;--line:#999;--head:#eee;--soft:#333}@page{size:A4 landscape;margin:14mm}\
 body{margin:0;max-width:none;font-size:10pt}nav{display:none}.wide{overflow:visible}\
 thead{display:table-header-group}tr{break-inside:avoid}h2,h3{break-after:avoid}}";
 
 /// A whole page around a body that is HTML already.
 pub fn page(title: &str, body: &str) -> String {
+    let head = format!("<h1>{}</h1>\n", escaped(title));
+    styled(title, "", &format!("<main id=\"main\">\n{head}{body}</main>\n"))
+}
+
+/// A whole page with more style of its own; the body has its heading and `main`.
+pub fn styled(title: &str, style: &str, body: &str) -> String {
     let title = escaped(title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri \
+         'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>{STYLE}{style}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n\
+         {body}</body>\n</html>\n"
     )
 }
 
 /// A table; cells that are numbers stand to the right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let mut out = "<div class=\"wide\"><table>\n<thead><tr>".to_owned();
+    let mut out = "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>".to_owned();
     for cell in head {
-        out.push_str(&format!("<th>{}</th>", escaped(cell)));
+        out.push_str(&format!("<th scope=\"col\">{}</th>", escaped(cell)));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         out.push_str("<tr>");
         for cell in row {
             let class = if is_number(cell) { " class=\"n\"" } else { "" };
-            out.push_str(&format!("<td{class}>{}</td>", escaped(cell)));
+            out.push_str(&format!("<td{class} dir=\"auto\">{}</td>", escaped(cell)));
         }
         out.push_str("</tr>\n");
     }
@@ -115,8 +126,12 @@ mod tests {
             "body",
             "/body",
             "meta charset=\"utf-8\"",
-            "meta name=\"viewport\" content=\"width=device-width\"",
-            "meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"",
+            "meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"",
+            "meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri \
+             'none'; form-action 'none'\"",
+            "a class=\"skip\" href=\"#main\"",
+            "main id=\"main\"",
+            "/main",
             "title",
             "/title",
             "style",
@@ -141,7 +156,7 @@ mod tests {
             "li",
             "/li",
             "/a",
-            "div class=\"wide\"",
+            "div class=\"wide\" tabindex=\"0\"",
             "/div",
             "table",
             "/table",
@@ -151,10 +166,10 @@ mod tests {
             "/tbody",
             "tr",
             "/tr",
-            "th",
+            "th scope=\"col\"",
             "/th",
-            "td",
-            "td class=\"n\"",
+            "td dir=\"auto\"",
+            "td class=\"n\" dir=\"auto\"",
             "/td",
             "br",
         ];
@@ -202,7 +217,7 @@ mod tests {
             &["a"],
             &[vec!["1 204".into()], vec!["97.5 %".into()], vec!["2026-11".into()], vec!["x1".into()]],
         );
-        assert_eq!(html.matches("<td class=\"n\">").count(), 3);
+        assert_eq!(html.matches("<td class=\"n\" dir=\"auto\">").count(), 3);
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 
 pub mod handover;
 pub mod html;
+pub mod migration;
+pub mod plan;
 pub mod scope;
 
 use crate::lang::doc::{Block, Document};

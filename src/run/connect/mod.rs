@@ -11,6 +11,7 @@ pub mod normal;
 pub mod nutshell;
 mod open;
 pub mod outside;
+mod portion;
 pub mod probe;
 pub mod secret;
 mod since;
@@ -31,6 +32,7 @@ pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
+pub use portion::{Hangs, Outline, Outlined};
 pub use since::{Absent, Known, Looked, Since, Stamp};
 pub use survey::roles;
 pub use way::{Barred, Way, barred, way};
@@ -199,6 +201,34 @@ pub trait Source {
     }
     /// Those of these records that are there.
     fn records<'a>(&'a self, _object: &'a str, _ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    /// Leaves out the lines that belong to records, such as a deal's products, from here on.
+    fn leave_rows(&self) {}
+    /// Whether a part is drawn from an object's records themselves; others come with those that they hang on, and
+    /// where they hang on none, all of them come.
+    fn is_drawn(&self, _object: &str) -> bool {
+        false
+    }
+    /// The records of an object that follow `cursor` (empty: from the first), in outline.
+    fn outline<'a>(&'a self, _object: &'a str, _cursor: &'a str) -> Local<'a, Result<Outlined, Error>> {
+        Box::pin(async { Ok(Outlined { done: true, ..Outlined::default() }) })
+    }
+    /// As [`Source::records`]; a record that does not come is surely not there.
+    fn surely<'a>(&'a self, object: &'a str, ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        self.records(object, ids)
+    }
+    /// How an object's records hang on those of another.
+    fn hangs_on(&self, _object: &str, _owner: &str) -> Hangs {
+        Hangs::No
+    }
+    /// What of an object hangs on these records of another.
+    fn hanging<'a>(
+        &'a self,
+        _object: &'a str,
+        _owner: &'a str,
+        _keys: &'a [String],
+    ) -> Local<'a, Result<Vec<Raw>, Error>> {
         Box::pin(async { Ok(Vec::new()) })
     }
     /// What the account allows and keeps back, beside its records.

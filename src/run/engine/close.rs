@@ -336,13 +336,14 @@ fn flatten_books(plan: &Plan, workspace: &Workspace, flatten: usize) -> Books<Ma
     })
 }
 
-/// The rows of splits whose first map is in a phase: records that went to maps are counted there.
+/// The rows of splits whose first map is in a phase, or, in the first one, of those that lead to none: records that went to
+/// maps are counted there.
 fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<MapReport>> {
     let mut reports = Vec::new();
     for (index, split) in plan.splits.iter().enumerate() {
         let phase_of = |map: usize| plan.phases.iter().position(|p| p.iter().any(|m| usize::from(*m) == map));
         let first = maps_of_split(plan, index).filter_map(phase_of).min();
-        if first != Some(phase) {
+        if first.unwrap_or(0) != phase {
             continue;
         }
         let name = split_name(split);
@@ -354,7 +355,7 @@ fn split_books(plan: &Plan, workspace: &Workspace, phase: usize) -> Books<Vec<Ma
         let targets: Vec<&str> = maps_of_split(plan, index).map(|map| plan.maps[map].name.as_str()).collect();
         reports.push(MapReport {
             map: name,
-            target: targets.join(", "),
+            target: if targets.is_empty() { "no map".to_owned() } else { targets.join(", ") },
             source,
             tally,
             listed: None,

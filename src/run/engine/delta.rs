@@ -13,6 +13,11 @@ use crate::run::workspace::{self, Differs, How, Later, Restaged, Workspace};
 
 use super::{Engine, Error, Result};
 
+/// As many records of an object may vanish between two looks without anybody being asked.
+const VANISHED: u64 = 20;
+/// The same as a share of those that were there, in per cent.
+pub(super) const VANISHED_PERCENT: u64 = 10;
+
 /// Every point of a look for changes that [`super::Points::reach`] is called with.
 pub const DELTA_POINTS: [&str; 3] = ["delta.request", "delta.looked", "delta.staged"];
 
@@ -57,6 +62,14 @@ impl Staged<'_> {
     }
 }
 
+/// What the looks at all objects share.
+struct Common {
+    /// Records of all of them together.
+    seen: Cell<u64>,
+    /// As many records of an object may have vanished.
+    vanished: u64,
+}
+
 impl Engine<'_> {
     /// Stages what changed in the source since it was staged; the next load applies it. What was never staged is
     /// extracted. Needs no destination.
@@ -64,7 +77,21 @@ impl Engine<'_> {
     /// # Errors
     /// A source that fails, or is another account. Objects that were through stay staged.
     pub async fn stage_changes(&self) -> Result<Vec<ObjectChanges>> {
+        self.stage_changes_with(0).await
+    }
+
+    /// The same where somebody has said that so many records of an object may have vanished.
+    ///
+    /// # Errors
+    /// As for [`Engine::stage_changes`]; [`Error::Vanished`] where more have, and more than is usual.
+    pub async fn stage_changes_with(&self, vanished: u64) -> Result<Vec<ObjectChanges>> {
         self.workspace.refuse_forgotten()?;
+        if let Some(portion) = super::Portion::of(self.workspace)? {
+            return Err(super::Error::Selection(format!(
+                "the workspace holds a part of the source only ({portion}), and what changed since cannot be told for a part: \
+                 extract all of it into another workspace, with `b2n extract SPEC --workspace FILE`, and migrate from there"
+            )));
+        }
         self.bind_source().await?;
         let mut fresh = BTreeSet::new();
         for object in super::objects(self.plan) {
@@ -85,32 +112,32 @@ impl Engine<'_> {
             [object] => format!("look for changes of {object}"),
             _ => format!("look for changes of {} objects", old.len()),
         };
-        let seen = Cell::new(0);
+        let common = Common { seen: Cell::new(0), vanished };
         self.outside.progress.begin(&what, Some(total));
         // Side by side, so that what they ask travels together.
-        let looks = all.iter().map(|object| self.changes_of(object, !fresh.contains(object), &seen));
+        let looks = all.iter().map(|object| self.changes_of(object, !fresh.contains(object), &common));
         let looked = try_join_all(looks).await;
         self.outside.progress.end();
         looked
     }
 
-    async fn changes_of(&self, object: &str, is_old: bool, seen: &Cell<u64>) -> Result<ObjectChanges> {
+    async fn changes_of(&self, object: &str, is_old: bool, common: &Common) -> Result<ObjectChanges> {
         let since_ms = self.workspace.since(object)?;
         let told = match is_old {
-            true => self.stage_changes_of(object, since_ms, seen).await?,
+            true => self.stage_changes_of(object, since_ms, common).await?,
             false => Restaged::default(),
         };
         let (staged, gone) = (self.workspace.staged(object)?, self.workspace.gone(object)?);
         Ok(ObjectChanges { object: object.to_owned(), since_ms, told, records: staged.saturating_sub(gone) })
     }
 
-    /// `seen` counts the records of all looks together.
     async fn stage_changes_of(
         &self,
         object: &str,
         since_ms: Option<i64>,
-        seen: &Cell<u64>,
+        common: &Common,
     ) -> Result<Restaged> {
+        let Common { seen, vanished } = common;
         let known = Staged { workspace: self.workspace, object, failed: RefCell::default() };
         self.workspace.begin_look(object)?;
         let began = self.source.clock_ms();
@@ -129,7 +156,8 @@ impl Engine<'_> {
                 break;
             }
         }
-        let mut after = String::new();
+        let there = self.workspace.staged(object)?.saturating_sub(self.workspace.gone(object)?);
+        let (mut after, mut gone) = (String::new(), 0u64);
         loop {
             let keys = self.workspace.unseen(object, &after, PAGE)?;
             let Some(last) = keys.last() else { break };
@@ -137,8 +165,12 @@ impl Engine<'_> {
             self.outside.points.reach("delta.looked")?;
             let absent = self.source.absent(object, &keys, &known).await?;
             known.check()?;
+            gone += absent.gone.len() as u64;
             let rows = absent.there.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
             self.workspace.look(object, rows, std::iter::empty(), absent.gone.iter().map(String::as_str))?;
+        }
+        if gone > *vanished && gone > VANISHED && gone * 100 > there * VANISHED_PERCENT {
+            return Err(super::Error::Vanished { object: object.to_owned(), gone, there });
         }
         let frozen = self.workspace.frozen_ms()?;
         let now = self.outside.clock.now_ms();

@@ -168,6 +168,21 @@ pub enum Error {
         /// What it is now.
         why: String,
     },
+    /// More of an object's records vanished from the source than do so by themselves.
+    #[error(
+        "`{object}`: {gone} of {there} staged records are not in the source any more, which is above {}%; none of them was taken for \
+         deleted. Look whether the webhook's user still sees them, and into the portal's recycle bin; if they were deleted on \
+         purpose, `--yes-vanished {gone}` goes on",
+        super::delta::VANISHED_PERCENT
+    )]
+    Vanished {
+        /// The object.
+        object: String,
+        /// Records that vanished.
+        gone: u64,
+        /// Records that were there.
+        there: u64,
+    },
     /// There is nothing to roll back, or not with this spec.
     #[error("{0}")]
     NoRollback(String),

@@ -5,9 +5,12 @@ use std::cell::Cell;
 use futures_util::future::try_join_all;
 
 use crate::lang::plan::Plan;
+use crate::lang::schema::Schema;
 use crate::run::connect::{Account, Source};
 use crate::run::workspace::{Manifest, Side, Workspace};
 
+use super::draw::Drawing;
+use super::portion::Portion;
 use super::streams::objects;
 use super::{Error, Outside, Result};
 
@@ -29,13 +32,81 @@ pub async fn extract(
     source: &dyn Source,
     outside: &Outside<'_>,
 ) -> Result<()> {
-    let extraction = Extraction {
-        workspace,
-        source,
-        outside,
-        #[cfg(debug_assertions)]
-        cursor_first: false,
-    };
+    let extraction = Extraction::new(workspace, source, outside);
+    if let Some(portion) = Portion::of(workspace)? {
+        for object in objects(plan) {
+            if !workspace.manifest(object)?.is_some_and(|manifest| manifest.done) {
+                return Err(Error::Selection(format!(
+                    "the workspace holds a part of the source ({portion}), and `{object}` of it is not all there: \
+                     `b2n extract SPEC{}` goes on with it",
+                    portion.options()
+                )));
+            }
+        }
+    }
+    extraction.extract_all(plan).await
+}
+
+/// As [`extract`], of a part of the source: see [`super::draw`]. `schema` is the source's, as the plan was checked with.
+///
+/// # Errors
+/// As for [`extract`], and a workspace that holds another part, or all of it.
+pub async fn extract_portion(
+    plan: &Plan,
+    schema: &Schema,
+    portion: &Portion,
+    workspace: &Workspace,
+    source: &dyn Source,
+    outside: &Outside<'_>,
+) -> Result<()> {
+    workspace.refuse_forgotten()?;
+    match Portion::of(workspace)? {
+        Some(held) if held != *portion => {
+            return Err(Error::Selection(format!(
+                "the workspace holds a part of the source ({held}), and not what is asked for ({portion}): `b2n extract \
+                 SPEC{}` goes on with that part, and `--workspace FILE` takes another workspace",
+                held.options()
+            )));
+        }
+        Some(_) => {}
+        None if portion.is_whole() => {}
+        None => {
+            for object in objects(plan) {
+                if workspace.manifest(object)?.is_some() {
+                    return Err(Error::Selection(format!(
+                        "the workspace was begun with all of the source (`{object}` is staged), and a part is asked for \
+                         ({portion}): take another workspace with `--workspace FILE`"
+                    )));
+                }
+            }
+        }
+    }
+    if portion.is_whole() {
+        return extract(plan, workspace, source, outside).await;
+    }
+    bind(workspace, source, outside).await?;
+    portion.keep(workspace, &objects(plan))?;
+    if !portion.rows {
+        source.leave_rows();
+    }
+    let extraction = Extraction::new(workspace, source, outside);
+    if portion.draws() {
+        let mut open = false;
+        for object in objects(plan) {
+            open |= !workspace.manifest(object)?.is_some_and(|manifest| manifest.done);
+            if workspace.staged(object)? == 0 {
+                workspace.set_since(object, source.clock_ms())?;
+            }
+        }
+        let drawing = Drawing::new(plan, schema, portion, workspace, source, outside)?;
+        if open {
+            drawing.extract(&extraction).await?;
+        }
+    }
+    if !portion.comments && objects(plan).contains(&super::draw::COMMENT) {
+        let now_ms = outside.clock.now_ms();
+        super::draw::close(workspace, super::draw::COMMENT, Manifest::default(), now_ms)?;
+    }
     extraction.extract_all(plan).await
 }
 
@@ -47,7 +118,7 @@ pub(super) async fn cursor_first(
     source: &dyn Source,
     outside: &Outside<'_>,
 ) -> Result<()> {
-    Extraction { workspace, source, outside, cursor_first: true }.extract_all(plan).await
+    Extraction { cursor_first: true, ..Extraction::new(workspace, source, outside) }.extract_all(plan).await
 }
 
 /// Asks the source who it is and binds the workspace to it. When the account that is bound redirects to another name
@@ -71,7 +142,7 @@ pub(super) async fn bind(
     Ok(account)
 }
 
-struct Extraction<'a> {
+pub(super) struct Extraction<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
     outside: &'a Outside<'a>,
@@ -94,7 +165,22 @@ fn moved(object: &str) -> String {
     format!("moved {object}")
 }
 
-impl Extraction<'_> {
+impl<'a> Extraction<'a> {
+    fn new(workspace: &'a Workspace, source: &'a dyn Source, outside: &'a Outside<'a>) -> Extraction<'a> {
+        Extraction {
+            workspace,
+            source,
+            outside,
+            #[cfg(debug_assertions)]
+            cursor_first: false,
+        }
+    }
+
+    /// Stages one object, whoever tells how far it is.
+    pub(super) async fn extract_alone(&self, object: &str) -> Result<()> {
+        self.extract_object(object, &Told { uncounted: Cell::new(usize::MAX), ..Told::default() }).await
+    }
+
     async fn extract_all(&self, plan: &Plan) -> Result<()> {
         self.workspace.refuse_forgotten()?;
         bind(self.workspace, self.source, self.outside).await?;

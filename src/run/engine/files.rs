@@ -34,6 +34,18 @@ pub struct FileField {
     pub dropped: Vec<String>,
 }
 
+impl FileField {
+    /// What becomes of the files.
+    pub fn fate(&self) -> String {
+        let mut parts = Vec::new();
+        if !self.read_by.is_empty() {
+            parts.push(format!("their ids arrive with {}", self.read_by.join(", ")));
+        }
+        parts.extend(self.dropped.iter().map(|reason| format!("left behind: {reason}")));
+        if parts.is_empty() { "left behind".to_owned() } else { parts.join("; ") }
+    }
+}
+
 /// One file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileLine<'f> {

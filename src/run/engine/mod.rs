@@ -11,6 +11,8 @@ mod change;
 mod close;
 mod delta;
 pub mod discovery;
+pub mod dossier;
+mod draw;
 mod error;
 mod extract;
 mod files;
@@ -21,16 +23,19 @@ mod once;
 mod place;
 #[cfg(debug_assertions)]
 mod planted;
+mod portion;
 mod preflight;
 mod prepare;
 mod proof;
 mod proving;
 mod provision;
+mod pulse;
 mod quarantine;
 mod readback;
 mod reconcile;
 mod report;
 mod resolve;
+mod review;
 mod rollback;
 mod sample;
 mod scope;
@@ -47,6 +52,7 @@ use std::rc::Rc;
 
 use crate::lang::eval::Program;
 use crate::lang::plan::{self, Plan};
+use crate::lang::schema::Schema;
 use crate::run::connect::{self, Decode, Encode, Source, Target, outside::Clock};
 use crate::run::workspace::{Side, Workspace};
 
@@ -55,16 +61,19 @@ pub use change::{Changes, MapChange};
 pub use close::standing;
 pub use delta::{DELTA_POINTS, ObjectChanges};
 pub use error::Error;
-pub use extract::extract;
+pub use extract::{extract, extract_portion};
 pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 #[cfg(debug_assertions)]
 pub use planted::Planted;
+pub use portion::{Portion, Share, category};
 pub use preflight::Problem;
-pub use proof::{Difference, FieldProof, LinkProof, Proof, Sum, SumKey};
+pub use proof::{Difference, FieldProof, LinkProof, Proof, Shared, SharedValue, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
+pub use pulse::{Counters, Fault, Pulse, counters, pulse};
 pub use quarantine::{Cause, Detail, HeldBack, Line, address, detail, held_back, skip};
 pub use report::{MapReport, RunReport};
+pub use review::{Fate, ReviewAsked, ReviewField, ReviewKind, ReviewMap, ReviewRecord, Reviewed};
 pub use rollback::{Announcement, Leftover, ROLLBACK_POINTS, RollbackReport, Standing};
 pub use sample::{Sample, Slice};
 pub use scope::{RecordName, Retry, Selection};
@@ -174,7 +183,7 @@ pub struct Engine<'a> {
     workspace: &'a Workspace,
     source: &'a dyn Source,
     target: &'a dyn Target,
-    /// By map, then by flatten.
+    /// By map, then by flatten, then by split.
     decoders: Vec<Box<dyn Decode>>,
     /// The maps, then the notes.
     streams: Vec<Stream>,
@@ -200,8 +209,20 @@ pub struct Engine<'a> {
     given_up: RefCell<BTreeMap<usize, u64>>,
 }
 
+/// One decoder per map of a plan, then one per flatten, then one per split, by the source's schema.
+///
+/// # Errors
+/// A connector that is not a source, or an object that the schema does not have.
+pub fn decoders(plan: &Plan, schema: &Schema) -> std::result::Result<Vec<Box<dyn Decode>>, String> {
+    let maps = plan.maps.iter().map(|map| &map.source);
+    let flattens = plan.flattens.iter().map(|flatten| &flatten.source);
+    let splits = plan.splits.iter().map(|split| &split.source);
+    let all = maps.chain(flattens).chain(splits);
+    all.map(|object| connect::decoder(&plan.source.connector, schema, object)).collect()
+}
+
 impl<'a> Engine<'a> {
-    /// Makes a run ready. `decoders` are one per map, then one per flatten, in the plan's order.
+    /// Makes a run ready. `decoders` are those that [`decoders`] gives.
     ///
     /// # Errors
     /// A plan that names what this version does not have.
@@ -215,8 +236,8 @@ impl<'a> Engine<'a> {
         settings: Settings,
     ) -> Result<Self> {
         let program = Program::compile(plan).map_err(Error::Plan)?;
-        if decoders.len() != plan.maps.len() + plan.flattens.len() {
-            return Err(Error::Plan("one decoder per map and per flatten is needed".to_owned()));
+        if decoders.len() != plan.maps.len() + plan.flattens.len() + plan.splits.len() {
+            return Err(Error::Plan("one decoder per map, flatten and split is needed".to_owned()));
         }
         workspace.refuse_forgotten()?;
         streams::refuse_ambiguous(plan)?;
@@ -363,6 +384,8 @@ impl<'a> Engine<'a> {
         // Whatever held records back may be settled by now; a create that happened is found, not repeated.
         let scope = self.select(selection)?;
         self.scope.replace(scope);
+        let began = self.outside.clock.now_ms();
+        let run = self.workspace.transaction(|ws| ws.begin_run("migrate", &self.plan_hash, began))?;
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
         let loading = self.outside.clock.now_ms();
@@ -378,6 +401,7 @@ impl<'a> Engine<'a> {
         self.tell_what_is_left();
         let now = self.outside.clock.now_ms();
         let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
+        self.workspace.transaction(|ws| ws.end_run(run, now, &dossier::kept_spent(&spent)))?;
         Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 

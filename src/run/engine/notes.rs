@@ -23,6 +23,20 @@ pub(super) fn parent_of(note: &StagedRecord) -> Option<String> {
     serde_json::from_slice::<Staged>(&note.json).ok().map(|staged| staged.of)
 }
 
+/// What a staged note says, title first; nothing where it cannot be read.
+pub(super) fn text_of(note: &StagedRecord) -> String {
+    serde_json::from_slice::<Staged>(&note.json).map(Staged::text).unwrap_or_default()
+}
+
+impl Staged {
+    fn text(self) -> String {
+        match self.title.trim() {
+            "" => self.body,
+            title => format!("{title}\n{}", self.body),
+        }
+    }
+}
+
 impl Engine<'_> {
     /// What is staged of a record's notes: key and content. The key is unique over all notes of this source, and
     /// with the account before it the note's marker.
@@ -83,10 +97,6 @@ impl Engine<'_> {
         let Some(parent) = parent else {
             return Ok(Err(format!("{} {} is not there", map.name, note.of)));
         };
-        let text = match note.title.trim() {
-            "" => note.body,
-            title => format!("{title}\n{}", note.body),
-        };
-        Ok(Ok(vec![Value::text(format!("{}/{parent}", map.target)), Value::text(text)]))
+        Ok(Ok(vec![Value::text(format!("{}/{parent}", map.target)), Value::text(note.text())]))
     }
 }

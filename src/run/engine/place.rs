@@ -6,7 +6,7 @@ use crate::lang::plan::Plan;
 use crate::lang::value::{Record, Value};
 use crate::run::workspace::{DECIDED, Outcome, StagedRecord, Status, Workspace};
 
-use super::streams::{flatten_name, maps_of_split, split_name};
+use super::streams::{flatten_name, split_name};
 use super::{Engine, Error, Result};
 
 /// Staged records that are read at once.
@@ -20,9 +20,8 @@ impl Engine<'_> {
     /// Places every staged record of splits and flattens. What was placed by an earlier run stays.
     pub(super) fn place(&self) -> Result<()> {
         for (index, split) in self.plan.splits.iter().enumerate() {
-            let Some(decoder) = maps_of_split(self.plan, index).next() else { continue };
             let name = split_name(split);
-            self.once(&name, &split.source, |record| self.route_one(index, decoder, &name, record))?;
+            self.once(&name, &split.source, |record| self.route_one(index, &name, record))?;
         }
         for (index, flatten) in self.plan.flattens.iter().enumerate() {
             let name = flatten_name(self.plan, flatten);
@@ -78,7 +77,8 @@ impl Engine<'_> {
         if self.passed.get() && self.workspace.is_gone(object, &record.key)? { Ok(()) } else { each(record) }
     }
 
-    fn route_one(&self, split: usize, decoder: usize, name: &str, record: &StagedRecord) -> Result<()> {
+    fn route_one(&self, split: usize, name: &str, record: &StagedRecord) -> Result<()> {
+        let decoder = self.plan.maps.len() + self.plan.flattens.len() + split;
         let slots = match self.decoders[decoder].decode(&record.json) {
             Ok(slots) => slots,
             Err(why) => return self.end(name, record, &unreadable(&why)),

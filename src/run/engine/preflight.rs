@@ -37,6 +37,12 @@ impl Engine<'_> {
     /// [`Error::Preflight`] with everything that a person must do first, and [`Error::Unconfirmed`] where only
     /// somebody's word is missing.
     pub async fn preflight(&self) -> Result<Ready> {
+        if let Some(portion) = super::Portion::of(self.workspace)? {
+            self.outside.progress.notice(&format!(
+                "the workspace holds a part of the source only: {portion}; what is not in it is not moved, and no cutover \
+                 follows on it"
+            ));
+        }
         self.outside.progress.begin("preflight", None);
         let source = self.source.schema(NO_SALT).await?;
         let survey = self.survey().await?;
@@ -96,6 +102,12 @@ impl Engine<'_> {
                 });
                 continue;
             };
+            // What only a split looks at is not moved: none of its fields has to be accounted for.
+            let read = self.plan.maps.iter().any(|map| map.source == source)
+                || self.plan.flattens.iter().any(|flatten| flatten.source == source);
+            if !read {
+                continue;
+            }
             // Maps that share an object account for its fields together.
             let maps = self.plan.maps.iter().filter(|map| map.source == source);
             let flattens = self.plan.flattens.iter().filter(|flatten| flatten.source == source);

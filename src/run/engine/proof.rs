@@ -15,6 +15,8 @@ use rust_decimal::Decimal;
 
 use crate::run::connect::Normal;
 
+use super::side_by_side::SampledRecord;
+
 /// Why a field is not as planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Difference {
@@ -229,6 +231,24 @@ pub struct SumKey {
     pub stage: String,
 }
 
+/// A value that records share: a stage, a user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SharedValue {
+    /// The destination field.
+    pub field: String,
+    /// The value to the letter; empty where there is none.
+    pub value: String,
+}
+
+/// How many compared records have a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// As the rules say.
+    pub planned: u64,
+    /// As the destination says.
+    pub found: u64,
+}
+
 /// What was found of a map beside its equation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
@@ -252,6 +272,10 @@ pub struct Proof {
     pub fields: Vec<FieldProof>,
     /// Amounts.
     pub sums: BTreeMap<SumKey, Sum>,
+    /// Stages and users of compared records.
+    pub shared: BTreeMap<SharedValue, Shared>,
+    /// A few of the compared records field by field, in order of key: the same ones whenever they are compared.
+    pub sample: Vec<SampledRecord>,
 }
 
 impl Proof {

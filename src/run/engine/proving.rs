@@ -10,7 +10,8 @@ use crate::lang::types::Base;
 use crate::lang::value::{RefValue, Value};
 use crate::run::connect::{Element, Normal, Normalise, Stored};
 
-use super::proof::{Difference, Proof, Sum, SumKey, Verdict, compare};
+use super::proof::{Difference, Proof, SharedValue, Sum, SumKey, Verdict, compare};
+use super::side_by_side::SampledRecord;
 
 /// What a listing is compared with, and what came of it so far.
 pub(super) struct Proving {
@@ -23,6 +24,12 @@ pub(super) struct Proving {
     pub(super) reads: u64,
     /// The index of the field that says where a record stands in its pipeline.
     pub(super) stage: Option<usize>,
+    /// The indexes of fields whose values records share, and are counted by value.
+    pub(super) shared: Vec<usize>,
+    /// Records that are shown field by field, by what they are drawn by.
+    pub(super) sample: BTreeMap<(u64, String), SampledRecord>,
+    /// How many of them.
+    pub(super) shown: usize,
     pub(super) proof: Proof,
 }
 
@@ -169,6 +176,41 @@ impl Proving {
                     add(&mut sum.explained, -amount);
                 }
             }
+        }
+    }
+
+    /// Counts the values that a compared record shares with others.
+    pub(super) fn count_shared(&mut self, planned: &Planned, stored: &Stored) {
+        for field in self.shared.clone() {
+            let Some(found) = self.normalise.found(field, stored) else { continue };
+            if planned.is_waiting(field) {
+                continue;
+            }
+            let wanted = &planned.fields[field];
+            let first = |normal: &Normal| -> String {
+                normal.elements.first().map(|element| element.exact.clone()).unwrap_or_default()
+            };
+            // A value of which only the beginning is told counts as the planned one where it fits.
+            let fits = found.only_begun && matches!(compare(wanted, &found, false), Verdict::Same);
+            let (wanted, there) = (first(wanted), first(if fits { wanted } else { &found }));
+            let name = self.proof.fields[field].field.clone();
+            let key = |value: String| SharedValue { field: name.clone(), value };
+            self.proof.shared.entry(key(wanted)).or_default().planned += 1;
+            self.proof.shared.entry(key(there)).or_default().found += 1;
+        }
+    }
+
+    /// Whether a record is among those that are shown.
+    pub(super) fn is_drawn(&self, by: u64, key: &str) -> bool {
+        self.sample.len() < self.shown
+            || self.sample.last_key_value().is_some_and(|(last, _)| (by, key) < (last.0, last.1.as_str()))
+    }
+
+    /// Shows a record, in the place of another one where there are enough.
+    pub(super) fn show(&mut self, by: u64, record: SampledRecord) {
+        self.sample.insert((by, record.key.clone()), record);
+        while self.sample.len() > self.shown {
+            self.sample.pop_last();
         }
     }
 

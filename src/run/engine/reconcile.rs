@@ -23,10 +23,16 @@ use super::prepare::{Evaluated, Works};
 use super::proof::{Difference, FieldProof, LinkProof, Proof};
 use super::proving::{Found, Planned, Proving, Says, is_link, refs};
 use super::resolve::Links;
+use super::sample::Hash;
+use super::side_by_side::SampledRecord;
 use super::{Engine, Error, MapReport, Result};
 
 /// After how many records people are told how far it is.
 const TOLD_EVERY: u64 = 500;
+
+/// Records of a stream that are shown field by field, and notes.
+const SHOWN: usize = 6;
+const SHOWN_NOTES: usize = 2;
 
 /// A listed record that is compared.
 struct ToProve<'p> {
@@ -62,6 +68,11 @@ impl Engine<'_> {
             part: self.workspace.pass_is_open(&plan.name)?,
             reads: 0,
             stage: map.targets.iter().position(|target| target.ty.base == Base::Stage),
+            shared: (0..map.targets.len())
+                .filter(|at| matches!(map.targets[*at].ty.base, Base::Stage | Base::User))
+                .collect(),
+            sample: BTreeMap::new(),
+            shown: if plan.notes.is_some() { SHOWN_NOTES } else { SHOWN },
             proof,
         })
     }
@@ -174,6 +185,8 @@ impl Engine<'_> {
             }
         }
         proving.sum_found(planned, now, &differing);
+        proving.count_shared(planned, now);
+        self.sample_one(stream, proving, open, now)?;
         for Found { field, kind, held } in differing {
             let proof = &mut proving.proof.fields[field];
             *proof.differing.entry(kind).or_default() += 1;
@@ -187,6 +200,34 @@ impl Engine<'_> {
                 found: held.shown(),
             })?;
         }
+        Ok(())
+    }
+
+    /// Shows a compared record field by field where it is one of the few that are.
+    fn sample_one(
+        &self,
+        stream: usize,
+        proving: &mut Proving,
+        open: &ToProve<'_>,
+        now: &Stored,
+    ) -> Result<()> {
+        let plan = &self.streams[stream];
+        let by = Hash::new(1).with(plan.name.as_bytes()).with(open.key.as_bytes()).end();
+        if !proving.is_drawn(by, open.key) {
+            return Ok(());
+        }
+        let Some(record) = self.workspace.staged_record(&plan.object, open.key)? else { return Ok(()) };
+        let fields = self.fields(stream, &record, proving, now, &open.outcome)?;
+        let shown = SampledRecord {
+            map: plan.name.clone(),
+            key: record.key,
+            drawn: true,
+            object: plan.target.clone(),
+            outcome: Some(open.outcome.clone()),
+            there: true,
+            fields,
+        };
+        proving.show(by, shown);
         Ok(())
     }
 
@@ -290,6 +331,8 @@ impl Engine<'_> {
         if alone {
             self.outside.progress.end();
         }
+        proving.proof.sample = std::mem::take(&mut proving.sample).into_values().collect();
+        proving.proof.sample.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Box::new(proving.proof))
     }
 
@@ -379,6 +422,11 @@ impl Engine<'_> {
         self.together.set(None);
         self.outside.progress.end();
         let mut compared = compared?;
+        for (stream, report) in compared.iter().enumerate() {
+            if let Some(report) = report {
+                self.keep_compared(stream, report)?;
+            }
+        }
         let mut take = |stream: usize| compared.get_mut(stream).and_then(Option::take);
         let mut phases = Vec::with_capacity(self.plan.phases.len());
         for (index, phase) in self.plan.phases.iter().enumerate() {

@@ -82,24 +82,24 @@ struct Stratum {
 }
 
 /// A stratum's number, and how much it matters.
-type Mark = (u64, u8);
+pub(super) type Mark = (u64, u8);
 
 /// FNV-1a over parts, stirred, so that neither the standard library nor a dependency decides what a seed draws.
-struct Hash(u64);
+pub(super) struct Hash(u64);
 
 impl Hash {
-    fn new(seed: u64) -> Hash {
+    pub(super) fn new(seed: u64) -> Hash {
         Hash(0xcbf2_9ce4_8422_2325).with(&seed.to_le_bytes())
     }
 
-    fn with(mut self, bytes: &[u8]) -> Hash {
+    pub(super) fn with(mut self, bytes: &[u8]) -> Hash {
         for byte in bytes.iter().chain(&[0xff]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self
     }
 
-    fn end(self) -> u64 {
+    pub(super) fn end(self) -> u64 {
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -183,12 +183,12 @@ impl Engine<'_> {
     }
 
     /// Where a record comes in the order of a seed.
-    fn order(&self, seed: u64, map: usize, key: &str) -> u64 {
+    pub(super) fn order(&self, seed: u64, map: usize, key: &str) -> u64 {
         Hash::new(seed).with(self.plan.maps[map].name.as_bytes()).with(key.as_bytes()).end()
     }
 
     /// Which destination fields of a map hold one of few values: those of tables, lists and stages.
-    fn coded(&self, map: usize) -> Vec<bool> {
+    pub(super) fn coded(&self, map: usize) -> Vec<bool> {
         let looked_up = |expr: &Expr| {
             matches!(expr, Expr::Lookup { .. } | Expr::Title { .. } | Expr::Stage { .. } | Expr::Const(_))
         };
@@ -210,7 +210,7 @@ impl Engine<'_> {
     }
 
     /// The strata of a record, and what is written of it.
-    fn marks(
+    pub(super) fn marks(
         &self,
         map: usize,
         record: &StagedRecord,

@@ -225,7 +225,7 @@ impl Engine<'_> {
         })
     }
 
-    fn fields(
+    pub(super) fn fields(
         &self,
         stream: usize,
         record: &StagedRecord,
@@ -420,15 +420,34 @@ pub(super) struct Spoken {
 }
 
 impl Spoken {
+    /// Whether a value that rules give is one that the source has, to the letter.
+    pub(super) fn is_same(&self, value: &Value, base: &Base) -> bool {
+        let mut elements = Vec::new();
+        plain(value, &mut elements);
+        same_elements(&elements.iter().map(String::as_str).collect::<Vec<_>>(), base, &self.plain)
+    }
+
     /// A rule reads this field.
     fn reads(&mut self, name: Option<String>, value: Option<&Value>) {
         let (Some(name), Some(value)) = (name, value) else { return };
         if !value.is_absent() && self.sources.iter().all(|(there, _)| *there != name) {
-            self.sources.push((name, value.display().to_string()));
+            self.sources.push((name, told(value)));
             let mut elements = Vec::new();
             plain(value, &mut elements);
             self.plain.push(elements);
         }
+    }
+}
+
+/// A value as people read it; a line without a value of its own by its columns.
+pub(super) fn told(value: &Value) -> String {
+    match value {
+        Value::List(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Item(item) if item.value.is_absent() => {
+            let columns = item.attrs.iter().filter(|column| !column.is_absent());
+            columns.map(told).collect::<Vec<_>>().join(" · ")
+        }
+        other => other.display().to_string(),
     }
 }
 
@@ -447,19 +466,25 @@ fn plain(value: &Value, into: &mut Vec<String>) {
 /// Whether every element that is planned is a value of the source, to the letter, and no other element of the source
 /// fields that those are in is left behind. Of stages and people another system has its own, whatever they are called.
 fn same(planned: &Normal, base: &Base, plain: &[Vec<String>]) -> bool {
+    let planned: Vec<&str> = planned.elements.iter().map(|element| element.exact.as_str()).collect();
+    same_elements(&planned, base, plain)
+}
+
+fn same_elements(planned: &[&str], base: &Base, plain: &[Vec<String>]) -> bool {
     if matches!(base, Base::Stage | Base::User) {
         return false;
     }
-    let is_planned = |text: &String| planned.elements.iter().any(|element| element.exact == *text);
-    let whole =
-        |text: &String| plain.iter().any(|field| field.contains(text) && field.iter().all(is_planned));
+    let is_planned = |text: &String| planned.contains(&text.as_str());
+    let whole = |text: &str| {
+        plain.iter().any(|field| field.iter().any(|one| one == text) && field.iter().all(is_planned))
+    };
     // An amount and its currency are often two fields.
     let pair = |text: &str| {
         let alone = |part: &str| plain.iter().any(|field| matches!(field.as_slice(), [one] if one == part));
         *base == Base::Money
             && text.split_once(' ').is_some_and(|(amount, code)| alone(amount) && alone(code))
     };
-    planned.elements.iter().all(|element| whole(&element.exact) || pair(&element.exact))
+    planned.iter().all(|text| whole(text) || pair(text))
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub enum Part {
     Row(String, Option<String>),
     /// A row of a pipeline, likewise.
     Stage(String, Option<String>),
+    /// A row of a split.
+    Split,
 }
 
 /// A part of the plan that gave a value, or was asked for one.
@@ -323,7 +325,7 @@ impl Engine<'_> {
     }
 
     /// Whether a rule writes a field of a stream's records. A note has one text, and its rule is known by its line.
-    fn writes(&self, rule: RuleId, stream: usize, field: usize, lines: &[u32]) -> bool {
+    pub(super) fn writes(&self, rule: RuleId, stream: usize, field: usize, lines: &[u32]) -> bool {
         let map = self.streams[stream].map;
         let Some(found) = rule.find(self.plan, map) else { return false };
         if self.streams[stream].notes.is_some() {
@@ -333,7 +335,7 @@ impl Engine<'_> {
         }
     }
 
-    fn part(&self, taken: &Taken) -> Part {
+    pub(super) fn part(&self, taken: &Taken) -> Part {
         match taken {
             Taken::Value => Part::Rule,
             Taken::Else(number) => Part::Else(number + 1),

@@ -11,14 +11,15 @@ use rusqlite::Connection;
 use super::{Error, Result, Workspace, file};
 
 /// Tables that stay, as they are or after what is said in [`BLANKED`].
-const KEPT: [&str; 6] = ["note", "name", "manifest", "outcome", "journal", "approval"];
+const KEPT: [&str; 7] = ["note", "name", "manifest", "outcome", "journal", "approval", "approval_review"];
 
 /// Columns of kept tables that hold or quote values, or what people said, and what stands there afterwards.
-const BLANKED: [(&str, &str, &str); 4] = [
+const BLANKED: [(&str, &str, &str); 5] = [
     ("outcome", "reason", "NULL"),
     ("journal", "before", "NULL"),
     ("journal", "note", "NULL"),
     ("approval", "note", "''"),
+    ("approval_review", "despite", "''"),
 ];
 
 /// Notes that stay, by what their names begin with: accounts, plan, what was made in the settings, what a person
@@ -432,6 +433,8 @@ mod tests {
                 "approval.sample",
                 "approval.counts",
                 "approval.withdrawn_ms",
+                "approval_review.approval",
+                "approval_review.review",
                 "journal.seq",
                 "journal.map",
                 "journal.key",

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, FORMAT, LAYOUTS, Result, Workspace, file};
+use super::layouts::LAYOUTS;
+use super::{Error, FORMAT, Result, Workspace, file};
 
 /// What opening a workspace of an older layout did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +95,12 @@ mod tests {
     use crate::run::workspace::{JournalState, Operation, Status};
 
     /// The layouts as the versions that had them made them, frozen.
-    const OLD: [(i64, &str); 4] = [
+    const OLD: [(i64, &str); 5] = [
         (1, include_str!("layouts/1-first.sql")),
         (1, include_str!("layouts/1.sql")),
         (2, include_str!("layouts/2.sql")),
         (3, include_str!("layouts/3.sql")),
+        (4, include_str!("layouts/4.sql")),
     ];
 
     /// A record of an old file.

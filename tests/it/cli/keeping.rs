@@ -109,13 +109,23 @@ fn a_second_b2n_is_told_who_writes_and_a_dead_one_holds_nothing() {
     let told = [format!("(process {pid})"), format!("kill -INT {pid}"), "nothing was written".to_owned()];
     let told: Vec<&str> = told.iter().map(String::as_str).collect();
     let refused = run(twins.b2n().arg("migrate").arg(&other).args(FAST));
-    let same = run(twins.b2n().arg("status").arg(&spec));
+    let same = run(twins.b2n().arg("report").arg(&spec));
+    let looked = ["human", "json", "prometheus"]
+        .map(|format| run(b2n().arg("status").arg(&spec).args(["--format", format])));
     first.kill().expect("kills");
     first.wait().expect("ends");
     assert!(seen, "the first one never took the lock");
     shows(&refused, 2, &told);
     // On the same workspace it is the workspace's own lock that tells.
     shows(&same, 2, &[&format!("in use by another b2n (process {pid})"), &format!("kill -INT {pid}")]);
+    // Who only looks needs no lock, and is told who has it.
+    for (ran, word) in looked.iter().zip([
+        format!("process {pid}"),
+        format!("\"process\":{pid}"),
+        "b2n_running 1".to_owned(),
+    ]) {
+        shows(ran, 0, &[&word]);
+    }
     // SIGKILL leaves the file, and the system takes the lock: the next one goes on.
     let next = run(twins.b2n().arg("migrate").arg(&other).args(FAST));
     shows(&next, 1, &["nobody has confirmed"]);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use b2n::lang::text::SourceText;
 use b2n::run::connect::outside::{Clock, Random};
-use b2n::run::engine::{Changes, DELTA_POINTS, Error, ObjectChanges};
+use b2n::run::engine::{Changes, DELTA_POINTS, Engine, Error, ObjectChanges};
 use b2n::run::rehearsal::SplitMix;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{Entity, Fault, FaultKind, Portal, Trigger};
@@ -248,6 +248,42 @@ fn a_list_that_lies_takes_nothing_away() {
             is_fresh(&world, &format!("{kind:?} in {method}"));
         }
     }
+}
+
+#[test]
+fn many_records_that_vanish_at_once_stop_the_look_with_both_numbers() {
+    let counts = Counts { companies: 8, contacts: 210, deals: 12, leads: 9 };
+    let of = |deleted: usize| {
+        let portal = Portal::acme_with(counts, 7);
+        let world = World::with(checked(), portal, Company::acme(), 1, Faults::default());
+        ok(world.process(&DieAt::default(), async |engine| engine.extract().await));
+        passes(&world, 60);
+        world.portal.with_portal(|portal| {
+            let ids: Vec<i64> = portal.records[&Entity::Contact].keys().copied().take(deleted).collect();
+            ids.into_iter().for_each(|id| drop(portal.remove_record(Entity::Contact, id)));
+        });
+        world
+    };
+    // A tenth of 210 is 21.
+    let world = of(21);
+    let contacts = looks(&world).into_iter().find(|one| one.object == "contact").expect("is looked at");
+    assert_eq!(contacts.told.gone, 21);
+    is_fresh(&world, "a tenth");
+
+    let world = of(22);
+    let before = staged(&world);
+    for yes in [0, 21] {
+        let look = async |engine: &Engine<'_>| engine.stage_changes_with(yes).await;
+        let error = world.process(&DieAt::default(), look).expect_err("many vanished");
+        assert!(matches!(error, Error::Vanished { gone: 22, there: 210, .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("22 of 210") && text.contains("--yes-vanished 22"), "{text}");
+        let contacts =
+            |all: &BTreeMap<String, Json>| all.keys().filter(|key| key.starts_with("contact/")).count();
+        assert_eq!(contacts(&staged(&world)), contacts(&before), "none was taken for deleted");
+    }
+    ok(world.process(&DieAt::default(), async |engine| engine.stage_changes_with(22).await));
+    is_fresh(&world, "as somebody said");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use b2n::lang::text::SourceText;
 use b2n::run::connect;
 use b2n::run::connect::outside::{Clock, Random, Transport};
 use b2n::run::connect::secret::Credentials;
-use b2n::run::engine::{Engine, Error, Outside, Points, RollbackReport, RunReport, Settings};
+use b2n::run::engine::{self, Engine, Error, Outside, Points, RollbackReport, RunReport, Settings};
 use b2n::run::rehearsal::{SplitMix, VirtualClock};
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{self, Entity, Portal};
@@ -178,11 +178,7 @@ impl Yard {
         let pace = connect::Pace::default();
         let target = connect::target("nutshell", &credentials, &to, &clock, &random, pace).expect("a target");
         let plan = &self.checked.plan;
-        let maps = plan.maps.iter().map(|map| &map.source);
-        let decoders = maps
-            .chain(plan.flattens.iter().map(|flatten| &flatten.source))
-            .map(|object| connect::decoder("bitrix24", &self.checked.source, object).expect("a decoder"))
-            .collect();
+        let decoders = engine::decoders(plan, &self.checked.source).expect("decoders");
         let watch = Watch(Rc::clone(&self.hub));
         self.hub.phase.set(super::wire::Phase::Other);
         let outside = Outside { clock: self.hub.wall.as_ref(), points, progress: &watch };

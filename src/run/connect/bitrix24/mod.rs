@@ -28,7 +28,9 @@ use self::limits::Plan;
 use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
 use super::survey::{About, Automation, Counted, Question};
-use super::{Absent, Account, Batch, Error, Known, Local, Looked, Raw, Since, Source, Stamp};
+use super::{
+    Absent, Account, Batch, Error, Hangs, Known, Local, Looked, Outlined, Raw, Since, Source, Stamp,
+};
 use crate::lang::schema::Schema;
 
 /// What the portal allows.
@@ -119,12 +121,42 @@ impl Source for Bitrix24 {
     }
 
     fn records<'a>(&'a self, object: &'a str, ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
-        Box::pin(extract::records(&self.client, object, ids))
+        Box::pin(extract::records(&self.client, &self.progress, object, ids))
     }
 
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>> {
         Box::pin(extract::extract(&self.client, &self.progress, object, cursor, self.settings.pages))
     }
+
+    fn leave_rows(&self) {
+        self.progress.leave_rows();
+    }
+
+    fn is_drawn(&self, object: &str) -> bool {
+        extract::is_drawn(object)
+    }
+
+    fn outline<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Outlined, Error>> {
+        Box::pin(extract::outline(&self.client, &self.progress, object, cursor))
+    }
+
+    fn surely<'a>(&'a self, object: &'a str, ids: &'a [String]) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(extract::surely(&self.client, &self.progress, object, ids))
+    }
+
+    fn hangs_on(&self, object: &str, owner: &str) -> Hangs {
+        extract::hangs_on(object, owner)
+    }
+
+    fn hanging<'a>(
+        &'a self,
+        object: &'a str,
+        owner: &'a str,
+        keys: &'a [String],
+    ) -> Local<'a, Result<Vec<Raw>, Error>> {
+        Box::pin(extract::hanging(&self.client, &self.progress, object, owner, keys))
+    }
+
     fn about(&self) -> Local<'_, Result<About, Error>> {
         Box::pin(survey::about(&self.client))
     }

@@ -138,6 +138,12 @@ fn filter(portal: &Portal, entity: Entity, args: Option<&Php>) -> Node {
     for (key, value) in args.map(Php::entries).unwrap_or_default() {
         let (op, code) = split_key(key);
         let known = code == "ID" || portal.field(entity, code).is_some();
+        if entity == Entity::Activity && code == "BINDINGS" {
+            let of = |one: &Php, name: &str| one.get(name).map_or(0, Php::int);
+            let pair = |(_, one): &(String, Php)| (of(one, "OWNER_TYPE_ID"), of(one, "OWNER_ID"));
+            nodes.push(Node::BoundTo(value.entries().iter().map(pair).collect()));
+            continue;
+        }
         // A null value confuses the server: the condition is lost.
         if known && *value != Php::Null {
             nodes.push(Node::Is(Condition::new(op, code, value)));

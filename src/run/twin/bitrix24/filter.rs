@@ -73,6 +73,8 @@ pub(super) enum Node {
     Is(Condition),
     All(Vec<Node>),
     Any(Vec<Node>),
+    /// An activity that hangs on any of these: `entityTypeId` and id.
+    BoundTo(Vec<(i64, i64)>),
 }
 
 impl Condition {
@@ -112,7 +114,14 @@ impl<'a> Scene<'a> {
             Node::All(nodes) => nodes.iter().all(|n| self.passes(n, id, row)),
             Node::Any(nodes) => nodes.iter().any(|n| self.passes(n, id, row)),
             Node::Is(condition) => self.holds(condition, id, row),
+            Node::BoundTo(wanted) => self.bound(wanted, id) > 0,
         }
+    }
+
+    /// On how many of these an activity hangs.
+    pub(super) fn bound(&self, wanted: &[(i64, i64)], id: i64) -> usize {
+        let bindings = self.portal.bindings.get(&id);
+        bindings.into_iter().flatten().filter(|binding| wanted.contains(binding)).count()
     }
 
     fn holds(&self, condition: &Condition, id: i64, row: &Record) -> bool {

@@ -77,6 +77,16 @@ impl Query {
         nodes.iter().all(plain)
     }
 
+    /// How often a record is listed: an activity once for each of its bindings that is asked for (sheet 10.15).
+    fn times(&self, scene: &Scene<'_>, id: i64) -> usize {
+        let Node::All(nodes) = &self.filter else { return 1 };
+        let bound = |node: &Node| match node {
+            Node::BoundTo(wanted) => Some(scene.bound(wanted, id)),
+            _ => None,
+        };
+        nodes.iter().find_map(bound).unwrap_or(1)
+    }
+
     /// Serves the page.
     pub(super) fn run<'a>(&self, scene: &Scene<'a>) -> Page<'a> {
         let Some(table) = scene.portal.records.get(&scene.entity) else {
@@ -89,18 +99,21 @@ impl Query {
         let unbounded = *bounds.start() == i64::MIN && *bounds.end() == i64::MAX;
         let range = table.range(bounds).map(|(id, row)| (*id, row));
         let plain = self.bounds_suffice();
-        let passes = |(id, row): &(i64, &Record)| plain || scene.passes(&self.filter, *id, row);
+        let passes = |(id, row): &(i64, &'a Record)| plain || scene.passes(&self.filter, *id, row);
+        let listed = |(id, row): (i64, &'a Record)| {
+            std::iter::repeat_n((id, row), if plain { 1 } else { self.times(scene, id) })
+        };
         match &self.order {
             Order::Id(descending) => {
                 let rows: Vec<_> = if *descending {
-                    range.clone().rev().filter(passes).skip(self.offset).take(PAGE).collect()
+                    range.clone().rev().filter(passes).flat_map(listed).skip(self.offset).take(PAGE).collect()
                 } else {
-                    range.clone().filter(passes).skip(self.offset).take(PAGE).collect()
+                    range.clone().filter(passes).flat_map(listed).skip(self.offset).take(PAGE).collect()
                 };
                 let total = self.count.then(|| match (plain, unbounded) {
                     (true, true) => table.len(),
                     (true, false) => range.count(),
-                    _ => range.filter(passes).count(),
+                    _ => range.filter(passes).flat_map(listed).count(),
                 });
                 Page { rows, total }
             }
@@ -109,7 +122,7 @@ impl Query {
                     codes.iter().map(|(code, _)| scene.sort_key(code, id, row)).collect()
                 };
                 let mut rows: Vec<_> =
-                    range.filter(passes).map(|(id, row)| (key(id, row), id, row)).collect();
+                    range.filter(passes).flat_map(listed).map(|(id, row)| (key(id, row), id, row)).collect();
                 rows.sort_by(|a, b| {
                     let by_code =
                         a.0.iter()

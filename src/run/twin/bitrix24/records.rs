@@ -107,6 +107,7 @@ impl Entity {
             Entity::Contact => "C".into(),
             Entity::Company => "CO".into(),
             Entity::Quote => "Q".into(),
+            Entity::Process(31) => "SI".into(),
             Entity::Process(id) => format!("T{id:x}"),
             Entity::Product | Entity::Activity | Entity::Comment => String::new(),
         }
@@ -115,6 +116,7 @@ impl Entity {
     /// The word in `ENTITY_TYPE` of comments (sheet 10.16).
     pub fn timeline_word(self) -> String {
         match self {
+            Entity::Process(31) => "smart_invoice".into(),
             Entity::Process(id) => format!("dynamic_{id}"),
             other => other.word().into(),
         }
@@ -124,7 +126,8 @@ impl Entity {
     pub fn of_type_id(id: i64) -> Option<Self> {
         match id {
             7 => Some(Entity::Quote),
-            128.. => u32::try_from(id).ok().map(Entity::Process),
+            // Smart invoices are items as those of processes are (sheet 10.14).
+            31 | 128.. => u32::try_from(id).ok().map(Entity::Process),
             _ => Entity::ALL.into_iter().find(|e| e.type_id() == id),
         }
     }

@@ -86,9 +86,12 @@ fn scalar(value: Option<&Value>) -> String {
     }
 }
 
-/// Numbers as numbers, everything else as text: times of one server have one offset.
+/// Numbers as numbers, moments as moments whatever their offsets, everything else as text.
 fn compare(a: &str, b: &str) -> std::cmp::Ordering {
-    match (a.parse::<i64>(), b.parse::<i64>()) {
+    if let (Ok(a), Ok(b)) = (a.parse::<i64>(), b.parse::<i64>()) {
+        return a.cmp(&b);
+    }
+    match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
         (Ok(a), Ok(b)) => a.cmp(&b),
         _ => a.to_lowercase().cmp(&b.to_lowercase()),
     }

@@ -136,6 +136,16 @@ pub(super) async fn extract(
     })
 }
 
+/// The addresses of these owners.
+pub(super) async fn under(client: &Client, owner: Owner, owners: &[u64]) -> Result<Vec<Raw>, Error> {
+    let mut out = Vec::new();
+    for chunk in owners.chunks(OWNERS * COMMANDS) {
+        let found = of_owners(client, owner, chunk).await?.into_iter();
+        out.extend(found.map(|(id, json)| Raw { id: id.to_string(), json: json.into_bytes() }));
+    }
+    Ok(out)
+}
+
 /// The addresses of these owners, by key, each with its key put in.
 async fn of_owners(client: &Client, owner: Owner, owners: &[u64]) -> Result<BTreeMap<u64, String>, Error> {
     let object = format!("{}_address", owner.object());

@@ -221,6 +221,20 @@ pub(super) async fn absent(client: &Client, keys: &[String], known: &dyn Known) 
     Ok(Absent { gone, there: there.into_iter().map(raw).collect() })
 }
 
+/// The comments of these records.
+pub(super) async fn under(client: &Client, object: &str, ids: &[u64]) -> Result<Vec<Raw>, Error> {
+    let owners: Vec<Owner> = ids.iter().map(|id| Owner { object: object.to_owned(), id: *id }).collect();
+    let mut found = BTreeMap::new();
+    for comments in of_owners(client, &owners, &["*", "FILES"]).await? {
+        for (id, json) in comments {
+            found.entry(id).or_insert(json);
+        }
+    }
+    let raw =
+        |(id, json): (u64, Box<RawValue>)| Raw { id: id.to_string(), json: json.get().as_bytes().to_vec() };
+    Ok(found.into_iter().map(raw).collect())
+}
+
 /// Asks every record whether it bears comments.
 async fn sweep(client: &Client, state: &RefCell<State>) -> Result<(), Error> {
     let mut owners = Vec::new();

@@ -67,7 +67,10 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
         );
     }
     let m = reading(&question.object).map_err(|error| error.to_string())?;
-    if question.condition != Condition::Any && !filters(&question.object) {
+    if question.condition != Condition::Any
+        && !tells(&question.object, &question.condition)
+        && !filters(&question.object)
+    {
         return Err("no filters of this list are documented: extract, then read the workspace".to_owned());
     }
     let mut command = Command::new(format!("q{at}"), m.list, &[("select[]", m.id()), ("start", "0")]);
@@ -80,7 +83,7 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
         }
         Condition::Is(field, code) => Some((format!("={}", name(&m, field)), code.clone())),
     };
-    command.parameters.extend(filter.map(|(key, value)| (format!("filter[{key}]"), value)));
+    command.parameters.extend(filter.map(|(key, value)| (format!("{}[{key}]", m.listing.filter), value)));
     Ok(command)
 }
 
@@ -88,6 +91,19 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
 fn filters(object: &str) -> bool {
     const OBJECTS: [&str; 7] = ["company", "contact", "deal", "lead", "quote", "product", "activity"];
     OBJECTS.contains(&object) || object.starts_with("process ")
+}
+
+/// Whether a list beside the records is documented to filter so (sheet §10.11, §10.17, §10.26): by the time when a record
+/// was made; calls by any of their fields.
+fn tells(object: &str, condition: &Condition) -> bool {
+    match condition {
+        Condition::SinceYear(..) => matches!(
+            object,
+            "task" | "call" | "deal_history" | "lead_history" | "company_requisite" | "contact_requisite"
+        ),
+        Condition::Is(..) => object == "call",
+        _ => false,
+    }
 }
 
 /// The filter for records in which a field has a value.
@@ -157,6 +173,10 @@ mod tests {
         assert!(of("comment", Condition::Any).is_err_and(|why| why.contains("one record at a time")));
         assert!(of("contact", Condition::Filled("WEB".to_owned())).is_err());
         assert!(of("nonsense", Condition::Any).is_err());
+        let year = |object: &str, field: &str| of(object, Condition::SinceYear(field.to_owned(), 2024));
+        let calls = year("call", "CALL_START_DATE").unwrap();
+        assert!(calls.text().contains("FILTER%5B%3E%3DCALL_START_DATE"), "{}", calls.text());
+        assert!(year("task", "CREATED_DATE").is_ok() && year("product_price", "ID").is_err());
         let phone = of("contact", Condition::Filled("PHONE".to_owned())).unwrap();
         assert!(phone.text().contains("HAS_PHONE"), "{}", phone.text());
         let process = of("process 7", Condition::Filled("UF_CRM_5_X".to_owned())).unwrap();

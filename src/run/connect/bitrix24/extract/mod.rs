@@ -34,6 +34,7 @@ mod comments;
 pub(super) mod counts;
 mod links;
 mod parts;
+mod portion;
 mod reading;
 mod rows;
 mod run;
@@ -42,9 +43,10 @@ mod tables;
 mod verify;
 mod window;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
+pub(super) use self::portion::{hanging, hangs_on, is_drawn, outline, surely};
 use self::reading::{Reading, reading};
 use self::run::Run;
 pub(super) use self::since::{absent, changed, changed_after, stamp};
@@ -72,16 +74,29 @@ pub(super) struct Progress {
     addresses: addresses::States,
     /// Objects of which a look reads every record whole, since the portal does not give what would tell.
     wholly: RefCell<HashSet<String>>,
+    /// Product rows are left out.
+    rowless: Cell<bool>,
     /// Nobody compares ids afterwards: pages that hold less than the portal counts are an error here.
     strict: bool,
     #[cfg(debug_assertions)]
-    planted: std::cell::Cell<crate::run::connect::Planted>,
+    planted: Cell<crate::run::connect::Planted>,
 }
 
 impl Progress {
     /// Where pages that hold less than the portal counts are an error.
     pub(super) fn strict() -> Progress {
         Progress { strict: true, ..Progress::default() }
+    }
+
+    /// Leaves product rows out from here on.
+    pub(super) fn leave_rows(&self) {
+        self.rowless.set(true);
+    }
+
+    /// How an object is read whole.
+    fn reading(&self, object: &str) -> Result<Reading, Error> {
+        let m = reading(object)?;
+        Ok(if self.rowless.get() { Reading { rows: None, ..m } } else { m })
     }
 
     /// Switches bugs on.
@@ -115,7 +130,7 @@ pub(super) async fn extract(
     if let Some(owner) = addresses::owner(object) {
         return addresses::extract(client, progress, owner, cursor).await;
     }
-    let m = &reading(object)?;
+    let m = &progress.reading(object)?;
     let brought = records_after(client, progress, m, cursor, pages).await?;
     let records = brought.found.into_iter().map(|found| staged(m, found)).collect();
     Ok(Batch { records, cursor: brought.cursor, done: brought.done, moved: brought.moved })

@@ -179,7 +179,7 @@ impl Run {
             window.needs(m, &mut asked.units, COMMANDS);
             asked.needs.resize(asked.units.len(), n);
         }
-        if self.over.is_some() || self.windows.len() >= AHEAD || asked.needs.len() >= COMMANDS {
+        if self.over.is_some() || self.windows.len() >= AHEAD {
             return asked;
         }
         // What belongs to records is read after them: the count that vouches for both comes last.
@@ -190,10 +190,10 @@ impl Run {
         asked.beside = m.links.is_some() && !self.links_singly && !m.within;
         let fits = (pages.clamp(1, m.pages) / if asked.beside { 2 } else { 1 }).max(1);
         asked.pages = self.width.min(fits);
-        let mut top = None;
+        let (mut top, mut ahead) = (None, Vec::new());
         if self.before.is_none() && self.failures < 2 {
             asked.opening = true;
-            asked.units.push(verify::opening(m, self.base));
+            ahead.push(verify::opening(m, self.base));
             asked.pages = asked.pages.min(FIRST);
             asked.closing = self.failures == 0 && !open;
             top = Some(m.row_of("top", 0));
@@ -204,10 +204,15 @@ impl Run {
             asked.pages = asked.pages.min(left);
             top = Some(highest.to_string());
         }
-        asked.units.extend(pages_after(m, self.end, asked.pages, asked.beside));
+        ahead.extend(pages_after(m, self.end, asked.pages, asked.beside));
         if let Some(top) = top.filter(|_| asked.closing) {
-            asked.units.push(verify::closing(m, self.base, &top));
+            ahead.push(verify::closing(m, self.base, &top));
         }
+        // Pages go along while records lack something still, so that neither travels in a batch that is not full.
+        let room = COMMANDS.saturating_sub(ahead.iter().map(Vec::len).sum());
+        asked.units.truncate(room);
+        asked.needs.truncate(room);
+        asked.units.extend(ahead);
         asked
     }
 

@@ -504,7 +504,7 @@ pub(in crate::run::connect::bitrix24) fn stamp(object: &str, json: &[u8]) -> Sta
 }
 
 /// The latest of these times, and the first of these owners that there is.
-fn stamp_of(record: &Php<'_>, times: &[&str], owners: &[&str]) -> Stamp {
+pub(super) fn stamp_of(record: &Php<'_>, times: &[&str], owners: &[&str]) -> Stamp {
     let at = |name: &&str| match told(record, name) {
         Told::Time(ms) => Some(ms),
         _ => None,

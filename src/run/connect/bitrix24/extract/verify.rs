@@ -133,10 +133,11 @@ pub(in crate::run::connect::bitrix24) async fn ids(
 /// The records of these ids that are there.
 pub(in crate::run::connect::bitrix24) async fn records(
     client: &Client,
+    progress: &Progress,
     object: &str,
     ids: &[String],
 ) -> Result<Vec<Raw>, Error> {
-    let m = &reading(object)?;
+    let m = &progress.reading(object)?;
     let mut out = Vec::new();
     for chunk in ids.chunks(PAGE) {
         out.extend(by_ids(client, m, chunk).await?);

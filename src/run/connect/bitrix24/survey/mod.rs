@@ -36,6 +36,17 @@ pub(in crate::run::connect) fn roles(object: &str) -> Roles {
             volume: Some(Volume::Activities),
             ..Roles::default()
         },
+        "call" => Roles {
+            created: Some("CALL_START_DATE"),
+            owner: Some("PORTAL_USER_ID"),
+            kind: Some("CALL_TYPE"),
+            ..Roles::default()
+        },
+        "task" => Roles { created: Some("CREATED_DATE"), owner: Some("RESPONSIBLE_ID"), ..Roles::default() },
+        "deal_history" | "lead_history" => Roles { created: Some("CREATED_TIME"), ..Roles::default() },
+        "company_requisite" | "contact_requisite" => {
+            Roles { created: Some("DATE_CREATE"), ..Roles::default() }
+        }
         "comment" => Roles { created: Some("CREATED"), owner: Some("AUTHOR_ID"), ..Roles::default() },
         _ if object.starts_with("process ") => Roles { created: Some("CREATED_TIME"), own: true, ..plain },
         _ => Roles::default(),

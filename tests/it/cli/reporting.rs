@@ -1,0 +1,117 @@
+//! `b2n report` as people run it: a folder that opens offline, made of a workspace alone.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::*;
+
+/// Every file of a folder.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    let read = |path: &Path| std::fs::read_to_string(path).expect("UTF-8");
+    entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), read(&entry.path()))).collect()
+}
+
+fn report(spec: &Path, args: &[&str]) -> Ran {
+    // Nothing in the environment tells of any account.
+    run(b2n().arg("report").arg(spec).args(args))
+}
+
+#[test]
+fn a_report_is_made_of_the_workspace_alone_and_is_the_same_bytes_again() {
+    let twins = Twins::start(&["--scale", "0.02", "--seed", "11", "--unthrottled"]);
+    let (folder, spec) = example();
+    provisioned(&twins, &spec);
+    shows(&run(twins.b2n().arg("migrate").arg(&spec).args(FAST)), 0, &["every record is accounted for"]);
+    drop(twins);
+
+    let out = folder.path().join("acme.report");
+    let ran = report(&spec, &[]);
+    shows(&ran, 0, &["is accounted for", "report.html", "company: ", " created + "]);
+    let first = files(&out);
+    assert!(first.contains_key("report.json") && first.contains_key("id-map.csv"), "{:?}", first.keys());
+    shows(&report(&spec, &[]), 0, &["report.html"]);
+    assert_eq!(files(&out), first, "the same workspace, another report");
+
+    // Every number of an equation is the length of the file that it names.
+    let data: Json = serde_json::from_str(&first["report.json"]).expect("json");
+    assert_eq!((&data["format"], &data["version"]), (&"b2n-report/1".into(), &1.into()));
+    let mut lists = 0;
+    for row in data["rows"].as_array().expect("rows") {
+        let ends = row["ends"].as_array().expect("ends");
+        let sum: u64 = ends.iter().map(|end| end["records"].as_u64().expect("a number")).sum();
+        assert_eq!(row["source"].as_u64(), Some(sum), "{row}");
+        for end in ends {
+            let Some(file) = end["list"].as_str() else { continue };
+            let mut reader = csv::ReaderBuilder::new().from_reader(first[file].as_bytes());
+            assert_eq!(Some(reader.records().count() as u64), end["records"].as_u64(), "{file}");
+            lists += 1;
+        }
+    }
+    assert!(lists >= 3, "{data}");
+    let page = &first["report.html"];
+    for address in ["http:", "https:", "src=", "<script", "url("] {
+        assert!(!page.replace("http-equiv", "").contains(address), "{address}");
+    }
+
+    // Another folder, hashed, with marks: not a word of a person's is in it.
+    let hidden = folder.path().join("hidden");
+    let hidden_arg = hidden.display().to_string();
+    shows(&report(&spec, &["--hash-values", "--bom", "-o", &hidden_arg]), 0, &["hidden"]);
+    let hashed = files(&hidden);
+    assert!(hashed.iter().all(|(name, text)| !name.ends_with(".csv") || text.starts_with('\u{feff}')));
+    let sample: Json = data["sample"].clone();
+    let values: Vec<&str> = sample
+        .as_array()
+        .expect("a sample")
+        .iter()
+        .flat_map(|record| record["fields"].as_array().expect("fields"))
+        .filter_map(|field| field["there"].as_str())
+        // What is long enough to be somebody's, and no number.
+        .filter(|value| value.chars().filter(|c| c.is_alphabetic()).count() > 12)
+        .collect();
+    assert!(values.len() > 10, "{sample}");
+    for (name, text) in &hashed {
+        for value in values.iter().filter(|value| !value.contains(" / ")) {
+            assert!(!text.contains(*value), "`{value}` stands in {name}");
+        }
+    }
+
+    // What is no report stays as it is.
+    let mine = folder.path().join("mine");
+    std::fs::create_dir(&mine).expect("a folder");
+    std::fs::write(mine.join("notes.txt"), "mine").expect("writes");
+    let mine_arg = mine.display().to_string();
+    shows(&report(&spec, &["-o", &mine_arg]), 2, &["holds something that is no report", "--force"]);
+    assert_eq!(files(&mine).len(), 1);
+    shows(&report(&spec, &["-o", &mine_arg, "--force"]), 0, &[]);
+    assert_eq!(files(&mine)["notes.txt"], "mine");
+    // And stays once it lies in a report, while lists that are empty by now go.
+    std::fs::write(out.join("signed.txt"), "signed").expect("writes");
+    let stale = first["report.json"].replacen("\"lists\": [", "\"lists\": [{\"file\": \"99-old.csv\"},", 1);
+    std::fs::write(out.join("report.json"), stale).expect("writes");
+    std::fs::write(out.join("99-old.csv"), "old").expect("writes");
+    shows(&report(&spec, &[]), 0, &[]);
+    let again = files(&out);
+    assert!(again.contains_key("signed.txt") && !again.contains_key("99-old.csv"), "{:?}", again.keys());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o077;
+        assert_eq!((mode(&hidden), mode(&hidden.join("report.html"))), (0, 0));
+    }
+}
+
+#[test]
+fn a_report_before_anything_was_done_says_so() {
+    let (_folder, spec) = example();
+    shows(&report(&spec, &[]), 2, &["does not exist", "b2n extract"]);
+    let twins = Twins::start(&["--scale", "0.01", "--seed", "3", "--unthrottled"]);
+    shows(&run(twins.b2n().arg("extract").arg(&spec)), 0, &[]);
+    shows(&report(&spec, &[]), 1, &["Nothing stands in the destination", "b2n migrate"]);
+    let ran = report(&spec, &["--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let told: Json = serde_json::from_str(&ran.out).expect("json");
+    assert_eq!(told["verdict"]["outcome"], "nothing");
+}
