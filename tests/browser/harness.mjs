@@ -74,9 +74,18 @@ export function b2n(told, args) {
   return { code: done.status, out: done.stdout + done.stderr };
 }
 
+const running = new Set();
+
+/** Ends what a flow that failed left running. */
+export function endAll() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** Starts `b2n review`; gives its address and how to end it. */
 export async function review(told, spec, args = []) {
   const child = spawn(told.b2n, ['review', spec, '--format', 'json', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
   const line = await new Promise((done, failed) => {
     let text = '';
     child.stdout.on('data', (data) => {

@@ -1,5 +1,7 @@
 // Every report: its links lead somewhere, it asks for nothing, it is accessible by day and by night, and on paper it is whole.
 
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { accessible, open, quiet } from './harness.mjs';
@@ -14,7 +16,9 @@ export async function run(told, own, checks) {
       const href = link.getAttribute('href');
       return { href, leads: href.startsWith('#') && document.getElementById(decodeURIComponent(href.slice(1))) !== null };
     }));
-    checks.equal(links.filter((link) => !link.leads), [], `${name}: links that lead nowhere`);
+    // Within the page, or to a list that lies beside it.
+    const beside = ({ href }) => /^[\w-]+\.(csv|json)$/u.test(href) && existsSync(join(dirname(file), href));
+    checks.equal(links.filter((link) => !link.leads && !beside(link)), [], `${name}: links that lead nowhere`);
     checks.that(await page.evaluate(() => document.querySelectorAll('script, img, iframe, object, embed').length) === 0, `${name}: elements`);
     checks.that((await page.textContent('h1')).trim() !== '', `${name}: a heading`);
     const folded = await page.evaluate(() => {

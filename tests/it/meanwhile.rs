@@ -11,7 +11,7 @@ use b2n::run::engine::{Error, RunReport, Selection};
 use b2n::run::rehearsal::Wire;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{Entity, Portal};
-use b2n::run::twin::nutshell::record::Record;
+use b2n::run::twin::nutshell::record::{Custom, Record};
 use b2n::run::twin::nutshell::{Actor, Company, Kind};
 use b2n::run::workspace::{JournalState, Operation, Status};
 use serde_json::Value as Json;
@@ -89,6 +89,81 @@ fn what_somebody_typed_while_an_edit_was_tried_in_vain_outlives_a_rollback() {
             assert!(typed.starts_with("typed "), "busy: {busy}, account {id}: `{typed}`");
         }
     }
+}
+
+/// An edit whose every answer is a page of a gateway, and somebody who works on the record meanwhile: a rollback right
+/// after it keeps what is neither as it was before nor as the edit would have left it.
+#[test]
+fn what_somebody_typed_while_no_edit_was_answered_outlives_a_rollback() {
+    const PARENT: &str = "Parent company key";
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Typed {
+        Nothing,
+        Another,
+        TheSame,
+    }
+    for (typed, done) in [
+        (Typed::Nothing, true),
+        (Typed::Nothing, false),
+        (Typed::Another, true),
+        (Typed::Another, false),
+        (Typed::TheSame, true),
+    ] {
+        let world = whole::world(64, Faults::default());
+        let (account, clock) = (Rc::clone(&world.account), Rc::clone(&world.clock));
+        let edited: Rc<RefCell<BTreeMap<i64, u32>>> = Rc::default();
+        let seen = Rc::clone(&edited);
+        world.wire.meddle(move |request| {
+            let (method, params) = call(request)?;
+            if method != "editAccount" || !params.to_string().contains(PARENT) {
+                return None;
+            }
+            let id = id_of(&params, "accountId");
+            *seen.borrow_mut().entry(id).or_default() += 1;
+            if done {
+                account.handle(&Wire::request(request), clock.now_ms());
+            }
+            account.with(|company| {
+                let field = company.field(Kind::Accounts, PARENT).expect("the field").id;
+                let change = |record: &mut Record| match typed {
+                    Typed::Nothing => {}
+                    Typed::Another => record.description = Some("typed by Ann".to_owned()),
+                    Typed::TheSame => {
+                        record.custom.retain(|(other, _)| *other != field);
+                        record.custom.push((field, Custom::Text("typed by Ann".to_owned())));
+                        record.custom.sort_by_key(|(other, _)| *other);
+                    }
+                };
+                if typed != Typed::Nothing {
+                    company.edit(Kind::Accounts, id, clock.now_ms(), change);
+                }
+            });
+            Some(no_answer())
+        });
+        let ended = world.live(&DieAt::default());
+        assert!(matches!(ended, Err(Error::Connect(_))), "{typed:?}, {done}: {ended:?}");
+        world.wire.meddle(|_| None);
+        let edited: Vec<i64> = edited.borrow().keys().copied().collect();
+        assert!(!edited.is_empty(), "{typed:?}, {done}");
+        ok(world.roll_back(&DieAt::default(), None));
+        for id in edited {
+            let stands = world.account.with(|company| company.live(Kind::Accounts, id).cloned());
+            let marked = stands.as_ref().map(|record| format!("{record:?}")).unwrap_or_default();
+            if typed != Typed::Nothing {
+                assert!(marked.contains("typed by Ann"), "{typed:?}, {done}, account {id}: `{marked}`");
+            } else if let Some(record) = stands {
+                // One that was there before.
+                let ours = is_marked(&world, &record);
+                assert!(!ours, "{done}, account {id} is left: `{marked}`");
+            }
+        }
+    }
+}
+
+/// Whether an account carries our marker.
+fn is_marked(world: &World, record: &Record) -> bool {
+    let marker = world.account.with(|company| company.field(Kind::Accounts, MARKER).map(|field| field.id));
+    record.custom.iter().any(|(field, _)| Some(*field) == marker)
 }
 
 /// A world whose first account is made twice by one request without an answer; gives the later one's id once it is there.

@@ -504,6 +504,9 @@ pub trait Target {
     /// The fields of an [`Imprint`] that a payload changes in a record. What it repeats of the record is not among
     /// them.
     fn touches(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String>;
+    /// The fields of an [`Imprint`] that a payload writes and that may hold what it writes, as far as can be told: one
+    /// that surely holds something else is not among them.
+    fn may_show(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String>;
     /// What hangs on a record and is not written from its own side: its timeline, its tasks, records that link to it.
     fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>>;
     /// Objects whose records have to be listed to know which of them link to records of this one, since

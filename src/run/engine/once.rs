@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use futures_util::future::{Either, select};
 
 use crate::run::connect::{self, Local, Payload, SendError, Stored};
-use crate::run::workspace::{Intent, JournalState, Operation};
+use crate::run::workspace::{Intent, JournalState, Operation, UnderWay};
 
 use super::aside::OVERDUE_MS;
 use super::{Engine, Error, Result};
@@ -84,6 +84,30 @@ impl Engine<'_> {
         let numbers = self.workspace.transaction(|ws| ws.intend(&[intent], now))?;
         self.outside.points.reach("load.intent")?;
         Ok(numbers[0])
+    }
+
+    /// The same for an edit of a record as it was read, with what it sends: without an answer nothing else tells later
+    /// what it may have changed.
+    pub(super) fn intend_edit(
+        &self,
+        write: &Write<'_>,
+        operation: Operation,
+        stored: &Stored,
+        before: Option<String>,
+    ) -> Result<i64> {
+        let object = self.streams[write.stream].target.as_str();
+        let sent = UnderWay {
+            touched: self.target.touches(object, write.payload, stored),
+            fields: write.payload.fields.clone(),
+        };
+        let intent = self.intent(write, operation, Some(&stored.id), before);
+        let now = self.outside.clock.now_ms();
+        let seq = self.workspace.transaction(|ws| {
+            let seq = ws.intend(&[intent], now)?[0];
+            ws.keep_under_way(seq, &sent).map(|()| seq)
+        })?;
+        self.outside.points.reach("load.intent")?;
+        Ok(seq)
     }
 
     /// Ends a create with the record, and keeps what was read back of it, in one step.
@@ -239,7 +263,7 @@ impl Engine<'_> {
         before: Option<String>,
     ) -> Result<Sent> {
         let object = self.streams[write.stream].target.as_str();
-        let mut seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
+        let mut seq = self.intend_edit(write, operation, &stored, before.clone())?;
         let mut why = String::new();
         let first = self.target.imprint(object, &stored.body);
         let mut touched = BTreeSet::new();
@@ -309,7 +333,7 @@ impl Engine<'_> {
                         None => return Ok(Sent::Gone),
                     }
                     if attempt < self.settings.sends {
-                        seq = self.intend(self.intent(write, operation, Some(&stored.id), before.clone()))?;
+                        seq = self.intend_edit(write, operation, &stored, before.clone())?;
                     }
                 }
             }

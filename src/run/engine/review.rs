@@ -86,6 +86,8 @@ pub enum ReviewKind {
     Given,
     /// The source has a value, and none is written.
     LeftEmpty,
+    /// Neither side has a value; an arm says so.
+    Empty,
 }
 
 impl ReviewKind {
@@ -97,6 +99,7 @@ impl ReviewKind {
             ReviewKind::Changed => "changed",
             ReviewKind::Given => "given by the rule",
             ReviewKind::LeftEmpty => "left empty",
+            ReviewKind::Empty => "empty",
         }
     }
 }
@@ -137,7 +140,7 @@ pub struct ReviewRecord {
     pub decided: Option<(u32, String)>,
     /// Rows of splits and `where` lines that it went through.
     pub steps: Vec<Step>,
-    /// Its fields, those apart of which neither side has anything.
+    /// Its fields, those apart of which neither side has anything and no arm says why.
     pub fields: Vec<ReviewField>,
     /// Of a record that is not written: the source's values that the plan reads.
     pub values: Vec<(String, String)>,
@@ -419,9 +422,6 @@ impl Engine<'_> {
         for (at, target) in plan.targets.iter().enumerate() {
             let spoken = self.spoken_of(stream, at, &record, &source);
             let given = output.values.get(at).cloned().unwrap_or_default();
-            if given.is_absent() && spoken.sources.is_empty() {
-                continue;
-            }
             let base = &target.ty.base;
             if shown.title.is_empty() && matches!(base, Base::Text { .. } | Base::PersonName) {
                 shown.title = given.to_text().into_owned();
@@ -431,12 +431,15 @@ impl Engine<'_> {
             let lines: Vec<u32> = rules.iter().map(|rule| rule.line).collect();
             let steps =
                 hits.iter().filter(|hit| hit.rule.is_some_and(|rule| self.writes(rule, map, at, &lines)));
-            let steps = steps.map(|hit| Step { part: self.part(&hit.taken), line: hit.line });
+            let steps = once(steps.map(|hit| Step { part: self.part(&hit.taken), line: hit.line }));
+            if kind == ReviewKind::Empty && steps.is_empty() {
+                continue;
+            }
             shown.fields.push(ReviewField {
                 field: target.name.clone(),
                 sources,
                 rules,
-                steps: once(steps),
+                steps,
                 value: (!given.is_absent()).then(|| told(&self.named(&given))),
                 kind,
             });
@@ -619,7 +622,9 @@ fn once(steps: impl Iterator<Item = Step>) -> Vec<Step> {
 }
 
 fn kind(spoken: &Spoken, given: &Value, base: &Base) -> ReviewKind {
-    if given.is_absent() {
+    if given.is_absent() && spoken.sources.is_empty() {
+        ReviewKind::Empty
+    } else if given.is_absent() {
         ReviewKind::LeftEmpty
     } else if is_link(base) {
         ReviewKind::Linked

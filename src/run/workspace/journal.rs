@@ -162,8 +162,11 @@ impl Workspace {
                 "UPDATE journal SET state = ?2, target = coalesce(?3, target), note = coalesce(?4, note), ended_ms = ?5,
                  unknown_ms = CASE WHEN ?2 = 3 THEN ?5 ELSE unknown_ms END WHERE seq = ?1",
             )?
-            .execute((seq, place(&JournalState::ALL, state), target, note, now_ms))
-            .map(|_| ())
+            .execute((seq, place(&JournalState::ALL, state), target, note, now_ms))?;
+            if matches!(state, JournalState::Done | JournalState::Failed) {
+                db.prepare_cached("DELETE FROM under_way WHERE seq = ?1")?.execute([seq])?;
+            }
+            Ok(())
         })
     }
 

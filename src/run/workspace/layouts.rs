@@ -109,6 +109,8 @@ CREATE TABLE IF NOT EXISTS later (
 
 /// What the fifth layout added.
 const ADDED_FIFTH: &str = "
+-- What an edit sends, until its end is known.
+CREATE TABLE IF NOT EXISTS under_way (seq INTEGER PRIMARY KEY, sent TEXT NOT NULL);
 -- A hash of each staged record as it arrived; NULL where an older version staged it.
 ALTER TABLE staged ADD COLUMN hash BLOB;
 -- What an object's staged records were when its extraction ended, or when they last changed.

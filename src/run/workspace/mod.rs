@@ -30,6 +30,7 @@ mod staged;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod upgrade;
 
 use std::cell::RefCell;
@@ -60,6 +61,7 @@ pub use routes::FoldedRecord;
 pub use seal::{Seal, Verdict};
 pub use staged::{Manifest, StagedRecord};
 pub use sweep::{Listed, Seen};
+pub use under_way::UnderWay;
 pub use upgrade::Upgraded;
 
 /// The layout that this version reads and writes.

@@ -71,9 +71,9 @@ fn copied(from: &Path, to: &Path) {
         let path = entry.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
         if path.is_dir() {
-            copied(&path, &target)
+            copied(&path, &target);
         } else {
-            drop(std::fs::copy(&path, target).expect("a copy"))
+            std::fs::copy(&path, target).expect("a copy");
         }
     }
 }
@@ -145,8 +145,15 @@ fn every_example_of_every_help_runs() {
                 }
                 continue;
             }
-            // A debug build rehearses a small share of the example; what the line says stays as it is.
-            let shown = if name == "rehearse" { format!("{line} --share 0.02") } else { line.clone() };
+            // A debug build rehearses a small share of the example, and nobody waits for a real account's pace; what the
+            // line says stays as it is.
+            let has = |option: &str| command.get_arguments().any(|argument| argument.get_id() == option);
+            let mut shown = line.clone();
+            for (option, value) in [("rate", "5000"), ("share", "0.02")] {
+                if has(option) && !line.contains(&format!("--{option}")) {
+                    shown = shown.replacen(name, &format!("{name} --{option} {value}"), 1);
+                }
+            }
             let done = Ran::new(shell(&twins, place, &shown).output().expect("a shell"));
             let asks = done.code == 2 && ASKS.iter().any(|asks| done.all().contains(asks));
             if !matches!(done.code, 0 | 1) && !asks || done.err.contains("panicked") {

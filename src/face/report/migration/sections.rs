@@ -556,7 +556,7 @@ fn one_sample(record: &SampleLine) -> String {
     format!(
         "<details><summary>{} <small>({}, {word})</small></summary>\n{}</details>\n",
         data(&name),
-        escaped(&record.end),
+        data(&record.end),
         table(&name, &head, &rows)
     )
 }

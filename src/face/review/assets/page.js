@@ -59,7 +59,7 @@ function difference(text, other) {
 const KINDS = {
   exact: 'the source has the same', linked: 'a link to the record that is made of it',
   changed: 'the rule makes another value of it', 'given by the rule': 'no value of the source stands in it',
-  'left empty': 'the source has a value, and none is written',
+  'left empty': 'the source has a value, and none is written', empty: 'neither side has a value, and an arm says so',
 };
 
 const offline = document.querySelector('script.b2n-head') !== null;

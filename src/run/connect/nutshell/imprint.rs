@@ -234,6 +234,37 @@ pub(super) fn touches(kind: Kind, payload: &Payload, before: &Json) -> Vec<Strin
     names
 }
 
+/// The fields that a payload writes and that may hold what it writes: of custom fields and plain texts their values tell,
+/// of all others nothing does, since they come back in another form.
+pub(super) fn may_show(kind: Kind, payload: &Payload, now: &Json) -> Vec<String> {
+    let mut names = touches(kind, payload, &Json::Null);
+    let differing = touches(kind, payload, now);
+    let sent = |name: &str| payload.fields.get("customFields").and_then(|fields| fields.get(name));
+    names.retain(|name| match custom_name(name) {
+        Some(field) => {
+            let there = now.get("customFields").and_then(|fields| fields.get(field)).unwrap_or(&Json::Null);
+            let emptied = sent(field).is_none_or(|sent| slim(sent).is_null()) && slim(there).is_null();
+            emptied || !differing.contains(name)
+        }
+        None => match (payload.fields.get(name), now.get(name)) {
+            (Some(Json::String(sent)), Some(Json::String(there)))
+                if name == "description" || name == "name" =>
+            {
+                same_text(sent, there)
+            }
+            _ => true,
+        },
+    });
+    names
+}
+
+/// Whether a text may have come back as another: blanks do not count, and a long one may be cut.
+fn same_text(sent: &str, there: &str) -> bool {
+    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let (sent, there) = (plain(sent), plain(there));
+    !there.is_empty() && sent.starts_with(&there) || sent == there
+}
+
 /// Whether so much time has passed since that the API edits no note of then (sheet §4).
 pub(super) fn is_of_another_day(made_ms: i64, now_ms: i64) -> bool {
     const DAY_MS: i64 = 86_400_000;
@@ -379,6 +410,31 @@ mod tests {
         let activity = json!({"id": 1, "leads": [stub("Leads", 2)], "participants": [stub("Users", 1), stub("Accounts", 8)]});
         assert_eq!(of(Kind::Activity, &activity), "Lead 2, Account 8");
         assert_eq!(of(Kind::Account, &json!({"id": 1, "contacts": [stub("Contacts", 5)]})), "");
+    }
+
+    #[test]
+    fn what_a_record_holds_tells_whether_a_payload_wrote_it() {
+        let fields = json!({
+            "description": "New  title of it", "dueTime": "2026-11-30T00:00:00+00:00",
+            "customFields": {"Sum": {"currency": "USD", "amount": "5"}, "Kept": "x", "Gone": null},
+        });
+        let payload = Payload { fields: fields.as_object().cloned().unwrap_or_default() };
+        let all = ["customFields.Gone", "customFields.Kept", "customFields.Sum", "description", "dueTime"];
+        let ours = json!({
+            "description": "New title", "dueTime": "2026-11-30T00:00:00+0000",
+            "customFields": {"Kept": "x", "Sum": {"currency": "USD", "amount": 5}},
+        });
+        assert_eq!(may_show(Kind::Lead, &payload, &ours), all);
+        let theirs = json!({
+            "description": "Their title", "dueTime": "2026-12-01T00:00:00+0000",
+            "customFields": {"Kept": "y", "Sum": {"currency": "USD", "amount": 6}, "Gone": "typed"},
+        });
+        // Nobody can tell of a time that comes back in another form.
+        assert_eq!(may_show(Kind::Lead, &payload, &theirs), ["dueTime"]);
+        assert_eq!(
+            may_show(Kind::Lead, &payload, &json!({"description": ""})),
+            ["customFields.Gone", "dueTime"]
+        );
     }
 
     #[test]

@@ -314,6 +314,10 @@ impl Target for Nutshell {
         Kind::parse(object).map(|kind| imprint::touches(kind, payload, &stored.body)).unwrap_or_default()
     }
 
+    fn may_show(&self, object: &str, payload: &Payload, stored: &Stored) -> Vec<String> {
+        Kind::parse(object).map(|kind| imprint::may_show(kind, payload, &stored.body)).unwrap_or_default()
+    }
+
     fn children<'a>(&'a self, object: &'a str, stored: &'a Stored) -> Local<'a, Result<Vec<Child>, Error>> {
         Box::pin(async move { self.hanging_on(kind(object)?, stored).await })
     }

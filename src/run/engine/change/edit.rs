@@ -411,7 +411,7 @@ impl Engine<'_> {
     ) -> Result<Once> {
         let object = self.streams[write.stream].target.as_str();
         let operation = if adopted { Operation::Adopt } else { Operation::Edit };
-        let seq = self.intend(self.intent(write, operation, Some(&stored.id), before))?;
+        let seq = self.intend_edit(write, operation, stored, before)?;
         let now = || self.outside.clock.now_ms();
         let end = |state, why: &str| self.workspace.ended(seq, state, None, Some(why), now());
         let payload: &Payload = write.payload;

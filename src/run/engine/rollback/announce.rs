@@ -300,7 +300,7 @@ impl Engine<'_> {
                     .filter(|edit| matches!(edit.state, JournalState::Intent | JournalState::Unknown));
                 if open.is_some_and(|edit| self.only_just_written(stream, stored, std::slice::from_ref(edit)))
                 {
-                    let seen = self.read_back_new(stream, key, stored);
+                    let seen = self.with_edits(kept, stream, key, stored, entries)?;
                     return Ok((Some(seen.clone()), Some(seen)));
                 }
                 return Ok((Some(kept), None));
@@ -314,6 +314,32 @@ impl Engine<'_> {
             return Ok((Some(seen.clone()), Some(seen)));
         }
         Ok((None, None))
+    }
+
+    /// What is known of a record whose last edit had no answer: it was done as far as the record holds what it sent.
+    fn with_edits(
+        &self,
+        mut kept: ReadBack,
+        stream: usize,
+        key: &str,
+        stored: &Stored,
+        entries: &[Entry],
+    ) -> Result<ReadBack> {
+        let mut seen = self.read_back_new(stream, key, stored);
+        let Some(edits) = self.open_edits(&self.streams[stream].target, stored, entries)? else {
+            return Ok(seen);
+        };
+        // What a person changed stays as it was remembered, and differs from that for good.
+        for (name, field) in &mut seen.fields {
+            if !edits.is_ours(name) {
+                *field = kept.fields.remove(name).unwrap_or_default();
+            }
+        }
+        let gone = kept.fields.into_iter().filter(|(name, _)| !edits.is_ours(name));
+        for (name, field) in gone {
+            seen.fields.entry(name).or_insert(field);
+        }
+        Ok(seen)
     }
 
     /// Whether tags or sources were made that are not taken away yet. Custom fields do not count: nothing takes them.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::run::connect::Stored;
+use crate::run::connect::{Payload, Stored};
 use crate::run::workspace::{Entry, JournalState, Operation, ReadBack, doubtful};
 
 use super::super::{Engine, Result};
@@ -26,6 +26,23 @@ pub(super) enum Origin {
     Doubtful,
     /// It carries the marker and somebody else made it.
     Copy,
+}
+
+/// What edits without an answer were about.
+#[derive(Default)]
+pub(super) struct Unanswered {
+    /// The fields that they sent.
+    pub sent: BTreeSet<String>,
+    /// Those that may hold what was sent.
+    shown: BTreeSet<String>,
+}
+
+impl Unanswered {
+    /// Whether a field may be as it is by one of these edits. One that holds neither what it held before nor what was
+    /// sent is a person's.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        self.sent.contains(name) && self.shown.contains(name)
+    }
 }
 
 impl Engine<'_> {
@@ -99,6 +116,31 @@ impl Engine<'_> {
             .any(|entry| (changed - entry.sent_ms).abs() <= window)
     }
 
+    /// What the edits of a record were about that had no answer, since the last one that had; `None` where it was not
+    /// kept.
+    pub(super) fn open_edits(
+        &self,
+        object: &str,
+        stored: &Stored,
+        entries: &[Entry],
+    ) -> Result<Option<Unanswered>> {
+        let edits = entries.iter().rev().filter(|entry| {
+            matches!(entry.intent.operation, Operation::Edit | Operation::Adopt)
+                && entry.intent.target.as_ref() == Some(&stored.id)
+        });
+        let mut found = Unanswered::default();
+        for edit in edits.take_while(|entry| entry.state != JournalState::Done) {
+            if edit.state == JournalState::Failed {
+                continue;
+            }
+            let Some(sent) = self.workspace.under_way(edit.seq)? else { return Ok(None) };
+            let payload = Payload { fields: sent.fields };
+            found.shown.extend(self.target.may_show(object, &payload, stored));
+            found.sent.extend(sent.touched);
+        }
+        Ok(Some(found))
+    }
+
     /// Whether a record differs from its read-back by an edit of ours that had no answer when its process died: it is the
     /// last that was sent of this record, and nobody changed the record after that edit's time.
     fn may_be_our_last_edit(&self, kept: &ReadBack, changed_ms: Option<i64>) -> Result<bool> {
@@ -126,12 +168,17 @@ impl Engine<'_> {
     ) -> Result<Option<String>> {
         let now = self.target.imprint(object, &stored.body);
         let names = kept.fields.keys().chain(now.fields.keys());
-        let differing: BTreeSet<&String> = names
+        let mut differing: BTreeSet<&String> = names
             .filter(|name| {
                 kept.fields.get(*name).and_then(|field| field.hash) != now.fields.get(*name).copied()
             })
             .collect();
-        if !differing.is_empty() && !self.may_be_our_last_edit(kept, now.changed_ms)? {
+        if !differing.is_empty() && self.may_be_our_last_edit(kept, now.changed_ms)? {
+            let entries = self.workspace.writes_since_taken_back(&kept.map, &kept.key)?;
+            let unanswered = self.open_edits(object, stored, &entries)?;
+            differing.retain(|name| unanswered.as_ref().is_some_and(|edits| !edits.is_ours(name)));
+        }
+        if !differing.is_empty() {
             let fields = some(differing.into_iter().map(|name| format!("`{}`", shown_field(name))));
             return Ok(Some(format!("{fields} changed since it was last read back")));
         }

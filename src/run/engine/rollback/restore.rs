@@ -62,9 +62,9 @@ impl Engine<'_> {
         let before: Vec<Imprint> = images.iter().map(|image| self.target.imprint(object, image)).collect();
         let now = self.target.imprint(object, &stored.body);
         let kept = match self.workspace.readback(object, &stored.id)? {
-            Some(kept) => self.with_unanswered(kept, stream, stored, entries, &now),
+            Some(kept) => self.with_unanswered(kept, stream, stored, entries, &now)?,
             None if self.only_just_written(stream, stored, entries) => {
-                self.as_written(stream, key, stored, first)
+                self.as_written(stream, key, stored, first, entries)?
             }
             None => {
                 return Ok(Err(
@@ -107,7 +107,7 @@ impl Engine<'_> {
         stored: &Stored,
         entries: &[Entry],
         now: &Imprint,
-    ) -> ReadBack {
+    ) -> Result<ReadBack> {
         let object = &self.streams[stream].target;
         let open = entries.iter().filter(|entry| {
             entry.intent.operation == Operation::Adopt
@@ -126,35 +126,53 @@ impl Engine<'_> {
                 .filter(|field| *field < map.targets.len())
                 .map(|field| normalise.imprinted(field));
             let differing = self.target.imprint(object, &image).differing(now);
+            let edits = self.open_edits(object, stored, std::slice::from_ref(entry))?;
             for name in differing.into_iter().filter(|name| own.as_ref().is_none_or(|own| own.contains(name)))
             {
+                if edits.as_ref().is_some_and(|edits| !edits.sent.contains(&name)) {
+                    continue;
+                }
+                let shown = edits.as_ref().is_none_or(|edits| edits.is_ours(&name));
                 let is = now.fields.get(&name).copied();
                 let field = kept.fields.entry(name).or_insert(Remembered { hash: None, written: false });
                 if field.hash != is {
                     field.written = true;
-                    if ours {
+                    if ours && shown {
                         field.hash = is;
                     }
                 }
             }
         }
-        kept
+        Ok(kept)
     }
 
     /// What an adoption without an answer has written: everything in which a record differs from before.
-    fn as_written(&self, stream: usize, key: &str, stored: &Stored, before: &Json) -> ReadBack {
+    fn as_written(
+        &self,
+        stream: usize,
+        key: &str,
+        stored: &Stored,
+        before: &Json,
+        entries: &[Entry],
+    ) -> Result<ReadBack> {
         let object = &self.streams[stream].target;
         let (before, now) = (self.target.imprint(object, before), self.target.imprint(object, &stored.body));
+        let edits = self.open_edits(object, stored, entries)?;
+        let is_sent = |name: &str| edits.as_ref().is_none_or(|edits| edits.sent.contains(name));
         let mut kept = self.read_back_new(stream, key, stored);
         kept.adopted = true;
         for (name, field) in &mut kept.fields {
-            field.written = before.fields.get(name) != now.fields.get(name);
+            field.written = before.fields.get(name) != now.fields.get(name) && is_sent(name);
+            if field.written && edits.as_ref().is_some_and(|edits| !edits.is_ours(name)) {
+                // What is there now is not what was sent: it stays.
+                field.hash = before.fields.get(name).copied();
+            }
         }
-        for name in before.differing(&now) {
+        for name in before.differing(&now).into_iter().filter(|name| is_sent(name)) {
             kept.fields.entry(name).or_insert(Remembered { hash: None, written: true });
         }
         kept.links.retain(|link| !before.links.contains(link));
-        kept
+        Ok(kept)
     }
 
     /// What is sent to restore a record.
