@@ -6,7 +6,7 @@
 //!
 //! `cargo bench --bench transform`; compare the figures within one run, since machines differ.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::borrow::Cow;
 use std::collections::HashMap;
