@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(other, BadFile::OtherPlan { found: "h4sh".to_owned(), here: "0ther".to_owned() });
         let long = "x".repeat(LONGEST_NAME + 1);
         for (from, to, why) in [
-            ("b2n-review/1", "b2n-review/9", "format"),
+            ("b2n-review/1", "b2n-review/9x", "format"),
             ("\"at_ms\": 5", "\"at_ms\": -1", "time"),
             ("\"at_ms\": 5", "\"at_ms\": 9223372036854775807", "time"),
             ("\"by\": \"a\"", "\"by\": \" \"", "nobody"),
