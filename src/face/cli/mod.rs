@@ -244,7 +244,7 @@ enum Command {
     Quarantine(quarantine::Args),
     /// Tell how far a workspace is, also while a run works on it. Needs no network.
     #[command(
-        after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --watch\n  b2n status acme.b2n --format json\n  b2n status acme.b2n --format prometheus > /var/lib/node_exporter/b2n.prom"
+        after_help = "Examples:\n  b2n status acme.b2n\n  b2n status acme.b2n --watch\n  b2n status acme.b2n --format json\n  b2n status acme.b2n --format prometheus > b2n.prom"
     )]
     Status(status::Args),
     /// Tell where a value of the destination came from: source value, rule, arm, table row, and the write.

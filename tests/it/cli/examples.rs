@@ -138,7 +138,7 @@ fn every_example_of_every_help_runs() {
             }
             let page = name == "review"
                 && !["--page", "--import", "--export"].iter().any(|flag| line.contains(flag));
-            if name == "twin" || page {
+            if name == "twin" || page || line.contains("--watch") {
                 let said = serves(&twins, place, &line);
                 if said.trim().is_empty() {
                     wrong.push(format!("`{line}` says nothing"));
