@@ -41,7 +41,11 @@ export async function run(told, own, checks) {
         await one.page.goto(address);
         await accessible(checks, one.page, `${name}, ${colorScheme}, ${width} wide`);
         const wide = await one.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        checks.that(wide <= 1, `${name}: ${wide} pixels too wide on ${width}`);
+        const at = wide <= 1 ? [] : await one.page.evaluate(() =>
+          [...document.querySelectorAll('body *')]
+            .filter((node) => node.getBoundingClientRect().right > window.innerWidth + 1 && !node.closest('.wide'))
+            .slice(0, 5).map((node) => node.outerHTML.slice(0, 120)));
+        checks.that(wide <= 1, `${name}: ${wide} pixels too wide on ${width}: ${at.join(' ')}`);
         await one.context.close();
       }
     }

@@ -8,7 +8,7 @@ pub const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--ok:#86dba9;--okp:#12301f;--bad:#ffa3a3;--badp:#3b1717;--warn:#f3cb7d;\
 --warnp:#33270c;--card:#1e2127;--created:#6ba6e6;--adopted:#b094e0;--folded:#5cc3cf;--left:#7d848f;--held:#e0a93a;\
 --failed:#ef7272;--track:#31363e;--was:#7d848f;--is:#6ba6e6;--link:#8fbdf0}}\
-body{margin-top:1rem}h1{margin:.4rem 0;line-height:1.2}h2{scroll-margin-top:1rem}\
+body{margin-top:1rem;overflow-wrap:break-word}h1{margin:.4rem 0;line-height:1.2}h2{scroll-margin-top:1rem}\
 a{color:var(--link)}caption{text-align:left;color:var(--soft);padding:.2rem 0;caption-side:top}\
 td,th{overflow-wrap:break-word}td:has(svg){width:34%}tbody th{background:none;font-weight:600}th.n{text-align:right}td,th{font-variant-numeric:tabular-nums}\
 .verdict{border-left:.5rem solid;padding:.7rem 1rem;margin:1rem 0;font-size:1.15rem;border-radius:.3rem}\
@@ -37,10 +37,10 @@ svg .was{fill:var(--was)}svg .limit{stroke:var(--failed);stroke-width:2;stroke-d
 td.w{width:38%}.ends{display:flex;justify-content:space-between;font-size:.8rem;color:var(--soft)}\
 details{margin:.4rem 0;border:1px solid var(--line);border-radius:.3rem;padding:.3rem .7rem}\
 summary{cursor:pointer;font-weight:600}details .wide{max-height:32rem;overflow:auto}\
-.two{display:grid;grid-template-columns:1fr 1fr;gap:1.4rem}.wrong td,.wrong th{background:var(--badp)}\
+.two{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:1.4rem}.wrong td,.wrong th{background:var(--badp)}\
 .sign td{height:2.8rem}nav{font-size:.9rem}\
-@media(max-width:700px){body{padding:0 .7rem}.two{grid-template-columns:1fr}.eq .row{min-width:100%}h1{font-size:1.3rem}\
-dl{grid-template-columns:1fr}}\
+@media(max-width:700px){body{padding:0 .7rem}.two{grid-template-columns:minmax(0,1fr)}.eq .row{min-width:100%}h1{font-size:1.3rem}\
+dl{grid-template-columns:minmax(0,1fr)}.facts dd,.eq .sum,.cards li{min-width:0;overflow-wrap:anywhere}.eq .t{white-space:normal}}\
 @media print{:root{--ok:#0a5c33;--okp:#fff;--bad:#9b1c1c;--badp:#fff;--warn:#6b4400;--warnp:#fff;--card:#fff;\
 --created:#2463a8;--adopted:#6f4fa5;--folded:#2c8c99;--left:#8b919b;--held:#c98a00;--failed:#c23030;--track:#e3e6ea;\
 --was:#8b919b;--is:#2463a8;--link:#000}\
