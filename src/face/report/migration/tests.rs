@@ -183,6 +183,9 @@ fn an_empty_report_is_a_page_too() {
 proptest! {
     #[test]
     fn no_text_becomes_markup(text in "\\PC{0,30}|[<>\"'&/a-z =]{0,30}") {
+        // A number has a bar of its length.
+        let number = text.trim().parse::<f64>().is_ok() || text.trim().parse::<rust_decimal::Decimal>().is_ok();
+        prop_assume!(!number);
         let bare = |page: &str| markup(page).split('"').step_by(2).collect::<String>();
         prop_assert_eq!(bare(&page(&full(&text))), bare(&page(&full("x"))));
     }
