@@ -16,7 +16,7 @@ use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Trans
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Local};
 use b2n::run::engine::{self, Interrupted, Outside, Points, Progress};
-use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
+use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire, entity};
 use b2n::run::twin::Request;
 use b2n::run::twin::bitrix24::generate::Counts;
 use b2n::run::twin::bitrix24::{self, Entity, Portal};
@@ -61,16 +61,8 @@ fn clock() -> Rc<VirtualClock> {
     Rc::new(VirtualClock::at(1_795_262_400_000))
 }
 
-const OBJECTS: [(&str, Entity); 8] = [
-    ("company", Entity::Company),
-    ("contact", Entity::Contact),
-    ("deal", Entity::Deal),
-    ("lead", Entity::Lead),
-    ("quote", Entity::Quote),
-    ("product", Entity::Product),
-    ("activity", Entity::Activity),
-    ("process 1032", Entity::Process(1032)),
-];
+const OBJECTS: [&str; 8] =
+    ["company", "contact", "deal", "lead", "quote", "product", "activity", "process 1032"];
 
 /// The fewest commands that bring an object with what belongs to it.
 fn commands(portal: &Portal, entity: Entity) -> u64 {
@@ -123,7 +115,8 @@ fn ratio() {
             log
         };
         let (mut all, mut records) = (0, 0);
-        for (object, entity) in OBJECTS {
+        for object in OBJECTS {
+            let entity = entity(object).unwrap();
             run(&[object]);
             let (held, least) = twin.with_portal(|portal| {
                 (portal.records.get(&entity).map_or(0, |table| table.len()), commands(portal, entity))
@@ -131,7 +124,7 @@ fn ratio() {
             (all, records) = (all + least, records + held);
             line(held, object, &since(), least);
         }
-        run(&OBJECTS.map(|(object, _)| object));
+        run(&OBJECTS);
         line(records, "all together", &since(), all);
     }
 }

@@ -14,7 +14,7 @@ use b2n::run::workspace::Verdict;
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
-use crate::extraction::Rig;
+use crate::extraction::{Rig, lies, says_two_numbers};
 use crate::world::DieAt;
 
 /// What is drawn from.
@@ -466,16 +466,7 @@ fn whatever_the_portal_does_a_part_is_all_there_or_both_numbers_are_said() {
             }
             Err(error) => {
                 stopped += 1;
-                let text = error.to_string();
-                let numbers =
-                    text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).count();
-                assert!(numbers >= 2, "seed {seed}, {faults:?}: {error}");
-                let lies = |fault: &Fault| {
-                    matches!(
-                        fault.kind,
-                        FaultKind::WrongTotal(_) | FaultKind::RepeatPage | FaultKind::ShortPage
-                    )
-                };
+                assert!(says_two_numbers(&error), "seed {seed}, {faults:?}: {error}");
                 assert!(faults.iter().any(lies), "seed {seed}: nobody lied, {error}");
             }
         }

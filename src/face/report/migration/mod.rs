@@ -2,6 +2,7 @@
 //!
 //! Says nothing that does not stand in the [`Dossier`].
 
+mod below;
 mod head;
 mod markup;
 mod sections;

@@ -4,6 +4,7 @@
 //! Every number is counted where its list is written, or stands beside the list that it is the length of. Equal
 //! workspaces give equal reports: times come from the books, never from a clock.
 
+mod beside;
 mod faults;
 mod gather;
 mod keep;
