@@ -39,6 +39,12 @@ const PAGES: usize = 20;
 /// Rows of a page (sheet §4).
 const PAGE: usize = 50;
 
+/// The objects that a portal may have, Smart Processes aside.
+pub(super) fn objects() -> Vec<&'static str> {
+    let own = OBJECTS.iter().map(|(object, ..)| *object).chain(OPTIONAL.iter().map(|(object, ..)| *object));
+    own.chain(tables::TABLES.iter().map(|table| table.object)).collect()
+}
+
 /// The schema, without account and day.
 pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
     let mut commands = Vec::new();
