@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use b2n::run::connect::bitrix24 as connector;
+use b2n::lang::value::Value;
+use b2n::run::connect::{self, bitrix24 as connector};
 use b2n::run::twin::bitrix24::{Entity, Portal, Record, Table};
 use serde_json::Value as Json;
 
@@ -33,7 +34,8 @@ const fn rows(object: &'static str, table: Table) -> Further {
     Further { object, kept: Kept::Rows(table), only: None, hangs: false }
 }
 
-pub const FURTHER: [Further; 11] = [
+pub const FURTHER: [Further; 12] = [
+    rows("process_1032_history", Table::ProcessHistory(1032)),
     rows("call", Table::Call),
     Further { only: Some(("ANCHOR_TYPE_ID", "4")), hangs: true, ..rows("company_address", Table::Address) },
     Further { only: Some(("ENTITY_TYPE_ID", "4")), ..rows("company_requisite", Table::Requisite) },
@@ -46,6 +48,44 @@ pub const FURTHER: [Further; 11] = [
     rows("task", Table::Task),
     Further { object: "comment", kept: Kept::Records(Entity::Comment), only: None, hangs: true },
 ];
+
+/// A portal with something of every stream: the Smart Process is linked with products and keeps its history, tasks
+/// have custom fields.
+pub fn portal(scale: f64, seed: u64) -> Portal {
+    let mut portal = Portal::acme(scale, seed);
+    let kind = Entity::Process(1032);
+    portal.furnish_process(1032, seed);
+    for row in portal.types.iter_mut().filter(|row| row["entityTypeId"] == 1032) {
+        row.insert("isLinkWithProductsEnabled".to_owned(), Json::from("Y"));
+    }
+    let proto = portal.rows.values().flatten().next().cloned().expect("a product row");
+    let mut last: i64 = portal.rows.values().flatten().map(|row| number(row, "ID")).max().unwrap_or(0);
+    let items: Vec<i64> = portal.records[&kind].keys().copied().collect();
+    for (n, item) in items.into_iter().enumerate().filter(|(n, _)| n % 3 == 0) {
+        // One of them has more than a page.
+        let count = if n == 9 { 60 } else { 1 + n % 4 };
+        let own = (0..count).map(|at| {
+            last += 1;
+            let mut row = proto.clone();
+            row.insert("ID".to_owned(), Json::from(last.to_string()));
+            row.insert("OWNER_ID".to_owned(), Json::from(item.to_string()));
+            row.insert("OWNER_TYPE".to_owned(), Json::from("T408"));
+            row.insert("SORT".to_owned(), Json::from(10 * at));
+            row
+        });
+        let own: Vec<Record> = own.collect();
+        portal.rows.insert((kind, item), own);
+    }
+    for (name, about) in [("UF_WARRANTY", "string"), ("UF_AUTO_86", "integer")] {
+        let about = serde_json::json!({"title": name, "type": about});
+        portal.task_fields.insert(name.to_owned(), about.as_object().cloned().expect("an object"));
+    }
+    for (id, row) in portal.tables.get_mut(&Table::Task).expect("tasks") {
+        row.insert("UF_WARRANTY".to_owned(), Json::from(format!("until {}", 2030 + id)));
+        row.insert("UF_AUTO_86".to_owned(), Json::from(id.to_string()));
+    }
+    portal
+}
 
 /// Every stream there is a proof for.
 pub fn all() -> Vec<&'static str> {
@@ -259,26 +299,85 @@ pub fn replace_last(portal: &mut Portal) {
 
 #[test]
 fn no_stream_is_without_a_proof() {
-    let rig = Rig::new(Portal::acme(0.05, 1), 1);
-    let schema =
-        rig.run(&DieAt::default(), async |source, _| Ok(source.schema("salt").await?)).expect("a schema");
-    let described: BTreeSet<&str> = schema
-        .objects
-        .iter()
-        .map(|object| object.name.as_str())
-        .filter(|name| !name.starts_with("process "))
-        .collect();
+    let rig = Rig::new(portal(0.05, 1), 1);
+    let schema = rig.run(&DieAt::default(), async |source, _| Ok(source.schema("salt").await?));
+    let schema = schema.expect("a schema");
+    // Smart Processes and their histories are read alike, whatever their numbers.
+    let of_processes = |name: &&str| name.starts_with("process ") || name.starts_with("process_");
+    let described: BTreeSet<&str> = schema.objects.iter().map(|object| object.name.as_str()).collect();
     let known: BTreeSet<&str> = connector::streams().into_iter().collect();
-    assert_eq!(described, known, "the twin serves every stream that the connector reads");
-    let proved: BTreeSet<&str> = all().into_iter().filter(|name| !name.starts_with("process ")).collect();
-    assert_eq!(proved, known, "every stream is in the property test of extraction");
-    // Smart Processes are one stream each, all read alike.
-    for object in schema.objects.iter().filter(|object| object.name.starts_with("process ")) {
-        assert!(all().contains(&object.name.as_str()), "{}", object.name);
-    }
-    // A proof about nothing is none.
+    let plain: BTreeSet<&str> = described.iter().copied().filter(|name| !of_processes(name)).collect();
+    assert_eq!(plain, known, "the twin serves every stream that the connector reads");
+    assert_eq!(all().into_iter().collect::<BTreeSet<_>>(), described, "every stream is in the property test");
+    // A proof about nothing is none, and one that overlooks a change is none.
     let portal = rig.portal.with_portal(|portal| portal.clone());
+    let objects = all();
+    rig.extract(&objects, &DieAt::default()).expect("extracts");
     for stream in FURTHER {
-        assert!(!held(&portal, stream).is_empty(), "the twin holds nothing of `{}`", stream.object);
+        let staged = rig.staged(stream.object);
+        assert!(!staged.is_empty(), "the twin holds nothing of `{}`", stream.object);
+        let wrong = |staged| differences(std::slice::from_ref(&portal), stream, &staged);
+        assert_eq!(wrong(staged.clone()), Vec::<String>::new());
+        let mut fewer = staged.clone();
+        fewer.pop_first();
+        assert!(!wrong(fewer).is_empty(), "{}", stream.object);
+        let mut other = staged.clone();
+        let mut last = other.pop_last().expect("one");
+        let fields = last.1.as_object_mut().expect("an object");
+        fields.values_mut().for_each(|value| *value = Json::from("otherwise"));
+        other.extend([last]);
+        assert!(!wrong(other).is_empty(), "{}", stream.object);
+    }
+}
+
+#[test]
+fn what_hangs_on_processes_and_tasks_is_described_and_read() {
+    for first_owner_only in [false, true] {
+        read_of_processes_and_tasks(first_owner_only);
+    }
+}
+
+/// `first_owner_only`: the list of product rows gives those of one owner, whoever is asked for.
+fn read_of_processes_and_tasks(first_owner_only: bool) {
+    let rig = Rig::new(portal(0.05, 1), 1);
+    rig.portal.with_settings(|settings| settings.dialects.rows_of_first_owner_only = first_owner_only);
+    let schema = rig.run(&DieAt::default(), async |source, _| Ok(source.schema("salt").await?));
+    let schema = schema.expect("a schema");
+    rig.extract(&["process 1032", "process_1032_history", "task"], &DieAt::default()).expect("extracts");
+    let portal = rig.portal.with_portal(|portal| portal.clone());
+    let slot = |object: &str, field: &str| {
+        let object = schema.object(object).expect("described");
+        object.slot(field).unwrap_or_else(|| panic!("no `{field}`"))
+    };
+    let read = |object: &str| -> BTreeMap<i64, Vec<Value>> {
+        let decode = connect::decoder("bitrix24", &schema, object).expect("a decoder");
+        let staged = rig.staged(object).into_iter();
+        staged.map(|(id, json)| (id, decode.decode(json.to_string().as_bytes()).expect("decodes"))).collect()
+    };
+    let rows = slot("process 1032", "rows");
+    let mut seen = 0;
+    for (id, record) in read("process 1032") {
+        let held = portal.rows.get(&(Entity::Process(1032), id)).map_or(0, Vec::len);
+        let found = match &record[rows] {
+            Value::List(items) => items.len(),
+            Value::Absent => 0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, held, "item {id}");
+        seen += found;
+    }
+    assert!(seen > 60, "{seen} rows");
+    let (owner, stage) = (slot("process_1032_history", "OWNER_ID"), slot("process_1032_history", "STAGE_ID"));
+    let history = read("process_1032_history");
+    assert!(history.len() > 5);
+    for (id, record) in &history {
+        let row = &portal.tables[&Table::ProcessHistory(1032)][id];
+        assert_eq!(record[owner].to_text(), said(row, "OWNER_ID"));
+        assert_eq!(record[stage].to_text(), said(row, "STAGE_ID"));
+    }
+    let (text, number) = (slot("task", "UF_WARRANTY"), slot("task", "UF_AUTO_86"));
+    for (id, record) in read("task") {
+        assert_eq!(record[text].to_text(), format!("until {}", 2030 + id));
+        assert_eq!(record[number].to_text(), id.to_string());
     }
 }

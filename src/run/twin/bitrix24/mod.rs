@@ -463,7 +463,7 @@ fn dump(portal: &Portal) -> Value {
         }).collect::<Map<_, _>>(),
         "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
         "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
-        "tables": portal.tables.iter().map(|(kind, rows)| (kind.word().to_owned(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
+        "tables": portal.tables.iter().map(|(kind, rows)| (kind.name(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
         "types": rows(&portal.types),
         "process_categories": portal.process_categories.iter().map(|(id, all)| {
             (id.to_string(), all.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort })).collect::<Value>())
