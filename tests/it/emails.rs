@@ -409,6 +409,12 @@ fn a_double_that_cannot_be_deleted_stops_the_run() {
 /// none. The run stops at once, sends nothing more, and closes when a person has deleted the one that it named.
 #[test]
 fn an_email_that_arrives_twice_stops_the_run_until_one_is_deleted() {
+    for books_go in [false, true] {
+        stands_twice_until_one_is_deleted(books_go);
+    }
+}
+
+fn stands_twice_until_one_is_deleted(books_go: bool) {
     let world = world(13, Faults::default());
     let (account, clock) = (Rc::clone(&world.account), Rc::clone(&world.clock));
     let mut first = true;
@@ -426,15 +432,21 @@ fn an_email_that_arrives_twice_stops_the_run_until_one_is_deleted() {
     }
     let (key, both) = there(&world).into_iter().find(|(_, ids)| ids.len() == 2).expect("two");
     let books = world.workspace.outcome(MAP, &key).expect("the books").expect("an outcome").target;
-    let double = both.iter().find(|id| Some(id.to_string()) != books).copied().expect("another one");
+    let goes =
+        both.iter().find(|id| (Some(id.to_string()) == books) == books_go).copied().expect("one of them");
     let sent = requests(&world, "newEmail");
     assert!(matches!(world.live(&DieAt::default()), Err(Error::NotClosed { .. })), "it closes all the same");
     assert_eq!((requests(&world, "newEmail"), requests(&world, "deleteEmail")), (sent, 0));
     let now = world.clock.now_ms();
     let gone =
         |email: &mut b2n::run::twin::nutshell::agenda::Email| email.head.deleted = Some(now.div_euclid(1000));
-    world.account.with(|company| company.rewrite_email(double, gone, now));
+    world.account.with(|company| company.rewrite_email(goes, gone, now));
     let run = ran(&world);
     assert!(run.closes(), "{:#?}", run.maps);
     assert_eq!(requests(&world, "newEmail"), sent, "an e-mail was sent again");
+    let named = world.workspace.outcome(MAP, &key).expect("the books").expect("an outcome").target;
+    let stays = both.iter().find(|id| **id != goes).map(i64::to_string);
+    assert_eq!(named, stays, "the books name the one that is gone");
+    assert!(ran(&world).closes(), "a further run finds something");
+    assert_eq!(requests(&world, "newEmail"), sent, "a further run sent an e-mail");
 }

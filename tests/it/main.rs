@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 mod acme;
+mod adoption;
 mod architecture;
 mod authors;
 mod bad_input;

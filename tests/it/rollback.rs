@@ -49,7 +49,7 @@ pub fn live(world: &World) -> BTreeMap<(String, String), Json> {
     found
 }
 
-fn without_time(value: &Json) -> Json {
+pub fn without_time(value: &Json) -> Json {
     match value {
         Json::Object(map) => {
             let kept = map.iter().filter(|(key, _)| !matches!(key.as_str(), "rev" | "modifiedTime"));
@@ -118,7 +118,7 @@ fn ok<T>(result: Result<T, Error>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn migrated(world: &World) {
+pub fn migrated(world: &World) {
     let run = ok(world.live(&DieAt::default()));
     assert!(run.closes(), "{:#?}", run.maps);
 }
@@ -130,12 +130,12 @@ fn fated(announced: &Announcement, fate: Fate) -> u64 {
 
 /// The example customer with everything that the language can, on an account that holds records already, some of which
 /// the spec adopts.
-fn acme(seed: u64) -> World {
+pub fn acme(seed: u64) -> World {
     acme_with(seed, Counts { companies: 12, contacts: 25, deals: 25, leads: 20 })
 }
 
 /// As many records as deaths need that come late.
-fn few(seed: u64) -> World {
+pub fn few(seed: u64) -> World {
     acme_with(seed, Counts { companies: 5, contacts: 7, deals: 7, leads: 5 })
 }
 

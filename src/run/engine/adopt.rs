@@ -1,12 +1,17 @@
 //! Takes records that the destination already had for source records that they match.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
 use crate::lang::plan::OnExisting;
 use crate::lang::value::Value;
 use crate::run::connect::{Encode, Stored};
-use crate::run::workspace::{Operation, Outcome, Status};
+use crate::run::workspace::{Entry, JournalState, Operation, Outcome, ReadBack, Remembered, Status};
 
 use super::once::{Sent, Write};
 use super::prepare::Writing;
+use super::readback::fields_of;
 use super::{Engine, Result};
 
 /// Whether records of a map can be adopted at all.
@@ -67,6 +72,10 @@ impl Engine<'_> {
         adoption: &Adoption,
     ) -> Result<Option<Outcome>> {
         let plan = &self.plan.maps[map];
+        if let Some(stored) = self.begun(map, writing).await? {
+            self.claimed.borrow_mut().insert(claim(&plan.target, &stored.id));
+            return self.adopt_one(map, writing, encode, stored).await.map(Some);
+        }
         for (field, at) in &adoption.by {
             let value = &writing.values[*at];
             if value.is_absent() {
@@ -105,6 +114,106 @@ impl Engine<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The record whose adoption a process died over, where it was done: it carries the marker, whatever a person called
+    /// it since.
+    async fn begun(&self, map: usize, writing: &Writing) -> Result<Option<Stored>> {
+        let plan = &self.plan.maps[map];
+        let open = self.open_adoptions(map, &writing.key)?;
+        let Some(id) = open.last().and_then(|entry| entry.intent.target.as_deref()) else { return Ok(None) };
+        let stored = self.target.read(&plan.target, id).await?;
+        let Some(stored) = stored.filter(|stored| stored.marker.as_ref() == Some(&writing.marker)) else {
+            return Ok(None);
+        };
+        self.settle_adoption(map, &writing.key, &writing.values, &stored, &open)?;
+        Ok(Some(stored))
+    }
+
+    /// Adoptions of a source record of which nobody knows whether they were done.
+    pub(super) fn open_adoptions(&self, map: usize, key: &str) -> Result<Vec<Entry>> {
+        let mut entries = self.workspace.writes_since_taken_back(&self.streams[map].name, key)?;
+        entries.retain(|entry| {
+            entry.intent.operation == Operation::Adopt
+                && matches!(entry.state, JournalState::Intent | JournalState::Unknown)
+        });
+        Ok(entries)
+    }
+
+    /// Ends adoptions that a process died over and that turn out to have been done, and remembers what they wrote. What
+    /// an adoption sent and the record holds is ours where it is what the rules say; where it came back in another form
+    /// and nothing tells, only within the minutes of that adoption. The rest may be a person's.
+    pub(super) fn settle_adoption(
+        &self,
+        map: usize,
+        key: &str,
+        values: &[Value],
+        stored: &Stored,
+        open: &[Entry],
+    ) -> Result<()> {
+        let plan = &self.plan.maps[map];
+        let normalise = self.target.normaliser(plan);
+        let now = self.target.imprint(&plan.target, &stored.body);
+        let mut as_ruled = BTreeSet::new();
+        let mut of_rules = BTreeSet::new();
+        let mut linked = BTreeSet::new();
+        for (at, value) in values.iter().enumerate() {
+            let names = normalise.imprinted(at);
+            if !value.is_absent() {
+                each_text(value, &mut |text| {
+                    linked.insert(text.to_owned());
+                });
+                let wanted = normalise.planned(at, value);
+                if normalise.found(at, stored).is_some_and(|found| found == wanted) {
+                    as_ruled.extend(names.iter().cloned());
+                }
+            }
+            of_rules.extend(names);
+        }
+        for entry in open.iter().filter(|entry| entry.intent.target.as_ref() == Some(&stored.id)) {
+            let image =
+                entry.intent.before.as_deref().and_then(|image| serde_json::from_str::<Json>(image).ok());
+            let sent = self.open_edits(&plan.target, stored, std::slice::from_ref(entry))?;
+            let (Some(image), Some(sent)) = (image, sent) else { continue };
+            let before = self.target.imprint(&plan.target, &image);
+            let recent = self.only_just_written(map, stored, std::slice::from_ref(entry));
+            let differing = before.differing(&now);
+            let written: Vec<&String> = differing.iter().filter(|name| sent.sent.contains(*name)).collect();
+            // What the rules do not name, such as the marker, is told by its value alone.
+            let ours = |name: &str| {
+                sent.is_ours(name) && (recent || as_ruled.contains(name) || !of_rules.contains(name))
+            };
+            let links: Vec<_> = now.links.iter().filter(|link| !before.links.contains(link)).collect();
+            if !written.iter().any(|name| ours(name)) && links.is_empty() {
+                continue;
+            }
+            let kept = self.workspace.readback(&plan.target, &stored.id)?;
+            let mut kept = kept.unwrap_or_else(|| ReadBack {
+                map: plan.name.clone(),
+                key: key.to_owned(),
+                object: plan.target.clone(),
+                target: stored.id.clone(),
+                adopted: true,
+                fields: fields_of(&before),
+                links: Vec::new(),
+            });
+            for name in written {
+                let hash = if ours(name) { now.fields.get(name) } else { before.fields.get(name) };
+                kept.fields.insert(name.clone(), Remembered { hash: hash.copied(), written: true });
+            }
+            for link in links {
+                if (recent || linked.contains(&link.1)) && !kept.links.contains(link) {
+                    kept.links.push(link.clone());
+                }
+            }
+            let ended_ms = self.outside.clock.now_ms();
+            self.workspace.transaction(|ws| {
+                ws.keep_readback(&kept)?;
+                let (target, note) = (Some(stored.id.as_str()), Some("found to be done"));
+                ws.ended(entry.seq, JournalState::Done, target, note, ended_ms)
+            })?;
+        }
+        Ok(())
     }
 
     /// Records that match any of the values of a field.
@@ -183,6 +292,16 @@ impl Engine<'_> {
 
 fn held(status: Status, why: String) -> Outcome {
     Outcome { status, target: None, reason: Some(why) }
+}
+
+/// The texts in a value: what a resolved link is, too.
+fn each_text(value: &Value, then: &mut dyn FnMut(&str)) {
+    match value {
+        Value::Text(text) => then(text),
+        Value::Item(item) => each_text(&item.value, then),
+        Value::List(values) => values.iter().for_each(|value| each_text(value, then)),
+        _ => {}
+    }
 }
 
 fn claim(object: &str, id: &str) -> String {

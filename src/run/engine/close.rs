@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::lang::plan::Plan;
-use crate::run::connect::{Encode, Stored};
-use crate::run::workspace::{self, Workspace};
+use crate::run::connect::{Encode, Payload, Stored};
+use crate::run::workspace::{self, Outcome, Status, Workspace};
 
 use super::load::deleted_there;
 use super::notes::parent_of;
+use super::once::Write;
 use super::place::placed;
 use super::proving::Proving;
 use super::streams::{Stream, flatten_name, maps_of_split, records, split_name, streams};
@@ -151,7 +152,7 @@ impl Engine<'_> {
             for (key, id) in page {
                 if self.target.read(&plan.target, &id).await?.is_none() {
                     any = true;
-                    if self.was_left_out(map, &key, &id)? {
+                    if self.was_left_out(map, &key, &id)? || self.another_stands(map, &key, &id).await? {
                         continue;
                     }
                     let outcome = deleted_there(&plan.target, &id);
@@ -160,6 +161,26 @@ impl Engine<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Of two records that no API deletes, a person deleted the one that the books named: the other one is theirs now.
+    async fn another_stands(&self, map: usize, key: &str, gone: &str) -> Result<bool> {
+        let plan = &self.streams[map];
+        let create = self.workspace.last_create(&plan.name, key)?;
+        let (Some(_), Some(create)) = (self.target.is_final(&plan.target), create) else { return Ok(false) };
+        let marker = self.marker_of(map, key)?;
+        for seen in self.workspace.seen_of(&plan.name, key)? {
+            let other = self.target.read(&plan.target, &seen.target).await?;
+            let Some(other) = other.filter(|other| other.marker.as_ref() == Some(&marker)) else { continue };
+            let payload = Payload::default();
+            let write = Write { stream: map, key, marker: &marker, payload: &payload, step: 0 };
+            self.workspace.forget_readback(&plan.target, gone)?;
+            self.made(&write, create.seq, &other, Some("stands for the other one, which somebody deleted"))?;
+            let outcome = Outcome { status: Status::Created, target: Some(other.id), reason: None };
+            self.workspace.transaction(|ws| ws.settle(&plan.name, key, &outcome, &[]))?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Records that stand in the destination though the books say that they do not: decided anew, so that the load

@@ -63,7 +63,7 @@ impl Engine<'_> {
     }
 }
 
-fn fields_of(seen: &Imprint) -> BTreeMap<String, Remembered> {
+pub(super) fn fields_of(seen: &Imprint) -> BTreeMap<String, Remembered> {
     seen.fields
         .iter()
         .map(|(name, hash)| (name.clone(), Remembered { hash: Some(*hash), written: false }))

@@ -239,6 +239,7 @@ impl Engine<'_> {
         let at = usize::from(later.field);
         let Later { field, value, lacks, waits, arrived } = later;
         let sent = (!value.is_absent()).then(|| value_hash(&value));
+        let wanted = (outcome.status == Status::Adopted).then(|| value.clone());
         let marker = format!("{}{key}", self.marker_prefix(map)?);
         let adopted = outcome.status == Status::Adopted;
         let kept = if self.passed.get() { self.workspace.sent(&plan.name, key)? } else { None };
@@ -272,6 +273,14 @@ impl Engine<'_> {
         };
         let is_sent = || self.workspace.keep_sent_field(&plan.name, key, &field_key(&plan.targets[at]), sent);
         if payload.is_empty() {
+            if adopted && let Some(value) = wanted {
+                // A process may have died over this very write.
+                let mut open = self.open_adoptions(map, key)?;
+                open.retain(|entry| late_field(entry.intent.step) == Some(at));
+                let mut values = vec![Value::Absent; plan.targets.len()];
+                values[at] = value;
+                self.settle_adoption(map, key, &values, &stored, &open)?;
+            }
             is_sent()?;
             self.settled(map, key, field, &lacks, waits)?;
             return Ok(Turn::Over(stored));

@@ -296,6 +296,17 @@ impl Workspace {
                 db.prepare_cached("DELETE FROM lack WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
                 db.prepare_cached("DELETE FROM sent WHERE map = ?1 AND key = ?2")?.execute((map, key))?;
             }
+            Ok(())
+        })?;
+        self.forget_readback(object, target)
+    }
+
+    /// Forgets what was read back of a record that is gone.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn forget_readback(&self, object: &str, target: &str) -> Result<()> {
+        self.store(|db| {
             db.prepare_cached("DELETE FROM readback WHERE object = ?1 AND target = ?2")?
                 .execute((object, target))?;
             db.prepare_cached("DELETE FROM made_link WHERE object = ?1 AND target = ?2")?

@@ -30,7 +30,7 @@ const FAULTS: [(&str, What, Trouble); 13] = [
     ("429", What::Any, Trouble::Refused(429, "")),
     ("read times out", What::Read, Trouble::Timeout),
     ("read is cut", What::Read, Trouble::Cut),
-    ("clock steps", What::Read, Trouble::ClockStep(3_600_000)),
+    ("clock steps", What::Any, Trouble::ClockStep(3_600_000)),
 ];
 
 fn run(phase: Phase, first: usize, second: usize, clean: &Picture) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use b2n::run::connect::outside::Random;
+use b2n::run::connect::outside::{Clock, Random};
 use b2n::run::engine::{POINTS, ROLLBACK_POINTS};
 use b2n::run::rehearsal::SplitMix;
 
@@ -17,6 +17,8 @@ use super::yard::Yard;
 
 /// Seeds in CI.
 const FEW: u64 = 300;
+/// Seeds in which b2n, or this test, was wrong once.
+const ONCE_WRONG: [u64; 13] = [1406, 2445, 2773, 4344, 4500, 4506, 5617, 5672, 5817, 6255, 6839, 7472, 8722];
 /// Every so many seeds are run twice and compared to the byte.
 const TWICE: u64 = 20;
 /// Portals that seeds share, so that each is moved without faults once only.
@@ -151,22 +153,27 @@ fn run(seed: u64) -> Ran {
         (0..dice.below(3)).map(|_| (dice.pick(&POINTS), 1 + dice.below(25))).collect();
     let mut problems = Vec::new();
     let mut died = 0;
-    match yard.through(&deaths) {
-        Ok((report, deaths)) => {
-            died += deaths;
-            problems.extend(totals(&yard, &report));
-        }
-        Err(error) => problems.push(error),
-    }
-    problems.extend(wrong(&yard));
-    problems.extend(differences(&clean(data), &picture(&yard)));
+    let mut ended = yard.through(&deaths);
+    died += ended.as_ref().map_or(0, |(_, deaths)| *deaths);
     // A list that lags, and a clock that is set, are inside the bounds: b2n makes nothing twice, not even for a moment.
     // What arrives twice is outside, and so is a request whose record can be found later after it was given up than is
     // waited for, which a death does at once and a process after a minute: what came of them was taken away.
     let bound = if died > 0 { 90_000 } else { 150_000 };
-    let late = |strike: &Strike| matches!(strike.trouble, Trouble::Late(by) if by + lag > bound);
-    let outside = twice.is_some() || plan.iter().any(late);
-    if !outside {
+    let is_late = |strike: &Strike| matches!(strike.trouble, Trouble::Late(by) if by + lag > bound);
+    let late = plan.iter().any(is_late);
+    if late && ended.is_ok() && !wrong(&yard).is_empty() {
+        // What comes after the last list of a run stays until the next one, which begins when a list shows it.
+        yard.hub.strike(&[]);
+        yard.clock.run(yard.clock.sleep(lag.unsigned_abs() + 1_000)).expect("a moment");
+        ended = yard.through(&[]);
+    }
+    match ended {
+        Ok((report, _)) => problems.extend(totals(&yard, &report)),
+        Err(error) => problems.push(error),
+    }
+    problems.extend(wrong(&yard));
+    problems.extend(differences(&clean(data), &picture(&yard)));
+    if twice.is_none() && !late {
         problems.extend(ghosts(&yard));
     }
     let mut dump = yard.account.dump().to_string();
@@ -196,7 +203,10 @@ fn seeds() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("B2N_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("B2N_SEEDS").unwrap_or(FEW)).collect(),
+        None => {
+            let last = number("B2N_SEEDS").unwrap_or(FEW);
+            (1..=last).chain(ONCE_WRONG.into_iter().filter(|seed| *seed > last)).collect()
+        }
     };
     let began = Instant::now();
     let next = AtomicU64::new(0);

@@ -30,7 +30,7 @@ pub(super) enum Origin {
 
 /// What edits without an answer were about.
 #[derive(Default)]
-pub(super) struct Unanswered {
+pub(in super::super) struct Unanswered {
     /// The fields that they sent.
     pub sent: BTreeSet<String>,
     /// Those that may hold what was sent.
@@ -40,7 +40,7 @@ pub(super) struct Unanswered {
 impl Unanswered {
     /// Whether a field may be as it is by one of these edits. One that holds neither what it held before nor what was
     /// sent is a person's.
-    pub(super) fn is_ours(&self, name: &str) -> bool {
+    pub(in super::super) fn is_ours(&self, name: &str) -> bool {
         self.sent.contains(name) && self.shown.contains(name)
     }
 }
@@ -118,7 +118,7 @@ impl Engine<'_> {
 
     /// What the edits of a record were about that had no answer, since the last one that had; `None` where it was not
     /// kept.
-    pub(super) fn open_edits(
+    pub(in super::super) fn open_edits(
         &self,
         object: &str,
         stored: &Stored,

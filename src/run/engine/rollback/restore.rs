@@ -135,11 +135,11 @@ impl Engine<'_> {
                 let shown = edits.as_ref().is_none_or(|edits| edits.is_ours(&name));
                 let is = now.fields.get(&name).copied();
                 let field = kept.fields.entry(name).or_insert(Remembered { hash: None, written: false });
-                if field.hash != is {
+                if ours && shown {
+                    // A later read-back may have taken it for what was there before.
+                    *field = Remembered { hash: is, written: true };
+                } else if field.hash != is {
                     field.written = true;
-                    if ours && shown {
-                        field.hash = is;
-                    }
                 }
             }
         }
