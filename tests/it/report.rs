@@ -1,14 +1,18 @@
 //! The report against the twins' own books: every number of it is counted again in the portal and in the destination's
 //! dump, after a run in which much went wrong. And what holds of any report: each number is the length of its list.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use b2n::face::report::migration;
 use b2n::lang::value::parse::decimal;
-use b2n::run::connect::{self, Pace};
+use b2n::run::connect::Pace;
+use b2n::run::connect::outside::HttpResponse;
 use b2n::run::engine::Error;
-use b2n::run::engine::dossier::{self, Dossier, Input, Lists, Outcome, Veil};
-use b2n::run::twin::bitrix24::Entity;
+use b2n::run::engine::dossier::{self, Dossier, FaultLine, Input, Lists, Outcome, Veil};
+use b2n::run::twin::bitrix24::{Entity, Fault, FaultKind, Trigger};
+
 use b2n::run::twin::nutshell::record::Record;
 use b2n::run::twin::nutshell::{Actor, Kind};
 use serde_json::{Value as Json, json};
@@ -56,13 +60,17 @@ impl Kept {
 }
 
 fn reported(world: &World, veil: &Veil) -> (Dossier, Kept) {
+    reported_at(world, veil, Pace::default())
+}
+
+fn reported_at(world: &World, veil: &Veil, pace: Pace) -> (Dossier, Kept) {
     let mut kept = Kept::default();
     let input = Input {
         spec: "whole.b2n",
         plan: &world.checked.plan,
         source: &world.checked.source,
         workspace: &world.workspace,
-        limits: &connect::limits(Pace::default()),
+        pace,
         veil,
     };
     let dossier = dossier::dossier(&input, &mut kept).unwrap_or_else(|error| panic!("{error}"));
@@ -99,7 +107,9 @@ fn holds_together(dossier: &Dossier, kept: &Kept) {
     for fault in &dossier.faults {
         let rows = kept.rows("faults.csv").iter();
         let rows = rows.filter(|line| line[0] == fault.what && line[1] == fault.how).count() as u64;
-        assert_eq!(fault.times, rows, "{fault:?}");
+        // What clients counted is on no list.
+        assert_eq!(if fault.list.is_some() { fault.times } else { 0 }, rows, "{fault:?}");
+        assert!(fault.times > 0, "{fault:?}");
     }
     let steps: u64 = dossier.time.steps.iter().map(|step| step.writes).sum();
     assert_eq!(dossier.time.writes, steps);
@@ -307,6 +317,92 @@ fn a_run_full_of_faults_is_reported_as_the_twins_count_it() {
     assert_eq!((&again, &lists), (&dossier, &kept));
     assert_eq!(serde_json::to_string(&again).ok(), serde_json::to_string(&dossier).ok());
     assert_eq!(migration::page(&again), migration::page(&dossier));
+}
+
+#[test]
+fn what_clients_got_over_is_counted_as_the_twins_count_it_and_each_run_is_held_against_its_own_pace() {
+    let mut world = whole::world(305, Faults::default());
+    world.pace = Pace { rate_per_s: Some(3.0), in_flight: Some(2) };
+    world.portal.with_settings(|settings| {
+        settings.faults = vec![
+            Fault::new(Trigger::Every(4), FaultKind::RateLimit),
+            // Never two at one request, which would count twice in the portal.
+            Fault::new(Trigger::Nth(7), FaultKind::ServerError),
+            Fault::new(Trigger::Nth(13), FaultKind::CutBody),
+            Fault::new(Trigger::Nth(1), FaultKind::OperatingLimit).on("crm.deal.list"),
+        ];
+    });
+    // Every fifteenth read is put off; writes are not, since the journal has those.
+    let (seen, put_off) = (Rc::new(Cell::new(0u64)), Rc::new(Cell::new(0u64)));
+    let (seen_there, put_off_there) = (Rc::clone(&seen), Rc::clone(&put_off));
+    world.wire.meddle(move |request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if !["find", "get"].iter().any(|verb| body.contains(&format!("\"method\":\"{verb}"))) {
+            return None;
+        }
+        seen_there.set(seen_there.get() + 1);
+        if !seen_there.get().is_multiple_of(15) {
+            return None;
+        }
+        put_off_there.set(put_off_there.get() + 1);
+        let headers = vec![("retry-after".to_owned(), "2".to_owned())];
+        Some(HttpResponse { status: 429, headers, body: b"slow down".to_vec() })
+    });
+    // The first process dies while it loads: what it met until then counts.
+    let dies = DieAt { point: Some(("load.landed", 12)), ..DieAt::default() };
+    let died = world.live(&dies);
+    assert!(matches!(died, Err(Error::Interrupted)), "{died:?}");
+    world.pace = Pace { rate_per_s: Some(6.0), in_flight: Some(3) };
+    assert!(world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}")).closes());
+
+    let (dossier, kept) = reported(&world, &Veil::Open);
+    holds_together(&dossier, &kept);
+    let counted = |word: &str| -> u64 {
+        let lines = dossier.faults.iter().filter(|fault| fault.list.is_none() && fault.what.contains(word));
+        lines.map(|fault| fault.times).sum()
+    };
+    let log = world.portal.log();
+    let struck = (log.faults, log.refused_rate, log.refused_operating);
+    assert_eq!(counted("Bitrix24"), struck.0 + struck.1 + struck.2, "{struck:?} {:#?}", dossier.faults);
+    assert!(
+        ["(503)", "(429)", "gave no usable answer"].iter().all(|word| counted(word) > 0),
+        "{:#?}",
+        dossier.faults
+    );
+    assert!(put_off.get() > 0);
+    assert_eq!(counted("Nutshell said that it is too busy"), put_off.get(), "{:#?}", dossier.faults);
+    let waited =
+        |fault: &FaultLine| fault.how.starts_with("asked again, after ") && !fault.how.contains("after 0 s");
+    assert!(
+        dossier
+            .faults
+            .iter()
+            .filter(|fault| fault.list.is_none())
+            .all(|fault| fault.settled && waited(fault))
+    );
+    let page = migration::page(&dossier);
+    assert!(page.contains("Bitrix24 said that the running time of a method is used up (429)"));
+
+    // Each run at its own pace; the plan at that of the last one, unless somebody asks for another.
+    let time = &dossier.time;
+    let paces: Vec<_> = time.runs.iter().map(|run| (run.rate_per_s, run.in_flight)).collect();
+    assert_eq!(paces, [(Some(3.0), Some(2)), (Some(6.0), Some(3))]);
+    assert_eq!((time.rate_per_s, time.in_flight), (6.0, 3.0));
+    assert_eq!((time.runs[0].loading_s, time.runs[0].ended.as_ref()), (None, None), "it died");
+    let calls = time.runs.iter().map(|run| run.writes + run.reads + run.lists).sum::<u64>() as f64;
+    assert!((time.sent_floor_s - calls / 6.0).abs() < 0.01 * time.sent_floor_s, "{time:#?}");
+    assert_eq!(time.ratio, Some(time.loading_s / time.sent_floor_s));
+    assert!(time.ratio >= Some(1.0), "faster than its floor: {time:#?}");
+    assert!(page.contains("at 6 requests a second and 3 in flight"), "{page}");
+    let asked = Pace { rate_per_s: Some(12.0), in_flight: None };
+    let (other, _) = reported_at(&world, &Veil::Open, asked);
+    assert_eq!((other.time.rate_per_s, other.time.in_flight, other.time.ratio), (12.0, 3.0, time.ratio));
+    assert!(
+        (other.time.floor_s - time.floor_s / 2.0).abs() < 0.01,
+        "{} and {}",
+        other.time.floor_s,
+        time.floor_s
+    );
 }
 
 #[test]

@@ -165,7 +165,11 @@ pub fn block_on<T>(
             outside,
             patient(Settings { in_flight: live.in_flight, ..Settings::default() }),
         )?;
-        work(&engine).await
+        let came_to = work(&engine).await;
+        // What ended it matters more than what it met.
+        let kept = engine.keep_met();
+        let done = came_to?;
+        kept.map(|()| done)
     })
 }
 

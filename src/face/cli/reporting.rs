@@ -62,7 +62,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             plan: &ready.plan,
             source: &ready.source,
             workspace: &workspace,
-            limits: &crate::run::connect::limits(args.pace.pace()),
+            pace: args.pace.pace(),
             veil: &veil,
         },
         &mut files,

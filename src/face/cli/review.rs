@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::face::review::books::Books;
 use crate::face::review::words::{self, Standing};
 use crate::face::review::{About, Sheet, page, server};
 use crate::lang::text::SourceText;
@@ -129,7 +130,8 @@ pub fn sheet(
     let live = Live::of_nobody(ready)?;
     let reviewed =
         account::block_on(&live, ready, workspace, terminal, async |engine| engine.review(&asked))?;
-    let about = About { plan: &ready.plan, text, spec, seed: asked.seed };
+    let about =
+        About { plan: &ready.plan, text, spec, seed: asked.seed, books: Books::of(&ready.plan, workspace)? };
     Ok(Sheet::new(&about, &reviewed))
 }
 
@@ -231,7 +233,7 @@ fn serve(
             Format::Human => {
                 println!("{}", line(&standing));
                 println!("open: {}", desk.address());
-                println!("nothing is written to either system; stop with Ctrl-C, then `b2n approve {spec}`");
+                println!("the page writes to neither system; stop with Ctrl-C, then `b2n approve {spec}`");
             }
         }
         std::io::stdout().flush().map_err(|error| Failure::outside(format!("standard output: {error}")))?;

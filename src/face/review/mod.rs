@@ -4,6 +4,7 @@
 //! how records were drawn, nor how a command is given. Everything that a record says travels as JSON and becomes text
 //! nodes in the page; no markup is made of it.
 
+pub mod books;
 pub mod page;
 pub mod server;
 pub mod words;
@@ -49,6 +50,8 @@ pub struct About<'a> {
     pub spec: &'a str,
     /// What the records were drawn with.
     pub seed: u64,
+    /// What was written before.
+    pub books: books::Books,
 }
 
 impl Sheet {
@@ -83,7 +86,7 @@ impl Sheet {
             "format": "b2n-review-sheet/1", "plan": plan, "spec": about.spec, "seed": about.seed,
             "source": {"system": about.plan.source.connector, "account": about.plan.source.account},
             "target": {"system": about.plan.target.connector, "account": about.plan.target.account},
-            "maps": maps, "rules": rules.listed, "records": records.len(), "chunk": CHUNK,
+            "maps": maps, "rules": rules.listed, "records": records.len(), "chunk": CHUNK, "books": about.books.json(),
         });
         Sheet { plan, head, records, index }
     }

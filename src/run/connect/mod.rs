@@ -8,6 +8,7 @@ pub mod bitrix24;
 mod files;
 pub mod http;
 pub mod imprint;
+mod met;
 pub mod normal;
 pub mod nutshell;
 mod open;
@@ -32,6 +33,7 @@ use crate::lang::value::{Record, Value};
 pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use files::{FileAt, Got};
 pub use imprint::{Child, Goes, Imprint, Removal};
+pub use met::Met;
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
 pub use portion::{Hangs, Outline, Outlined};
@@ -251,6 +253,10 @@ pub trait Source {
     fn automation(&self) -> Local<'_, Result<survey::Automation, Error>>;
     /// The records of an object that follow `cursor` (empty: from the first), as many as one request gives.
     fn extract<'a>(&'a self, object: &'a str, cursor: &'a str) -> Local<'a, Result<Batch, Error>>;
+    /// What it met since this was last called.
+    fn met(&self) -> Vec<Met> {
+        Vec::new()
+    }
     /// The source's clock when it last answered, Unix milliseconds; `None` before, and where it does not tell.
     fn clock_ms(&self) -> Option<i64>;
     /// The records of an object that follow `cursor` (empty: from the first), each as it is or told to be as it was
@@ -438,6 +444,14 @@ pub trait Target {
     /// The port of this machine that it answers on, where it does, as a twin: two of them may bear one account's id.
     fn local_port(&self) -> Option<u16> {
         None
+    }
+    /// What it met since this was last called; writes are the journal's.
+    fn met(&self) -> Vec<Met> {
+        Vec::new()
+    }
+    /// How fast its client may be.
+    fn pace(&self) -> Pace {
+        Pace::default()
     }
     /// What its objects look like now; user e-mails hashed with `salt`.
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>>;

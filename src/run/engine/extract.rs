@@ -9,6 +9,7 @@ use crate::lang::schema::Schema;
 use crate::run::connect::{Account, Source};
 use crate::run::workspace::{Manifest, Side, Workspace};
 
+use super::dossier::keep_source;
 use super::draw::Drawing;
 use super::portion::Portion;
 use super::streams::objects;
@@ -204,7 +205,12 @@ impl<'a> Extraction<'a> {
         // Side by side, so that what one method has to wait for leaves the limits to the others.
         let all = try_join_all(open.into_iter().map(|object| self.extract_object(object, &told))).await;
         self.outside.progress.end();
-        all.map(|_| ())
+        let kept = self.keep_met();
+        all.and(kept)
+    }
+
+    fn keep_met(&self) -> Result<()> {
+        keep_source(self.workspace, self.source, self.outside)
     }
 
     /// What was sealed is there still, by its number.
@@ -345,6 +351,7 @@ impl<'a> Extraction<'a> {
             }
             let rows = batch.records.iter().map(|raw| (raw.id.as_str(), raw.json.as_slice()));
             self.workspace.stage(object, rows, manifest)?;
+            self.keep_met()?;
             self.outside.points.reach("extract.staged")?;
             told.staged.set(told.staged.get() + batch.records.len() as u64);
             if before.is_none() && !batch.done {

@@ -365,6 +365,14 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// Whatever ended it early; [`Error::Selection`] before anything is written where a name is not there.
     pub async fn migrate_part(&self, selection: &Selection) -> Result<RunReport> {
+        let came_to = self.migrate_selected(selection).await;
+        // What ended it matters more than what it met.
+        let kept = self.keep_met();
+        let run = came_to?;
+        kept.map(|()| run)
+    }
+
+    async fn migrate_selected(&self, selection: &Selection) -> Result<RunReport> {
         let started = self.outside.clock.now_ms();
         let (source, _) = self.bind().await?;
         self.name_other_source(&source)?;
@@ -385,7 +393,9 @@ impl<'a> Engine<'a> {
         let scope = self.select(selection)?;
         self.scope.replace(scope);
         let began = self.outside.clock.now_ms();
-        let run = self.workspace.transaction(|ws| ws.begin_run("migrate", &self.plan_hash, began))?;
+        let pace = self.target.pace();
+        let kept = dossier::kept_pace(pace);
+        let run = self.workspace.transaction(|ws| ws.begin_run("migrate", &self.plan_hash, began, &kept))?;
         self.provision(&ready).await?;
         let encoders = self.encoders().await?;
         let loading = self.outside.clock.now_ms();
@@ -401,7 +411,7 @@ impl<'a> Engine<'a> {
         self.tell_what_is_left();
         let now = self.outside.clock.now_ms();
         let spent = self.spent.spent(self.plan.phases.len(), now.abs_diff(loading));
-        self.workspace.transaction(|ws| ws.end_run(run, now, &dossier::kept_spent(&spent)))?;
+        self.workspace.transaction(|ws| ws.end_run(run, now, &dossier::kept_spent(&spent, pace)))?;
         Ok(RunReport { maps, took_ms: now.abs_diff(started), spent: Some(spent) })
     }
 
@@ -415,6 +425,7 @@ impl<'a> Engine<'a> {
             books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);
             books.extend(self.close_folded(index, phase)?);
             books.extend(self.load_and_close(index, &self.notes_of_phase(phase), encoders).await?);
+            self.keep_met()?;
             self.outside.points.reach("phase.closed")?;
             self.within_budget(index, &books)?;
         }

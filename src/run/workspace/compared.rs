@@ -55,7 +55,7 @@ pub struct RunOf {
     pub began_ms: i64,
     /// When it ended, Unix milliseconds; `None` where it died or was stopped.
     pub ended_ms: Option<i64>,
-    /// What it sent, as JSON.
+    /// How fast it was allowed to be, and once it ended, what it sent, as JSON. Earlier versions kept the latter only.
     pub json: Option<String>,
 }
 
@@ -176,9 +176,12 @@ impl Workspace {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn begin_run(&self, what: &str, plan: &str, now_ms: i64) -> Result<i64> {
+    pub fn begin_run(&self, what: &str, plan: &str, now_ms: i64, json: &str) -> Result<i64> {
         self.store(|db| {
-            db.execute("INSERT INTO run(what, plan, began_ms) VALUES (?1, ?2, ?3)", (what, plan, now_ms))?;
+            db.execute(
+                "INSERT INTO run(what, plan, began_ms, json) VALUES (?1, ?2, ?3, ?4)",
+                (what, plan, now_ms, json),
+            )?;
             Ok(db.last_insert_rowid())
         })
     }
@@ -274,8 +277,8 @@ mod tests {
     #[test]
     fn a_run_that_dies_has_no_end() {
         let ws = Workspace::in_memory().expect("opens");
-        ws.begin_run("migrate", "a", 5).expect("begins");
-        let seq = ws.begin_run("migrate", "a", 9).expect("begins");
+        ws.begin_run("migrate", "a", 5, "{}").expect("begins");
+        let seq = ws.begin_run("migrate", "a", 9, "{}").expect("begins");
         ws.end_run(seq, 12, "{}").expect("ends");
         let ends: Vec<_> = ws.runs().expect("reads").into_iter().map(|run| run.ended_ms).collect();
         assert_eq!(ends, [None, Some(12)]);

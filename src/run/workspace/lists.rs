@@ -162,6 +162,14 @@ impl Workspace {
         })
     }
 
+    /// When the last write ended, Unix milliseconds.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn last_write_ms(&self) -> Result<Option<i64>> {
+        self.store(|db| db.query_row("SELECT max(ended_ms) FROM journal", [], |row| row.get(0)))
+    }
+
     /// When the books last moved, Unix milliseconds: the last write, decision, approval or look at the source.
     ///
     /// # Errors

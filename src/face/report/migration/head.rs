@@ -7,6 +7,7 @@ use crate::run::engine::dossier::{Dossier, Outcome, Row};
 
 use super::super::{duration, number};
 use super::markup::{anchor, data};
+use super::sections::pace;
 
 /// Everything above the sections.
 pub fn head(dossier: &Dossier, title: &str) -> String {
@@ -186,6 +187,8 @@ pub fn cards(dossier: &Dossier) -> Vec<Card> {
     let faults = total(&mut dossier.faults.iter().map(|fault| fault.times));
     let unsettled = total(&mut dossier.faults.iter().filter(|f| !f.settled).map(|f| f.times));
     let time = &dossier.time;
+    let forecast =
+        format!("forecast {} to {} at {}", duration(time.floor_s), duration(time.forecast_s), pace(time));
     let kept = dossier.times.kept.iter();
     let untrue = kept.filter(|field| field.differing.iter().any(|differing| differing.open)).count();
     vec![
@@ -256,12 +259,8 @@ pub fn cards(dossier: &Dossier) -> Vec<Card> {
             "Time of loading",
             duration(time.loading_s),
             match time.ratio {
-                Some(ratio) => format!(
-                    "{ratio:.2} of the floor of what was sent; forecast {} to {}",
-                    duration(time.floor_s),
-                    duration(time.forecast_s)
-                ),
-                None => format!("forecast {} to {}", duration(time.floor_s), duration(time.forecast_s)),
+                Some(ratio) => format!("{ratio:.2} times the floor of what was sent; {forecast}"),
+                None => forecast,
             },
             None,
         ),

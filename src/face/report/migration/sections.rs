@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::lang::doc::html::escaped;
-use crate::run::engine::dossier::{Dossier, FieldLine, SharedLine, SumLine};
+use crate::run::engine::dossier::{Dossier, FieldLine, SharedLine, SumLine, Time};
 
 use super::super::{duration, number};
 use super::below::{left, lists, sample};
@@ -393,8 +393,9 @@ fn files(dossier: &Dossier) -> String {
 
 fn faults(dossier: &Dossier) -> String {
     let note = say(
-        "From the journal: what had to be found out, sent again or taken away. Answers that only asked for patience were \
-         waited out and leave no line.",
+        "From the journal: what had to be found out, sent again or taken away, a row of the list each. From the clients: \
+         reads that were answered with a request for patience, or not at all, as counts; what a process met just before it \
+         died is not among them.",
     );
     if dossier.faults.is_empty() {
         return note + &say("None.");
@@ -419,14 +420,14 @@ fn faults(dossier: &Dossier) -> String {
 fn time(dossier: &Dossier) -> String {
     let time = &dossier.time;
     let ratio = time.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+    let floor = format!("floor of the plan for these records, at {}", pace(time));
     let rows = [
         ("loading took, in runs that came to their end", duration(time.loading_s)),
-        ("floor of what these runs sent", duration(time.sent_floor_s)),
+        ("floor of what these runs sent, each at its own pace", duration(time.sent_floor_s)),
         ("loading as a multiple of it", ratio),
-        ("floor of the plan for these records", duration(time.floor_s)),
-        ("forecast of the plan at most", duration(time.forecast_s)),
+        (floor.as_str(), duration(time.floor_s)),
+        ("forecast of the plan at most, at the same pace", duration(time.forecast_s)),
         ("writes that were sent", number(time.writes)),
-        ("allowed rate", format!("{} requests a second", time.rate_per_s)),
     ];
     let rows: Vec<_> =
         rows.into_iter().map(|(name, value)| vec![Cell::text(name), Cell::Number(value)]).collect();
@@ -436,6 +437,8 @@ fn time(dossier: &Dossier) -> String {
         vec![
             Cell::text(&run.began),
             Cell::text(run.ended.as_deref().unwrap_or("died, or was stopped")),
+            Cell::Number(run.rate_per_s.map_or_else(|| "-".to_owned(), |rate| rate.to_string())),
+            Cell::Number(run.in_flight.map_or_else(|| "-".to_owned(), |most| most.to_string())),
             Cell::Number(run.loading_s.map_or_else(|| "-".to_owned(), duration)),
             Cell::count(run.writes),
             Cell::count(run.reads),
@@ -444,13 +447,27 @@ fn time(dossier: &Dossier) -> String {
     };
     let rows: Vec<_> = time.runs.iter().map(row).collect();
     if !rows.is_empty() {
-        let head = ["began", "ended", "loading", "writes", "reads", "pages of lists"];
+        let head = [
+            "began",
+            "ended",
+            "allowed a second",
+            "in flight",
+            "loading",
+            "writes",
+            "reads",
+            "pages of lists",
+        ];
         out.push_str(&table("Runs that wrote", &head, &rows));
     }
     out
 }
 
-/// Writes over time, with the allowed rate as a line.
+/// The pace that floor and forecast are told for.
+pub(super) fn pace(time: &Time) -> String {
+    format!("{} requests a second and {} in flight", time.rate_per_s, time.in_flight)
+}
+
+/// Writes over time, with the allowed rate as a line where it was one.
 fn throughput(dossier: &Dossier) -> String {
     let time = &dossier.time;
     let (Some(first), Some(last)) = (time.steps.first(), time.steps.last()) else {
@@ -480,7 +497,11 @@ fn throughput(dossier: &Dossier) -> String {
     }
     let mut limit =
         format!("the allowed rate is {} writes in a step, above this picture", number(allowed as u64));
-    if allowed <= top {
+    let allowed_rates = || time.runs.iter().filter_map(|run| run.rate_per_s);
+    if allowed_rates().any(|rate| rate != time.rate_per_s) {
+        limit =
+            "runs were allowed different rates: the table says how much of its own each step used".to_owned();
+    } else if allowed <= top {
         let y = 200.0 - 200.0 * allowed / top;
         let _ = write!(svg, "<path class=\"limit\" d=\"M0 {y:.1}H1000\"/>");
         limit = format!("the broken line is the allowed rate, {} in a step", number(allowed as u64));

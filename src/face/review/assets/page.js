@@ -537,8 +537,7 @@ async function begin() {
   head = await store.head();
   $('spec').textContent = line(head.spec);
   document.title = `Review of ${line(head.spec)}`;
-  $('about').textContent = line(`plan ${head.plan.slice(0, 12)}, ${head.source.account} to ${head.target.account}. Nothing is written yet: `
-    + 'every value is what the plan makes of the extracted records; a link is told by map and key.');
+  $('about').textContent = line(`plan ${head.plan.slice(0, 12)}, ${head.source.account} to ${head.target.account}. ${head.books.text}`);
   $('person').value = head.person || remembered('person');
   said.take(await store.said());
   for (let from = 0; from < head.records; from += head.chunk) {

@@ -12,6 +12,7 @@ use super::limits::{Bucket, Operating, Plan};
 use super::pack::Packer;
 use super::wire::{Answer, Batch, Command, Envelope, Problem};
 use crate::run::connect::Error;
+use crate::run::connect::met::Meter;
 use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
 use crate::run::connect::secret::Webhook;
 
@@ -25,6 +26,10 @@ const TRIES: u32 = 6;
 const BUSY_TRIES: u32 = 40;
 /// How often a method out of running time is waited for; each wait is a minute or longer.
 const BLOCKED_TRIES: u32 = 30;
+/// What the client meets and gets over.
+const NO_ANSWER: &str = "Bitrix24 gave no usable answer";
+const BUSY: &str = "Bitrix24 said that it gets too many requests (503)";
+const BLOCKED: &str = "Bitrix24 said that the running time of a method is used up (429)";
 /// How many renames are followed in one request.
 const MOVES: u32 = 3;
 
@@ -60,6 +65,7 @@ pub(super) struct Client {
     bucket: RefCell<Bucket>,
     pub(super) operating: RefCell<Operating>,
     pub(super) packer: Packer,
+    pub(super) meter: Meter,
     /// The portal's clock when it last answered.
     told_ms: Cell<Option<i64>>,
 }
@@ -92,6 +98,7 @@ impl Client {
             bucket: RefCell::new(Bucket::new(plan)),
             operating: RefCell::new(Operating::new(operating_limit_s)),
             packer: Packer::default(),
+            meter: Meter::default(),
             told_ms: Cell::new(None),
         }
     }
@@ -218,7 +225,7 @@ impl Client {
             let response = match sent {
                 Ok(response) => response,
                 Err(TransportError::NotSent(why) | TransportError::Lost(why)) => {
-                    return Err(Trouble::NoAnswer(why));
+                    return Err(self.no_answer(why));
                 }
             };
             if matches!(response.status, 301 | 302 | 303 | 307 | 308) {
@@ -231,13 +238,13 @@ impl Client {
                     Ok(answer)
                 }
                 Envelope::Problem(problem) => Err(self.judge(method, response.status, &problem)),
-                Envelope::NotText(at) => Err(Trouble::NoAnswer(format!(
+                Envelope::NotText(at) => Err(self.no_answer(format!(
                     "HTTP {} with a body that is not UTF-8 from byte {at} on; a record holds bytes that are no text: \
                      the last object that was begun has it",
                     response.status
                 ))),
                 Envelope::Foreign => {
-                    Err(Trouble::NoAnswer(format!("HTTP {} with a body that is no answer", response.status)))
+                    Err(self.no_answer(format!("HTTP {} with a body that is no answer", response.status)))
                 }
             };
         }
@@ -311,8 +318,25 @@ impl Client {
         Ok(())
     }
 
+    fn no_answer(&self, why: String) -> Trouble {
+        self.meter.meets(NO_ANSWER);
+        Trouble::NoAnswer(why)
+    }
+
     /// What an error body means. Also for single commands of a batch, with the status of the batch.
     pub(super) fn judge(&self, method: &'static str, status: u16, problem: &Problem) -> Trouble {
+        // Counted here, since several may wait for what one answer lacks.
+        let trouble = self.judged(method, status, problem);
+        match &trouble {
+            Trouble::Fatal(_) => {}
+            Trouble::NoAnswer(_) => self.meter.meets(NO_ANSWER),
+            Trouble::Busy(_) => self.meter.meets(BUSY),
+            Trouble::Blocked(_) => self.meter.meets(BLOCKED),
+        }
+        trouble
+    }
+
+    fn judged(&self, method: &'static str, status: u16, problem: &Problem) -> Trouble {
         let next = |step: &str| Trouble::Fatal(denied(&format!("{problem}: {step}")));
         let code = problem.code.to_ascii_uppercase();
         match code.as_str() {
@@ -359,25 +383,32 @@ impl Client {
             Trouble::NoAnswer(why) => {
                 patience.lost += 1;
                 if patience.lost >= TRIES {
+                    self.meter.gives_up(NO_ANSWER);
                     return Err(unreachable(&format!("{why}, after {TRIES} tries")));
                 }
-                self.clock.sleep(self.jittered(1000 << patience.lost.min(5))).await;
+                let wait = self.jittered(1000 << patience.lost.min(5));
+                self.meter.waits(NO_ANSWER, now, wait);
+                self.clock.sleep(wait).await;
                 Ok(())
             }
             Trouble::Busy(why) => {
                 patience.busy += 1;
                 if patience.busy >= BUSY_TRIES {
+                    self.meter.gives_up(BUSY);
                     return Err(unreachable(&format!(
                         "{why}, after {BUSY_TRIES} tries: is another program using it?"
                     )));
                 }
                 self.bucket.borrow_mut().refused(now);
-                self.clock.sleep(self.jittered(500 << patience.busy.min(6))).await;
+                let wait = self.jittered(500 << patience.busy.min(6));
+                self.meter.waits(BUSY, now, wait);
+                self.clock.sleep(wait).await;
                 Ok(())
             }
             Trouble::Blocked(method) => {
                 patience.blocked += 1;
                 if patience.blocked >= BLOCKED_TRIES {
+                    self.meter.gives_up(BLOCKED);
                     return Err(refused(
                         method,
                         "its running time stays used up: is another program using it?",
@@ -385,6 +416,7 @@ impl Client {
                 }
                 self.block(method);
                 self.rest(&[method]).await;
+                self.meter.waits(BLOCKED, now, self.clock.now_ms().abs_diff(now));
                 Ok(())
             }
         }

@@ -103,6 +103,10 @@ impl Source for Bitrix24 {
         self.client.aliases()
     }
 
+    fn met(&self) -> Vec<super::Met> {
+        self.client.meter.take()
+    }
+
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
         Box::pin(async move {
             let mut schema = schema::read(&self.client, salt).await?;

@@ -11,9 +11,10 @@ use serde_json::{Map, Value as Json, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::wire::{self, Fault};
-use crate::run::connect::Error;
+use crate::run::connect::met::Meter;
 use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
 use crate::run::connect::secret::is_loopback;
+use crate::run::connect::{Error, Pace};
 
 pub(super) const SYSTEM: &str = "Nutshell";
 
@@ -24,6 +25,10 @@ pub(super) const AUTHOR: &str = "author";
 
 /// The key under which a payload holds the amount of a lead that is written through REST; no field of RPC.
 pub(super) const MANUAL_VALUE: &str = "manualValue";
+
+/// What reads meet and get over.
+const NO_ANSWER: &str = "a read of Nutshell got no usable answer";
+const BUSY: &str = "Nutshell said that it is too busy for a read (429 or 503)";
 
 /// After how long a request is taken to be stuck, in milliseconds.
 const STUCK_MS: u64 = 5_000;
@@ -65,6 +70,7 @@ pub(super) struct Client {
     /// When the next request may start, Unix microseconds.
     next_us: Cell<i64>,
     calls: Cell<u64>,
+    pub(super) meter: Meter,
     /// Requests that may have written something.
     writes: Cell<u64>,
 }
@@ -94,6 +100,7 @@ impl Client {
             stuck: Semaphore::new(settings.in_flight.max(1)),
             next_us: Cell::new(i64::MIN),
             calls: Cell::new(0),
+            meter: Meter::default(),
             writes: Cell::new(0),
         }
     }
@@ -123,7 +130,7 @@ impl Client {
         faults_too: bool,
     ) -> Result<Json, Fault> {
         let tries = if faults_too { 2 } else { self.settings.tries };
-        self.trying(tries, 2, || self.call(method, &params)).await
+        self.trying(tries, 2, false, || self.call(method, &params)).await
     }
 
     /// Calls a method that writes, once.
@@ -135,6 +142,12 @@ impl Client {
     /// How many requests may have written something, but for deletions through REST.
     pub(super) fn writes(&self) -> u64 {
         self.writes.get()
+    }
+
+    /// How fast this client may be.
+    pub(super) fn pace_in_force(&self) -> Pace {
+        let Settings { requests_per_s, in_flight, .. } = self.settings;
+        Pace { rate_per_s: Some(requests_per_s), in_flight: Some(in_flight) }
     }
 
     fn wrote(&self) {
@@ -278,15 +291,22 @@ impl Client {
         busy_tries: u32,
         attempt: impl AsyncFn() -> Result<Json, Fault>,
     ) -> Result<Json, Fault> {
-        self.trying(self.settings.tries, busy_tries, attempt).await
+        self.trying(self.settings.tries, busy_tries, true, attempt).await
     }
 
     async fn trying(
         &self,
         tries: u32,
         busy_tries: u32,
+        last: bool,
         attempt: impl AsyncFn() -> Result<Json, Fault>,
     ) -> Result<Json, Fault> {
+        // Where there is another way to ask, the end of this one is no end.
+        let gives_up = |what| {
+            if last {
+                self.meter.gives_up(what)
+            }
+        };
         let (mut lost, mut busy) = (0, 0);
         loop {
             let fault = match attempt().await {
@@ -295,18 +315,26 @@ impl Client {
             };
             match &fault {
                 Fault::NotSent(_) | Fault::Lost(_) => {
+                    self.meter.meets(NO_ANSWER);
                     lost += 1;
                     if lost >= tries.max(1) {
+                        gives_up(NO_ANSWER);
                         return Err(fault);
                     }
-                    self.clock.sleep(self.backoff(lost)).await;
+                    let wait = self.backoff(lost);
+                    self.meter.waits(NO_ANSWER, self.clock.now_ms(), wait);
+                    self.clock.sleep(wait).await;
                 }
                 Fault::Busy { after_ms, .. } => {
+                    self.meter.meets(BUSY);
                     busy += 1;
                     if busy >= busy_tries.max(1) {
+                        gives_up(BUSY);
                         return Err(fault);
                     }
-                    self.clock.sleep(self.backoff(busy).max(after_ms.unwrap_or(0))).await;
+                    let wait = self.backoff(busy).max(after_ms.unwrap_or(0));
+                    self.meter.waits(BUSY, self.clock.now_ms(), wait);
+                    self.clock.sleep(wait).await;
                 }
                 _ => return Err(fault),
             }

@@ -190,6 +190,14 @@ impl Target for Nutshell {
         self.client.local_port()
     }
 
+    fn met(&self) -> Vec<super::Met> {
+        self.client.meter.take()
+    }
+
+    fn pace(&self) -> super::Pace {
+        self.client.pace_in_force()
+    }
+
     fn schema<'a>(&'a self, salt: &'a str) -> Local<'a, Result<Schema, Error>> {
         Box::pin(self.look(salt))
     }

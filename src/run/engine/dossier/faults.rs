@@ -1,10 +1,12 @@
-//! What went wrong on the way, as the journal knows it, and how each was settled.
+//! What went wrong on the way, as the journal knows it and clients counted it, and how each was settled.
 
 use std::collections::BTreeMap;
 
+use crate::lang::plan::Plan;
 use crate::run::engine::dossier::lists::{Lists, Writing};
 use crate::run::workspace::{JournalState, Operation, RunOf, Trouble, Workspace};
 
+use super::met;
 use super::model::FaultLine;
 use super::moment;
 use super::veil::Veil;
@@ -18,8 +20,9 @@ const HEAD: [&str; 8] = ["what", "how it was settled", "row", "key", "write", "s
 /// A kind of trouble: what, how it was settled, whether it is.
 type Kind = (&'static str, &'static str, bool);
 
-/// Every trouble, by kind in the order of the words.
+/// Every trouble, by kind in the order of the words; what clients got over by themselves behind them.
 pub(super) fn faults<L: Lists>(
+    plan: &Plan,
     workspace: &Workspace,
     runs: &[RunOf],
     veil: &Veil,
@@ -63,7 +66,19 @@ pub(super) fn faults<L: Lists>(
         settled,
         list: list.clone(),
     };
-    Ok(kinds.into_iter().map(line).collect())
+    let mut lines: Vec<FaultLine> = kinds.into_iter().map(line).collect();
+    let mut staged = true;
+    for object in crate::run::engine::objects(plan) {
+        staged &= workspace.manifest(object)?.is_some_and(|manifest| manifest.done);
+    }
+    for (note, staged) in [(met::SOURCE, staged), (met::TARGET, false)] {
+        for (what, ways) in met::settled(met::kept(workspace, note)?, runs, staged) {
+            let line =
+                |(how, times, settled)| FaultLine { what: what.clone(), how, times, settled, list: None };
+            lines.extend(ways.into_iter().map(line));
+        }
+    }
+    Ok(lines)
 }
 
 /// What the engine notes itself; everything else is the destination's word.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::lang::plan::{self, Plan};
 use crate::lang::schema::Schema;
 use crate::lang::types::{Base, Fidelity};
-use crate::run::connect::{self, Limits};
+use crate::run::connect::{self, Pace};
 use crate::run::engine::discovery::{self, stage_counts};
 use crate::run::engine::{Error, FileField, FileLine as OneFile, files};
 use crate::run::workspace::{Side, Workspace};
@@ -35,8 +35,8 @@ pub struct Input<'i> {
     pub source: &'i Schema,
     /// What was done.
     pub workspace: &'i Workspace,
-    /// What the time is held against.
-    pub limits: &'i Limits,
+    /// What the plan's floor and forecast are told for, where somebody asks for another pace than that of the last run.
+    pub pace: Pace,
     /// What hides values.
     pub veil: &'i Veil,
 }
@@ -77,8 +77,8 @@ pub fn dossier<L: Lists>(input: &Input<'_>, out: &mut L) -> Result<Dossier, L::E
         fate: line.fate(),
     };
     dossier.files = ledger.iter().filter(|line| line.files > 0).map(fate).collect();
-    dossier.faults = faults(workspace, &runs, veil, &mut lists)?;
-    dossier.time = time(plan, workspace, input.limits, &runs)?;
+    dossier.faults = faults(plan, workspace, &runs, veil, &mut lists)?;
+    dossier.time = time(plan, workspace, input.pace, &runs)?;
     compared_lists(input, &told, &mut lists)?;
     books_lists(input, &told, &mut lists)?;
     tables(&dossier, &mut lists)?;

@@ -1,11 +1,12 @@
 //! What a comparison and a run leave in the workspace for a report.
 
+use crate::run::connect::Pace;
 use crate::run::engine::forecast::Spent;
 use crate::run::engine::side_by_side::SampledRecord;
 use crate::run::engine::{Engine, MapReport, Result};
 use crate::run::workspace::Compared;
 
-use super::model::{Differing, Kept, KeptField, KeptSpent, KeptSum, SampleField, SampleLine};
+use super::model::{Differing, Kept, KeptField, KeptPace, KeptSpent, KeptSum, SampleField, SampleLine};
 
 impl Engine<'_> {
     /// Keeps what a comparison of a stream found; nothing where it was not compared.
@@ -96,13 +97,29 @@ impl Engine<'_> {
     }
 }
 
-/// What a run sent, for the workspace.
-pub(in crate::run::engine) fn kept_spent(spent: &Spent) -> String {
-    let kept = KeptSpent { loading_ms: spent.loading_ms, places: spent.places.clone() };
+fn pace_json(pace: Pace) -> KeptPace {
+    KeptPace { rate_per_s: pace.rate_per_s, in_flight: pace.in_flight }
+}
+
+/// The pace of a run that begins, for the workspace.
+pub(in crate::run::engine) fn kept_pace(pace: Pace) -> String {
+    serde_json::to_string(&pace_json(pace)).unwrap_or_default()
+}
+
+/// What a run sent, and how fast it was allowed to, for the workspace.
+pub(in crate::run::engine) fn kept_spent(spent: &Spent, pace: Pace) -> String {
+    let pace = pace_json(pace);
+    let kept = KeptSpent { pace, loading_ms: spent.loading_ms, places: spent.places.clone() };
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
-/// What a run sent, of the workspace.
+/// The pace that was in force in a run, of the workspace.
+pub(super) fn pace(json: &str) -> Pace {
+    let kept: KeptPace = serde_json::from_str(json).unwrap_or_default();
+    Pace { rate_per_s: kept.rate_per_s, in_flight: kept.in_flight }
+}
+
+/// What a run sent, of the workspace; `None` where it has not come to its end.
 pub(super) fn spent(json: &str) -> Option<Spent> {
     let kept: KeptSpent = serde_json::from_str(json).ok()?;
     Some(Spent { loading_ms: kept.loading_ms, places: kept.places })

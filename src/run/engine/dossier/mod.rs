@@ -9,14 +9,16 @@ mod faults;
 mod gather;
 mod keep;
 mod lists;
+mod met;
 mod model;
 mod rows;
 mod time;
 mod veil;
 
 pub use gather::{Input, dossier};
-pub(super) use keep::kept_spent;
+pub(super) use keep::{kept_pace, kept_spent};
 pub use lists::Lists;
+pub(super) use met::keep_source;
 pub use model::{
     About, Differing, Dossier, End, FORMAT, FaultLine, FieldLine, FileLine, Left, LeftLine, LinkLine, List,
     Outcome, Pipelines, Reason, Row, RowCompared, Run, SampleField, SampleLine, SharedLine, StageLine, Step,

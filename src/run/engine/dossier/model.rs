@@ -368,7 +368,7 @@ pub struct FaultLine {
     pub times: u64,
     /// Whether it is settled.
     pub settled: bool,
-    /// The file that lists each.
+    /// The file that lists each; `null` of what clients counted and got over by themselves.
     pub list: Option<String>,
 }
 
@@ -381,14 +381,16 @@ pub struct Time {
     pub loading_s: f64,
     /// The floor of what they sent: no run can be faster.
     pub sent_floor_s: f64,
-    /// Loading time as a multiple of it.
+    /// Loading time as a multiple of it, each run at its own pace.
     pub ratio: Option<f64>,
-    /// The plan's floor for these records, loading alone.
+    /// The plan's floor for these records at `rate_per_s` and `in_flight`, loading alone.
     pub floor_s: f64,
-    /// The plan's forecast at most, loading alone.
+    /// The plan's forecast at most, at the same pace, loading alone.
     pub forecast_s: f64,
-    /// Destination requests a second that are allowed for.
+    /// Destination requests a second that are allowed for: asked for, or else of the last run, or else by default.
     pub rate_per_s: f64,
+    /// Destination requests in flight, likewise.
+    pub in_flight: f64,
     /// Writes that were sent.
     pub writes: u64,
     /// How wide a step of `steps` is, in seconds.
@@ -406,6 +408,10 @@ pub struct Run {
     pub began: String,
     /// When it ended, in UTC; `null` where it died or was stopped.
     pub ended: Option<String>,
+    /// Destination requests a second that it was allowed; `null` where an earlier version ran.
+    pub rate_per_s: Option<f64>,
+    /// Destination requests in flight that it was allowed; `null` likewise.
+    pub in_flight: Option<usize>,
     /// Seconds in which it loaded.
     pub loading_s: Option<f64>,
     /// What it wrote, read and listed.
@@ -554,9 +560,19 @@ pub(super) struct KeptSum {
     pub closes: bool,
 }
 
+/// The pace that was in force in a run, as it is kept in a workspace from its beginning on. Earlier versions kept none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct KeptPace {
+    pub rate_per_s: Option<f64>,
+    pub in_flight: Option<usize>,
+}
+
 /// What a run sent, as it is kept in a workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct KeptSpent {
+    #[serde(flatten)]
+    pub pace: KeptPace,
     pub loading_ms: u64,
     /// Per phase, then the end: writes, reads, pages of lists.
     pub places: Vec<(u64, u64, u64)>,
