@@ -95,6 +95,7 @@ pub async fn download(
             return Ok(Err(failure));
         }
     }
+    outside.progress.at(wanted.len() as u64);
     outside.progress.end();
     if let Err(failure) = store.finish(&account.name, &wanted) {
         return Ok(Err(failure));
