@@ -95,6 +95,7 @@ pub async fn download(
             return Ok(Err(failure));
         }
     }
+    outside.progress.at(wanted.len() as u64);
     outside.progress.end();
     if let Err(failure) = store.finish(&account.name, &wanted) {
         return Ok(Err(failure));
@@ -259,7 +260,7 @@ pub fn told_listed(fields: &[FileField]) -> String {
     );
     for field in fields {
         out.push_str(&format!(
-            "  {}.{}: {} of {} records\n",
+            "  {}.{}: {} files of {} records\n",
             field.object,
             field.field,
             count(field.files),
