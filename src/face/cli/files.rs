@@ -260,7 +260,7 @@ pub fn told_listed(fields: &[FileField]) -> String {
     );
     for field in fields {
         out.push_str(&format!(
-            "  {}.{}: {} of {} records\n",
+            "  {}.{}: {} files of {} records\n",
             field.object,
             field.field,
             count(field.files),

@@ -323,9 +323,15 @@ pub(in crate::run::connect) const OUT_OF_REACH: &[OutOfReach] = &[
         next: "export what must be kept in the portal under open lines, and connect the channels anew",
     },
     OutOfReach {
+        name: "bundles of products",
+        why: "they come as products; what they are made of is told by no method that b2n knows",
+        next: "write the parts of each into its description",
+    },
+    OutOfReach {
         name: "files",
         why: "the destination's API takes no files",
-        next: "upload by hand what is needed; the ledger of files names every record that has one",
+        next: "download them with `b2n extract SPEC --files FOLDER`, and upload by hand what is needed; the ledger names every \
+               record that has one",
     },
     OutOfReach {
         name: "sequences",
