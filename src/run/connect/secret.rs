@@ -141,8 +141,8 @@ impl Credentials {
     /// It is not set, or not an address of a webhook.
     pub fn webhook(&self) -> Result<Webhook, CredentialError> {
         let missing = "`B2N_BITRIX24_WEBHOOK` is not set: make an inbound webhook in the portal as an administrator, \
-                       with the scopes `crm`, `user`, `task`, `telephony`, `catalog` and `bizproc`, and set it to \
-                       the whole address";
+                       with the scopes `crm`, `user`, `task`, `telephony`, `catalog`, `disk` and `bizproc`, and set it \
+                       to the whole address";
         Webhook::parse(self.webhook.as_ref().ok_or_else(|| CredentialError(missing.to_owned()))?.expose())
     }
 
