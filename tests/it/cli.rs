@@ -11,6 +11,7 @@ use crate::world::root;
 
 mod approval;
 mod delta;
+mod events;
 mod examples;
 mod journeys;
 mod keeping;
