@@ -1,19 +1,19 @@
 // The pictures of the book.
 
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { open, ready, review } from './harness.mjs';
 
-const LIGHT = { colorScheme: 'light', viewport: { width: 1100, height: 720 } };
+const LIGHT = { colorScheme: 'light', viewport: { width: 1100, height: 680 } };
 const DARK = { ...LIGHT, colorScheme: 'dark' };
 const PHONE = { colorScheme: 'dark', viewport: { width: 390, height: 780 } };
 
 /** Pages that are files: name, page, window, and what stands at the upper edge. */
 const FILES = [
   ['report-light', 'report', LIGHT, null],
-  ['report-charts', 'report', { ...LIGHT, viewport: { width: 1100, height: 900 } }, 'section[aria-labelledby=pipelines]'],
-  ['report-time', 'report', { ...DARK, viewport: { width: 1100, height: 560 } }, 'section[aria-labelledby=time] figure'],
+  ['report-charts', 'report', { ...LIGHT, viewport: { width: 1100, height: 560 } }, 'section[aria-labelledby=pipelines]'],
+  ['report-time', 'report', { ...DARK, viewport: { width: 1100, height: 760 } }, 'section[aria-labelledby=time]'],
   ['report-dark-phone', 'report', PHONE, null],
   ['plan-light', 'plan', LIGHT, null],
   ['scope-dark', 'scope', DARK, null],
@@ -34,7 +34,8 @@ export async function run(told, own, checks) {
     await keep(told, checks, page, name);
     await context.close();
   }
-  const server = await review(told, told.spec, ['--by', 'ops@acme.example']);
+  // By its name alone, as people type it.
+  const server = await review(told, basename(told.spec), ['--by', 'ops@acme.example'], dirname(told.spec));
   for (const [name, options] of [['review-light', LIGHT], ['review-dark-phone', PHONE]]) {
     const { context, page } = await open(own, [server.origin], { ...options, reducedMotion: 'reduce' });
     await page.goto(server.address);

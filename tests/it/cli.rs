@@ -15,6 +15,7 @@ mod events;
 mod examples;
 mod journeys;
 mod keeping;
+mod plainly;
 mod probing;
 mod reporting;
 mod reviewing;

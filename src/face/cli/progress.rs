@@ -125,7 +125,7 @@ impl Current {
 
 impl Progress for Shown {
     fn begin(&self, what: &str, total: Option<u64>) {
-        let bar = (self.terminal.attended && self.terminal.format == Format::Human).then(|| {
+        let bar = (self.terminal.drawn && self.terminal.format == Format::Human).then(|| {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let template = match total {
                 Some(_) => "{msg:28} {wide_bar} {human_pos}/{human_len} {rate:>8} {eta:>6} left",

@@ -217,6 +217,9 @@ fn ctrl_c_says_what_is_safe_and_the_same_command_goes_on() {
     assert!(error["error"].as_str().is_some_and(|text| text.contains("the same command goes on")), "{out}");
     shows(&run(&mut extract()), 0, &["staged", "counted by the source"]);
 
+    // A migration is slow by its own pace.
+    let twins = Twins::start(&["--scale", "0.02", "--seed", "23", "--unthrottled"]);
+    let (_folder, spec) = example();
     provisioned(&twins, &spec);
     let migrate = |rate: &str| {
         let mut command = twins.b2n();

@@ -198,7 +198,7 @@ fn what_people_typed_comes_back_out_of_every_list_and_is_no_formula() {
         assert!(matches!(ran.code, 0 | 1), "{}", ran.all());
         let files = files(&out);
         let data: Json = serde_json::from_str(&files["report.json"]).expect("json");
-        let mut held = std::collections::BTreeSet::new();
+        let (mut held, mut guarded) = (std::collections::BTreeSet::new(), 0u32);
         for list in data["lists"].as_array().expect("lists") {
             let file = list["file"].as_str().expect("a file");
             let text = &files[file];
@@ -220,15 +220,18 @@ fn what_people_typed_comes_back_out_of_every_list_and_is_no_formula() {
                     let number = cell.parse::<f64>().is_ok() && !cell.starts_with('+');
                     assert!(!seen.starts_with(['=', '+', '-', '@']) || number, "{file}: {cell:?}");
                     assert!(!cell.starts_with(['\t', '\r', '\n']), "{file}: {cell:?}");
+                    held.insert(cell.clone());
+                    guarded += u32::from(cell.starts_with('\'') && seen.len() > 1);
                     // The report's own JSON says what the value is; the guard is one apostrophe, or nothing.
                     let Some(value) = value.as_str() else { continue };
                     let bare = cell.strip_prefix('\'').filter(|bare| *bare == value).unwrap_or(cell);
                     assert_eq!(bare, value, "{file}");
-                    held.insert(value.to_owned());
                 }
             }
         }
-        let found = kept.iter().filter(|text| held.iter().any(|value| value.contains(text.trim()))).count();
-        assert!(found * 2 >= kept.len(), "only {found} of {} titles stand in any list: {held:?}", kept.len());
+        // Records are drawn, so that not every title stands somewhere; enough do that the above says something.
+        let stands = |text: &&String| held.iter().any(|cell| cell.contains(text.trim()));
+        let found: std::collections::BTreeSet<&String> = kept.iter().filter(stands).collect();
+        assert!(found.len() >= 8 && guarded >= 3, "{guarded} guarded cells, and of the titles {found:?}");
     }
 }

@@ -395,10 +395,15 @@ mod tests {
             fields: BTreeMap::from([("Lead".to_owned(), 2), ("Account".to_owned(), 1)]),
         };
         let work = hand_work(&coming, Some(4));
-        let of = |item: &str| work.iter().find(|work| work.item == item).map(|work| work.what.clone()).expect("it");
+        let of = |item: &str| {
+            work.iter().find(|work| work.item == item).map(|work| work.what.clone()).expect("it")
+        };
         assert!(of("open-leads").contains("at most 100 open leads, 70 leads come"), "{}", of("open-leads"));
         let fields = of("custom-fields");
-        assert!(fields.starts_with("3 custom fields are to be made (1 of Account, 2 of Lead) beside 4"), "{fields}");
+        assert!(
+            fields.starts_with("3 custom fields are to be made (1 of Account, 2 of Lead) beside 4"),
+            "{fields}"
+        );
         assert_eq!(items(&["Product"], 0), ["webhooks"]);
         assert_eq!(items(&["Note"], 0), ["notifications"]);
         assert_eq!(items(&["Contact"], 2), ["webhooks", "mail-sync", "custom-fields"]);

@@ -1,0 +1,71 @@
+//! What commands print where nobody draws: no escape byte, whatever the data are and however narrow it is.
+
+use super::*;
+
+/// Texts of other scripts and directions, and what takes two columns, or none.
+const TEXTS: [&str; 7] = [
+    "Насосы «Север»",
+    "株式会社 名前 测试公司有限责任",
+    "مرحبا שלום \u{202e}gnp",
+    "👩‍👩‍👧‍👦 🇩🇪 e\u{301}\u{200b}",
+    "\u{1b}[31mred\u{1b}[0m\u{7}",
+    "a\ttab and\r\nlines",
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+];
+
+/// Commands that print for people, with what stands behind the spec; the exit codes that they may have here.
+const COMMANDS: [(&str, &[&str], &[i32]); 15] = [
+    ("check", &[], &[0]),
+    ("plan", &[], &[0]),
+    ("rehearse", &["--share", "0.01"], &[0, 1]),
+    ("status", &[], &[0]),
+    ("quarantine", &["list"], &[0, 1]),
+    ("gaps", &[], &[0]),
+    ("why", &["deal/KEY"], &[0]),
+    ("where", &["deal/KEY.TITLE"], &[0]),
+    ("reconcile", &["--rate", "5000"], &[0, 1]),
+    ("report", &[], &[0, 1]),
+    ("approve", &["--list"], &[0, 1]),
+    ("audit", &[], &[0]),
+    ("delta", &["--rate", "5000", "--dry-run"], &[0, 1]),
+    ("rollback", &["--rate", "5000", "--dry-run"], &[0, 1]),
+    ("extract", &["--verify"], &[0]),
+];
+
+#[test]
+fn no_command_prints_an_escape_where_nobody_draws() {
+    let twins = Twins::start(&["--scale", "0.004", "--seed", "41", "--unthrottled"]);
+    let mut key = String::new();
+    for text in TEXTS {
+        for kind in ["company", "deal"] {
+            let fields = serde_json::json!({"fields": {"TITLE": text, "COMMENTS": text}});
+            let made = super::delta::portal(&twins, &format!("crm.{kind}.add"), &fields);
+            key = made["result"].to_string();
+        }
+    }
+    let (_folder, spec) = example();
+    provisioned(&twins, &spec);
+    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.all());
+    let silent = [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm-256color")];
+    for (index, (command, args, codes)) in COMMANDS.iter().enumerate() {
+        for (at, columns) in ["40", "80", "200"].iter().enumerate() {
+            let (name, value) = silent[(index + at) % silent.len()];
+            let mut line = twins.b2n();
+            line.env("COLUMNS", columns).env(name, value).arg(command);
+            if ["quarantine", "why", "where"].contains(command) {
+                line.args(args.iter().map(|arg| arg.replace("KEY", &key))).arg(&spec);
+            } else {
+                line.arg(&spec).args(*args);
+            }
+            let ran = run(&mut line);
+            assert!(codes.contains(&ran.code), "{command}: {}", ran.all());
+            let shown = format!("{}{}", ran.out, ran.err);
+            assert!(!shown.contains('\u{1b}'), "{command} at {columns} with {name}={value}: {shown:?}");
+            assert!(!shown.contains('\u{7}'), "{command} rings the bell: {shown:?}");
+        }
+    }
+    // Asked for by name, colours come: what is tested above can be seen at all.
+    let coloured = run(b2n().args(["--color", "always"]).arg("status").arg(&spec));
+    assert!(coloured.out.contains('\u{1b}'), "{}", coloured.all());
+}
