@@ -41,6 +41,7 @@ mod sample;
 mod scope;
 mod sim;
 mod splits;
+mod streams;
 mod suite;
 mod whole;
 mod why;

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::lang::schema::Schema;
-use crate::run::engine::{self, Portion, Share};
+use crate::run::engine::{self, Extent, Portion, Share};
 use crate::run::workspace::Workspace;
 
 use super::failure::Failure;
@@ -85,6 +85,25 @@ pub fn told(workspace: &Workspace, terminal: &Terminal) -> Result<String, Failur
     let Some(portion) = Portion::of(workspace)? else { return Ok(String::new()) };
     let what = format!("the workspace holds a part of the source only: {portion}");
     Ok(format!("{}; what is not in it was not looked at\n", terminal.red(&what)))
+}
+
+/// What a workspace holds of an object whose records are all there, by what it holds of the source: for people.
+pub fn extent(portion: Option<&Portion>, object: &str) -> &'static str {
+    match portion.map(|portion| portion.extent(object)) {
+        None | Some(Extent::Whole) => "whole",
+        Some(Extent::Part) => "a part of it, all there",
+        Some(Extent::Rowless) => "whole but for its product rows",
+        Some(Extent::LeftOut) => "left out, as it was asked for",
+    }
+}
+
+/// The same in a word for programs: `open`, `whole`, `part`.
+pub fn state(portion: Option<&Portion>, object: &str, done: bool) -> &'static str {
+    match portion.map(|portion| portion.extent(object)) {
+        _ if !done => "open",
+        None | Some(Extent::Whole) => "whole",
+        Some(_) => "part",
+    }
 }
 
 /// The same for programs; null where it holds all.

@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::progress::Silent;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, plan, proof, report};
+use super::{Format, PaceArgs, SpecArgs, plan, portion, proof, report};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,6 +58,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let ready = Project::load(&args.spec.spec)?.ready(terminal)?;
     let limits = connect::limits(args.pace.pace());
+    let part = match &args.workspace {
+        Some(path) => {
+            let staged = Workspace::open_existing(path)?;
+            (portion::told(&staged, terminal)?, portion::printed(&staged)?)
+        }
+        None => (String::new(), serde_json::Value::Null),
+    };
     let portal = portal(args, &ready)?;
     let volume = Volume::of(&ready.plan, |object| Some(portal_count(&portal, object)));
     let floor = floor(&ready.plan, &volume, &limits);
@@ -67,7 +74,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             None => format!("records generated from the snapshot, seed {}", args.seed),
         };
         println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
-        print!("{}", report::certificate_line(&ready.certificate));
+        print!("{}{}", part.0, report::certificate_line(&ready.certificate));
         for (index, phase) in ready.plan.phases.iter().enumerate() {
             let names: Vec<String> = phase
                 .iter()
@@ -84,7 +91,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let workspace = Workspace::in_memory()?;
     let rehearsed = rehearse(&ready, portal, &workspace, (args.seed, args.pace.pace()), terminal)?;
-    show(&rehearsed, &floor, &limits, &ready, &workspace, terminal)?;
+    show(&rehearsed, &floor, &limits, &ready, &workspace, &part.1, terminal)?;
     Ok(ExitCode::from(u8::from(!rehearsed.run.closes() || rehearsed.run.held_back() > 0)))
 }
 
@@ -238,6 +245,7 @@ fn show(
     limits: &Limits,
     ready: &Ready,
     workspace: &Workspace,
+    part: &serde_json::Value,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     let run = &rehearsed.run;
@@ -273,7 +281,7 @@ fn show(
             "{}",
             json!({
                 "format": "b2n-rehearsal/2", "plan": ready.certificate.plan, "certificate": ready.certificate, "closes": run.closes(),
-                "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
+                "part": part, "maps": report::books_json(&run.maps, workspace)?, "floor": plan::floor_json(floor),
                 "forecast_s": forecast_s, "load": plan::ratio_json(run, limits), "source_requests": rehearsed.source_log.requests,
                 "target_requests": rehearsed.target_log.total(),
                 "refused_for_load": rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating,

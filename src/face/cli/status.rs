@@ -100,6 +100,7 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
     let rolled = Standing::of(&workspace)?;
     let approved = workspace.approval(&ready.certificate.plan)?;
     let confirmed = crate::run::engine::confirmed_items(&workspace)?;
+    let part = engine::Portion::of(&workspace)?;
     let mut staged = Vec::new();
     for object in crate::run::engine::objects(&ready.plan) {
         let manifest = workspace.manifest(object)?;
@@ -145,7 +146,10 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
                 println!("  frozen      the source, at {}", moment(frozen));
             }
             for (object, records, done) in &staged {
-                let state = if *done { "whole" } else { "not whole yet: `b2n extract` goes on" };
+                let state = match done {
+                    true => portion::extent(part.as_ref(), object),
+                    false => "not whole yet: `b2n extract` goes on",
+                };
                 println!("  staged      {object}: {} records, {state}", count(*records));
             }
             print!("{}", now(args, ready, &workspace, process, terminal)?);
@@ -166,7 +170,10 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
         Format::Json => {
             let staged: Vec<_> = staged
                 .iter()
-                .map(|(object, records, whole)| json!({"object": object, "records": records, "whole": whole}))
+                .map(|(object, records, done)| {
+                    let state = portion::state(part.as_ref(), object, *done);
+                    json!({"object": object, "records": records, "whole": state == "whole", "state": state})
+                })
                 .collect();
             println!(
                 "{}",

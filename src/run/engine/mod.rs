@@ -67,7 +67,7 @@ pub use files::{FileField, FileLine, count_files, files};
 pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 #[cfg(debug_assertions)]
 pub use planted::Planted;
-pub use portion::{Portion, Share, category};
+pub use portion::{Extent, Portion, Share, category};
 pub use preflight::Problem;
 pub use progress::{Event, Progress};
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Shared, SharedValue, Sum, SumKey};

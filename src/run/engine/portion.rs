@@ -45,6 +45,19 @@ pub struct Portion {
     pub share: Option<Share>,
 }
 
+/// What of an object is in a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What was drawn, and what that needs.
+    Part,
+    /// All of it, without product rows.
+    Rowless,
+    /// Nothing, as it was asked for.
+    LeftOut,
+}
+
 impl Default for Portion {
     fn default() -> Self {
         Portion { categories: Vec::new(), comments: true, rows: true, since_ms: None, share: None }
@@ -82,6 +95,21 @@ impl Portion {
             hash % 1_000_000 < most
         });
         of_category && recent && drawn
+    }
+
+    /// What it holds of an object.
+    pub fn extent(&self, object: &str) -> Extent {
+        if !self.comments && object == super::draw::COMMENT {
+            Extent::LeftOut
+        } else if self.draws() {
+            Extent::Part
+        } else if !self.rows
+            && (matches!(object, "deal" | "lead" | "quote") || object.starts_with("process "))
+        {
+            Extent::Rowless
+        } else {
+            Extent::Whole
+        }
     }
 
     /// What a workspace holds, as it was asked for; `None` where it holds all, or nothing yet.
@@ -252,6 +280,17 @@ mod tests {
         // More per cent draw the same records and others.
         let more = drawn(&share("10", 1));
         assert!(one.iter().all(|id| more.contains(id)));
+    }
+
+    #[test]
+    fn no_object_of_a_part_is_called_whole() {
+        let drawn = Portion { since_ms: Some(1), comments: false, ..Portion::default() };
+        assert_eq!(drawn.extent("deal"), Extent::Part);
+        assert_eq!(drawn.extent("comment"), Extent::LeftOut);
+        let rowless = Portion { rows: false, ..Portion::default() };
+        assert_eq!(rowless.extent("deal"), Extent::Rowless);
+        assert_eq!(rowless.extent("company"), Extent::Whole);
+        assert_eq!(Portion::default().extent("comment"), Extent::Whole);
     }
 
     #[test]

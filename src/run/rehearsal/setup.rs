@@ -51,6 +51,9 @@ const TABLES: [(&str, Table, &str); 10] = [
 
 /// What the twin calls an object that is none of its records: `deal_history`, `task`.
 pub fn table(object: &str) -> Option<Table> {
+    if let Some(kind) = object.strip_prefix("process_").and_then(|rest| rest.strip_suffix("_history")) {
+        return kind.parse().ok().map(Table::ProcessHistory);
+    }
     TABLES.iter().find(|(name, ..)| *name == object).map(|(_, table, _)| *table)
 }
 
@@ -58,6 +61,9 @@ pub fn table(object: &str) -> Option<Table> {
 pub fn held(portal: &Portal, object: &str) -> u64 {
     if let Some(entity) = entity(object) {
         return portal.records.get(&entity).map_or(0, |records| records.len() as u64);
+    }
+    if let Some(table @ Table::ProcessHistory(_)) = table(object) {
+        return portal.tables.get(&table).map_or(0, |rows| rows.len() as u64);
     }
     let Some((_, table, owner)) = TABLES.iter().find(|(name, ..)| *name == object) else { return 0 };
     let column = if *table == Table::Address { "ANCHOR_TYPE_ID" } else { "ENTITY_TYPE_ID" };
@@ -79,6 +85,11 @@ pub fn furnish(portal: &mut Portal, schema: &Schema, seed: u64) {
     }
     if !known.is_empty() {
         portal.furnish(seed);
+        for table in &known {
+            if let Table::ProcessHistory(kind) = table {
+                portal.furnish_process(*kind, seed);
+            }
+        }
         portal.tables.retain(|table, _| known.contains(table));
     }
 }

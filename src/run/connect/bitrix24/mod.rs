@@ -33,6 +33,11 @@ use super::{
 };
 use crate::lang::schema::Schema;
 
+/// Every stream of records that is read of a portal, Smart Processes aside: those are `process` and a number each.
+pub fn streams() -> Vec<&'static str> {
+    schema::objects()
+}
+
 /// What the portal allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {

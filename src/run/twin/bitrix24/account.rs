@@ -97,8 +97,11 @@ pub(super) fn type_list(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::thrown("ACCESS_DENIED", "Access denied"));
     }
     let start = usize::try_from(call.args.get("start").map_or(0, Php::int).max(0)).unwrap_or(0);
-    let all = &call.portal.types;
-    let page: Vec<Value> = all.iter().skip(start).take(PAGE).map(|t| Value::Object(t.clone())).collect();
+    let kind =
+        call.args.get("filter").and_then(|f| f.get_any(&["entityTypeId", "=entityTypeId"])).map(Php::int);
+    let is_asked = |t: &&Record| kind.is_none_or(|kind| t.get("entityTypeId").and_then(int_of) == Some(kind));
+    let all: Vec<&Record> = call.portal.types.iter().filter(is_asked).collect();
+    let page: Vec<Value> = all.iter().skip(start).take(PAGE).map(|t| Value::Object((*t).clone())).collect();
     let end = start.saturating_add(page.len());
     Ok(Answer {
         rows: page.len(),

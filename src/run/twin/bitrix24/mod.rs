@@ -363,7 +363,7 @@ impl State {
         log.rows += rows as u64;
         match &mut outcome {
             // Bindings come whole and name no activity: nothing there could lie in pages.
-            Ok(answer) if method.ends_with(".list") && method != "crm.activity.binding.list" => {
+            Ok(answer) if is_list(method) => {
                 struck.iter().for_each(|fault| falsify(fault, answer, self.pages.get(&list)));
                 if self.settings.faults.iter().any(|f| matches!(f.kind, FaultKind::RepeatPage)) {
                     self.pages.insert(list, answer.result.clone());
@@ -374,6 +374,11 @@ impl State {
         }
         (outcome, timing)
     }
+}
+
+/// Whether a method answers in pages.
+fn is_list(method: &str) -> bool {
+    method.ends_with(".list") && method != "crm.activity.binding.list" || method == "voximplant.statistic.get"
 }
 
 /// Lets a list lie about its page or its count.
@@ -458,7 +463,7 @@ fn dump(portal: &Portal) -> Value {
         }).collect::<Map<_, _>>(),
         "rows": portal.rows.iter().map(|((e, id), r)| (format!("{}/{id}", e.timeline_word()), json!(rows(r)))).collect::<Map<_, _>>(),
         "bindings": portal.bindings.iter().map(|(id, b)| (id.to_string(), json!(b))).collect::<Map<_, _>>(),
-        "tables": portal.tables.iter().map(|(kind, rows)| (kind.word().to_owned(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
+        "tables": portal.tables.iter().map(|(kind, rows)| (kind.name(), Value::Object(keyed(rows)))).collect::<Map<_, _>>(),
         "types": rows(&portal.types),
         "process_categories": portal.process_categories.iter().map(|(id, all)| {
             (id.to_string(), all.iter().map(|c| json!({ "id": c.id, "name": c.name, "sort": c.sort })).collect::<Value>())

@@ -100,6 +100,8 @@ pub struct Portal {
     pub bindings: BTreeMap<i64, Vec<(i64, i64)>>,
     /// What a portal keeps beside its records, by id; a kind that is not there is one that it does not know.
     pub tables: BTreeMap<Table, BTreeMap<i64, Record>>,
+    /// Custom fields of tasks, as `tasks.task.getFields` describes them.
+    pub task_fields: BTreeMap<String, Record>,
     /// Rows of `crm.type.list`: the Smart Processes.
     pub types: Vec<Record>,
     /// Rows of `bizproc.workflow.template.list`.

@@ -191,6 +191,7 @@ impl Portal {
         let history = match entity {
             Entity::Deal => Some(Table::DealHistory),
             Entity::Lead => Some(Table::LeadHistory),
+            Entity::Process(kind) => Some(Table::ProcessHistory(kind)),
             _ => None,
         };
         if let Some(rows) = history.and_then(|kind| self.tables.get_mut(&kind)) {

@@ -23,6 +23,8 @@ pub enum Table {
     DealHistory,
     /// Stages that leads were in.
     LeadHistory,
+    /// Stages that items of the Smart Process with this `entityTypeId` were in.
+    ProcessHistory(u32),
     /// Telephone calls.
     Call,
     /// Tasks.
@@ -43,8 +45,17 @@ pub enum Table {
 
 impl Table {
     /// What a dump calls it.
+    pub(super) fn name(self) -> String {
+        match self {
+            Table::ProcessHistory(kind) => format!("process_{kind}_history"),
+            other => other.word().to_owned(),
+        }
+    }
+
+    /// The sequence that its ids come from.
     pub(super) fn word(self) -> &'static str {
         match self {
+            Table::ProcessHistory(_) => "process_history",
             Table::DealHistory => "deal_history",
             Table::LeadHistory => "lead_history",
             Table::Call => "call",
@@ -64,6 +75,7 @@ pub(super) const METHODS: methods::Table = &[
     ("crm.stagehistory.list", stage_history),
     ("voximplant.statistic.get", calls),
     ("tasks.task.list", tasks),
+    ("tasks.task.getfields", task_fields),
     ("task.checklistitem.getlist", check_list),
     ("crm.requisite.list", requisites),
     ("crm.requisite.fields", requisite_fields),
@@ -195,7 +207,7 @@ fn select(call: &Call<'_>) -> Vec<String> {
     call.args.get_any(&["select", "SELECT"]).map(Php::texts).unwrap_or_default()
 }
 
-/// `crm.stagehistory.list`: leads and deals here; quotes have none.
+/// `crm.stagehistory.list`: leads, deals, Smart Processes; quotes have none.
 fn stage_history(call: &mut Call<'_>) -> Outcome {
     let Some(kind) = call.args.get("entityTypeId").filter(|v| **v != Php::Null) else {
         return Err(Failure::missing("entityTypeId"));
@@ -203,6 +215,12 @@ fn stage_history(call: &mut Call<'_>) -> Outcome {
     let kind = match kind.int() {
         1 => Table::LeadHistory,
         2 => Table::DealHistory,
+        // A Smart Process without stages keeps none.
+        kind if u32::try_from(kind)
+            .is_ok_and(|k| call.portal.tables.contains_key(&Table::ProcessHistory(k))) =>
+        {
+            Table::ProcessHistory(u32::try_from(kind).unwrap_or(0))
+        }
         _ => return Err(Failure::thrown("ENTITY_TYPE_NOT_SUPPORTED", "Entity type is not supported")),
     };
     let rows = table(call.portal, kind)?;
@@ -271,6 +289,23 @@ fn tasks(call: &mut Call<'_>) -> Outcome {
         });
         Value::Object(kept.map(|(name, value)| (camel(name), value.clone())).collect::<Map<_, _>>())
     }))
+}
+
+/// `tasks.task.getFields`: some of the standard fields, and those that people added.
+fn task_fields(call: &mut Call<'_>) -> Outcome {
+    table(call.portal, Table::Task)?;
+    let standard = [
+        ("ID", "integer", "ID"),
+        ("TITLE", "string", "Title"),
+        ("UF_CRM_TASK", "crm", "CRM Entities"),
+        ("UF_TASK_WEBDAV_FILES", "disk_file", "Upload Files"),
+        ("UF_MAIL_MESSAGE", "mail_message", "Mail"),
+    ];
+    let standard =
+        standard.map(|(name, kind, title)| (name.to_owned(), json!({"title": title, "type": kind})));
+    let own =
+        call.portal.task_fields.iter().map(|(name, about)| (name.clone(), Value::Object(about.clone())));
+    Ok(Answer::of(json!({ "fields": standard.into_iter().chain(own).collect::<Map<_, _>>() })))
 }
 
 /// `task.checklistitem.getlist`: the first parameter by its place is the task (sheet 1.2).

@@ -125,6 +125,10 @@ fn universal(object: &str, field: &str) -> Vec<Cow<'static, str>> {
     match (object, field) {
         ("product", "DETAIL_TEXT") => return vec!["DESCRIPTION".into(), "detailText".into()],
         ("product", "DETAIL_TEXT_TYPE") => return vec!["DESCRIPTION_TYPE".into(), "detailTextType".into()],
+        // How custom fields of tasks with digits in their names are spelled is written nowhere.
+        ("task", _) if field.starts_with("UF_") => {
+            return vec![camel(field, false).into(), format!("uf{}", camel(&field[3..], true)).into()];
+        }
         _ => {}
     }
     let renamed = match (object, field) {

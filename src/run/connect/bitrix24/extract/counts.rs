@@ -97,6 +97,7 @@ fn filters(object: &str) -> bool {
 /// was made; calls by any of their fields.
 fn tells(object: &str, condition: &Condition) -> bool {
     match condition {
+        Condition::SinceYear(..) if super::history_of(object).is_some() => true,
         Condition::SinceYear(..) => matches!(
             object,
             "task" | "call" | "deal_history" | "lead_history" | "company_requisite" | "contact_requisite"

@@ -50,6 +50,7 @@ pub(super) use self::portion::{hanging, hangs_on, is_drawn, outline, surely};
 use self::reading::{Reading, reading};
 use self::run::Run;
 pub(super) use self::since::{absent, changed, changed_after, stamp};
+pub(super) use self::tables::{TASK_FIELDS, history_of, own_of_tasks};
 use self::verify::complete;
 pub(super) use self::verify::{count, ids, records};
 use self::window::{Found, Head, settled, staged};
@@ -74,6 +75,8 @@ pub(super) struct Progress {
     addresses: addresses::States,
     /// Objects of which a look reads every record whole, since the portal does not give what would tell.
     wholly: RefCell<HashSet<String>>,
+    /// The custom fields of tasks, once they are known.
+    of_tasks: RefCell<Option<Vec<String>>>,
     /// Product rows are left out.
     rowless: Cell<bool>,
     /// Nobody compares ids afterwards: pages that hold less than the portal counts are an error here.
@@ -94,8 +97,18 @@ impl Progress {
     }
 
     /// How an object is read whole.
-    fn reading(&self, object: &str) -> Result<Reading, Error> {
-        let m = reading(object)?;
+    async fn reading(&self, client: &Client, object: &str) -> Result<Reading, Error> {
+        let mut m = reading(object)?;
+        if object == "task" {
+            let known = self.of_tasks.borrow().clone();
+            m.custom = match known {
+                Some(known) => known,
+                None => {
+                    let told = tables::custom_of_tasks(client).await?;
+                    self.of_tasks.borrow_mut().get_or_insert(told).clone()
+                }
+            };
+        }
         Ok(if self.rowless.get() { Reading { rows: None, ..m } } else { m })
     }
 
@@ -130,7 +143,7 @@ pub(super) async fn extract(
     if let Some(owner) = addresses::owner(object) {
         return addresses::extract(client, progress, owner, cursor).await;
     }
-    let m = &progress.reading(object)?;
+    let m = &progress.reading(client, object).await?;
     let brought = records_after(client, progress, m, cursor, pages).await?;
     let records = brought.found.into_iter().map(|found| staged(m, found)).collect();
     Ok(Batch { records, cursor: brought.cursor, done: brought.done, moved: brought.moved })

@@ -12,6 +12,7 @@ use super::ask::ask;
 use super::reading::{Reading, reading};
 use super::run::Run;
 use super::since::stamp_of;
+use super::tables::history_of;
 use super::{COMMANDS, PAGE, Progress, STRIKES, addresses, comments, place, verify};
 use crate::run::connect::bitrix24::client::{Client, inconsistent, malformed, refused};
 use crate::run::connect::bitrix24::decode::short_code;
@@ -90,7 +91,7 @@ pub(in crate::run::connect::bitrix24) fn hangs_on(object: &str, owner: &str) -> 
         "company_address" | "company_requisite" => owner == "company",
         "contact_address" | "contact_requisite" => owner == "contact",
         "product_price" => owner == "product",
-        _ => false,
+        _ => history_of(object).is_some_and(|kind| owner == format!("process {kind}")),
     };
     match object {
         _ if always => Hangs::Always,
@@ -137,6 +138,7 @@ fn conditions(object: &str, owner: &str, id: u64) -> Option<Vec<(String, String)
         "quote" => one("filter[DEAL_ID]"),
         "company_requisite" | "contact_requisite" => one("filter[ENTITY_ID]"),
         "product_price" => one("filter[productId]"),
+        _ if history_of(object).is_some() => one("filter[OWNER_ID]"),
         _ if object.starts_with("process ") => one(&format!("filter[{}]", parent(owner)?)),
         _ => None,
     }

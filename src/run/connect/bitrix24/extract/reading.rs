@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::{COMMANDS, rows, tables};
 use crate::run::connect::Error;
 use crate::run::connect::bitrix24::client::refused;
+use crate::run::connect::bitrix24::decode::short_code;
 use crate::run::connect::bitrix24::wire::Php;
 
 /// How a list spells its conditions, its order and its pages.
@@ -61,6 +62,8 @@ pub(super) struct Reading {
     pub(super) bindings: bool,
     pub(super) part: Option<Part>,
     pub(super) listing: Listing,
+    /// What is selected besides: custom fields, where they must be named.
+    pub(super) custom: Vec<String>,
     /// Further conditions, as parameters.
     pub(super) conditions: Vec<(String, String)>,
     /// Pages in a batch, where what belongs to the records takes many more requests.
@@ -100,9 +103,15 @@ impl Reading {
         out
     }
 
-    /// Whether something that belongs to its records is asked for after them.
+    /// Whether something that belongs to its records is asked for after them, as far as that is known before.
     pub(super) fn asks_more(&self) -> bool {
-        self.rows.is_some() || self.bindings || self.part.is_some()
+        self.rows.as_ref().is_some_and(|rows| rows.single.is_some()) || self.bindings || self.part.is_some()
+    }
+
+    /// The fields that every page selects.
+    pub(super) fn selected(&self) -> impl Iterator<Item = (String, String)> {
+        let custom = self.custom.iter().map(String::as_str);
+        self.select.iter().copied().chain(custom).map(|field| ("select[]".to_owned(), field.to_owned()))
     }
 
     /// The same object's ids alone.
@@ -113,7 +122,17 @@ impl Reading {
             _ => &["ID"],
         };
         let pages = COMMANDS;
-        Reading { select, links: None, rows: None, bindings: false, part: None, pages, ..self.clone() }
+        let custom = Vec::new();
+        Reading {
+            select,
+            links: None,
+            rows: None,
+            bindings: false,
+            part: None,
+            pages,
+            custom,
+            ..self.clone()
+        }
     }
 
     /// The rows of a page.
@@ -171,10 +190,13 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
         bindings: false,
         part: None,
         listing: Listing::CLASSIC,
+        custom: Vec::new(),
         conditions: Vec::new(),
         pages: COMMANDS,
     };
-    let rows = |owner, single| Some(rows::Methods { owner, single });
+    let rows = |owner, single| {
+        Some(rows::Methods { owner: std::borrow::Cow::Borrowed(owner), single: Some(single) })
+    };
     Ok(match object {
         "company" => Reading { list: "crm.company.list", ..plain },
         "contact" => Reading {
@@ -217,6 +239,7 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
                 listing: Listing::UNIVERSAL,
                 entity_type: id.to_owned(),
                 select: &["*"],
+                rows: short_code(object).map(|owner| rows::Methods { owner: owner.into(), single: None }),
                 ..plain
             },
             None => match tables::reading(plain) {
@@ -226,7 +249,7 @@ pub(super) fn reading(object: &str) -> Result<Reading, Error> {
                         "extract",
                         &format!(
                             "`{object}` is not an object that can be read: company, contact, deal, lead, quote, \
-                             product, activity, comment, `process 1032`, {} are",
+                             product, activity, comment, `process 1032`, `process_1032_history`, {} are",
                             tables::names().join(", ")
                         ),
                     ));

@@ -5,6 +5,7 @@
 //! and those of the last ones are what `crm.<object>.productrows.get` says, which takes one owner, answers are compared
 //! with it. Where they differ, or the list is refused, rows are asked for singly.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
@@ -24,12 +25,13 @@ const OWNERS: usize = 200;
 const SAMPLE: usize = 2;
 
 /// The methods of an object's rows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Methods {
     /// The short code of its owners.
-    pub(super) owner: &'static str,
-    /// Answers the rows of one record.
-    pub(super) single: &'static str,
+    pub(super) owner: Cow<'static, str>,
+    /// Answers the rows of one record. Smart Processes have none: the list is asked for one owner. They may be without
+    /// products, besides.
+    pub(super) single: Option<&'static str>,
 }
 
 /// How rows are asked for.
@@ -59,6 +61,8 @@ pub(super) struct Asking {
     single: Rows,
     /// All owners are asked for singly.
     singly: bool,
+    /// Each command asks for one owner, which is the same where no method gives the rows of one.
+    alone: bool,
     strikes: u32,
 }
 
@@ -102,14 +106,18 @@ impl Asking {
             sample: Vec::new(),
             single: Rows::new(),
             singly: false,
+            alone: false,
             strikes: 0,
         }
     }
 
     /// The commands that are to be sent next; `base` tells their names from those of other windows.
-    pub(super) fn needs(&self, methods: Methods, base: u64) -> Vec<Command> {
+    pub(super) fn needs(&self, methods: &Methods, base: u64) -> Vec<Command> {
         let wanted = if self.singly { &self.owners } else { &self.sample };
-        let single = |id: &u64| Command::new(format!("s{id}"), methods.single, &[("id", &id.to_string())]);
+        let single = |id: &u64| match methods.single {
+            Some(method) => Command::new(format!("s{id}"), method, &[("id", &id.to_string())]),
+            None => Command { name: format!("s{id}"), ..command(methods, &[*id], "s", 0) },
+        };
         let mut out: Vec<Command> =
             wanted.iter().filter(|id| !self.single.contains_key(id)).map(single).collect();
         if !self.singly && self.listed.is_none() {
@@ -133,7 +141,7 @@ impl Asking {
         total: Option<u64>,
     ) -> Answered {
         if let Some(owner) = name.strip_prefix('s').and_then(|id| id.parse().ok()) {
-            let single = m.rows.map_or("", |methods| methods.single);
+            let single = m.rows.as_ref().and_then(|methods| methods.single).unwrap_or(LIST);
             return match reply {
                 _ if !self.owners.contains(&owner) => Answered::Fine,
                 Err(problem) => Answered::Refused(refusal(m, single, &problem, owner)),
@@ -154,10 +162,19 @@ impl Asking {
         if of as u64 != base {
             return Answered::Fine;
         }
+        let optional = self.is_optional(m);
         match (reply, self.chunks.get_mut(n)) {
             (Ok(page), Some(chunk)) => {
                 chunk.total = chunk.total.or(total);
                 chunk.pages.insert(start, page.to_owned());
+            }
+            // A process without products.
+            (Err(problem), _) if optional && problem.code == "ENTITY_TYPE_NOT_SUPPORTED" => {
+                self.listed = Some(Rows::new());
+            }
+            (Err(problem), Some(chunk)) if self.alone => {
+                let owner = chunk.owners.first().copied().unwrap_or(0);
+                return Answered::Refused(refusal(m, LIST, &problem, owner));
             }
             // Refused: singly, then.
             (Err(_), _) => self.singly = true,
@@ -171,7 +188,13 @@ impl Asking {
     /// # Errors
     /// A list that contradicts itself again and again.
     pub(super) fn settle(&mut self, m: &Reading, way: &mut Way) -> Result<Option<Rows>, Error> {
-        self.singly |= *way == Way::Singly;
+        self.singly |= *way == Way::Singly && !self.alone;
+        if self.singly && self.is_optional(m) && self.listed.is_none() {
+            (self.singly, self.alone, *way) = (false, true, Way::Singly);
+            self.sample.clear();
+            self.chunks =
+                self.owners.iter().map(|id| Chunk { owners: vec![*id], ..Chunk::default() }).collect();
+        }
         if self.singly {
             *way = Way::Singly;
             let all = self.owners.iter().all(|id| self.single.contains_key(id));
@@ -205,6 +228,7 @@ impl Asking {
         };
         if self.sample.iter().any(|id| ids(self.single.get(id)) != ids(listed.get(id))) {
             self.singly = true;
+            self.listed = None;
             return self.settle(m, way);
         }
         // Two owners with rows in one command tell the two ways apart.
@@ -212,6 +236,10 @@ impl Asking {
             *way = Way::Together;
         }
         Ok(Some(listed))
+    }
+
+    fn is_optional(&self, m: &Reading) -> bool {
+        m.rows.as_ref().is_some_and(|methods| methods.single.is_none())
     }
 
     /// The owners whose rows are asked for in both ways: the last ones with rows of the command that has most of
@@ -232,11 +260,15 @@ impl Asking {
     }
 }
 
-fn command(methods: Methods, owners: &[u64], name: &str, start: usize) -> Command {
+fn command(methods: &Methods, owners: &[u64], name: &str, start: usize) -> Command {
     let mut command = Command::new(
         format!("{name}_{start}"),
         LIST,
-        &[("filter[=ownerType]", methods.owner), ("order[id]", "ASC"), ("start", &start.to_string())],
+        &[
+            ("filter[=ownerType]", methods.owner.as_ref()),
+            ("order[id]", "ASC"),
+            ("start", &start.to_string()),
+        ],
     );
     let ids = owners.iter().enumerate().map(|(k, id)| (format!("filter[=ownerId][{k}]"), id.to_string()));
     command.parameters.extend(ids);
@@ -274,7 +306,11 @@ fn head(row: &RawValue) -> Option<(Option<u64>, (i64, u64))> {
 
 /// The rows of one owner.
 fn of_one(method: &str, list: &RawValue) -> Result<Own, Error> {
-    let list = Php::parse(list).ok_or_else(|| malformed(method, "rows that are not a list"))?;
+    let list = match method {
+        LIST => Php::parse(list).and_then(|map| Php::parse(map.get("productRows")?)),
+        _ => Php::parse(list),
+    };
+    let list = list.ok_or_else(|| malformed(method, "rows that are not a list"))?;
     let mut out = Own::new();
     for row in list.rows() {
         let (_, place) = head(row).ok_or_else(|| malformed(method, "a row without an id"))?;

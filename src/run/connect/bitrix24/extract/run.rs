@@ -60,6 +60,10 @@ pub(super) struct Run {
     failures: u32,
     /// The universal list does not give this object's links here.
     links_singly: bool,
+    /// Whether a Smart Process is linked with products, once the portal has said so.
+    products: Option<bool>,
+    /// Records of a Smart Process were asked for product rows.
+    rowed: bool,
     way: rows::Way,
     /// What the object was counted to be, when that was asked.
     pub(super) counted: Option<u64>,
@@ -98,6 +102,8 @@ impl Run {
             count_seconds: 0.0,
             failures: 0,
             links_singly: false,
+            products: None,
+            rowed: false,
             way: rows::Way::default(),
             counted: None,
             gap: None,
@@ -183,7 +189,7 @@ impl Run {
             return asked;
         }
         // What belongs to records is read after them: the count that vouches for both comes last.
-        let open = m.asks_more() && !(self.tail && self.windows.is_empty());
+        let open = self.asks_more(m) && !(self.tail && self.windows.is_empty());
         if open && self.tail {
             return asked;
         }
@@ -279,6 +285,9 @@ impl Run {
         };
         let rows = m.page(top).ok_or_else(|| malformed(m.list, "a page is not a list"))?.rows();
         let id = rows.first().and_then(|row| Php::parse(row)?.get(m.listing.id.1).and_then(number));
+        if let Some(types) = batch.results.get("type") {
+            self.products = verify::products(m, types);
+        }
         let before = match id {
             Some(top) => Before { top, count: batch.total("first") },
             None => Before { top: self.base, count: Some(0) },
@@ -324,7 +333,8 @@ impl Run {
             // Whole pages without one link: the portal does not fill the universal list.
             self.links_singly = true;
         }
-        let window = Window::new(m, self.end, found);
+        let window = Window::new(m, self.end, found, self.products);
+        self.rowed |= window.rows.is_some();
         self.records += window.found.len() as u64;
         self.end = window.end();
         if !window.found.is_empty() {
@@ -335,7 +345,7 @@ impl Run {
             return Ok(None);
         }
         let expected = self.before.and_then(|before| before.count);
-        if m.asks_more() && !(self.tail && self.windows.is_empty()) {
+        if self.asks_more(m) && !(self.tail && self.windows.is_empty()) {
             self.tail |= short || expected.is_some_and(|count| self.records >= count);
             return Ok(None);
         }
@@ -358,6 +368,11 @@ impl Run {
             }
         }
         Ok(None)
+    }
+
+    /// Whether something that belongs to the records is asked for after them.
+    fn asks_more(&self, m: &Reading) -> bool {
+        m.asks_more() || self.rowed
     }
 
     /// Forgets what was read from this window on.
@@ -423,7 +438,7 @@ pub(super) fn page(m: &Reading, n: usize, filter: &[(String, String)]) -> Comman
     command.parameters.extend_from_slice(filter);
     command.parameters.push(("start".to_owned(), m.listing.start.to_owned()));
     command.parameters.extend(m.basis());
-    command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
+    command.parameters.extend(m.selected());
     command
 }
 

@@ -228,7 +228,7 @@ async fn whole(client: &Client, looks: &Progress, m: &Reading, open: Vec<Found>)
     let mut found: Vec<Found> = Vec::with_capacity(open.len());
     for one in open {
         let Some(now) = read.remove(&one.id) else { continue };
-        found.push(Found { json: now.json, primary: now.primary, ..one });
+        found.push(Found { json: now.json, primary: now.primary, priced: now.priced, ..one });
     }
     let mut patience = Patience::default();
     for _ in 0..super::STRIKES {
@@ -258,7 +258,7 @@ async fn by_id(client: &Client, m: &Reading, ids: &[u64]) -> Result<HashMap<u64,
         let mut command = Command::new(name, m.list, &[("start", m.listing.start)]);
         command.parameters.extend(filter);
         command.parameters.extend(m.basis());
-        command.parameters.extend(m.select.iter().map(|field| ("select[]".to_owned(), (*field).to_owned())));
+        command.parameters.extend(m.selected());
         command
     };
     let several = |(n, chunk): (usize, &[u64])| {
@@ -294,9 +294,11 @@ fn take(
             let primary = if m.primary == "COMPANY_ID" { head.company } else { head.contact };
             let primary = primary.and_then(number).filter(|id| *id > 0);
             let json = row.get().to_owned();
+            let priced = head.opportunity.is_some();
+            let parts = Vec::new();
             out.insert(
                 id,
-                Found { id, json, primary, links: None, rows: None, bindings: None, parts: Vec::new() },
+                Found { id, json, primary, links: None, rows: None, bindings: None, priced, parts },
             );
         }
     }

@@ -1,7 +1,14 @@
 //! How the portal's further lists are read: stage histories, telephone calls, tasks, requisites, the catalogue's
 //! sections and prices. Addresses have a way of their own.
 
+use super::ask::ask;
 use super::reading::{Listing, Part, Reading};
+use crate::run::connect::Error;
+use crate::run::connect::bitrix24::client::{Client, malformed};
+use crate::run::connect::bitrix24::wire::Command;
+
+/// Describes the fields of tasks.
+pub(in crate::run::connect::bitrix24) const TASK_FIELDS: &str = "tasks.task.getFields";
 
 /// A list that pages by id.
 struct Table {
@@ -109,6 +116,31 @@ const TABLES: [Table; 8] = [
     },
 ];
 
+/// The Smart Process whose stage history an object is: 1032 for `process_1032_history`.
+pub(in crate::run::connect::bitrix24) fn history_of(object: &str) -> Option<u32> {
+    object.strip_prefix("process_")?.strip_suffix("_history")?.parse().ok()
+}
+
+/// The custom fields of tasks, which must be named to come (sheet §10.17); none where the portal does not tell them.
+pub(super) async fn custom_of_tasks(client: &Client) -> Result<Vec<String>, Error> {
+    let fields = Command::new("fields", TASK_FIELDS, &[]);
+    let mut replies = ask(client, TASK_FIELDS, &[fields]).await?;
+    let Some(Ok(answer)) = replies.remove("fields").map(|reply| reply.result) else { return Ok(Vec::new()) };
+    let answer: serde_json::Value =
+        serde_json::from_str(answer.get()).map_err(|e| malformed(TASK_FIELDS, e.to_string()))?;
+    Ok(own_of_tasks(&answer).map(|(name, _)| name.clone()).collect())
+}
+
+/// The fields among the described ones that the portal's people added.
+pub(in crate::run::connect::bitrix24) fn own_of_tasks(
+    answer: &serde_json::Value,
+) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+    let fields = answer.get("fields").unwrap_or(answer).as_object().into_iter().flatten();
+    // Links and files are known; mail is not what a task says.
+    const KNOWN: [&str; 3] = ["UF_CRM_TASK", "UF_TASK_WEBDAV_FILES", "UF_MAIL_MESSAGE"];
+    fields.filter(|(name, _)| name.starts_with("UF_") && !KNOWN.contains(&name.as_str()))
+}
+
 /// The objects that are read this way or by their owners.
 pub(super) fn names() -> Vec<&'static str> {
     TABLES.iter().map(|table| table.object).chain(["company_address", "contact_address"]).collect()
@@ -116,6 +148,15 @@ pub(super) fn names() -> Vec<&'static str> {
 
 /// The reading of an object of this room.
 pub(super) fn reading(plain: Reading) -> Option<Reading> {
+    if let Some(kind) = history_of(&plain.object) {
+        return Some(Reading {
+            list: "crm.stagehistory.list",
+            select: &[],
+            listing: HISTORY,
+            conditions: vec![("entityTypeId".to_owned(), kind.to_string())],
+            ..plain
+        });
+    }
     let table = TABLES.iter().find(|table| table.object == plain.object)?;
     Some(Reading {
         list: table.list,

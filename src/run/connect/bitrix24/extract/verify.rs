@@ -1,5 +1,7 @@
 //! What an object's list is held against: counts, ids alone, and records by their ids.
 
+use serde_json::value::RawValue;
+
 use super::ask::ask_with;
 use super::reading::{Reading, reading};
 use super::run::{Run, links_page, page};
@@ -7,9 +9,11 @@ use super::window::{Answered, Found, Window, read, staged};
 use super::{COMMANDS, PAGE, Progress, SHARE, STRIKES, addresses, all_ids_batch, comments, place};
 use crate::run::connect::bitrix24::client::{Client, Patience, Trouble, malformed, refused};
 use crate::run::connect::bitrix24::pack::Unit;
-use crate::run::connect::bitrix24::wire::Command;
+use crate::run::connect::bitrix24::wire::{Command, Php, scalar};
 use crate::run::connect::{Batch, Error, Raw};
 
+/// Lists the Smart Processes themselves.
+const TYPES: &str = "crm.type.list";
 /// Records that are asked for their rows one by one.
 const FEW: usize = 5;
 
@@ -68,12 +72,27 @@ pub(super) fn opening(m: &Reading, base: u64) -> Unit {
             *value = "DESC".to_owned();
         }
     }
-    vec![top, counting(m, "first", base, Some(&m.row_of("top", 0)))]
+    let mut unit = vec![top, counting(m, "first", base, Some(&m.row_of("top", 0)))];
+    if m.rows.as_ref().is_some_and(|methods| methods.single.is_none()) {
+        // Whether a Smart Process is linked with products.
+        let kind = [("filter[entityTypeId]", m.entity_type.as_str()), ("start", "0")];
+        unit.push(Command::new("type", TYPES, &kind));
+    }
+    unit
 }
 
 /// Asks how many records there are by now: of those that were there at the start, and of all.
 pub(super) fn closing(m: &Reading, base: u64, top: &str) -> Unit {
     vec![counting(m, "known", base, Some(top)), counting(m, "all", base, None)]
+}
+
+/// Whether a Smart Process is linked with products, as the opening's answer says; nothing where it does not.
+pub(super) fn products(m: &Reading, types: &RawValue) -> Option<bool> {
+    let types = Php::parse(types).and_then(|map| Php::parse(map.get("types")?))?;
+    let rows = types.rows().into_iter().filter_map(Php::parse);
+    let own =
+        rows.into_iter().find(|row| row.get("entityTypeId").map(scalar).as_ref() == Some(&m.entity_type))?;
+    own.get("isLinkWithProductsEnabled").map(|flag| matches!(scalar(flag).as_ref(), "Y" | "1" | "true"))
 }
 
 /// What is behind a short page.
@@ -137,7 +156,7 @@ pub(in crate::run::connect::bitrix24) async fn records(
     object: &str,
     ids: &[String],
 ) -> Result<Vec<Raw>, Error> {
-    let m = &progress.reading(object)?;
+    let m = &progress.reading(client, object).await?;
     let mut out = Vec::new();
     for chunk in ids.chunks(PAGE) {
         out.extend(by_ids(client, m, chunk).await?);
@@ -175,7 +194,7 @@ async fn by_ids(client: &Client, m: &Reading, ids: &[String]) -> Result<Vec<Raw>
                 return Err(malformed(m.list, "records that were not asked for"));
             }
             None if strange => strikes += 1,
-            None => break Window::new(m, 0, pages.found),
+            None => break Window::new(m, 0, pages.found, None),
         }
     };
     // What is refused was deleted since: whoever asked looks again.
@@ -190,7 +209,7 @@ pub(super) async fn complete(
     m: &Reading,
     found: &mut Vec<Found>,
 ) -> Result<(), Trouble> {
-    let mut window = Window::new(m, 0, std::mem::take(found));
+    let mut window = Window::new(m, 0, std::mem::take(found), None);
     // A few are asked for one by one, rather than found out how several can be.
     let way = if window.found.len() > FEW { super::rows::Way::Untried } else { super::rows::Way::Singly };
     let refused = finish(client, m, &mut window, way).await.map_err(Trouble::Fatal)?;
@@ -231,7 +250,8 @@ async fn finish(
         }
         if !gone.is_empty() {
             let found = std::mem::take(&mut window.found).into_iter();
-            *window = Window::new(m, 0, found.filter(|f| !gone.contains(&f.id.to_string())).collect());
+            let left = found.filter(|f| !gone.contains(&f.id.to_string())).collect();
+            *window = Window::new(m, 0, left, None);
         }
         if let Some(trouble) = later {
             client.recover(&mut patience, trouble).await?;

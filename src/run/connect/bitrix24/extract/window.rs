@@ -36,6 +36,8 @@ pub(super) struct Found {
     /// Product rows in order.
     pub(super) rows: Option<Vec<Box<RawValue>>>,
     pub(super) bindings: Option<Box<RawValue>>,
+    /// It says how much it is worth, so that it may have product rows.
+    pub(super) priced: bool,
     /// What else belongs to it, by the name of its field.
     pub(super) parts: Vec<(&'static str, String)>,
 }
@@ -60,9 +62,13 @@ pub(super) enum Answered {
 }
 
 impl Window {
-    pub(super) fn new(m: &Reading, base: u64, found: Vec<Found>) -> Window {
-        let lacking = found.iter().any(|f| f.rows.is_none());
-        let rows = m.rows.filter(|_| lacking).map(|_| Asking::of(found.iter().map(|f| f.id)));
+    /// `products` tells whether records of a Smart Process have product rows, where that is known.
+    pub(super) fn new(m: &Reading, base: u64, found: Vec<Found>, products: Option<bool>) -> Window {
+        let optional = m.rows.as_ref().is_some_and(|methods| methods.single.is_none());
+        let may_have = |f: &&Found| !optional || products.unwrap_or(f.priced);
+        let lacking = found.iter().filter(may_have).any(|f| f.rows.is_none());
+        let owners = found.iter().filter(may_have).map(|f| f.id);
+        let rows = m.rows.as_ref().filter(|_| lacking).map(|_| Asking::of(owners));
         Window { base, found, rows }
     }
 
@@ -82,7 +88,7 @@ impl Window {
             let lacking = self.found.iter().filter(|f| f.bindings.is_none());
             units.extend(lacking.take(room(units)).map(|f| vec![bindings::single(f.id)]));
         }
-        if let (Some(methods), Some(rows)) = (m.rows, &self.rows) {
+        if let (Some(methods), Some(rows)) = (&m.rows, &self.rows) {
             units.extend(rows.needs(methods, self.base).into_iter().take(room(units)).map(|c| vec![c]));
         }
     }
@@ -176,6 +182,8 @@ pub(super) struct Head<'a> {
     pub(super) company: Option<&'a RawValue>,
     #[serde(rename = "CONTACT_ID", alias = "contactId", borrow)]
     pub(super) contact: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) opportunity: Option<&'a RawValue>,
 }
 
 /// Takes the pages of a batch apart, as far as they are sound.
@@ -260,7 +268,8 @@ fn sound(
         let primary = primary.and_then(number).filter(|id| *id > 0);
         let links = links.get(&id).filter(|links| primary.is_none_or(|p| links.iter().any(|l| l.id == p)));
         let (json, links) = (row.get().to_owned(), links.cloned());
-        found.push(Found { id, json, primary, links, rows: None, bindings: None, parts: Vec::new() });
+        let priced = head.opportunity.is_some();
+        found.push(Found { id, json, primary, links, rows: None, bindings: None, priced, parts: Vec::new() });
     }
     Ok(found)
 }

@@ -23,6 +23,8 @@ pub(in crate::run::connect::bitrix24) struct Described {
     pub(in crate::run::connect::bitrix24) fields: Json,
     /// The answer of `crm.<object>.userfield.list`.
     pub(in crate::run::connect::bitrix24) userfields: Json,
+    /// Its records have product rows, whatever its name.
+    pub(in crate::run::connect::bitrix24) products: bool,
     /// Why there are no fields.
     pub(in crate::run::connect::bitrix24) hint: Option<String>,
 }
@@ -235,7 +237,8 @@ impl Build<'_> {
         // without clients has no contacts.
         let links = link_list(object)
             .filter(|_| !object.starts_with("process ") || out.fields.iter().any(|f| f.name == "CONTACT_ID"));
-        for list in links.into_iter().chain(own::added(object)) {
+        let rows = described.products.then_some(own::ROWS);
+        for list in links.into_iter().chain(own::added(object)).chain(rows) {
             if out.fields.iter().all(|field| field.name != list) {
                 out.fields.push(self.field(object, list, &Json::Null, None));
             }

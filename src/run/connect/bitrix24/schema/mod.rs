@@ -1,5 +1,5 @@
 //! What the portal says of itself: objects, directories, pipelines, currencies, users. One batch; one more for each
-//! two dozen Smart Processes, and where there are many users or directory entries.
+//! sixteen Smart Processes, and where there are many users or directory entries.
 
 pub(super) mod build;
 pub(super) mod own;
@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use self::build::{Answers, Described, rows, text};
 use super::client::{Client, denied, inconsistent, malformed, refused};
+use super::extract::TASK_FIELDS;
 use super::wire::{Answer, Batch, Command, number};
 use crate::lang::schema::Schema;
 use crate::run::connect::Error;
@@ -30,14 +31,20 @@ const OPTIONAL: [(&str, &str, Option<&str>); 4] = [
 const TYPES: &str = "crm.type.list";
 const ITEM_FIELDS: &str = "crm.item.fields";
 const CATEGORIES: &str = "crm.category.list";
-/// Smart Processes that one batch describes, with two commands each.
-const PROCESSES: usize = 25;
+/// Smart Processes that one batch describes, with three commands each.
+const PROCESSES: usize = 16;
 /// Pages of users in the first batch: a page behind the last one is asked for in vain.
 const FIRST_PAGES: usize = 4;
 /// Pages of users in a further batch.
 const PAGES: usize = 20;
 /// Rows of a page (sheet §4).
 const PAGE: usize = 50;
+
+/// The objects that a portal may have, Smart Processes aside.
+pub(super) fn objects() -> Vec<&'static str> {
+    let own = OBJECTS.iter().map(|(object, ..)| *object).chain(OPTIONAL.iter().map(|(object, ..)| *object));
+    own.chain(tables::TABLES.iter().map(|table| table.object)).collect()
+}
 
 /// The schema, without account and day.
 pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
@@ -53,6 +60,7 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
         );
     }
     commands.extend(tables::probes());
+    commands.push(Command::new("task_own", TASK_FIELDS, &[]));
     commands.push(Command::new("types", TYPES, &[("order[id]", "ASC"), ("start", "0")]));
     commands.push(Command::new("statuses", "crm.status.list", &[("order[SORT]", "ASC")]));
     commands.push(Command::new("categories", CATEGORIES, &[("entityTypeId", "2")]));
@@ -93,12 +101,13 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
         }
         answers.objects.push(described);
     }
+    let own_of_tasks = take("task_own", TASK_FIELDS).unwrap_or(Json::Null);
     for table in tables::TABLES {
         if is_unknown(&batch, table.object) || table.object == "lead_history" && without_leads {
             continue;
         }
         answers.objects.push(match take(table.object, table.probe.0) {
-            Ok(answer) => table.described(answer),
+            Ok(answer) => table.described(answer, &own_of_tasks),
             Err(error) => Described {
                 name: table.object.to_owned(),
                 hint: Some(kept_back(error)?),
@@ -152,12 +161,22 @@ async fn processes(client: &Client, types: &[Json], answers: &mut Answers) -> Re
             let parameters = [("entityTypeId", id.as_str()), ("useOriginalUfNames", "Y")];
             commands.push(Command::new(format!("f{id}"), ITEM_FIELDS, &parameters));
             commands.push(Command::new(format!("c{id}"), CATEGORIES, &parameters[..1]));
-            known.push((id, row.get("title").and_then(text)));
+            let flag = |name: &str| build::is_yes(build::key(row, name));
+            if flag("isStagesEnabled") {
+                let history = [("entityTypeId", id.as_str()), ("filter[<ID]", "1"), ("start", "-1")];
+                commands.push(Command::new(format!("h{id}"), tables::HISTORY, &history));
+            }
+            known.push((id, row.get("title").and_then(text), flag("isLinkWithProductsEnabled")));
         }
         let answer = client.batch(&commands).await?;
         let batch = parse(&answer)?;
-        for (id, title) in known {
-            let mut described = Described { name: format!("process {id}"), title, ..Described::default() };
+        for (id, title, products) in known {
+            // A portal need not keep the history of Smart Processes.
+            if batch.results.get(&format!("h{id}")).is_some() {
+                answers.objects.push(tables::process_history(&id, title.as_deref()));
+            }
+            let mut described =
+                Described { name: format!("process {id}"), title, products, ..Described::default() };
             match result(client, &batch, &format!("f{id}"), ITEM_FIELDS) {
                 Ok(fields) => described.fields = fields,
                 Err(error) => described.hint = Some(kept_back(error)?),

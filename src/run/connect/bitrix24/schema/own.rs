@@ -107,7 +107,7 @@ impl Build<'_> {
             return Some(own);
         }
         match (object, name) {
-            ("deal" | "lead" | "quote", ROWS) => {
+            (_, ROWS) => {
                 let attributes = self.row_attributes();
                 return Some(Own { base: Base::Record, many: true, attributes });
             }

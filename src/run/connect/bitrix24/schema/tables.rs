@@ -4,12 +4,15 @@
 //! documentation (sheet §10.8, §10.11, §10.17, §10.18, §10.26). A probe tells whether the portal has the list and the
 //! webhook may read it: a call that matches no record, or the description where there is one.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::build::{Build, Described};
 use super::own::Own;
 use crate::lang::schema::Attribute;
 use crate::lang::types::{Base, Type};
+use crate::run::connect::bitrix24::extract::{history_of, own_of_tasks};
 use crate::run::connect::bitrix24::wire::Command;
 
 /// One list.
@@ -219,10 +222,16 @@ pub(super) fn probes() -> impl Iterator<Item = Command> {
 
 impl Table {
     /// What is known of it, now that it may be read.
-    pub(super) fn described(&self, answer: Json) -> Described {
+    pub(super) fn described(&self, answer: Json, of_tasks: &Json) -> Described {
         let fields = if self.fields.is_empty() {
             answer
         } else {
+            let own = if self.object == "task" { own_of_tasks(of_tasks).collect() } else { Vec::new() };
+            let own = own.into_iter().map(|(name, about)| {
+                let mut about = about.clone();
+                about["isDynamic"] = Json::Bool(true);
+                (name.clone(), about)
+            });
             let field = |(name, kind, title): &(&str, &str, &str)| {
                 let kind = match *kind {
                     "users" => json!({"type": "user", "isMultiple": true, "title": title}),
@@ -231,7 +240,7 @@ impl Table {
                 };
                 ((*name).to_owned(), kind)
             };
-            Json::Object(self.fields.iter().map(field).collect::<Map<_, _>>())
+            Json::Object(self.fields.iter().map(field).chain(own).collect::<Map<_, _>>())
         };
         Described {
             name: self.object.to_owned(),
@@ -239,6 +248,24 @@ impl Table {
             fields,
             ..Described::default()
         }
+    }
+}
+
+/// Lists stages that records were in.
+pub(super) const HISTORY: &str = "crm.stagehistory.list";
+
+/// The stages that the items of a Smart Process were in.
+pub(super) fn process_history(kind: &str, title: Option<&str>) -> Described {
+    let of = [("OWNER_ID", "own", "Item"), ("STAGE_ID", "own", "Stage")];
+    let plain = DEAL_HISTORY.iter().filter(|(name, ..)| of.iter().all(|(own, ..)| own != name)).chain(&of);
+    let field = |(name, kind, title): &(&str, &str, &str)| {
+        ((*name).to_owned(), json!({"type": kind, "title": title}))
+    };
+    Described {
+        name: format!("process_{kind}_history"),
+        title: title.map(|title| format!("Stages that items of {title} were in")),
+        fields: Json::Object(plain.map(field).collect::<Map<_, _>>()),
+        ..Described::default()
     }
 }
 
@@ -285,9 +312,30 @@ const ADDRESS_TYPES: &[(&str, &str)] = &[
 ];
 
 impl Build<'_> {
+    /// The directories of stages whose names begin so.
+    fn stages(&self, prefix: &str) -> Vec<String> {
+        let rows = self.answers.statuses.iter().filter_map(|row| row.get("ENTITY_ID")?.as_str());
+        let found: BTreeSet<&str> = rows.filter(|entity| entity.starts_with(prefix)).collect();
+        found.into_iter().map(str::to_owned).collect()
+    }
+
     /// The type of a field of these lists that no description tells.
     pub(super) fn of_table(&mut self, object: &str, name: &str) -> Option<Own> {
         let one = |base| Some(Own { base, many: false, attributes: Vec::new() });
+        if let Some(kind) = history_of(object) {
+            let process = format!("process {kind}");
+            return match name {
+                "TYPE_ID" => one(self.titled("HISTORY_TYPE", HISTORY_TYPES)),
+                "STAGE_SEMANTIC_ID" => one(self.fixed("SEMANTIC", &["P", "S", "F"])),
+                "OWNER_ID" => one(Base::Link(process)),
+                "CATEGORY_ID" => one(self.categories(&process, format!("{process}.CATEGORY_ID"))),
+                "STAGE_ID" => {
+                    let directories = self.stages(&format!("DYNAMIC_{kind}_STAGE_"));
+                    one(self.directories(format!("{object}.STAGE_ID"), &directories))
+                }
+                _ => None,
+            };
+        }
         match (object, name) {
             ("deal_history" | "lead_history", "TYPE_ID") => one(self.titled("HISTORY_TYPE", HISTORY_TYPES)),
             ("deal_history", "STAGE_SEMANTIC_ID") | ("lead_history", "STATUS_SEMANTIC_ID") => {
@@ -296,12 +344,7 @@ impl Build<'_> {
             ("deal_history", "CATEGORY_ID") => one(self.categories("deal", "deal.CATEGORY_ID".to_owned())),
             ("deal_history", "STAGE_ID") => {
                 // With the pipeline's prefix: a record goes through stages of several.
-                let rows = self.answers.statuses.iter();
-                let entities = rows.filter_map(|row| row.get("ENTITY_ID")?.as_str());
-                let mut entities: Vec<String> =
-                    entities.filter(|e| e.starts_with("DEAL_STAGE")).map(str::to_owned).collect();
-                entities.sort_unstable();
-                entities.dedup();
+                let entities = self.stages("DEAL_STAGE");
                 one(self.directories("deal_history.STAGE_ID".to_owned(), &entities))
             }
             ("lead_history", "STATUS_ID") => {

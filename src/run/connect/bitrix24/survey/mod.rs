@@ -47,6 +47,9 @@ pub(in crate::run::connect) fn roles(object: &str) -> Roles {
         "company_requisite" | "contact_requisite" => {
             Roles { created: Some("DATE_CREATE"), ..Roles::default() }
         }
+        _ if super::extract::history_of(object).is_some() => {
+            Roles { created: Some("CREATED_TIME"), ..Roles::default() }
+        }
         "comment" => Roles { created: Some("CREATED"), owner: Some("AUTHOR_ID"), ..Roles::default() },
         _ if object.starts_with("process ") => Roles { created: Some("CREATED_TIME"), own: true, ..plain },
         _ => Roles::default(),

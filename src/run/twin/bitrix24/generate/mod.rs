@@ -63,6 +63,11 @@ impl Portal {
         tables::fill(self, seed);
     }
 
+    /// Adds the stages that items of a Smart Process were in.
+    pub fn furnish_process(&mut self, kind: u32, seed: u64) {
+        tables::fill_process(self, kind, seed);
+    }
+
     /// Puts rows of a table back as a connector keeps them: with the check list in its task, the bank details in their
     /// requisite, a key in an address. Rows without an id of their own are left out.
     pub fn restore(&mut self, table: Table, rows: impl IntoIterator<Item = Value>) {

@@ -58,6 +58,12 @@ pub(super) fn fill(portal: &mut Portal, seed: u64) {
     requisites(portal, seed);
 }
 
+/// Fills the stage history of a Smart Process.
+pub(super) fn fill_process(portal: &mut Portal, kind: u32, seed: u64) {
+    let rows = history(portal, seed, Entity::Process(kind));
+    portal.tables.insert(Table::ProcessHistory(kind), rows);
+}
+
 /// Stages of the directory that a deal's or lead's stage stands in, in order.
 fn stages<'p>(portal: &'p Portal, directory: &str) -> Vec<(&'p str, &'p str)> {
     let own = portal.statuses.iter().filter(|row| said(row, "ENTITY_ID") == directory);
@@ -67,8 +73,8 @@ fn stages<'p>(portal: &'p Portal, directory: &str) -> Vec<(&'p str, &'p str)> {
 fn history(portal: &Portal, seed: u64, entity: Entity) -> BTreeMap<i64, Record> {
     let mut all: Vec<(String, Record)> = Vec::new();
     let (code, semantics) = match entity {
-        Entity::Deal => ("STAGE_ID", "STAGE_SEMANTIC_ID"),
-        _ => ("STATUS_ID", "STATUS_SEMANTIC_ID"),
+        Entity::Lead => ("STATUS_ID", "STATUS_SEMANTIC_ID"),
+        _ => ("STAGE_ID", "STAGE_SEMANTIC_ID"),
     };
     for (id, owner) in portal.records.get(&entity).into_iter().flatten() {
         let mut rng = Rng::at(seed, &[salt("history"), super::records::place(entity), *id as u64]);
@@ -76,10 +82,12 @@ fn history(portal: &Portal, seed: u64, entity: Entity) -> BTreeMap<i64, Record> 
         let directory = match (entity, category) {
             (Entity::Deal, 0) => "DEAL_STAGE".to_owned(),
             (Entity::Deal, other) => format!("DEAL_STAGE_{other}"),
+            (Entity::Process(kind), category) => format!("DYNAMIC_{kind}_STAGE_{category}"),
             _ => "STATUS".to_owned(),
         };
         let stages = stages(portal, &directory);
-        let (now, created) = (said(owner, code), said(owner, "DATE_CREATE").to_owned());
+        let made = ["DATE_CREATE", "CREATED_TIME"].map(|code| said(owner, code));
+        let (now, created) = (said(owner, code), made.concat());
         let mut way: Vec<(&str, &str)> = Vec::new();
         if let Some(first) = stages.first() {
             way.push(*first);
@@ -109,7 +117,7 @@ fn history(portal: &Portal, seed: u64, entity: Entity) -> BTreeMap<i64, Record> 
                 "TYPE_ID": kind, "OWNER_ID": id, "CREATED_TIME": time, code: stage,
                 semantics: if is_final { meaning } else { "P" },
             }));
-            if entity == Entity::Deal {
+            if entity != Entity::Lead {
                 row.insert("CATEGORY_ID".into(), json!(category));
             }
             all.push((time.clone(), row));
