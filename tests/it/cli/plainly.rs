@@ -21,8 +21,8 @@ const COMMANDS: [(&str, &[&str], &[i32]); 15] = [
     ("status", &[], &[0]),
     ("quarantine", &["list"], &[0, 1]),
     ("gaps", &[], &[0]),
-    ("why", &["deal/KEY"], &[0]),
-    ("where", &["deal/KEY.TITLE"], &[0]),
+    ("why", &["Lead/1"], &[0, 1]),
+    ("where", &["deal/KEY"], &[0, 1]),
     ("reconcile", &["--rate", "5000"], &[0, 1]),
     ("report", &[], &[0, 1]),
     ("approve", &["--list"], &[0, 1]),
@@ -68,4 +68,44 @@ fn no_command_prints_an_escape_where_nobody_draws() {
     // Asked for by name, colours come: what is tested above can be seen at all.
     let coloured = run(b2n().args(["--color", "always"]).arg("status").arg(&spec));
     assert!(coloured.out.contains('\u{1b}'), "{}", coloured.all());
+}
+
+/// Runs a command on a terminal of its own, and gives what it drew there.
+#[cfg(target_os = "linux")]
+fn drawn(mut like: Command, args: &[&str], spec: &Path) -> String {
+    let line = format!("'{}' {} '{}'", env!("CARGO_BIN_EXE_b2n"), args.join(" "), spec.display());
+    let mut script = Command::new("/usr/bin/script");
+    script.args(["-qec", &line, "/dev/null"]).env_clear().stdin(Stdio::null()).current_dir(root());
+    for (name, value) in like.env("PATH", "/usr/bin:/bin").get_envs() {
+        script.env(name, value.unwrap_or_default());
+    }
+    let output = script.output().expect("`script` of util-linux runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dumb_terminal_gets_no_escape_and_one_without_colours_no_colour() {
+    let twins = Twins::start(&["--scale", "0.01", "--seed", "43", "--unthrottled"]);
+    let (_folder, spec) = example();
+    let on = |name: &str, value: &str| {
+        let mut command = twins.b2n();
+        command.env("TERM", "xterm-256color").env(name, value);
+        command
+    };
+    let coloured = |shown: &str| {
+        // What ends with `m` sets a colour; the rest moves or clears.
+        shown.split("\u{1b}[").skip(1).any(|rest| {
+            let end = rest.find(|c: char| c.is_ascii_alphabetic());
+            end.is_some_and(|end| rest[end..].starts_with('m'))
+        })
+    };
+    for args in [&["check"][..], &["extract"], &["status"], &["gaps"], &["report"]] {
+        let dumb = drawn(on("TERM", "dumb"), args, &spec);
+        assert!(!dumb.is_empty() && !dumb.contains('\u{1b}'), "{args:?}: {dumb:?}");
+        let plain = drawn(on("NO_COLOR", "1"), args, &spec);
+        assert!(!plain.is_empty() && !coloured(&plain), "{args:?}: {plain:?}");
+    }
+    let usual = drawn(on("LANG", "C.UTF-8"), &["status"], &spec);
+    assert!(coloured(&usual), "a terminal gets colours, or this shows nothing: {usual:?}");
 }
