@@ -19,6 +19,7 @@ mod documented;
 mod draft;
 mod emails;
 mod extraction;
+mod files;
 mod findings;
 mod floor;
 mod grammar;

@@ -172,3 +172,114 @@ fn what_a_portal_keeps_beside_its_records_arrives() {
     assert!(again.closes());
     assert!(live(&world) == before, "a second run changed something");
 }
+
+/// What the everyday of sales is made of: leads, deals with product rows, the four kinds of activities, comments; each
+/// by the portal's own rows, and with what it hangs on.
+#[test]
+fn leads_rows_activities_and_comments_arrive_with_what_they_hang_on() {
+    let world = podyom(5);
+    let run = world.live(&DieAt::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(run.closes(), "{:#?}", run.maps);
+    let lists = ["Accounts", "Contacts", "Leads", "Products", "Activities", "Notes", "Tasks"];
+    let of: BTreeMap<&str, BTreeMap<String, i64>> =
+        lists.into_iter().map(|list| (list, markers(&world, list))).collect();
+    let links = world.account.links();
+    let linked = |from: &str, id: i64, relation: &str, to: i64| {
+        links.contains(&(from.to_owned(), id, relation.to_owned(), to))
+    };
+    let records = |entity: Entity| -> Vec<(i64, Record)> {
+        let all = world.portal.with_portal(|portal| portal.records[&entity].clone());
+        all.into_iter().collect()
+    };
+    // Where a record of the portal arrived: the list, the relation to it, the id.
+    let arrived = |kind: i64, id: i64| {
+        let (object, places): (_, &[(&str, &str)]) = match kind {
+            1 => ("lead", &[("Leads", "leads")]),
+            2 => ("deal", &[("Leads", "leads")]),
+            3 => ("contact", &[("Contacts", "contacts")]),
+            4 => ("company", &[("Accounts", "accounts")]),
+            _ => return None,
+        };
+        let found = |(list, relation): &(&'static str, &'static str)| {
+            of[list].get(&format!("{object}/{id}")).map(|to| (*relation, *to))
+        };
+        places.iter().find_map(found)
+    };
+
+    // Every lead that was not converted, and every deal that is no template, is one of Nutshell's leads.
+    let (mut leads, mut converted) = (0, 0);
+    for (id, row) in records(Entity::Lead) {
+        let there = of["Leads"].contains_key(&format!("lead/{id}"));
+        converted += usize::from(said(&row, "STATUS_ID") == "CONVERTED");
+        assert!(!there || said(&row, "STATUS_ID") != "CONVERTED", "converted lead {id}");
+        leads += usize::from(there);
+    }
+    assert!(leads > 3 && converted > 0, "{leads} leads, {converted} converted");
+
+    // Product rows: the products of a deal are those of its rows.
+    let rows = world.portal.with_portal(|portal| portal.rows.clone());
+    let mut sold = 0;
+    for ((entity, id), rows) in &rows {
+        let Some(lead) = of["Leads"].get(&format!("deal/{id}")).filter(|_| *entity == Entity::Deal) else {
+            continue;
+        };
+        let products =
+            rows.iter().filter_map(|row| of["Products"].get(&format!("product/{}", row["PRODUCT_ID"])));
+        let expected: BTreeSet<i64> = products.copied().collect();
+        let from = links
+            .iter()
+            .filter(|(from, id, relation, _)| from == "Leads" && id == lead && relation == "products");
+        let found: BTreeSet<i64> = from.map(|(.., to)| *to).collect();
+        assert_eq!(found, expected, "deal {id}");
+        sold += expected.len();
+    }
+    assert!(sold > 5, "{sold} products of deals");
+
+    // Activities, each kind with the type that it has in Nutshell and the records that it hangs on.
+    let bindings = world.portal.with_portal(|portal| portal.bindings.clone());
+    let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (id, row) in records(Entity::Activity) {
+        let kind = said(&row, "TYPE_ID").to_owned();
+        let marker = format!("activity/{id}");
+        let (all, come) = kinds.entry(kind.clone()).or_default();
+        *all += 1;
+        let list = if kind == "6" { "Tasks" } else { "Activities" };
+        let Some(there) = of[list].get(&marker) else { continue };
+        *come += 1;
+        for (kind, bound) in bindings.get(&id).into_iter().flatten() {
+            let Some((relation, to)) = arrived(*kind, *bound).filter(|_| list == "Activities") else {
+                continue;
+            };
+            assert!(linked(list, *there, relation, to), "activity {id} hangs on {relation} {to} no more");
+        }
+    }
+    println!("activities by kind, all and arrived: {kinds:?}");
+    for kind in ["1", "2", "4"] {
+        let (all, come) = kinds[kind];
+        assert!(all > 0 && all == come, "{come} of {all} activities of kind {kind}");
+    }
+    assert!(kinds["6"].1 > 0, "no to-do arrived");
+
+    // Comments: a note each, on the record where it stood, with its day in the text.
+    let texts = stored(&world, "notes");
+    let mut comments = 0;
+    for (id, row) in records(Entity::Comment) {
+        let kind = match said(&row, "ENTITY_TYPE") {
+            "lead" => 1,
+            "deal" => 2,
+            "contact" => 3,
+            "company" => 4,
+            _ => continue,
+        };
+        let Some((relation, to)) = arrived(kind, said(&row, "ENTITY_ID").parse().expect("an id")) else {
+            continue;
+        };
+        let note =
+            of["Notes"].get(&format!("comment/{id}")).unwrap_or_else(|| panic!("comment {id} has no note"));
+        assert!(linked("Notes", *note, relation, to), "comment {id} is not on {relation} {to}");
+        let day = said(&row, "CREATED").get(..10).expect("a day");
+        assert!(texts[note].to_string().contains(day), "comment {id}: {}", texts[note]);
+        comments += 1;
+    }
+    assert!(comments > 5, "{comments} comments");
+}

@@ -1,5 +1,6 @@
 //! `b2n extract`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::account::{self, Process};
 use super::failure::Failure;
 use super::project::Project;
 use super::terminal::{Terminal, count};
-use super::{Format, SpecArgs, WorkspaceArgs, portion};
+use super::{Format, SpecArgs, WorkspaceArgs, files, portion};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,6 +23,10 @@ pub struct Args {
     workspace: WorkspaceArgs,
     #[command(flatten)]
     portion: portion::PortionArgs,
+    /// Also download the files that staged records name, into this folder: each content once, under its hash, and a
+    /// ledger of where each belongs. Goes on where an earlier run ended
+    #[arg(long, value_name = "FOLDER", conflicts_with = "verify")]
+    files: Option<PathBuf>,
     /// Extract nothing: read what is staged and hold it against the hashes of what arrived. Asks nobody
     #[arg(long)]
     verify: bool,
@@ -43,6 +48,18 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         let (plan, schema, source) = (&ready.plan, &ready.source, source.as_ref());
         engine::extract_portion(plan, schema, &asked, &workspace, source, &outside).await
     })?;
+    let downloaded = match &args.files {
+        Some(folder) => {
+            let ended =
+                account::until_ctrl_c(process.clock.as_ref(), &workspace, terminal, async |outside| {
+                    let (plan, schema, source) = (&ready.plan, &ready.source, source.as_ref());
+                    files::download(plan, schema, &workspace, source, folder, &outside).await
+                })?;
+            Some(ended?)
+        }
+        None => None,
+    };
+    let ledger = files::listed(&ready.plan, &workspace, &ready.source)?;
     let mut rows = Vec::new();
     for object in engine::objects(&ready.plan) {
         let manifest = workspace.manifest(object)?.unwrap_or_default();
@@ -64,6 +81,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                         departed.join(", ")
                     );
                 }
+            }
+            match (&downloaded, &args.files) {
+                (Some(downloaded), Some(folder)) => print!("{}", files::told(downloaded, folder)),
+                _ => print!("{}", files::told_listed(&ledger)),
             }
             print!("{}", portion::told(&workspace, terminal)?);
             println!(
@@ -88,11 +109,15 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             let rows: Vec<_> = rows.iter().map(row).collect();
             println!(
                 "{}",
-                json!({"format": "b2n-extract/1", "objects": rows, "part": portion::printed(&workspace)?})
+                json!({
+                    "format": "b2n-extract/1", "objects": rows, "part": portion::printed(&workspace)?,
+                    "files": files::printed(&ledger, downloaded.as_ref(), args.files.as_deref()),
+                })
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let broken = downloaded.is_some_and(|downloaded| !downloaded.broken.is_empty());
+    Ok(ExitCode::from(u8::from(broken)))
 }
 
 fn seal_json(seal: &Seal) -> Value {

@@ -24,6 +24,7 @@ mod explain;
 mod exports;
 mod extract;
 mod failure;
+mod files;
 mod findings;
 mod fixing;
 mod fmt;

@@ -5,6 +5,7 @@
 
 mod ahead;
 pub mod bitrix24;
+mod files;
 pub mod http;
 pub mod imprint;
 mod met;
@@ -30,6 +31,7 @@ use crate::lang::schema::{Probed, Schema};
 use crate::lang::value::{Record, Value};
 
 pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
+pub use files::{FileAt, Got};
 pub use imprint::{Child, Goes, Imprint, Removal};
 pub use met::{Met, Meter};
 pub use normal::{Element, Normal, Normalise};
@@ -233,6 +235,14 @@ pub trait Source {
     ) -> Local<'a, Result<Vec<Raw>, Error>> {
         Box::pin(async { Ok(Vec::new()) })
     }
+    /// What a file holds, that a record of this source names.
+    ///
+    /// # Errors
+    /// Nobody answers, or the credentials do not let files through.
+    fn file<'a>(&'a self, _at: &'a FileAt) -> Local<'a, Result<Got, Error>> {
+        Box::pin(async { Ok(Got::Broken("this source gives no files".to_owned())) })
+    }
+
     /// What the account allows and keeps back, beside its records.
     fn about(&self) -> Local<'_, Result<survey::About, Error>>;
     /// Counts records by filters, in the order of the questions; reads none of them. A filter that the system does not

@@ -84,6 +84,17 @@ impl Webhook {
         format!("{}://{}{}/{method}", self.scheme, self.host, self.path.expose())
     }
 
+    /// A link that the portal gave, whole: one without a host is its own, and a portal on this machine is asked at its
+    /// own address whatever host its links name.
+    pub(super) fn at_home(&self, link: &str) -> String {
+        let path = match link.split_once("://") {
+            Some(_) if self.scheme == "https" => return link.to_owned(),
+            Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => link,
+        };
+        format!("{}://{}{path}", self.scheme, self.host)
+    }
+
     /// The same webhook on the host that the portal was renamed to, if `location` is an address of the same method.
     pub(super) fn moved(&self, location: &str, method: &str) -> Option<Webhook> {
         let Address { scheme, host, path } = Address::parse(location).ok()?;

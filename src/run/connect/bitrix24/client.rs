@@ -13,7 +13,7 @@ use super::pack::Packer;
 use super::wire::{Answer, Batch, Command, Envelope, Problem};
 use crate::run::connect::Error;
 use crate::run::connect::met::Meter;
-use crate::run::connect::outside::{Clock, HttpRequest, Random, Transport, TransportError};
+use crate::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Transport, TransportError};
 use crate::run::connect::secret::Webhook;
 
 pub(in crate::run::connect) const SYSTEM: &str = "Bitrix24";
@@ -249,6 +249,40 @@ impl Client {
             };
         }
         Err(Trouble::Fatal(unreachable("it redirects in circles")))
+    }
+
+    /// The address of a method, for a plain GET. Secret.
+    pub(super) fn address(&self, method: &str) -> String {
+        self.webhook.borrow().method(method)
+    }
+
+    /// Gets what is behind a link that the portal gave. Redirects are followed, since such a link goes where the portal
+    /// keeps its files; nothing of the webhook is put into them.
+    pub(super) async fn fetch(&self, url: &str) -> Result<HttpResponse, Trouble> {
+        let referer = format!("https://{}/", self.webhook.borrow().host());
+        let headers =
+            vec![("accept", "*/*".to_owned()), ("accept-language", "en".to_owned()), ("referer", referer)];
+        let url = self.webhook.borrow().at_home(url);
+        let mut request =
+            HttpRequest { method: "GET", url, headers, body: Vec::new(), timeout_ms: TIMEOUT_MS };
+        for _ in 0..=MOVES {
+            self.pace().await;
+            let flight = Flight(self);
+            let sent = self.transport.send(&request).await;
+            drop(flight);
+            let response = match sent {
+                Ok(response) => response,
+                Err(TransportError::NotSent(why) | TransportError::Lost(why)) => {
+                    return Err(Trouble::NoAnswer(why));
+                }
+            };
+            let to = response.header("location").filter(|to| to.starts_with("https://")).map(str::to_owned);
+            match to.filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308)) {
+                Some(to) => request.url = to,
+                None => return Ok(response),
+            }
+        }
+        Err(Trouble::NoAnswer("it redirects in circles".to_owned()))
     }
 
     /// Waits until the bucket has room for a request.

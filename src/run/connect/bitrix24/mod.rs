@@ -9,6 +9,7 @@
 mod client;
 pub mod decode;
 mod extract;
+mod files;
 pub mod limits;
 mod pack;
 mod schema;
@@ -29,7 +30,8 @@ use super::outside::{Clock, Random, Transport};
 use super::secret::Webhook;
 use super::survey::{About, Automation, Counted, Question};
 use super::{
-    Absent, Account, Batch, Error, Hangs, Known, Local, Looked, Outlined, Raw, Since, Source, Stamp,
+    Absent, Account, Batch, Error, FileAt, Got, Hangs, Known, Local, Looked, Outlined, Raw, Since, Source,
+    Stamp,
 };
 use crate::lang::schema::Schema;
 
@@ -164,6 +166,10 @@ impl Source for Bitrix24 {
         keys: &'a [String],
     ) -> Local<'a, Result<Vec<Raw>, Error>> {
         Box::pin(extract::hanging(&self.client, &self.progress, object, owner, keys))
+    }
+
+    fn file<'a>(&'a self, at: &'a FileAt) -> Local<'a, Result<Got, Error>> {
+        Box::pin(files::download(&self.client, at))
     }
 
     fn about(&self) -> Local<'_, Result<About, Error>> {

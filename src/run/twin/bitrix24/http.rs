@@ -16,6 +16,13 @@ pub(super) struct Route {
     pub(super) method: String,
 }
 
+impl Route {
+    /// To what is no method, by the name under which faults know it.
+    pub(super) fn of(name: &str) -> Route {
+        Route { credentials: None, method: name.to_owned() }
+    }
+}
+
 /// Reads `/rest/{user}/{secret}/{method}[.json][/]` or `/rest/{method}`; `None` is no REST address.
 pub(super) fn route(path: &str) -> Option<Route> {
     let parts: Vec<String> = path.split('/').filter(|p| !p.is_empty()).map(percent_decode).collect();

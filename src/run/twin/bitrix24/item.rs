@@ -136,7 +136,7 @@ fn file(value: &Value, host: &str) -> Value {
     json!({
         "id": id,
         "url": format!("https://{host}/bitrix/services/main/ajax.php?action=crm.controller.item.getFile&fileId={id}"),
-        "urlMachine": format!("https://{host}/rest/crm.controller.item.getFile.json?auth=&token=crm%7C{id}"),
+        "urlMachine": super::files::machine_link(host, id),
     })
 }
 

@@ -9,6 +9,7 @@ mod batch;
 mod classic;
 mod directory;
 mod faults;
+mod files;
 mod filter;
 pub mod generate;
 mod http;
@@ -38,6 +39,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Request, Response};
 pub use faults::{Fault, FaultKind, Trigger};
+pub use files::content as file_content;
 use http::Timing;
 pub use limits::Plan;
 pub use log::{LogSummary, MethodLog};
@@ -138,7 +140,8 @@ impl State {
     fn handle(&mut self, req: &Request, now_ms: i64) -> Response {
         self.log.requests += 1;
         let front_ms = self.settings.latency.request_ms;
-        let Some(route) = http::route(&req.path) else {
+        let link = files::is_link(&req.path);
+        let Some(route) = link.map(http::Route::of).or_else(|| http::route(&req.path)) else {
             return http::html(404, front_ms);
         };
         let struck = self.faults.strike(&self.settings.faults, self.settings.seed, &route.method, false);
@@ -159,7 +162,10 @@ impl State {
                 }
             }
         }
-        let mut response = self.serve(&route, req, &struck, now_ms);
+        let mut response = match link {
+            Some(_) => files::serve(&self.portal, &self.settings, req, front_ms),
+            None => self.serve(&route, req, &struck, now_ms),
+        };
         for fault in struck {
             match fault {
                 FaultKind::CutBody => response.body.truncate(response.body.len() / 2),

@@ -46,7 +46,7 @@ mod window;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-pub(super) use self::portion::{hanging, hangs_on, is_drawn, outline, surely};
+pub(super) use self::portion::{hanging, hangs_on, is_drawn, kind, outline, surely};
 use self::reading::{Reading, reading};
 use self::run::Run;
 pub(super) use self::since::{absent, changed, changed_after, stamp};

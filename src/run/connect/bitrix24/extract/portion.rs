@@ -101,7 +101,7 @@ pub(in crate::run::connect::bitrix24) fn hangs_on(object: &str, owner: &str) -> 
 }
 
 /// The `entityTypeId` of an object (sheet §6).
-fn kind(object: &str) -> Option<&str> {
+pub(in crate::run::connect::bitrix24) fn kind(object: &str) -> Option<&str> {
     Some(match object {
         "lead" => "1",
         "deal" => "2",
