@@ -82,8 +82,9 @@ export function endAll() {
 }
 
 /** Starts `b2n review`; gives its address and how to end it. */
-export async function review(told, spec, args = []) {
-  const child = spawn(told.b2n, ['review', spec, '--format', 'json', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function review(told, spec, args = [], folder = undefined) {
+  const options = { stdio: ['ignore', 'pipe', 'inherit'], cwd: folder };
+  const child = spawn(told.b2n, ['review', spec, '--format', 'json', ...args], options);
   running.add(child);
   child.on('exit', () => running.delete(child));
   const line = await new Promise((done, failed) => {

@@ -11,9 +11,11 @@ use crate::world::root;
 
 mod approval;
 mod delta;
+mod events;
 mod examples;
 mod journeys;
 mod keeping;
+mod plainly;
 mod probing;
 mod reporting;
 mod reviewing;

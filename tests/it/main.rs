@@ -28,6 +28,7 @@ mod model;
 mod mutations;
 mod objects;
 mod pages;
+mod pictures;
 mod portal_input;
 mod portion;
 mod provision;

@@ -12,7 +12,7 @@ use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
 use crate::run::workspace::{self, Lock, Taken, Workspace};
 
 use super::failure::Failure;
-use super::progress::Shown;
+use super::progress::{Shown, line_every, say};
 use super::project::Ready;
 use super::terminal::Terminal;
 
@@ -182,11 +182,12 @@ pub fn until_ctrl_c<T>(
     work: impl AsyncFnOnce(Outside<'_>) -> Result<T, engine::Error>,
 ) -> Result<T, Failure> {
     if let Some(upgraded) = workspace.take_upgraded() {
-        eprintln!(
+        let text = format!(
             "the workspace was of layout {}; it is upgraded, and what it was is kept in {}",
             upgraded.from,
             upgraded.backup.display()
         );
+        say(terminal, &text);
     }
     let points = UntilCtrlC::default();
     let progress = Shown::new(*terminal);
@@ -200,16 +201,24 @@ pub fn until_ctrl_c<T>(
                     return;
                 }
                 points.asked.set(true);
-                eprintln!(
+                say(
+                    terminal,
                     "\nstopping at the next safe point: what is under way is brought to its end and kept, and the same \
                      command goes on from there; Ctrl-C again stops at once, which is safe too (a write without its \
-                     answer is looked for by the next run, never sent twice)"
+                     answer is looked for by the next run, never sent twice)",
                 );
+            }
+        };
+        let waits = async {
+            loop {
+                tokio::time::sleep(line_every()).await;
+                progress.waiting(workspace, clock.now_ms());
             }
         };
         tokio::select! {
             ended = work(Outside { clock, points: &points, progress: &progress }) => ended,
             () = pressed => Err(engine::Error::Interrupted),
+            () = waits => Err(engine::Error::Interrupted),
         }
     });
     workspace.abandon();

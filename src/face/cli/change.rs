@@ -176,6 +176,7 @@ mod tests {
             width: 100,
             unicode: false,
             attended: false,
+            drawn: false,
         }
     }
 

@@ -52,9 +52,10 @@ pub fn line(cells: &[&str]) -> String {
 
 /// A cell as it is written.
 fn safe(cell: &str) -> String {
-    let formula =
-        cell.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
-            || cell.starts_with(['\t', '\r', '\n']);
+    let formula = cell
+        .trim_start_matches(is_unseen)
+        .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+        || cell.starts_with(['\t', '\r', '\n']);
     let cell = if formula && !is_plain_number(cell) { format!("'{cell}") } else { cell.to_owned() };
     // A quoted cell may hold anything but a lone quote.
     if cell.contains([',', '"', '\n', '\r', ';', '\t']) {
@@ -62,6 +63,13 @@ fn safe(cell: &str) -> String {
     } else {
         cell
     }
+}
+
+/// What nobody sees before a sign, and programs may skip: blanks, controls, marks of byte order, width and direction.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c, '\u{feff}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
 /// `-12.50`: an amount below zero is no formula.
@@ -91,6 +99,9 @@ mod tests {
             ("  =1+1", "'  =1+1"),
             ("\t=1", "\"'\t=1\""),
             ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{202e}\u{200b} @a", "'\u{202e}\u{200b} @a"),
+            ("\u{202e}gnp", "\u{202e}gnp"),
             ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
             ("a;=1", "\"a;=1\""),
             ("Müller, Söhne", "\"Müller, Söhne\""),

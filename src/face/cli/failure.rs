@@ -16,6 +16,8 @@ pub enum Kind {
     Usage,
     /// The outside world failed: network, credentials, disk. Run again later.
     Outside,
+    /// Somebody stopped it. The same command goes on from there.
+    Interrupted,
 }
 
 /// Why a file cannot be read, in words that are the same on every system where that is usual.
@@ -35,7 +37,7 @@ impl Kind {
         match self {
             Kind::Findings => 1,
             Kind::Usage => 2,
-            Kind::Outside => 3,
+            Kind::Outside | Kind::Interrupted => 3,
         }
     }
 }
@@ -65,6 +67,16 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Whether somebody stopped it.
+    pub fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
+    }
+
+    /// The exit code that it ends with.
+    pub fn code(&self) -> u8 {
+        self.kind.code()
     }
 
     /// A file that could not be read or written.
@@ -226,9 +238,8 @@ impl From<engine::Error> for Failure {
             | engine::Error::RollbackOpen
             | engine::Error::OtherRollback { .. }
             | engine::Error::NoRollback(_) => Failure::usage(error.to_string()),
-            engine::Error::Interrupted | engine::Error::Denied(_) | engine::Error::Restless { .. } => {
-                Failure::outside(error.to_string())
-            }
+            engine::Error::Interrupted => Failure::new(Kind::Interrupted, error.to_string()),
+            engine::Error::Denied(_) | engine::Error::Restless { .. } => Failure::outside(error.to_string()),
         }
     }
 }

@@ -19,7 +19,9 @@ use super::findings::Shape;
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{self, Terminal, count, duration};
-use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, portion, proof, report};
+use super::{
+    Format, PaceArgs, SpecArgs, WorkspaceArgs, change, cutover, plan, portion, progress, proof, report,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -279,13 +281,14 @@ fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -
     let begun = workspace.writes()? > 0;
     if let Some(kept) = kept.filter(|kept| begun && kept != certificate) {
         let short = |hash: &str| hash.chars().take(16).collect::<String>();
-        eprintln!(
+        let text = format!(
             "this workspace was begun under certificate {} (plan {}); the spec now has {} (plan {})",
             short(&kept.certificate),
             short(&kept.plan),
             short(&certificate.certificate),
             short(&certificate.plan)
         );
+        progress::say(terminal, &text);
         if kept.plan != certificate.plan {
             return Ok(());
         }

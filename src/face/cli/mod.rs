@@ -297,6 +297,16 @@ impl Command {
         matches!(self, Command::Check(_) | Command::Test(_))
     }
 
+    /// Whether it works over accounts for long, and tells programs what happens.
+    fn tells_events(&self) -> bool {
+        match self {
+            Command::Extract(_) | Command::Provision(_) | Command::Migrate(_) | Command::Delta(_) => true,
+            Command::Cutover(_) | Command::Reconcile(_) | Command::Rollback(_) => true,
+            Command::Quarantine(args) => args.retries(),
+            _ => false,
+        }
+    }
+
     /// Whether its output goes into pull requests and tickets.
     fn prints_markdown(&self) -> bool {
         match self {
@@ -406,10 +416,16 @@ pub fn main() -> ExitCode {
         .hint("use `--format human` or `--format json` here, and the others with `b2n check` or `b2n test`")
         .show(&terminal);
     }
-    match run(cli.command, &terminal) {
-        Ok(code) => code,
-        Err(failure) => failure.show(&terminal),
+    let tells = cli.command.tells_events();
+    let ended = run(cli.command, &terminal);
+    if tells {
+        let known = |code: &ExitCode| (0..=3).find(|number| ExitCode::from(*number) == *code);
+        match &ended {
+            Ok(code) => progress::exit(&terminal, known(code).unwrap_or(1), false),
+            Err(failure) => progress::exit(&terminal, failure.code(), failure.is_interrupted()),
+        }
     }
+    ended.unwrap_or_else(|failure| failure.show(&terminal))
 }
 
 fn run(command: Command, terminal: &Terminal) -> Result<ExitCode, Failure> {

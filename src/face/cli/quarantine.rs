@@ -22,6 +22,13 @@ pub struct Args {
     command: Command,
 }
 
+impl Args {
+    /// Whether records are tried again, which is a run.
+    pub fn retries(&self) -> bool {
+        matches!(self.command, Command::Retry(_))
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// List what is held back, by reason, with the next step. Needs no network.

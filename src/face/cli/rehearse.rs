@@ -90,7 +90,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         println!();
     }
     let workspace = Workspace::in_memory()?;
-    let rehearsed = rehearse(&ready, portal, &workspace, args.seed, args.pace.pace())?;
+    let rehearsed = rehearse(&ready, portal, &workspace, (args.seed, args.pace.pace()), terminal)?;
     show(&rehearsed, &floor, &limits, &ready, &workspace, &part.1, terminal)?;
     Ok(ExitCode::from(u8::from(!rehearsed.run.closes() || rehearsed.run.held_back() > 0)))
 }
@@ -174,8 +174,8 @@ fn rehearse(
     ready: &Ready,
     portal: bitrix24::Portal,
     workspace: &Workspace,
-    seed: u64,
-    pace: connect::Pace,
+    (seed, pace): (u64, connect::Pace),
+    terminal: &Terminal,
 ) -> Result<Rehearsed, Failure> {
     let started = std::time::Instant::now();
     let settings =
@@ -213,7 +213,7 @@ fn rehearse(
         connect::target(&ready.plan.target.connector, &credentials, &target_wire, &clock, &random, pace)
             .map_err(usage)?;
     target.learn(&ready.target.probed);
-    let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent };
+    let outside = Outside { clock: clock.as_ref(), points: &Always, progress: &Silent(*terminal) };
     let engine = Engine::new(
         &ready.plan,
         workspace,

@@ -32,7 +32,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let path = args.workspace.path(&args.spec.spec);
     let Some(seconds) = args.watch else { return once(args, &ready, &path, terminal) };
     loop {
-        if terminal.attended && terminal.findings == Shape::Human {
+        if terminal.drawn && terminal.findings == Shape::Human {
             // The screen anew, and its first place.
             print!("\u{1b}[2J\u{1b}[H");
         }

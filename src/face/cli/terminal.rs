@@ -19,16 +19,18 @@ pub struct Terminal {
     /// In columns.
     pub width: usize,
     pub unicode: bool,
-    /// Whether somebody watches: progress is drawn in place then, and questions can be asked.
+    /// Whether somebody watches, so that questions can be asked.
     pub attended: bool,
+    /// Whether progress is drawn in place: somebody watches, on a terminal that can.
+    pub drawn: bool,
 }
 
 impl Terminal {
     /// Looks at the process's environment.
     pub fn detect(findings: Shape, colour: Colour) -> Self {
         let shown = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || dumb;
         let colour = match colour {
             Colour::Always => true,
             Colour::Never => false,
@@ -53,6 +55,7 @@ impl Terminal {
             width: width.clamp(40, 200),
             unicode,
             attended: shown && std::io::stdin().is_terminal(),
+            drawn: shown && !dumb && std::io::stdin().is_terminal(),
         }
     }
 
@@ -193,7 +196,7 @@ mod tests {
 
     fn plain(width: usize) -> Terminal {
         let (format, findings) = (Format::Human, Shape::Human);
-        Terminal { format, findings, colour: false, width, unicode: true, attended: false }
+        Terminal { format, findings, colour: false, width, unicode: true, attended: false, drawn: false }
     }
 
     #[test]

@@ -17,6 +17,7 @@ h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.4rem;border-bottom:1px soli
 h3{font-size:1rem;margin-top:1.6rem}nav ul{columns:3;padding-left:1.1rem}a{color:inherit}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.8rem 0;font-size:.87rem}\
 th,td{border:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
+@media (min-width:60rem){thead th{overflow-wrap:normal}}\
 th{background:var(--head)}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:var(--soft)}\
 dd{margin:0;overflow-wrap:anywhere}\

@@ -1,5 +1,5 @@
-//! What clients met on the way and got over by themselves: answers that were none, and how long they waited for better
-//! ones. Counted here, kept by the engine.
+//! What clients met on the way and got over by themselves, and a run with its writes: answers that were none, and how
+//! long they waited for better ones. Counted here, kept by the engine.
 
 use std::cell::{Cell, RefCell};
 
@@ -18,9 +18,9 @@ pub struct Met {
     pub given_up: u64,
 }
 
-/// What a client met since somebody last asked.
+/// What was met since somebody last asked.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub struct Meter {
     met: RefCell<Vec<Met>>,
     /// Until when somebody waits already, Unix milliseconds.
     until_ms: Cell<i64>,
@@ -28,12 +28,12 @@ pub(super) struct Meter {
 
 impl Meter {
     /// It was met.
-    pub(super) fn meets(&self, what: &'static str) {
+    pub fn meets(&self, what: &'static str) {
         self.of(what, |met| met.times += 1);
     }
 
     /// From `now_ms` on somebody waits for so many milliseconds, and asks again then.
-    pub(super) fn waits(&self, what: &'static str, now_ms: i64, ms: u64) {
+    pub fn waits(&self, what: &'static str, now_ms: i64, ms: u64) {
         let end_ms = now_ms.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
         let from_ms = now_ms.max(self.until_ms.get());
         self.until_ms.set(end_ms.max(self.until_ms.get()));
@@ -42,12 +42,12 @@ impl Meter {
     }
 
     /// Somebody does not ask again.
-    pub(super) fn gives_up(&self, what: &'static str) {
+    pub fn gives_up(&self, what: &'static str) {
         self.of(what, |met| met.given_up += 1);
     }
 
     /// Hands over what was counted, and begins anew.
-    pub(super) fn take(&self) -> Vec<Met> {
+    pub fn take(&self) -> Vec<Met> {
         self.met.take()
     }
 

@@ -33,7 +33,7 @@ use crate::lang::value::{Record, Value};
 pub use ahead::{ByHand, Coming, HandWork, Presence, Unusable};
 pub use files::{FileAt, Got};
 pub use imprint::{Child, Goes, Imprint, Removal};
-pub use met::Met;
+pub use met::{Met, Meter};
 pub use normal::{Element, Normal, Normalise};
 pub use open::{Limits, OpenError, Pace, limits, prober, source, target, unasked_source, unasked_target};
 pub use portion::{Hangs, Outline, Outlined};
@@ -445,7 +445,7 @@ pub trait Target {
     fn local_port(&self) -> Option<u16> {
         None
     }
-    /// What it met since this was last called; writes are the journal's.
+    /// What its reads met since this was last called; writes are the engine's.
     fn met(&self) -> Vec<Met> {
         Vec::new()
     }

@@ -26,6 +26,7 @@ mod planted;
 mod portion;
 mod preflight;
 mod prepare;
+mod progress;
 mod proof;
 mod proving;
 mod provision;
@@ -68,6 +69,7 @@ pub use forecast::{Floor, Phase, Spent, Volume, floor, most};
 pub use planted::Planted;
 pub use portion::{Extent, Portion, Share, category};
 pub use preflight::Problem;
+pub use progress::{Event, Progress};
 pub use proof::{Difference, FieldProof, LinkProof, Proof, Shared, SharedValue, Sum, SumKey};
 pub use provision::{Check, Item, Made, Making, Ready, Survey, confirmed_items};
 pub use pulse::{Counters, Fault, Pulse, counters, pulse};
@@ -113,18 +115,6 @@ pub const POINTS: [&str; 13] = [
     "sweep.delete",
     "phase.closed",
 ];
-
-/// Tells people how far a run is.
-pub trait Progress {
-    /// Work on `what` begins; `total` records where that is known.
-    fn begin(&self, what: &str, total: Option<u64>);
-    /// So many records of the current work are through, in all.
-    fn at(&self, done: u64);
-    /// The current work is through.
-    fn end(&self);
-    /// Something that a person should know while waiting.
-    fn notice(&self, text: &str);
-}
 
 /// How the engine behaves.
 #[derive(Clone, Debug)]
@@ -205,6 +195,8 @@ pub struct Engine<'a> {
     passed: Cell<bool>,
     /// By stream: its map with the fields that were written once and have no rule any more.
     whole: RefCell<Vec<Rc<plan::Map>>>,
+    /// Answers to writes that asked for patience.
+    put_off: connect::Meter,
     /// When a write of a stream was last given up without an answer, by a clock that nobody sets.
     given_up: RefCell<BTreeMap<usize, u64>>,
 }
@@ -260,6 +252,7 @@ impl<'a> Engine<'a> {
             plan_hash: plan.hash(),
             passed: Cell::new(workspace.has_passed()?),
             whole: RefCell::default(),
+            put_off: connect::Meter::default(),
             given_up: RefCell::default(),
         })
     }
@@ -420,12 +413,25 @@ impl<'a> Engine<'a> {
         let mut books = Vec::new();
         for (index, phase) in self.plan.phases.iter().enumerate() {
             self.spent.enter(index);
+            let (number, of) = (index as u64 + 1, self.plan.phases.len() as u64);
+            let maps = phase.iter().filter_map(|map| self.plan.maps.get(usize::from(*map)));
+            let maps = maps.map(|map| map.name.as_str()).collect();
+            self.outside.progress.happened(&Event::PhaseStarted { phase: number, of, maps });
+            let before = books.len();
             books.extend(self.split_rows(index)?);
             self.follow(phase.iter().map(|map| usize::from(*map)))?;
             books.extend(self.load_and_close(index, &self.maps_of(phase), encoders).await?);
             books.extend(self.close_folded(index, phase)?);
             books.extend(self.load_and_close(index, &self.notes_of_phase(phase), encoders).await?);
             self.keep_met()?;
+            for book in &books[before..] {
+                let (quarantined, failed) = (book.tally.quarantined, book.tally.failed);
+                if quarantined + failed > 0 {
+                    let row = book.map.as_str();
+                    self.outside.progress.happened(&Event::Quarantine { row, quarantined, failed });
+                }
+            }
+            self.outside.progress.happened(&Event::PhaseClosed { phase: number, of });
             self.outside.points.reach("phase.closed")?;
             self.within_budget(index, &books)?;
         }

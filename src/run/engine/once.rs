@@ -12,7 +12,7 @@ use crate::run::connect::{self, Local, Payload, SendError, Stored};
 use crate::run::workspace::{Intent, JournalState, Operation, UnderWay};
 
 use super::aside::OVERDUE_MS;
-use super::{Engine, Error, Result};
+use super::{Engine, Error, Event, Result};
 
 /// A wait that a person should be told of, in milliseconds.
 const LONG_MS: u64 = 10_000;
@@ -58,6 +58,10 @@ pub(super) fn never_again(why: &str, reason: &str) -> String {
          destination, then leave it out, or write it there by hand"
     )
 }
+
+/// What writes meet and get over.
+const BUSY: &str = "the destination said that it is too busy for a write (429 or 503)";
+const NOT_SENT: &str = "a write did not reach the destination";
 
 impl Engine<'_> {
     pub(super) fn intent(
@@ -135,6 +139,11 @@ impl Engine<'_> {
         })?)
     }
 
+    fn tell_fault(&self, write: &Write<'_>, what: &'static str) {
+        let row = self.streams[write.stream].name.as_str();
+        self.outside.progress.happened(&Event::WriteFault { row, key: write.key, what });
+    }
+
     fn ended(&self, seq: i64, state: JournalState, target: Option<&str>, note: Option<&str>) -> Result<()> {
         Ok(self.workspace.ended(seq, state, target, note, self.outside.clock.now_ms())?)
     }
@@ -142,6 +151,7 @@ impl Engine<'_> {
     /// Nobody knows whether a write was done: noted, with the time since when it may still take effect.
     fn unanswered(&self, write: &Write<'_>, seq: i64, why: &str) -> Result<()> {
         self.given_up.borrow_mut().insert(write.stream, self.outside.clock.ticks_ms());
+        self.tell_fault(write, "no usable answer");
         self.ended(seq, JournalState::Unknown, None, Some(why))
     }
 
@@ -182,6 +192,7 @@ impl Engine<'_> {
                 }
                 Err(error @ (SendError::Refused(_) | SendError::Stale | SendError::Gone)) => {
                     let why = error.to_string();
+                    self.tell_fault(write, "refused");
                     self.ended(seq, JournalState::Failed, None, Some(&why))?;
                     return Ok(Sent::Refused(why));
                 }
@@ -290,6 +301,7 @@ impl Engine<'_> {
                     return Err(Error::Denied(why));
                 }
                 Err(SendError::Refused(why)) => {
+                    self.tell_fault(write, "refused");
                     self.ended(seq, JournalState::Failed, None, Some(&why))?;
                     return Ok(Sent::Refused(why));
                 }
@@ -414,9 +426,14 @@ impl Engine<'_> {
     /// How long to wait after a refusal for load: as long as asked, else doubling from one second to a minute.
     pub(super) fn pause(&self, attempt: u32, error: &SendError) -> u64 {
         let growing = 1_000u64 << attempt.min(6).saturating_sub(1);
-        match error {
-            SendError::Busy { after_ms: Some(asked), .. } => (*asked).max(growing),
-            _ => growing,
-        }
+        let (what, pause) = match error {
+            SendError::Busy { after_ms, .. } => (BUSY, after_ms.unwrap_or(0).max(growing)),
+            SendError::NotSent(_) => (NOT_SENT, growing),
+            _ => return growing,
+        };
+        // The same intent stands for the next try, so that the journal says nothing of it.
+        self.put_off.meets(what);
+        self.put_off.waits(what, self.outside.clock.now_ms(), pause);
+        pause
     }
 }

@@ -11,7 +11,7 @@ const PACE: [&str; 2] = ["--rate", "5000"];
 
 /// Changes the portal as people do, through its own API.
 #[track_caller]
-fn portal(twins: &Twins, method: &str, parameters: &Json) -> Json {
+pub(super) fn portal(twins: &Twins, method: &str, parameters: &Json) -> Json {
     let (host, path) = twins
         .webhook
         .strip_prefix("http://")

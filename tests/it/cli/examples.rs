@@ -18,9 +18,24 @@ const TOGETHER: &[&str] = &[
     "forget",
 ];
 
-/// What a command says that was understood and cannot go on here: it wants a person's word, and nobody is at the terminal; the
-/// twins have other addresses than the portal of the snapshot; the example before it has taken everything back.
-const ASKS: &[&str] = &["nobody is here", "--yes", "holds records of", "there is nothing to roll back"];
+/// Examples that are understood and cannot go on here: the line, what it says, and why that is right. Every other one
+/// runs to its end.
+const STOPS: [(&str, &str, &str); 10] = [
+    ("b2n diff HEAD~1:./acme.b2n acme.b2n --workspace acme.b2nw", "holds records of", TWIN),
+    ("b2n scope acme.b2n --workspace acme.b2nw --format json", "holds records of", TWIN),
+    ("b2n gaps acme.b2n --workspace acme.b2nw -o gaps.html", "holds records of", TWIN),
+    ("b2n probe nutshell -o schema/nutshell.yaml --make-fields", "wants to be confirmed", WORD),
+    ("b2n approve acme.b2n --by ops@acme.example --note MIG-31", "nobody is here", WORD),
+    ("b2n migrate acme.b2n", "wants to be confirmed", WORD),
+    ("b2n rollback acme.b2n --only deal", "there is nothing to roll back", BACK),
+    ("b2n quarantine retry acme.b2n deal/7 deal/9", "wants to be confirmed", WORD),
+    ("b2n forget acme.b2n", "wants to be confirmed", WORD),
+    ("b2n forget acme.b2n --whole", "wants to be confirmed", WORD),
+];
+
+const TWIN: &str = "the twin answers under another address than the portal of the snapshot";
+const WORD: &str = "it asks for a person's word, and nobody is at the terminal";
+const BACK: &str = "the example before it has taken everything back";
 
 /// Files that examples name, beside the spec and its snapshots.
 fn prepared(twins: &Twins) -> tempfile::TempDir {
@@ -125,7 +140,7 @@ fn every_example_of_every_help_runs() {
         .args(["--confirm", ITEMS]));
     shows(&confirm, 0, &["nothing is left for a person to do"]);
     let all = b2n::face::cli::command();
-    let (mut wrong, mut ran) = (Vec::new(), 0);
+    let (mut wrong, mut ran, mut met) = (Vec::new(), 0, Vec::new());
     for command in all.get_subcommands() {
         let name = command.get_name();
         let lines = examples(command);
@@ -157,10 +172,16 @@ fn every_example_of_every_help_runs() {
                 }
             }
             let done = Ran::new(shell(&twins, place, &shown).output().expect("a shell"));
-            let asks = done.code == 2 && ASKS.iter().any(|asks| done.all().contains(asks));
-            if !matches!(done.code, 0 | 1) && !asks || done.err.contains("panicked") {
-                wrong.push(format!("`{line}`: {}", done.all()));
+            let stops = STOPS.iter().find(|(stops, ..)| *stops == line);
+            let as_told = match stops {
+                Some((_, says, _)) => done.code == 2 && done.all().contains(says),
+                None => matches!(done.code, 0 | 1),
+            };
+            if !as_told || done.err.contains("panicked") {
+                let reason = stops.map(|(.., why)| format!(" (it should stop: {why})")).unwrap_or_default();
+                wrong.push(format!("`{line}`{reason}: {}", done.all()));
             }
+            met.extend(stops.map(|(stops, ..)| *stops));
             if place == &alone {
                 std::fs::remove_dir_all(&alone).expect("is removed");
             }
@@ -168,4 +189,7 @@ fn every_example_of_every_help_runs() {
     }
     println!("{ran} examples");
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let rows: Vec<&str> = STOPS.iter().map(|(line, ..)| *line).collect();
+    let unmet: Vec<_> = rows.iter().filter(|line| !met.contains(line)).collect();
+    assert!(unmet.is_empty(), "no help has these examples: {unmet:?}");
 }

@@ -116,3 +116,122 @@ fn a_report_before_anything_was_done_says_so() {
     let told: Json = serde_json::from_str(&ran.out).expect("json");
     assert_eq!(told["verdict"]["outcome"], "nothing");
 }
+
+/// RFC 4180 as a reader of its own, which shares nothing with the writer: rows of cells, and whether a cell was quoted.
+#[track_caller]
+fn cells(text: &str) -> Vec<Vec<String>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let mut chars = text.chars().peekable();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                cell.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' => {
+                assert!(cell.is_empty(), "a quote within a cell that has none around it: {cell}");
+                quoted = true;
+            }
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {
+                assert_eq!(chars.next(), Some('\n'), "a lone CR outside of quotes");
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            '\n' if !quoted => panic!("a lone LF outside of quotes"),
+            c => cell.push(c),
+        }
+    }
+    assert!(!quoted && cell.is_empty() && row.is_empty(), "it ends in the middle of a row");
+    rows
+}
+
+#[test]
+fn what_people_typed_comes_back_out_of_every_list_and_is_no_formula() {
+    let hostile = [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1+1",
+        "@SUM(A1:A9)",
+        "\t=1+1 after a tab",
+        "\r=1+1 after a return",
+        "two\r\nlines\n=1",
+        "\"quoted\", and; \"\"more\"",
+        "report\u{202e}gnp.exe",
+        "\u{202e}=1+1",
+        "\u{feff}=1+1",
+        "  =1+1",
+        "Насосы «Север», 株式会社 👩‍👩‍👧‍👦",
+        "',=',",
+    ];
+    let twins = Twins::start(&["--scale", "0.003", "--seed", "31", "--unthrottled"]);
+    let mut kept = Vec::new();
+    for text in hostile {
+        for (kind, field) in [("company", "TITLE"), ("deal", "TITLE")] {
+            let fields = serde_json::json!({field: text, "COMMENTS": text});
+            let made = super::delta::portal(
+                &twins,
+                &format!("crm.{kind}.add"),
+                &serde_json::json!({"fields": fields}),
+            );
+            assert!(made["result"].as_i64().is_some(), "{made}");
+            let get = serde_json::json!({"id": made["result"]});
+            let got = super::delta::portal(&twins, &format!("crm.{kind}.get"), &get);
+            // The portal may trim what it takes; what it holds is what has to arrive in the lists.
+            kept.push(got["result"][field].as_str().expect("a title").to_owned());
+        }
+    }
+    let (folder, spec) = example();
+    provisioned(&twins, &spec);
+    let ran = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.all());
+    let ran = run(twins.b2n().arg("reconcile").arg(&spec).args(["--rate", "5000"]));
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.all());
+
+    for (name, args) in [("plain", &[][..]), ("marked", &["--bom"])] {
+        let out = folder.path().join(name);
+        let shown = out.display().to_string();
+        let ran = report(&spec, &[&["-o", shown.as_str()], args].concat());
+        assert!(matches!(ran.code, 0 | 1), "{}", ran.all());
+        let files = files(&out);
+        let data: Json = serde_json::from_str(&files["report.json"]).expect("json");
+        let (mut held, mut guarded) = (std::collections::BTreeSet::new(), 0u32);
+        for list in data["lists"].as_array().expect("lists") {
+            let file = list["file"].as_str().expect("a file");
+            let text = &files[file];
+            assert_eq!(text.starts_with('\u{feff}'), name == "marked", "{file}");
+            let rows = cells(text);
+            // Another reader reads the same.
+            let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+            let mut other = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_bytes());
+            let other: Vec<Vec<String>> =
+                other.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect();
+            assert_eq!(rows, other, "{file}");
+            assert_eq!(rows.len() as u64 - 1, list["rows"].as_u64().expect("a number"), "{file}");
+            for (at, row) in rows.iter().enumerate().skip(1) {
+                let first = &list["first"][at - 1];
+                for (cell, value) in row.iter().enumerate().map(|(index, cell)| (cell, &first[index])) {
+                    let seen = cell.trim_start_matches(|c: char| {
+                        c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{202e}')
+                    });
+                    let number = cell.parse::<f64>().is_ok() && !cell.starts_with('+');
+                    assert!(!seen.starts_with(['=', '+', '-', '@']) || number, "{file}: {cell:?}");
+                    assert!(!cell.starts_with(['\t', '\r', '\n']), "{file}: {cell:?}");
+                    held.insert(cell.clone());
+                    guarded += u32::from(cell.starts_with('\'') && seen.len() > 1);
+                    // The report's own JSON says what the value is; the guard is one apostrophe, or nothing.
+                    let Some(value) = value.as_str() else { continue };
+                    let bare = cell.strip_prefix('\'').filter(|bare| *bare == value).unwrap_or(cell);
+                    assert_eq!(bare, value, "{file}");
+                }
+            }
+        }
+        // Records are drawn, so that not every title stands somewhere; enough do that the above says something.
+        let stands = |text: &&String| held.iter().any(|cell| cell.contains(text.trim()));
+        let found: std::collections::BTreeSet<&String> = kept.iter().filter(stands).collect();
+        assert!(found.len() >= 8 && guarded >= 3, "{guarded} guarded cells, and of the titles {found:?}");
+    }
+}

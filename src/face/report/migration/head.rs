@@ -259,6 +259,10 @@ pub fn cards(dossier: &Dossier) -> Vec<Card> {
             "Time of loading",
             duration(time.loading_s),
             match time.ratio {
+                Some(ratio) if ratio < 1.0 => format!(
+                    "{ratio:.2} times the floor of what was sent, which reckons with answers in {} s; {forecast}",
+                    time.latency_s
+                ),
                 Some(ratio) => format!("{ratio:.2} times the floor of what was sent; {forecast}"),
                 None => forecast,
             },

@@ -199,7 +199,7 @@ pub(super) fn obstacles(known: &Known, objects: &BTreeSet<&str>) -> Vec<ByHand> 
 }
 
 /// What Nutshell may do by itself when these records arrive, and what its plan may not allow.
-pub(super) fn hand_work(coming: &Coming) -> Vec<HandWork> {
+pub(super) fn hand_work(coming: &Coming, fields_there: Option<usize>) -> Vec<HandWork> {
     let mut work = Vec::new();
     let mut add = |applies: bool, item: &'static str, what: &str, next: &str| {
         if applies {
@@ -268,9 +268,11 @@ pub(super) fn hand_work(coming: &Coming) -> Vec<HandWork> {
         work.push(HandWork {
             item: "custom-fields",
             what: format!(
-                "{fields} custom {} to be made ({}), and only the plan Enterprise is published to have no limit",
+                "{fields} custom {} to be made ({}) beside {} that are there, and only the plan Enterprise is published to \
+                 have no limit",
                 if fields == 1 { "field is" } else { "fields are" },
-                each.join(", ")
+                each.join(", "),
+                fields_there.map_or_else(|| "an unknown number".to_owned(), |there| there.to_string())
             ),
             next: "look up how many the plan allows; fields that are made stay, since no API deletes them".to_owned(),
             extent: fields,
@@ -385,9 +387,23 @@ mod tests {
         let items = |objects: &[&str], fields: u64| -> Vec<&'static str> {
             let records = objects.iter().map(|object| ((*object).to_owned(), Some(7))).collect();
             let fields = BTreeMap::from([("Lead".to_owned(), fields)]);
-            hand_work(&Coming { records, fields }).into_iter().map(|work| work.item).collect()
+            hand_work(&Coming { records, fields }, Some(4)).into_iter().map(|work| work.item).collect()
         };
         assert!(items(&[], 0).is_empty());
+        let coming = Coming {
+            records: BTreeMap::from([("Lead".to_owned(), Some(70))]),
+            fields: BTreeMap::from([("Lead".to_owned(), 2), ("Account".to_owned(), 1)]),
+        };
+        let work = hand_work(&coming, Some(4));
+        let of = |item: &str| {
+            work.iter().find(|work| work.item == item).map(|work| work.what.clone()).expect("it")
+        };
+        assert!(of("open-leads").contains("at most 100 open leads, 70 leads come"), "{}", of("open-leads"));
+        let fields = of("custom-fields");
+        assert!(
+            fields.starts_with("3 custom fields are to be made (1 of Account, 2 of Lead) beside 4"),
+            "{fields}"
+        );
         assert_eq!(items(&["Product"], 0), ["webhooks"]);
         assert_eq!(items(&["Note"], 0), ["notifications"]);
         assert_eq!(items(&["Contact"], 2), ["webhooks", "mail-sync", "custom-fields"]);

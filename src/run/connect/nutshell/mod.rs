@@ -238,7 +238,9 @@ impl Target for Nutshell {
     }
 
     fn hand_work(&self, coming: &Coming) -> Vec<HandWork> {
-        ahead::hand_work(coming)
+        let directory = self.directory.borrow();
+        let fields = directory.as_deref().map(|directory| directory.fields.values().map(Vec::len).sum());
+        ahead::hand_work(coming, fields)
     }
 
     fn hand_items(&self) -> &'static [&'static str] {

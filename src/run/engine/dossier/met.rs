@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::run::connect::{Met, Source};
-use crate::run::engine::{Engine, Outside, Result};
+use crate::run::engine::{Engine, Event, Outside, Progress, Result};
 use crate::run::workspace::{Error, RunOf, Workspace};
 
 /// Notes of the workspace, one for each side.
@@ -30,12 +30,18 @@ pub(super) fn kept(workspace: &Workspace, note: &str) -> std::result::Result<Kin
     Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
 }
 
-fn add(workspace: &Workspace, note: &str, met: &[Met], now_ms: i64) -> std::result::Result<(), Error> {
+fn add(
+    workspace: &Workspace,
+    note: &str,
+    met: &[Met],
+    (now_ms, progress): (i64, &dyn Progress),
+) -> std::result::Result<(), Error> {
     if met.is_empty() {
         return Ok(());
     }
     let mut kinds = kept(workspace, note)?;
     for met in met {
+        progress.happened(&Event::Met(met));
         let kind = kinds.entry(met.what.to_owned()).or_default();
         kind.times += met.times;
         kind.waited_ms += met.waited_ms;
@@ -53,17 +59,19 @@ pub(in crate::run::engine) fn keep_source(
     source: &dyn Source,
     outside: &Outside<'_>,
 ) -> Result<()> {
-    Ok(add(workspace, SOURCE, &source.met(), outside.clock.now_ms())?)
+    Ok(add(workspace, SOURCE, &source.met(), (outside.clock.now_ms(), outside.progress))?)
 }
 
 impl Engine<'_> {
-    /// Keeps what both clients met since this was last called. A process that dies takes with it what it met since.
+    /// Keeps, and tells, what both clients and writes met since this was last called. A process that dies takes with it what it met since.
     ///
     /// # Errors
     /// Those of the workspace.
     pub fn keep_met(&self) -> Result<()> {
         keep_source(self.workspace, self.source, &self.outside)?;
-        Ok(add(self.workspace, TARGET, &self.target.met(), self.outside.clock.now_ms())?)
+        let mut met = self.target.met();
+        met.extend(self.put_off.take());
+        Ok(add(self.workspace, TARGET, &met, (self.outside.clock.now_ms(), self.outside.progress))?)
     }
 }
 
@@ -102,13 +110,22 @@ mod tests {
 
     const BUSY: &str = "the source was busy";
 
+    struct Quiet;
+
+    impl Progress for Quiet {
+        fn begin(&self, _: &str, _: Option<u64>) {}
+        fn at(&self, _: u64) {}
+        fn end(&self) {}
+        fn notice(&self, _: &str) {}
+    }
+
     #[test]
     fn counts_add_up_over_processes_and_what_was_given_up_is_settled_by_a_later_end() {
         let ws = Workspace::in_memory().expect("opens");
         let met = |times, waited_ms, given_up| Met { what: BUSY, times, waited_ms, given_up };
-        add(&ws, SOURCE, &[met(3, 1_400, 0)], 10).expect("keeps");
-        add(&ws, SOURCE, &[], 11).expect("keeps nothing");
-        add(&ws, SOURCE, &[met(2, 200, 1)], 20).expect("keeps");
+        add(&ws, SOURCE, &[met(3, 1_400, 0)], (10, &Quiet)).expect("keeps");
+        add(&ws, SOURCE, &[], (11, &Quiet)).expect("keeps nothing");
+        add(&ws, SOURCE, &[met(2, 200, 1)], (20, &Quiet)).expect("keeps");
         let all = || kept(&ws, SOURCE).expect("reads");
         assert_eq!(kept(&ws, TARGET).expect("reads"), Kinds::new());
         let ended = |ended_ms| RunOf { ended_ms, ..RunOf::default() };

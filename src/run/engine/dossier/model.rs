@@ -391,6 +391,8 @@ pub struct Time {
     pub rate_per_s: f64,
     /// Destination requests in flight, likewise.
     pub in_flight: f64,
+    /// Seconds until an answer that floors reckon with.
+    pub latency_s: f64,
     /// Writes that were sent.
     pub writes: u64,
     /// How wide a step of `steps` is, in seconds.

@@ -24,7 +24,12 @@ pub(super) fn time(plan: &Plan, workspace: &Workspace, asked: Pace, runs: &[RunO
         runs.iter().map(|run| run.json.as_deref().map(keep::pace).unwrap_or_default()).collect();
     let last = paces.iter().rfind(|pace| **pace != Pace::default()).copied().unwrap_or_default();
     let told = limits(asked.or(last));
-    let mut time = Time { rate_per_s: told.rate_per_s, in_flight: told.in_flight, ..Time::default() };
+    let mut time = Time {
+        rate_per_s: told.rate_per_s,
+        in_flight: told.in_flight,
+        latency_s: told.latency_s,
+        ..Time::default()
+    };
     for (run, pace) in runs.iter().zip(&paces) {
         let spent = run.json.as_deref().and_then(keep::spent);
         let mut line = Run {
