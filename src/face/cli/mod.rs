@@ -35,6 +35,7 @@ mod gaps;
 mod git;
 mod init;
 mod inventory;
+mod lines;
 mod migrate;
 mod patch;
 mod plan;

@@ -13,6 +13,7 @@ use crate::run::workspace::{Entry, Workspace};
 
 use super::account::{self, Live};
 use super::failure::Failure;
+use super::lines::{say, tell};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, moment, one_line};
 use super::{Format, PaceArgs, WorkspaceArgs};
@@ -205,7 +206,7 @@ pub fn whereabouts(args: &WhereArgs, terminal: &Terminal) -> Result<ExitCode, Fa
     }
     match terminal.format {
         Format::Json => println!("{}", told.whereabouts_json((object, id, field), &found)),
-        Format::Human => print!("{}", told.whereabouts((object, id, field), &found)),
+        Format::Human => tell!(terminal, "{}", told.whereabouts((object, id, field), &found)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -228,7 +229,7 @@ impl Told<'_> {
     fn nothing(&self, why: &str, hint: &str) -> Result<ExitCode, Failure> {
         match self.terminal.format {
             Format::Json => println!("{}", json!({"format": "b2n-why/1", "found": false, "why": why})),
-            Format::Human => println!("{why}\n{hint}"),
+            Format::Human => say!(self.terminal, "{why}\n{hint}"),
         }
         Ok(ExitCode::from(1))
     }
