@@ -66,6 +66,11 @@ fn command(at: usize, question: &Question) -> Result<Command, String> {
             "comments are listed for one record at a time: extract, then read the workspace".to_owned()
         );
     }
+    if super::addresses::owner(&question.object).is_some() {
+        return Err(
+            "addresses are listed for some owners at a time: extract, then read the workspace".to_owned()
+        );
+    }
     let m = reading(&question.object).map_err(|error| error.to_string())?;
     if question.condition != Condition::Any
         && !tells(&question.object, &question.condition)

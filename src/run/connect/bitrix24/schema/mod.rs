@@ -101,13 +101,20 @@ pub(super) async fn read(client: &Client, salt: &str) -> Result<Schema, Error> {
         }
         answers.objects.push(described);
     }
-    let own_of_tasks = take("task_own", TASK_FIELDS).unwrap_or(Json::Null);
+    // Whoever may not read tasks is told so below, by their list; a portal need not describe what people added.
+    let own_of_tasks = match take("task_own", TASK_FIELDS) {
+        Err(_) if is_unknown(&batch, "task_own") || has_code(&batch, "task_own", "insufficient_scope") => {
+            Ok(Json::Null)
+        }
+        described => described,
+    };
     for table in tables::TABLES {
         if is_unknown(&batch, table.object) || table.object == "lead_history" && without_leads {
             continue;
         }
-        answers.objects.push(match take(table.object, table.probe.0) {
-            Ok(answer) => table.described(answer, &own_of_tasks),
+        let own = if table.object == "task" { own_of_tasks.clone() } else { Ok(Json::Null) };
+        answers.objects.push(match take(table.object, table.probe.0).and_then(|answer| Ok((answer, own?))) {
+            Ok((answer, own)) => table.described(answer, &own),
             Err(error) => Described {
                 name: table.object.to_owned(),
                 hint: Some(kept_back(error)?),
@@ -166,14 +173,14 @@ async fn processes(client: &Client, types: &[Json], answers: &mut Answers) -> Re
                 let history = [("entityTypeId", id.as_str()), ("filter[<ID]", "1"), ("start", "-1")];
                 commands.push(Command::new(format!("h{id}"), tables::HISTORY, &history));
             }
-            known.push((id, row.get("title").and_then(text), flag("isLinkWithProductsEnabled")));
+            let title = row.get("title").and_then(text);
+            known.push((id, title, flag("isLinkWithProductsEnabled"), flag("isStagesEnabled")));
         }
         let answer = client.batch(&commands).await?;
         let batch = parse(&answer)?;
-        for (id, title, products) in known {
-            // A portal need not keep the history of Smart Processes.
-            if batch.results.get(&format!("h{id}")).is_some() {
-                answers.objects.push(tables::process_history(&id, title.as_deref()));
+        for (id, title, products, staged) in known {
+            if staged {
+                answers.objects.extend(history(client, &batch, &id, title.as_deref())?);
             }
             let mut described =
                 Described { name: format!("process {id}"), title, products, ..Described::default() };
@@ -192,6 +199,25 @@ async fn processes(client: &Client, types: &[Json], answers: &mut Answers) -> Re
     Ok(())
 }
 
+/// The history of a Smart Process's stages, named where it is kept back. A portal need not keep one: then it says that
+/// it does not support the type, or knows no such method (sheet §10.11).
+fn history(
+    client: &Client,
+    batch: &Batch<'_>,
+    id: &str,
+    title: Option<&str>,
+) -> Result<Option<Described>, Error> {
+    let command = format!("h{id}");
+    if is_unknown(batch, &command) || has_code(batch, &command, "ENTITY_TYPE_NOT_SUPPORTED") {
+        return Ok(None);
+    }
+    let mut described = tables::process_history(id, title);
+    if let Err(error) = result(client, batch, &command, tables::HISTORY) {
+        described = Described { name: described.name, hint: Some(kept_back(error)?), ..Described::default() };
+    }
+    Ok(Some(described))
+}
+
 /// The rows of `{"categories": […]}`, or of a bare list.
 fn inner_rows(answer: &Json, name: &str) -> Vec<Json> {
     rows(answer.get(name).unwrap_or(answer)).into_iter().cloned().collect()
@@ -199,7 +225,12 @@ fn inner_rows(answer: &Json, name: &str) -> Vec<Json> {
 
 /// Whether the portal has no such method.
 fn is_unknown(batch: &Batch<'_>, command: &str) -> bool {
-    batch.problem(command).is_some_and(|problem| problem.code.eq_ignore_ascii_case("ERROR_METHOD_NOT_FOUND"))
+    has_code(batch, command, "ERROR_METHOD_NOT_FOUND")
+}
+
+/// Whether a command was refused with this code.
+fn has_code(batch: &Batch<'_>, command: &str, code: &str) -> bool {
+    batch.problem(command).is_some_and(|problem| problem.code.eq_ignore_ascii_case(code))
 }
 
 /// Why an object is not described, for the snapshot; what concerns more than this object stays an error.

@@ -251,3 +251,70 @@ fn an_owner_with_more_than_a_page_is_read_alone_or_named() {
     let error = rig.extract("company_address").unwrap_err();
     assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
 }
+
+#[test]
+fn the_history_of_a_smart_process_is_dropped_only_where_the_portal_keeps_none() {
+    let portal = |kept: bool| {
+        let mut portal = Portal::acme(0.05, 36);
+        if kept {
+            portal.furnish_process(1032, 36);
+        }
+        portal
+    };
+    let history = |portal: Portal, fault: Option<(Trigger, FaultKind)>| {
+        let rig = rig(portal, |settings| {
+            let fault = fault.map(|(when, kind)| Fault::new(when, kind).on("crm.stagehistory.list"));
+            settings.faults.extend(fault);
+        });
+        let schema = wait(rig.source.schema("salt")).unwrap();
+        schema.object("process_1032_history").map(|object| (object.fields.is_empty(), object.hint.clone()))
+    };
+    let whole = history(portal(true), None);
+    assert_eq!(whole, Some((false, None)));
+    assert_eq!(history(portal(false), None), None, "the type is not supported");
+    // Deals and leads are asked first.
+    let at = Trigger::Nth(3);
+    let code = |status: u16, code: &str| FaultKind::Command(status, code.to_owned());
+    assert_eq!(history(portal(true), Some((at.clone(), code(404, "ERROR_METHOD_NOT_FOUND")))), None);
+    for busy in
+        [FaultKind::OperatingLimit, code(503, "QUERY_LIMIT_EXCEEDED"), code(500, "INTERNAL_SERVER_ERROR")]
+    {
+        assert_eq!(history(portal(true), Some((at.clone(), busy.clone()))), whole, "{busy:?}");
+    }
+    let denied = code(403, "ACCESS_DENIED");
+    for kept in [true, false] {
+        let (bare, hint) =
+            history(portal(kept), Some((at.clone(), denied.clone()))).expect("kept back by name");
+        assert!(bare && hint.is_some_and(|why| why.contains("take the snapshot again")));
+    }
+}
+
+#[test]
+fn fields_of_tasks_that_are_kept_back_keep_tasks_back_by_name() {
+    let task = |kind: FaultKind| {
+        let rig = rig(Portal::acme(0.05, 37), |settings| {
+            settings.faults = vec![Fault::new(Trigger::Nth(1), kind).on("tasks.task.getfields")];
+        });
+        wait(rig.source.schema("salt")).unwrap().object("task").cloned().expect("tasks are named")
+    };
+    let unknown = task(FaultKind::Command(404, "ERROR_METHOD_NOT_FOUND".to_owned()));
+    assert!(unknown.hint.is_none() && !unknown.fields.is_empty(), "they have no custom fields then");
+    let busy = task(FaultKind::OperatingLimit);
+    assert!(busy.hint.is_none() && !busy.fields.is_empty());
+    let denied = task(FaultKind::Command(400, "ACCESS_DENIED".to_owned()));
+    assert!(denied.fields.is_empty());
+    assert!(denied.hint.is_some_and(|why| why.contains("ACCESS_DENIED")), "with the portal's reason");
+}
+
+#[test]
+fn addresses_are_not_counted_alone_and_the_reason_is_true() {
+    use crate::run::connect::survey::{Condition, Counted, Question};
+    let rig = rig(Portal::acme(0.05, 38), |_| {});
+    for object in ["company_address", "contact_address"] {
+        let question = Question { object: object.to_owned(), condition: Condition::Any };
+        let Counted::Unknown(why) = wait(rig.source.ask(&[question])).unwrap().remove(0) else {
+            panic!("{object} is counted");
+        };
+        assert!(why.contains("owners") && why.contains("extract"), "{why}");
+    }
+}
