@@ -297,22 +297,32 @@ fn tasks(company: &mut Company, context: Context, call: &Call, rest: &[&str]) ->
                 entity: None,
                 completed: None,
             };
-            if let Some(sent) = body.at("links").at("assignee").text() {
-                let user = id_of(&sent, "users").and_then(|id| company.user(id));
-                let user = user.ok_or_else(|| Refusal::bad(format!("Invalid assignee {sent}")))?;
-                task.assignee = Some(Owner::User(user.id));
-            }
-            if let Some(sent) = body.at("links").at("relatedEntity").text() {
-                let about = sent
-                    .split_once('-')
-                    .and_then(|(id, resource)| Some((Kind::parse_rest(resource)?, id.parse().ok()?)))
-                    .filter(|(kind, id)| company.live(*kind, *id).is_some());
-                task.entity =
-                    Some(about.ok_or_else(|| Refusal::bad(format!("Invalid relatedEntity {sent}")))?);
+            for relation in ["assignee", "relatedEntity"] {
+                if let Some(sent) = body.at("links").at(relation).text() {
+                    link_task(company, &mut task, relation, &sent)?;
+                }
             }
             let row = task_row(&task);
             company.put_task(task, context.now_ms);
             Ok(one(context, "tasks", 200, row))
+        }
+        // Documented with `application/json`; the media type of the other patches is taken too (sheet §2).
+        ("PATCH", [id]) => {
+            let mut task = find(company, id)?;
+            if task.head.deleted.is_some() {
+                return Err(Fail::NotFound);
+            }
+            let media = call.request.headers.iter().find(|(name, _)| name == "content-type");
+            let media = media.and_then(|(_, value)| value.split(';').next()).map_or("", str::trim);
+            if !matches!(media, "application/json" | "application/json-patch+json") {
+                return Err(Fail::MediaType);
+            }
+            let body = call.body()?;
+            for op in write::operations(&body)? {
+                patch_task(company, &mut task, op)?;
+            }
+            company.put_task(task, context.now_ms);
+            Ok(Answer { status: 204, body: None })
         }
         ("DELETE", [ids]) => {
             let found: Vec<Task> = ids.split(',').map(|id| find(company, id)).collect::<Result<_, _>>()?;
@@ -326,6 +336,50 @@ fn tasks(company: &mut Company, context: Context, call: &Call, rest: &[&str]) ->
         }
         _ => Err(Fail::NotFound),
     }
+}
+
+/// Ties a task to its assignee or to the record that it is about.
+fn link_task(company: &Company, task: &mut Task, relation: &str, sent: &str) -> Result<(), Refusal> {
+    let invalid = || Refusal::bad(format!("Invalid {relation} {sent}"));
+    if relation == "assignee" {
+        let user = id_of(sent, "users").and_then(|id| company.user(id)).ok_or_else(invalid)?;
+        task.assignee = Some(Owner::User(user.id));
+    } else {
+        let about = sent
+            .split_once('-')
+            .and_then(|(id, resource)| Some((Kind::parse_rest(resource)?, id.parse().ok()?)))
+            .filter(|(kind, id)| company.live(*kind, *id).is_some());
+        task.entity = Some(about.ok_or_else(invalid)?);
+    }
+    Ok(())
+}
+
+/// One operation on a task. Documented is the assignee alone; that what a create takes may be changed too is assumed
+/// (sheet §1).
+fn patch_task(company: &Company, task: &mut Task, op: &Json) -> Result<(), Refusal> {
+    let (verb, path) = (op.at("op").str().unwrap_or(""), op.at("path").str().unwrap_or(""));
+    let wrong = || Refusal::bad("Invalid patch").detail(format!("Invalid patch: {verb} {path}"));
+    let is_removed = verb == "remove";
+    if !is_removed && !matches!(verb, "add" | "replace") {
+        return Err(wrong());
+    }
+    let value = if is_removed { &Json::Null } else { op.at("value") };
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    match segments.as_slice() {
+        ["tasks", "0", "links", "assignee"] if value.is_null() => task.assignee = None,
+        ["tasks", "0", "links", "relatedEntity"] if value.is_null() => task.entity = None,
+        ["tasks", "0", "links", relation @ ("assignee" | "relatedEntity")] => {
+            link_task(company, task, relation, &value.text().ok_or_else(wrong)?)?;
+        }
+        ["tasks", "0", "title"] => {
+            task.title = value.filled().ok_or_else(|| Refusal::bad("A task must have a title"))?;
+        }
+        ["tasks", "0", "description"] => task.description = value.filled(),
+        ["tasks", "0", "dueTime"] if value.is_null() => task.due = None,
+        ["tasks", "0", "dueTime"] => task.due = Some(value.int().ok_or_else(wrong)?),
+        _ => return Err(wrong()),
+    }
+    Ok(())
 }
 
 fn task_row(task: &Task) -> Value {

@@ -98,12 +98,18 @@ pub fn route(state: &mut State, context: Context, call: &Call) -> Result<Answer,
         "territories" => company.territories.iter().map(|row| render::named(row, "territories")).collect(),
         "competitors" => company.competitors.iter().map(|row| render::named(row, "competitors")).collect(),
         "activitytypes" => company.activity_types.iter().map(|row| render::named(row, "activityTypes")).collect(),
+        // Quotes, invoices and audiences are made by hand alone: none is here, and none by id.
+        "quotes" | "invoices" | "audiences" => Vec::new(),
         "emails" => return super::email::one_of(company, context, rest),
         "events" if rest.is_empty() => return Ok(super::email::events(company, context, call)?),
         "events" if rest == ["deleted"] => return Ok(deletions(company, context, call)?),
         _ => return Err(Fail::NotFound),
     };
-    let name = if first == "accounttypes" { "accountTypes" } else { first };
+    let name = match first {
+        "accounttypes" => "accountTypes",
+        "audiences" => "emAudiences",
+        other => other,
+    };
     match rest {
         [] if matches!(first, "stages" | "stagesets" | "accounttypes" | "industries") => {
             Ok(wrapped(context, name, json!(rows)))

@@ -276,6 +276,15 @@ fn product(company: &Company, line: &Json) -> Result<ProductLine, Refusal> {
     Ok(ProductLine { product, quantity, price, relationship: None })
 }
 
+/// The operations of a patch: at least one.
+pub fn operations(body: &Json) -> Result<&[Json], Refusal> {
+    match body {
+        Json::Arr(ops) if ops.is_empty() => Err(Refusal::bad("No patches sent")),
+        Json::Arr(ops) => Ok(ops),
+        _ => Err(Refusal::bad("A patch must be a list")),
+    }
+}
+
 /// Applies a patch list to a record, all of it or nothing.
 pub fn patch(
     company: &mut Company,
@@ -284,12 +293,7 @@ pub fn patch(
     id: i64,
     body: &Json,
 ) -> Result<(), Refusal> {
-    let Json::Arr(ops) = body else {
-        return Err(Refusal::bad("A patch must be a list"));
-    };
-    if ops.is_empty() {
-        return Err(Refusal::bad("No patches sent"));
-    }
+    let ops = operations(body)?;
     let Some(mut record) = company.live(kind, id).cloned() else {
         return Err(Refusal::new(404, "Not Found"));
     };

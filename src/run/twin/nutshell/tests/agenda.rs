@@ -221,6 +221,58 @@ fn tasks() {
     assert_eq!(twin.live_count("Tasks"), 0);
 }
 
+/// §1, §3.2: 204; the assignee is documented, both media types are taken.
+#[test]
+fn tasks_are_patched_in_rest() {
+    let twin = live();
+    let (lead, _, contact) = three(&twin);
+    let input = json!({"title": "Call", "links": {"relatedEntity": format!("{lead}-leads")}});
+    let made = rest(&twin, "POST", "/tasks", input).1["tasks"][0]["id"].as_str().unwrap().to_owned();
+    let target = format!("/tasks/{made}");
+    let ops = json!([
+        {"op": "replace", "path": "/tasks/0/links/assignee", "value": "2-users"},
+        {"op": "replace", "path": "tasks/0/title", "value": "Ring"},
+        {"op": "replace", "path": "/tasks/0/dueTime", "value": "1711821600"},
+        {"op": "replace", "path": "/tasks/0/links/relatedEntity", "value": format!("{contact}-contacts")},
+    ]);
+    let mut plain = request("PATCH", &format!("/rest{target}"), ADMIN, ops.to_string().as_bytes());
+    plain.headers.retain(|(name, _)| name != "content-type");
+    assert_eq!(twin.handle(&plain, NOW).status, 415);
+    plain.headers.push(("content-type".to_owned(), "application/json; charset=utf-8".to_owned()));
+    let answer = twin.handle(&plain, NOW);
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    let task = || get(&twin, &target)["tasks"][0].clone();
+    let now = task();
+    assert_eq!((&now["title"], &now["dueTime"]), (&json!("Ring"), &json!(1_711_821_600)));
+    assert_eq!(
+        (&now["links"]["assignee"], &now["links"]["relatedEntity"]),
+        (&json!("2-users"), &json!(format!("{contact}-contacts")))
+    );
+    let patch = |ops: Value| rest(&twin, "PATCH", &target, ops).0;
+    assert_eq!(patch(json!([{"op": "remove", "path": "/tasks/0/links/relatedEntity"}])), 204);
+    assert_eq!(task()["links"]["relatedEntity"], Value::Null);
+    // All of it or nothing.
+    let half = json!([
+        {"op": "replace", "path": "/tasks/0/title", "value": "Half"},
+        {"op": "replace", "path": "/tasks/0/links/assignee", "value": "99-users"},
+    ]);
+    assert_eq!((patch(half), patch(json!([])), task()["title"].clone()), (400, 400, json!("Ring")));
+    assert_eq!(patch(json!([{"op": "replace", "path": "/tasks/1/title", "value": "x"}])), 400);
+    assert_eq!(patch(json!([{"op": "replace", "path": "/tasks/0/completedTime", "value": 1}])), 400);
+    assert_eq!(rest(&twin, "DELETE", &target, Value::Null).0, 200);
+    assert_eq!(patch(json!([{"op": "replace", "path": "/tasks/0/title", "value": "x"}])), 404);
+}
+
+/// §1: quotes, invoices and audiences are listed, and a company has none at first.
+#[test]
+fn what_only_people_make_is_listed_empty() {
+    let twin = live();
+    for (route, key) in [("quotes", "quotes"), ("invoices", "invoices"), ("audiences", "emAudiences")] {
+        assert_eq!(get(&twin, &format!("/{route}"))[key], json!([]), "{route}");
+        assert_eq!(rest(&twin, "GET", &format!("/{route}/1-{route}"), Value::Null).0, 404, "{route}");
+    }
+}
+
 #[test]
 fn emails() {
     let twin = live();
