@@ -101,7 +101,12 @@ pub(super) fn type_list(call: &mut Call<'_>) -> Outcome {
         call.args.get("filter").and_then(|f| f.get_any(&["entityTypeId", "=entityTypeId"])).map(Php::int);
     let is_asked = |t: &&Record| kind.is_none_or(|kind| t.get("entityTypeId").and_then(int_of) == Some(kind));
     let all: Vec<&Record> = call.portal.types.iter().filter(is_asked).collect();
-    let page: Vec<Value> = all.iter().skip(start).take(PAGE).map(|t| Value::Object((*t).clone())).collect();
+    // What a type is linked with comes from `crm.type.get` (sheet 10.12).
+    let show = |row: &&Record| -> Value {
+        let kept = row.iter().filter(|(key, _)| !matches!(key.as_str(), "relations" | "linkedUserFields"));
+        Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    let page: Vec<Value> = all.iter().skip(start).take(PAGE).map(show).collect();
     let end = start.saturating_add(page.len());
     Ok(Answer {
         rows: page.len(),
@@ -111,11 +116,15 @@ pub(super) fn type_list(call: &mut Call<'_>) -> Outcome {
     })
 }
 
+/// Whether the webhook's scopes show the e-mail addresses of users.
+pub(super) fn sees_addresses(call: &Call<'_>) -> bool {
+    call.settings.scopes.iter().any(|s| s == "user" || s == "user_basic")
+}
+
 /// A user as the webhook's scopes let it be seen: `user_brief` has no e-mail.
 fn shown(call: &Call<'_>, user: &Record) -> Value {
-    let full = call.settings.scopes.iter().any(|s| s == "user" || s == "user_basic");
     let mut user = user.clone();
-    if !full {
+    if !sees_addresses(call) {
         user.shift_remove("EMAIL");
     }
     Value::Object(user)
@@ -200,6 +209,11 @@ fn plain_list(
 
 /// `user.get`: `FILTER` or flat keys; dismissed users are included.
 pub(super) fn user_get(call: &mut Call<'_>) -> Outcome {
+    users(call, |_| true)
+}
+
+/// Those users that fit and pass the filters of the call.
+pub(super) fn users(call: &Call<'_>, fits: impl Fn(&Record) -> bool) -> Outcome {
     const FLAT: [&str; 6] = ["ID", "ACTIVE", "EMAIL", "NAME", "LAST_NAME", "UF_DEPARTMENT"];
     let known = |code: &str| FLAT.contains(&code) || call.portal.users.values().any(|u| u.contains_key(code));
     let mut filters: Vec<(Cow<'_, str>, &Php)> = Vec::new();
@@ -214,7 +228,7 @@ pub(super) fn user_get(call: &mut Call<'_>) -> Outcome {
             filters.push((Cow::Owned(upper), value));
         }
     }
-    let rows = call.portal.users.values().collect();
+    let rows = call.portal.users.values().filter(|user| fits(user)).collect();
     Ok(plain_list(rows, call.args, &filters, |user| shown(call, user)))
 }
 

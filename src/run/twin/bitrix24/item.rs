@@ -272,6 +272,15 @@ fn refused(text: String) -> Failure {
     Failure::thrown("INVALID_ARG_VALUE", text)
 }
 
+/// Whether a text names a day or a moment; an empty one asks for what has none.
+fn is_moment(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty()
+        || text.parse::<jiff::Timestamp>().is_ok()
+        || text.parse::<jiff::civil::DateTime>().is_ok()
+        || text.parse::<jiff::civil::Date>().is_ok()
+}
+
 /// A strict filter: an unknown field or a value of the wrong shape is refused.
 fn filter(portal: &Portal, target: &Target, args: &Php, depth: usize) -> Result<Node, Failure> {
     let mut nodes = Vec::new();
@@ -298,7 +307,8 @@ fn filter(portal: &Portal, target: &Target, args: &Php, depth: usize) -> Result<
         let number = |t: &str| t.is_empty() || t.trim().parse::<rust_decimal::Decimal>().is_ok();
         let flat = !value.entries().iter().any(|(_, v)| v.is_array());
         let numeric = !(field.is_number() || code == "ID") || value.texts().iter().all(|t| number(t));
-        if !flat || (value.is_array() && !list) || !numeric {
+        let dated = !matches!(field.kind, "date" | "datetime") || value.texts().iter().all(|t| is_moment(t));
+        if !flat || (value.is_array() && !list) || !numeric || !dated {
             return Err(refused(format!("Invalid filter: field '{name}' has invalid value")));
         }
         nodes.push(Node::Is(Condition::new(op, &code, value)));

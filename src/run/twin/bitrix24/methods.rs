@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::php::Php;
 use super::portal::{Entity, Link, Portal};
 use super::settings::Settings;
-use super::{account, automation, classic, directory, files, item, links, rows, tables, timeline, write};
+use super::{
+    account, automation, classic, directory, files, item, links, lookups, rows, tables, timeline, write,
+};
 
 /// What a method gives back before `total` and `next` are hoisted out of it.
 #[derive(Debug, Default)]
@@ -140,7 +142,7 @@ impl Handler {
 pub(super) type Table = &'static [(&'static str, Plain)];
 
 /// The methods of each family: one line per file that has a table of its own.
-const FAMILIES: &[Table] = &[PLAIN, tables::METHODS, automation::METHODS, files::METHODS];
+const FAMILIES: &[Table] = &[PLAIN, tables::METHODS, automation::METHODS, files::METHODS, lookups::METHODS];
 
 /// Every table there is.
 fn tables() -> impl Iterator<Item = &'static (&'static str, Plain)> {

@@ -18,6 +18,7 @@ mod limits;
 mod links;
 mod list;
 mod log;
+mod lookups;
 mod methods;
 mod names;
 mod php;

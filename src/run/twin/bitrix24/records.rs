@@ -185,9 +185,6 @@ impl Portal {
     /// they hang on another record too (sheet 16.2).
     pub fn remove_whole(&mut self, entity: Entity, id: i64) -> Option<Record> {
         let gone = self.remove_record(entity, id)?;
-        if !matches!(entity, Entity::Lead | Entity::Deal | Entity::Contact) {
-            return Some(gone);
-        }
         let history = match entity {
             Entity::Deal => Some(Table::DealHistory),
             Entity::Lead => Some(Table::LeadHistory),
@@ -196,6 +193,9 @@ impl Portal {
         };
         if let Some(rows) = history.and_then(|kind| self.tables.get_mut(&kind)) {
             rows.retain(|_, row| row.get("OWNER_ID").and_then(int_of) != Some(id));
+        }
+        if !matches!(entity, Entity::Lead | Entity::Deal | Entity::Contact) {
+            return Some(gone);
         }
         let word = entity.timeline_word();
         let on_it = |row: &Record| {

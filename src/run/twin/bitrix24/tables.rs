@@ -215,7 +215,8 @@ fn stage_history(call: &mut Call<'_>) -> Outcome {
     let kind = match kind.int() {
         1 => Table::LeadHistory,
         2 => Table::DealHistory,
-        // A Smart Process without stages keeps none.
+        // A Smart Process without stages keeps none; one with stages does where the portal has a table for it, as for
+        // those that `crm.type.add` makes.
         kind if u32::try_from(kind)
             .is_ok_and(|k| call.portal.tables.contains_key(&Table::ProcessHistory(k))) =>
         {
@@ -270,6 +271,22 @@ pub(super) fn camel(name: &str) -> String {
     out
 }
 
+/// What tasks may be sorted by even where no row has it (sheet 10.17).
+const TASK_SORTS: [&str; 12] = [
+    "TITLE",
+    "STATUS",
+    "PRIORITY",
+    "DEADLINE",
+    "CREATED_DATE",
+    "CHANGED_DATE",
+    "CLOSED_DATE",
+    "DATE_START",
+    "ACTIVITY_DATE",
+    "RESPONSIBLE_ID",
+    "CREATED_BY",
+    "GROUP_ID",
+];
+
 /// `tasks.task.list`: upper-case names in requests, camelCase in answers.
 fn tasks(call: &mut Call<'_>) -> Outcome {
     let rows = table(call.portal, Table::Task)?;
@@ -279,7 +296,11 @@ fn tasks(call: &mut Call<'_>) -> Outcome {
         listed.order = vec![("ID".to_owned(), true)];
     }
     // A task has no column that nobody filled: whatever one row has is known.
-    let listed = listed.known_to(|code| code == "ID" || rows.values().any(|row| row.contains_key(code)));
+    let known = |code: &str| code == "ID" || rows.values().any(|row| row.contains_key(code));
+    if listed.order.iter().any(|(code, _)| !known(code) && !TASK_SORTS.contains(&code.as_str())) {
+        return Err(Failure::thrown("0", "Invalid sorting key (internal error)"));
+    }
+    let listed = listed.known_to(known);
     Ok(listed.answer(Some("tasks"), |row| {
         // Links, files and mail come only when they are named (sheet 10.17).
         let kept = row.iter().filter(|(name, _)| {

@@ -5,6 +5,7 @@ mod checklist;
 mod filled;
 mod items;
 mod lists;
+mod lookups;
 mod model;
 mod more;
 mod robust;

@@ -52,6 +52,7 @@ pub(super) fn came_into(
     let (kind, semantic) = match entity {
         Entity::Deal => (Table::DealHistory, "STAGE_SEMANTIC_ID"),
         Entity::Lead => (Table::LeadHistory, "STATUS_SEMANTIC_ID"),
+        Entity::Process(kind) => (Table::ProcessHistory(kind), "STAGE_SEMANTIC_ID"),
         _ => return,
     };
     let Some(code) = stage_code(entity).filter(|_| call.portal.tables.contains_key(&kind)) else { return };
@@ -85,7 +86,7 @@ pub(super) fn came_into(
     ] {
         out.insert(key.into(), value);
     }
-    if entity == Entity::Deal {
+    if entity != Entity::Lead {
         out.insert("CATEGORY_ID".into(), json!(category));
     }
     call.portal.tables.entry(kind).or_default().insert(fresh, out);

@@ -1,7 +1,7 @@
 //! The portal filled and changed through its API (sheet 16): one file per family of methods.
 //!
 //! Owns what all writes share: who may, how parameters are read, ids that are given out once, and the stamps of a
-//! change. Knows no paging and no answer of a list.
+//! change. Knows no paging and no answer of a list, but for the custom fields of `userfieldconfig.list`.
 
 mod activity;
 mod beside;

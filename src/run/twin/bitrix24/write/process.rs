@@ -1,4 +1,4 @@
-//! Smart Processes themselves: made with their fields, pipeline and stages, renamed, deleted (sheet 16.6).
+//! Smart Processes themselves: made with their fields, pipeline and stages, read, renamed, deleted (sheet 10.12, 16.6).
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,16 @@ use super::super::methods::{Answer, Call, Failure, Outcome, Table};
 use super::super::php::Php;
 use super::super::portal::{Entity, Portal, Record};
 use super::super::records::int_of;
+use super::super::tables::Table as Kept;
 use super::{category, largest, may, required, required_array, sent_flag, sent_text};
 
-pub(super) const METHODS: Table =
-    &[("crm.type.add", add), ("crm.type.update", update), ("crm.type.delete", delete)];
+pub(super) const METHODS: Table = &[
+    ("crm.type.get", get),
+    ("crm.type.getbyentitytypeid", get_by_kind),
+    ("crm.type.add", add),
+    ("crm.type.update", update),
+    ("crm.type.delete", delete),
+];
 
 /// What a type may have; `N` unless it is sent, but the last.
 const FLAGS: [&str; 16] = [
@@ -74,6 +80,32 @@ fn in_range(kind: i64) -> bool {
     (128..=191).contains(&kind) || (kind >= 1030 && kind % 2 == 0 && u32::try_from(kind).is_ok())
 }
 
+/// A number that no type has: even, behind all others.
+fn free_kind(portal: &Portal) -> i64 {
+    let held = portal.types.iter().filter_map(|t| t.get("entityTypeId").and_then(int_of));
+    held.filter(|kind| *kind >= 1030).max().map_or(1030, |last| last.saturating_add(2))
+}
+
+/// A type as administrators read it: with its relations, which lists leave out.
+fn read(call: &Call<'_>, key: &str) -> Outcome {
+    let wanted = required(call.args, key)?.int();
+    if !call.settings.admin {
+        return Err(Failure::thrown("ACCESS_DENIED", "Access denied"));
+    }
+    let found = call.portal.types.iter().find(|t| t.get(key).and_then(int_of) == Some(wanted));
+    found.map(|row| Answer { rows: 1, ..shown(row) }).ok_or_else(no_type)
+}
+
+/// `crm.type.get`.
+fn get(call: &mut Call<'_>) -> Outcome {
+    read(call, "id")
+}
+
+/// `crm.type.getByEntityTypeId`.
+fn get_by_kind(call: &mut Call<'_>) -> Outcome {
+    read(call, "entityTypeId")
+}
+
 /// `crm.type.add`.
 fn add(call: &mut Call<'_>) -> Outcome {
     let fields = required_array(call.args, "fields")?;
@@ -81,7 +113,9 @@ fn add(call: &mut Call<'_>) -> Outcome {
     let title = sent_text(fields, "title");
     let title = title
         .ok_or_else(|| Failure::thrown("CRM_FIELD_ERROR_REQUIRED", "The \"Title\" field is required"))?;
-    let kind = required(fields, "entityTypeId")?.int();
+    // The title alone is required: the portal gives a number of its own then (sheet 16.6).
+    let kind = fields.get("entityTypeId").filter(|v| **v != Php::Null);
+    let kind = kind.map_or_else(|| free_kind(call.portal), Php::int);
     let taken = call.portal.types.iter().any(|t| t.get("entityTypeId").and_then(int_of) == Some(kind));
     let number = u32::try_from(kind).ok().filter(|_| in_range(kind) && !taken);
     let number =
@@ -121,6 +155,9 @@ fn add(call: &mut Call<'_>) -> Outcome {
     call.portal.fields.insert(entity, described);
     call.portal.userfields.insert(entity, Vec::new());
     call.portal.records.insert(entity, std::collections::BTreeMap::new());
+    if row["isStagesEnabled"] == "Y" {
+        call.portal.tables.insert(Kept::ProcessHistory(number), std::collections::BTreeMap::new());
+    }
     // A type without pipelines still has one, which its stage codes name.
     let pipeline = call.portal.fresh("category", |_| 0);
     let known = call.portal.process_categories.values().flatten().map(|c| c.id).max().unwrap_or(0);
@@ -134,7 +171,11 @@ fn add(call: &mut Call<'_>) -> Outcome {
 /// Where the type of this id stands.
 fn place(portal: &Portal, id: i64) -> Result<usize, Failure> {
     let at = portal.types.iter().position(|t| t.get("id").and_then(int_of) == Some(id));
-    at.ok_or_else(|| Failure::thrown("NOT_FOUND", "Smart process not found"))
+    at.ok_or_else(no_type)
+}
+
+fn no_type() -> Failure {
+    Failure::thrown("NOT_FOUND", "Smart process not found")
 }
 
 /// `crm.type.update`: title and what of the flags touches no field.
@@ -177,6 +218,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
     call.portal.userfields.remove(&entity);
     call.portal.records.remove(&entity);
     call.portal.process_categories.remove(&number);
+    call.portal.tables.remove(&Kept::ProcessHistory(number));
     let prefix = format!("DYNAMIC_{number}_STAGE_");
     let of_it =
         |s: &Record| s.get("ENTITY_ID").and_then(Value::as_str).is_some_and(|e| e.starts_with(&prefix));

@@ -3,17 +3,23 @@
 use serde_json::{Map, Value, json};
 
 use super::super::classic::id_arg;
+use super::super::list::PAGE;
 use super::super::methods::{Answer, Call, Failure, Outcome, Table};
 use super::super::php::Php;
 use super::super::portal::{Entity, Portal, Record};
 use super::super::records::int_of;
 use super::{largest, may, may_configure, needed_fields, required, required_array, sent_flag, sent_text};
 
-pub(super) const METHODS: Table =
-    &[("userfieldconfig.add", config_add), ("userfieldconfig.delete", config_delete)];
+pub(super) const METHODS: Table = &[
+    ("userfieldconfig.list", config_list),
+    ("userfieldconfig.get", config_get),
+    ("userfieldconfig.add", config_add),
+    ("userfieldconfig.delete", config_delete),
+    ("crm.userfield.types", types),
+];
 
 /// The types that every portal has (sheet 10.22).
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 16] = [
     "string",
     "integer",
     "double",
@@ -28,6 +34,7 @@ const TYPES: [&str; 15] = [
     "employee",
     "crm_status",
     "iblock_section",
+    "iblock_element",
     "crm",
 ];
 
@@ -317,13 +324,107 @@ pub(super) fn get(call: &mut Call<'_>, entity: Entity) -> Outcome {
 }
 
 /// The module of a universal call, and the scope that is asked for beside its own.
-fn config(call: &Call<'_>) -> Result<(), Failure> {
+fn module<'a>(call: &Call<'a>) -> Result<&'a Php, Failure> {
     if !call.settings.scopes.iter().any(|s| s == "crm") {
         let text = "The request requires higher privileges than provided by the webhook token";
         return Err(Failure::new(call.settings.dialects.scope_status, "insufficient_scope", text));
     }
-    required(call.args, "moduleId")?;
+    required(call.args, "moduleId")
+}
+
+/// Whether a universal call may change fields.
+fn config(call: &Call<'_>) -> Result<(), Failure> {
+    module(call)?;
     may(call, true)
+}
+
+/// The fields that a universal call may read: those of the CRM, by id.
+fn configurable<'p>(call: &'p Call<'_>) -> Result<Vec<&'p Record>, Failure> {
+    let is_crm = module(call)?.text().is_some_and(|module| module == "crm");
+    if !call.settings.admin {
+        return Err(Failure::thrown("ACCESS_DENIED", "Access denied."));
+    }
+    let mut rows: Vec<&Record> = call.portal.userfields.values().flatten().filter(|_| is_crm).collect();
+    rows.sort_by_key(|row| row.get("ID").and_then(int_of));
+    Ok(rows)
+}
+
+/// `userfieldconfig.list`: without options, and with labels only where `select` names their language (sheet 10.22).
+/// That labels come as texts then is assumed: no answer of it is printed.
+fn config_list(call: &mut Call<'_>) -> Outcome {
+    let select = call.args.get("select").map(Php::entries).unwrap_or_default();
+    let language = select.iter().any(|(key, _)| key == "language");
+    let named: Vec<String> = select
+        .iter()
+        .filter(|(key, _)| key != "language")
+        .filter_map(|(_, v)| v.text())
+        .map(Into::into)
+        .collect();
+    let all = named.is_empty() || named.iter().any(|name| name == "*");
+    let wanted = call.args.get("filter").map(Php::entries).unwrap_or_default();
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let mut rows = Vec::new();
+    for row in configurable(call)? {
+        let Value::Object(mut shown) = configured(row) else { continue };
+        let is = |(key, value): &(String, Php)| {
+            let held = text(shown.get(key.trim_start_matches('=')));
+            if value.is_array() {
+                value.texts().contains(&held)
+            } else {
+                value.text().is_some_and(|v| v == held)
+            }
+        };
+        if !wanted.iter().all(is) {
+            continue;
+        }
+        shown.remove("enum");
+        for label in LABELS {
+            let texts = shown.remove(&camel(label));
+            if let Some(one) = texts.as_ref().and_then(|texts| texts.get("en")).filter(|_| language) {
+                shown.insert(camel(label), one.clone());
+            }
+        }
+        shown.remove("languageId");
+        shown.retain(|key, _| all || key == "id" || named.iter().any(|name| name == key));
+        rows.push(shown);
+    }
+    for (key, way) in call.args.get("order").map(Php::entries).unwrap_or_default().iter().rev() {
+        rows.sort_by(|a, b| {
+            let number = |row: &Record| row.get(key).and_then(int_of);
+            let order = number(a).cmp(&number(b)).then_with(|| text(a.get(key)).cmp(&text(b.get(key))));
+            let descending = way.text().is_some_and(|way| way.eq_ignore_ascii_case("DESC"));
+            if descending { order.reverse() } else { order }
+        });
+    }
+    // An offset that need be no multiple of a page (sheet 4.1).
+    let start = usize::try_from(call.args.get("start").map_or(0, Php::int).max(0)).unwrap_or(0);
+    let total = rows.len();
+    let page: Vec<Value> = rows.into_iter().skip(start).take(PAGE).map(Value::Object).collect();
+    let end = start.saturating_add(page.len());
+    Ok(Answer {
+        rows: page.len(),
+        total: Some(total as i64),
+        next: (!page.is_empty() && end < total).then_some(end as i64),
+        ..Answer::of(json!({ "fields": page }))
+    })
+}
+
+/// `userfieldconfig.get`: with options, labels by language.
+fn config_get(call: &mut Call<'_>) -> Outcome {
+    let id = required(call.args, "id")?.int();
+    let rows = configurable(call)?;
+    let row = rows.into_iter().find(|row| row.get("ID").and_then(int_of) == Some(id));
+    let row = row.ok_or_else(|| no_field(id))?;
+    Ok(Answer { rows: 1, ..Answer::of(json!({ "field": configured(row) })) })
+}
+
+/// `crm.userfield.types`.
+fn types(_: &mut Call<'_>) -> Outcome {
+    Ok(Answer::of(json!(TYPES.map(|kind| json!({ "ID": kind, "title": kind })))))
 }
 
 /// `CREATE_IT` as `createIt`.
