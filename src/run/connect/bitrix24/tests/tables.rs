@@ -275,16 +275,15 @@ fn the_history_of_a_smart_process_is_dropped_only_where_the_portal_keeps_none() 
     // Deals and leads are asked first.
     let at = Trigger::Nth(3);
     let code = |status: u16, code: &str| FaultKind::Command(status, code.to_owned());
-    assert_eq!(history(portal(true), Some((at.clone(), code(404, "ERROR_METHOD_NOT_FOUND")))), None);
+    assert_eq!(history(portal(true), Some((at, code(404, "ERROR_METHOD_NOT_FOUND")))), None);
     for busy in
         [FaultKind::OperatingLimit, code(503, "QUERY_LIMIT_EXCEEDED"), code(500, "INTERNAL_SERVER_ERROR")]
     {
-        assert_eq!(history(portal(true), Some((at.clone(), busy.clone()))), whole, "{busy:?}");
+        assert_eq!(history(portal(true), Some((at, busy.clone()))), whole, "{busy:?}");
     }
     let denied = code(403, "ACCESS_DENIED");
     for kept in [true, false] {
-        let (bare, hint) =
-            history(portal(kept), Some((at.clone(), denied.clone()))).expect("kept back by name");
+        let (bare, hint) = history(portal(kept), Some((at, denied.clone()))).expect("kept back by name");
         assert!(bare && hint.is_some_and(|why| why.contains("take the snapshot again")));
     }
 }
