@@ -10,6 +10,7 @@ use crate::lang::doc::{Block, Document, markdown};
 
 use super::failure::Failure;
 use super::findings::Shape;
+use super::fresh::Fresh;
 use super::terminal::Terminal;
 
 /// The format of a report: what was asked for, else what the ending of the file says.
@@ -43,7 +44,9 @@ pub fn write(
     };
     match output {
         Some(path) => {
-            std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
+            let mut out = Fresh::create(path)?;
+            out.write(&text)?;
+            out.finish()?;
             eprintln!("wrote {}", path.display());
         }
         None => print!("{text}"),

@@ -89,7 +89,7 @@ impl Terminal {
         use comfy_table::{CellAlignment, Table, presets};
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(head.iter().map(|cell| self.bold(cell)));
+        table.set_header(head);
         for row in rows {
             table.add_row(row.clone());
         }
@@ -99,7 +99,12 @@ impl Terminal {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+        // Painted when every column has its width: what paints has none.
+        let paint = |(at, line): (usize, String)| match at {
+            0 => format!("  {}\n", self.bold(line.trim_end())),
+            _ => format!("  {}\n", line.trim_end()),
+        };
+        table.lines().enumerate().map(paint).collect()
     }
 }
 
