@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use b2n::lang::value::Value;
 use b2n::run::connect::{self, bitrix24 as connector};
+use b2n::run::engine::discovery;
 use b2n::run::twin::bitrix24::{Entity, Portal, Record, Table};
 use serde_json::Value as Json;
 
 use crate::extraction::{PAGED, Rig};
-use crate::world::DieAt;
+use crate::world::{DieAt, Quiet};
 
 /// Where a portal keeps a stream.
 #[derive(Clone, Copy, Debug)]
@@ -328,6 +329,36 @@ fn no_stream_is_without_a_proof() {
         other.extend([last]);
         assert!(!wrong(other).is_empty(), "{}", stream.object);
     }
+}
+
+#[test]
+fn every_stream_is_counted_into_the_statistics() {
+    let rig = Rig::new(portal(0.05, 2), 2);
+    let objects = all();
+    rig.extract(&objects, &DieAt::default()).expect("extracts");
+    let schema = rig.run(&DieAt::default(), async |source, _| Ok(source.schema("salt").await?));
+    let mut schema = schema.expect("a schema");
+    let without = discovery::statistics(&rig.workspace, &mut schema, &Quiet).expect("counts");
+    assert_eq!(without, Vec::new(), "what is staged is counted");
+    let portal = rig.portal.with_portal(|portal| portal.clone());
+    let filled = |object: &str, field: &str| {
+        let object = schema.object(object).expect("described");
+        let field = object.field(field).unwrap_or_else(|| panic!("no `{field}`"));
+        field.stats.as_ref().unwrap_or_else(|| panic!("`{}` has no statistics", field.name)).filled
+    };
+    for stream in FURTHER {
+        let counted = schema.object(stream.object).expect("described").records;
+        assert_eq!(counted, Some(held(&portal, stream).len() as u64), "{}", stream.object);
+    }
+    for (object, entity) in PAGED {
+        assert_eq!(schema.object(object).expect("described").records, Some(portal.count(entity) as u64));
+    }
+    let rows =
+        portal.rows.iter().filter(|((entity, _), rows)| *entity == Entity::Process(1032) && !rows.is_empty());
+    assert_eq!(filled("process 1032", "rows"), rows.count() as u64);
+    let history = portal.tables[&Table::ProcessHistory(1032)].len() as u64;
+    assert_eq!(filled("process_1032_history", "STAGE_ID"), history);
+    assert_eq!(filled("task", "UF_WARRANTY"), portal.tables[&Table::Task].len() as u64);
 }
 
 #[test]

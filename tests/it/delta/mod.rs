@@ -1,6 +1,7 @@
 //! Changes in the portal after records were staged and loaded. Two oracles: what a fresh extraction of the changed
 //! portal stages, by id and content, and what a fresh migration of it makes.
 
+mod further;
 mod people;
 
 use std::collections::BTreeMap;
