@@ -125,7 +125,7 @@ impl Terminal {
                 *cell = clip(cell, widest.saturating_sub(over).max(NAME));
             }
         }
-        self.rows_apart(head, &rows, width)
+        self.rows_apart(head, rows, width)
     }
 
     /// The same, as wide as it is.
