@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use crate::customers::portals;
 use crate::whole;
-use crate::world::{Checked, DieAt, Faults, World, root, schema};
+use crate::world::{Checked, DieAt, Faults, WRITE_FAULTS, World, root, schema};
 
 /// Lists of a dump, and the objects that specs call them.
 const LISTS: [(&str, &str); 6] = [
@@ -416,8 +416,10 @@ fn a_rollback_survives_every_fault_and_deaths_together() {
             ("rollback.intent", 8),
             ("rollback.answered", 11),
         ];
+        let told = WRITE_FAULTS.get();
         let died = through(&world, &deaths);
         assert!(died >= 3, "only {died} deaths");
+        assert!(WRITE_FAULTS.get() > told, "seed {seed}: no fault was told");
         same(&world, &before, &format!("seed {seed}"));
     }
 }

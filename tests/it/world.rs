@@ -14,8 +14,8 @@ use b2n::run::connect::outside::{Clock, HttpRequest, HttpResponse, Random, Trans
 use b2n::run::connect::secret::Credentials;
 use b2n::run::connect::{self, Local};
 use b2n::run::engine::{
-    self, Announcement, Engine, Error, Interrupted, Outside, Points, Progress, RollbackReport, RunReport,
-    Settings,
+    self, Announcement, Engine, Error, Event, Interrupted, Outside, Points, Progress, RollbackReport,
+    RunReport, Settings,
 };
 use b2n::run::rehearsal::{SplitMix, VirtualClock, Wire};
 use b2n::run::twin;
@@ -167,7 +167,18 @@ impl Points for DieAt {
 
 pub struct Quiet;
 
+thread_local! {
+    /// Writes that were told not to have gone well, in this test.
+    pub static WRITE_FAULTS: Cell<u64> = const { Cell::new(0) };
+}
+
 impl Progress for Quiet {
+    fn happened(&self, event: &Event<'_>) {
+        if matches!(event, Event::WriteFault { .. }) {
+            WRITE_FAULTS.set(WRITE_FAULTS.get() + 1);
+        }
+    }
+
     fn begin(&self, _: &str, _: Option<u64>) {}
     fn at(&self, _: u64) {}
     fn end(&self) {}

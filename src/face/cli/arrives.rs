@@ -10,6 +10,7 @@ use crate::lang::plan::{self, Plan, Rule};
 use crate::lang::types::Fidelity;
 use crate::run::connect::{self, Way};
 
+use super::lines::say;
 use super::terminal::Terminal;
 
 /// How much of a field arrives.
@@ -131,11 +132,11 @@ fn impossible<'p>(plan: &'p Plan, map: &'p plan::Map, index: usize) -> impl Iter
 
 /// For people: per map the calls, then the fields by how much of them arrives.
 pub fn show(plan: &Plan, terminal: &Terminal) {
-    println!("{}", terminal.bold("what arrives of each field, and by which call"));
+    say!(terminal, "{}", terminal.bold("what arrives of each field, and by which call"));
     let lines = lines(plan);
     for map in &plan.maps {
         let of: Vec<&Line> = lines.iter().filter(|line| line.map == map.name).collect();
-        println!("  {} -> {}", map.name, map.target);
+        say!(terminal, "  {} -> {}", map.name, map.target);
         let mut calls: Vec<(&str, Vec<String>)> = Vec::new();
         for line in &of {
             let Some(by) = line.by.as_deref() else { continue };
@@ -145,7 +146,7 @@ pub fn show(plan: &Plan, terminal: &Terminal) {
             }
         }
         for (by, fields) in &calls {
-            println!("    by {by}: {}", fields.join(", "));
+            say!(terminal, "    by {by}: {}", fields.join(", "));
         }
         for arrives in Arrives::ALL {
             let these: Vec<&&Line> = of.iter().filter(|line| line.arrives == arrives).collect();
@@ -154,15 +155,15 @@ pub fn show(plan: &Plan, terminal: &Terminal) {
             }
             if arrives == Arrives::Exact {
                 let names: Vec<String> = these.iter().map(|line| name(line)).collect();
-                println!("    exact: {}", names.join(", "));
+                say!(terminal, "    exact: {}", names.join(", "));
                 continue;
             }
-            println!("    {}:", arrives.word());
+            say!(terminal, "    {}:", arrives.word());
             for line in these {
                 let word = line.fidelity.filter(|fidelity| *fidelity != Fidelity::Exact);
                 let word = word.map(|fidelity| fidelity.word().to_owned());
                 let why: Vec<String> = word.into_iter().chain(line.why.iter().cloned()).collect();
-                println!("      {}: {}", name(line), why.join("; "));
+                say!(terminal, "      {}: {}", name(line), why.join("; "));
             }
         }
     }

@@ -177,6 +177,7 @@ mod tests {
             unicode: false,
             attended: false,
             drawn: false,
+            fold: None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::account::{self, Live};
 use super::exports::{self, Export};
 use super::failure::{Failure, Kind};
 use super::findings::Shape;
+use super::lines::{say, tell};
 use super::project::{Project, Ready};
 use super::sample::Told;
 use super::terminal::{self, Terminal, count, duration};
@@ -157,8 +158,8 @@ pub fn carry_out(
     let beside = Beside { sample: told.as_ref(), ..Beside::default() };
     show_with(&run, workspace, &live.limits, &beside, terminal)?;
     if terminal.format == Format::Human {
-        print!("{}", afterwards(&run, named.spec));
-        print!("{}", cutover::alarm(workspace, named.spec, terminal)?);
+        tell!(terminal, "{}", afterwards(&run, named.spec));
+        tell!(terminal, "{}", cutover::alarm(workspace, named.spec, terminal)?);
     }
     Ok(ExitCode::from(u8::from(open)))
 }
@@ -275,7 +276,7 @@ pub fn decided_or(plan: &Plan, undone: &str) -> Result<(), Failure> {
 /// Another plan goes on only once it is agreed to, and is kept then.
 fn hold(certificate: &Certificate, workspace: &Workspace, terminal: &Terminal) -> Result<(), Failure> {
     if terminal.findings == Shape::Human {
-        print!("{}", report::certificate_line(certificate));
+        tell!(terminal, "{}", report::certificate_line(certificate));
     }
     let kept: Option<Certificate> = workspace.note(NOTE)?.and_then(|kept| serde_json::from_str(&kept).ok());
     let begun = workspace.writes()? > 0;
@@ -378,13 +379,13 @@ pub fn show_with(
 ) -> Result<(), Failure> {
     match terminal.format {
         Format::Human => {
-            print!("{}", beside.sample.map(|told| told.text(terminal)).unwrap_or_default());
-            print!("{}", report::books(&run.maps, terminal));
-            print!("{}", report::reasons(&run.maps, workspace, terminal)?);
-            print!("{}", proof::text(&run.maps, terminal));
-            print!("{}", proof::files(beside.files.unwrap_or_default(), terminal));
-            print!("{}", exports::text(beside.exports, terminal));
-            print!("{}", portion::told(workspace, terminal)?);
+            tell!(terminal, "{}", beside.sample.map(|told| told.text(terminal)).unwrap_or_default());
+            tell!(terminal, "{}", report::books(&run.maps, terminal));
+            tell!(terminal, "{}", report::reasons(&run.maps, workspace, terminal)?);
+            tell!(terminal, "{}", proof::text(&run.maps, terminal));
+            tell!(terminal, "{}", proof::files(beside.files.unwrap_or_default(), terminal));
+            tell!(terminal, "{}", exports::text(beside.exports, terminal));
+            tell!(terminal, "{}", portion::told(workspace, terminal)?);
             let verdict = if run.closes() && run.left() > 0 {
                 terminal.green(
                     "every record of this part is accounted for, and every field is as planned or listed",
@@ -394,8 +395,8 @@ pub fn show_with(
             } else {
                 terminal.red("the books do not close")
             };
-            println!("{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
-            print!("{}", plan::ratio_line(run, limits));
+            say!(terminal, "{verdict}, in {}", duration(run.took_ms as f64 / 1000.0));
+            tell!(terminal, "{}", plan::ratio_line(run, limits));
         }
         Format::Json => println!("{}", run_json(run, workspace, limits, beside)?),
     }

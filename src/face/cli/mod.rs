@@ -35,6 +35,7 @@ mod gaps;
 mod git;
 mod init;
 mod inventory;
+mod lines;
 mod migrate;
 mod patch;
 mod plan;
@@ -302,6 +303,7 @@ impl Command {
         match self {
             Command::Extract(_) | Command::Provision(_) | Command::Migrate(_) | Command::Delta(_) => true,
             Command::Cutover(_) | Command::Reconcile(_) | Command::Rollback(_) => true,
+            Command::Snapshot(_) | Command::Scope(_) | Command::Rehearse(_) => true,
             Command::Quarantine(args) => args.retries(),
             _ => false,
         }

@@ -16,6 +16,7 @@ use crate::run::engine::{Floor, Phase, RunReport, Volume, floor, most};
 use super::arrives;
 use super::failure::Failure;
 use super::fresh::Fresh;
+use super::lines::{say, tell};
 use super::project::Project;
 use super::terminal::{Terminal, count, duration};
 use super::{Format, PaceArgs, SpecArgs};
@@ -92,7 +93,8 @@ pub fn volume(plan: &Plan) -> Volume {
 }
 
 fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
-    println!(
+    say!(
+        terminal,
         "{} {} ({}) -> {} ({})",
         terminal.bold("plan"),
         plan.source.connector,
@@ -100,9 +102,9 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
         plan.target.connector,
         plan.target.account
     );
-    println!("  hash {}", plan.hash());
+    say!(terminal, "  hash {}", plan.hash());
     println!();
-    println!("{}", terminal.bold("records, by the snapshot's statistics"));
+    say!(terminal, "{}", terminal.bold("records, by the snapshot's statistics"));
     let rows: Vec<Vec<String>> = plan
         .maps
         .iter()
@@ -121,39 +123,47 @@ fn show(plan: &Plan, floor: &Floor, limits: &Limits, terminal: &Terminal) {
             ]
         })
         .collect();
-    print!("{}", terminal.table(&["map", "records", "rules", "custom fields", "fields dropped"], &rows));
+    tell!(
+        terminal,
+        "{}",
+        terminal.table(&["map", "records", "rules", "custom fields", "fields dropped"], &rows)
+    );
     println!();
     show_beside(plan, terminal);
     arrives::show(plan, terminal);
-    println!("{}", terminal.bold("custom fields to create where they are missing"));
+    say!(terminal, "{}", terminal.bold("custom fields to create where they are missing"));
     if plan.provision.is_empty() {
-        println!("  none but the marker's");
+        say!(terminal, "  none but the marker's");
     }
     for field in &plan.provision {
         let choices =
             if field.choices.is_empty() { String::new() } else { format!(": {}", field.choices.join(", ")) };
         let kind = if field.many { format!("[{}]", field.kind) } else { field.kind.clone() };
-        println!("  {} `{}` {kind}{choices}", field.object, field.label);
+        say!(terminal, "  {} `{}` {kind}{choices}", field.object, field.label);
     }
     println!();
     let open = grouped(plan, |kind| kind == "open choice");
     if !open.is_empty() {
-        println!("{}", terminal.bold("values to create where they are missing"));
+        say!(terminal, "{}", terminal.bold("values to create where they are missing"));
         for (what, names) in open {
-            println!("  {what}: {names}");
+            say!(terminal, "  {what}: {names}");
         }
         println!();
     }
-    println!("{}", terminal.bold("must be there before any record moves, and only a person can make it"));
+    say!(
+        terminal,
+        "{}",
+        terminal.bold("must be there before any record moves, and only a person can make it")
+    );
     for (what, names) in grouped(plan, |kind| kind != "open choice") {
-        println!("  {what}: {names}");
+        say!(terminal, "  {what}: {names}");
     }
     println!();
-    println!("{}", terminal.bold("phases"));
+    say!(terminal, "{}", terminal.bold("phases"));
     for (index, phase) in plan.phases.iter().enumerate() {
         let names: Vec<&str> = phase.iter().map(|map| plan.maps[*map as usize].name.as_str()).collect();
         let calls = floor.phases.get(index).map_or(0, Phase::calls);
-        println!("  {}. {}: {} calls", index + 1, names.join(", "), count(calls));
+        say!(terminal, "  {}. {}: {} calls", index + 1, names.join(", "), count(calls));
     }
     println!();
     show_floor(floor, limits, terminal);
@@ -207,13 +217,14 @@ fn show_beside(plan: &Plan, terminal: &Terminal) {
     if lines.is_empty() {
         return;
     }
-    println!(
+    say!(
+        terminal,
         "{}",
         terminal
             .bold("beside the maps; the floor counts none of it, since only the rules tell how much it is")
     );
     for line in lines {
-        println!("  {line}");
+        say!(terminal, "  {line}");
     }
     println!();
 }
@@ -235,8 +246,9 @@ pub fn grouped(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<(String, Strin
 
 /// The floor with every term.
 pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
-    println!("{} {}", terminal.bold("floor of time"), duration(floor.total_s()));
-    println!(
+    say!(terminal, "{} {}", terminal.bold("floor of time"), duration(floor.total_s()));
+    say!(
+        terminal,
         "  extraction {}: {} requests; bucket {} ({} at once, then {} a second), operating budget {} ({} s of work per method in 10 min), server {} ({} s a page)",
         duration(floor.extraction_s()),
         count(floor.requests),
@@ -248,17 +260,19 @@ pub fn show_floor(floor: &Floor, limits: &Limits, terminal: &Terminal) {
         duration(floor.server_s),
         limits.page_s
     );
-    println!(
+    say!(
+        terminal,
         "    a snapshot's statistics cost that once more, and nothing with `b2n snapshot bitrix24 --from WORKSPACE`"
     );
-    println!(
+    say!(
+        terminal,
         "  loading {}: at {} calls a second, or {} in flight with {} s each",
         duration(floor.loading_s()),
         limits.rate_per_s,
         limits.in_flight,
         limits.latency_s
     );
-    print!("{}", places(floor));
+    tell!(terminal, "{}", places(floor));
 }
 
 /// A line per phase, and one for the end.
@@ -281,15 +295,17 @@ fn places(floor: &Floor) -> String {
 
 /// What a run may come to, in the floor's terms.
 fn show_forecast(floor: &Floor, most: &Floor, spec: &std::path::Path, terminal: &Terminal) {
-    println!(
+    say!(
+        terminal,
         "{} {} to {}: at most every record reaches every map that it can, every note says something, every second pass \
          writes, and every record is read by itself when it is compared",
         terminal.bold("forecast"),
         duration(floor.total_s()),
         duration(most.total_s())
     );
-    print!("{}", places(most));
-    println!(
+    tell!(terminal, "{}", places(most));
+    say!(
+        terminal,
         "  beside it: searches where the destination holds records already, and what goes wrong; `b2n rehearse {}` runs all of it",
         spec.display()
     );

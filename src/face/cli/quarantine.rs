@@ -11,6 +11,7 @@ use crate::run::workspace::{Decision, Status, Workspace};
 
 use super::account::Live;
 use super::failure::Failure;
+use super::lines::{say, tell};
 use super::migrate::{self, Named};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count};
@@ -207,13 +208,14 @@ fn list(args: &ListArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
         println!("{}", json!({"format": "b2n-quarantine/1", "held": rows, "decided": decided}));
         return Ok(code);
     }
-    print!("{}", grouped(&held, &args.spec.spec, terminal));
+    tell!(terminal, "{}", grouped(&held, &args.spec.spec, terminal));
     let standing = decided.iter().filter(|(_, decision)| decision.lifted_ms.is_none()).count();
     if held.is_empty() {
-        println!("nothing is held back");
+        say!(terminal, "nothing is held back");
     }
     if standing > 0 {
-        println!(
+        say!(
+            terminal,
             "{} left out by decision; `--format json` lists them with who decided and when",
             count(standing as u64)
         );
@@ -280,7 +282,9 @@ fn show(args: &ShowArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let name = format!("{item}/{key}");
     let next = detail.cause.map(|cause| next(cause, &name, &lacks, detail.retried, &args.spec.spec));
     match terminal.format {
-        Format::Human => print!("{}", detail_text(&detail, next.as_deref(), args.show_values, terminal)),
+        Format::Human => {
+            tell!(terminal, "{}", detail_text(&detail, next.as_deref(), args.show_values, terminal))
+        }
         Format::Json => println!("{}", detail_json(&detail, next.as_deref(), args.show_values)),
     }
     Ok(ExitCode::SUCCESS)
@@ -465,12 +469,17 @@ fn skip(args: &SkipArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
     }
     let (number, spec) = (rows.len() as u64, args.spec.spec.display());
     let word = if number == 1 { "record is" } else { "records are" };
-    println!("{} {word} left out by decision: {reason}", count(number));
+    say!(terminal, "{} {word} left out by decision: {reason}", count(number));
     if dependents > 0 {
         let word = if dependents == 1 { "record lacks" } else { "records lack" };
-        println!("{} {word} what is left out now, and are dealt with as their rules say", count(dependents));
+        say!(
+            terminal,
+            "{} {word} what is left out now, and are dealt with as their rules say",
+            count(dependents)
+        );
     }
-    println!(
+    say!(
+        terminal,
         "`b2n migrate {spec}` closes the books with it; `b2n quarantine retry {spec} RECORD` takes it back"
     );
     Ok(ExitCode::SUCCESS)

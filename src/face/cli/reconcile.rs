@@ -10,6 +10,7 @@ use crate::run::workspace::{Staging, Workspace};
 use super::account::{self, Live};
 use super::csv::Csv;
 use super::failure::Failure;
+use super::lines::{say, tell};
 use super::migrate::Beside;
 use super::project::{Project, Ready};
 use super::terminal::Terminal;
@@ -53,10 +54,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let beside = Beside { files: Some(&ledger), exports: &exports, sample: None };
     migrate::show_with(&run, &workspace, &live.limits, &beside, terminal)?;
     if let Some(path) = args.out.as_ref().filter(|_| terminal.format == Format::Human) {
-        println!("every record, difference, sum and file stands in {}", path.display());
+        say!(terminal, "every record, difference, sum and file stands in {}", path.display());
     }
     if terminal.format == Format::Human {
-        print!("{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
+        tell!(terminal, "{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
     }
     let open = !run.closes()
         || later > 0

@@ -17,6 +17,7 @@ use crate::run::workspace::Workspace;
 
 use super::account::decoders;
 use super::failure::Failure;
+use super::lines::{say, tell};
 use super::progress::Silent;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, duration};
@@ -73,8 +74,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
             Some(path) => format!("the records staged in {}", path.display()),
             None => format!("records generated from the snapshot, seed {}", args.seed),
         };
-        println!("{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
-        print!("{}{}", part.0, report::certificate_line(&ready.certificate));
+        say!(terminal, "{} {}: {origin}", terminal.bold("rehearsal"), args.spec.spec.display());
+        tell!(terminal, "{}{}", part.0, report::certificate_line(&ready.certificate));
         for (index, phase) in ready.plan.phases.iter().enumerate() {
             let names: Vec<String> = phase
                 .iter()
@@ -85,7 +86,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
                     format!("{} ({most}{} records)", map.name, count(records))
                 })
                 .collect();
-            println!("  phase {}: {}", index + 1, names.join(", "));
+            say!(terminal, "  phase {}: {}", index + 1, names.join(", "));
         }
         println!();
     }
@@ -252,15 +253,16 @@ fn show(
     let forecast_s = run.took_ms as f64 / 1000.0;
     match terminal.format {
         Format::Human => {
-            print!("{}", report::books(&run.maps, terminal));
+            tell!(terminal, "{}", report::books(&run.maps, terminal));
             println!();
-            print!("{}", report::reasons(&run.maps, workspace, terminal)?);
+            tell!(terminal, "{}", report::reasons(&run.maps, workspace, terminal)?);
             if !run.closes() {
-                print!("{}", proof::text(&run.maps, terminal));
+                tell!(terminal, "{}", proof::text(&run.maps, terminal));
             }
             println!();
             plan::show_floor(floor, limits, terminal);
-            println!(
+            say!(
+                terminal,
                 "{} {} for the real run, {:.2} of the floor ({} source requests, {} destination requests; {} refused for load)",
                 terminal.bold("forecast"),
                 duration(forecast_s),
@@ -269,13 +271,17 @@ fn show(
                 count(rehearsed.target_log.total()),
                 count(rehearsed.source_log.refused_rate + rehearsed.source_log.refused_operating),
             );
-            print!("{}", plan::ratio_line(run, limits));
+            tell!(terminal, "{}", plan::ratio_line(run, limits));
             let verdict = if run.closes() {
                 terminal.green("every record is accounted for")
             } else {
                 terminal.red("the books do not close")
             };
-            println!("{verdict}; rehearsed in {}; neither account was touched", duration(rehearsed.wall_s));
+            say!(
+                terminal,
+                "{verdict}; rehearsed in {}; neither account was touched",
+                duration(rehearsed.wall_s)
+            );
         }
         Format::Json => println!(
             "{}",

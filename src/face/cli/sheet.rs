@@ -11,6 +11,7 @@ use crate::lang::doc::{Block, Document, markdown};
 use super::failure::Failure;
 use super::findings::Shape;
 use super::fresh::Fresh;
+use super::lines::{columns, tell};
 use super::terminal::Terminal;
 
 /// The format of a report: what was asked for, else what the ending of the file says.
@@ -49,7 +50,7 @@ pub fn write(
             out.finish()?;
             eprintln!("wrote {}", path.display());
         }
-        None => print!("{text}"),
+        None => tell!(terminal, "{text}"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,8 +74,9 @@ fn human(document: &Document, terminal: &Terminal) -> String {
                 }
             }
             Block::Table { head, rows } => {
-                let table = terminal.table(head, rows);
-                let fits = table.lines().all(|line| line.chars().count() <= terminal.width.max(100));
+                let table = terminal.grid(head, rows);
+                let most = terminal.fold.unwrap_or(terminal.width.max(100));
+                let fits = table.lines().all(|line| columns(line) <= most);
                 if fits { out.push_str(&table) } else { out.push_str(&cards(head, rows, terminal)) }
             }
             Block::Signatures(_) => {}
@@ -103,7 +105,7 @@ fn cards(head: &[&str], rows: &[Vec<String>], terminal: &Terminal) -> String {
 fn filled(text: &str, width: usize) -> String {
     let (mut out, mut line) = (String::new(), String::from(" "));
     for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > width && line.len() > 1 {
+        if columns(&line) + 1 + columns(word) > width && line.len() > 1 {
             out.push_str(&line);
             out.push('\n');
             line = " ".to_owned();

@@ -10,6 +10,7 @@ use crate::run::workspace::{self, Side, Workspace};
 
 use super::failure::Failure;
 use super::findings::Shape;
+use super::lines::{say, tell};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, moment};
 use super::{Format, PaceArgs, SpecArgs, WorkspaceArgs, approve, cutover, portion, pulse, report, rollback};
@@ -39,9 +40,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         match terminal.findings {
             Shape::Human => {
                 let (process, workspace) = open(&path)?;
-                print!("{}", now(args, &ready, &workspace, process, terminal)?);
+                tell!(terminal, "{}", now(args, &ready, &workspace, process, terminal)?);
                 let maps = crate::run::engine::standing(&ready.plan, &workspace)?;
-                print!("{}", report::books(&maps, terminal));
+                tell!(terminal, "{}", report::books(&maps, terminal));
             }
             _ => drop(once(args, &ready, &path, terminal)?),
         }
@@ -112,56 +113,60 @@ fn once(args: &Args, ready: &Ready, path: &Path, terminal: &Terminal) -> Result<
     }
     match terminal.format {
         Format::Human => {
-            println!("{} {}", terminal.bold("workspace"), workspace.path().display());
-            println!("  source      {}", source.as_deref().unwrap_or("not met yet"));
-            println!("  destination {}", target.as_deref().unwrap_or("not met yet"));
+            say!(terminal, "{} {}", terminal.bold("workspace"), workspace.path().display());
+            say!(terminal, "  source      {}", source.as_deref().unwrap_or("not met yet"));
+            say!(terminal, "  destination {}", target.as_deref().unwrap_or("not met yet"));
             if !aliases.is_empty() {
-                println!("  renamed     the source is also called {}", aliases.join(", "));
+                say!(terminal, "  renamed     the source is also called {}", aliases.join(", "));
             }
             if let Some(upgraded) = workspace.take_upgraded() {
-                println!(
+                say!(
+                    terminal,
                     "  upgraded    from layout {}; what it was is kept in {}",
                     upgraded.from,
                     upgraded.backup.display()
                 );
             }
             if let Some(wiped) = wiped {
-                println!(
+                say!(
+                    terminal,
                     "  wiped       {}: nothing goes on from here; `b2n audit {}` prints its log",
                     moment(wiped),
                     args.spec.spec.display()
                 );
             }
             match &approved {
-                Some(approval) => println!("  approved    {}", approve::line(approval)),
-                None => println!(
+                Some(approval) => say!(terminal, "  approved    {}", approve::line(approval)),
+                None => say!(
+                    terminal,
                     "  approved    not yet: `b2n approve {}` shows what there is to approve",
                     args.spec.spec.display()
                 ),
             }
             if !confirmed.is_empty() {
-                println!("  confirmed   {}", confirmed.join(", "));
+                say!(terminal, "  confirmed   {}", confirmed.join(", "));
             }
             if let Some(frozen) = workspace.frozen_ms()? {
-                println!("  frozen      the source, at {}", moment(frozen));
+                say!(terminal, "  frozen      the source, at {}", moment(frozen));
             }
             for (object, records, done) in &staged {
                 let state = match done {
                     true => portion::extent(part.as_ref(), object),
                     false => "not whole yet: `b2n extract` goes on",
                 };
-                println!("  staged      {object}: {} records, {state}", count(*records));
+                say!(terminal, "  staged      {object}: {} records, {state}", count(*records));
             }
-            print!("{}", now(args, ready, &workspace, process, terminal)?);
-            print!("{}", portion::told(&workspace, terminal)?);
-            print!("{}", report::books(&maps, terminal));
-            print!("{}", report::reasons(&maps, &workspace, terminal)?);
+            tell!(terminal, "{}", now(args, ready, &workspace, process, terminal)?);
+            tell!(terminal, "{}", portion::told(&workspace, terminal)?);
+            tell!(terminal, "{}", report::books(&maps, terminal));
+            tell!(terminal, "{}", report::reasons(&maps, &workspace, terminal)?);
             if let Some(rolled) = &rolled {
-                println!("{}", rollback::standing(rolled, &args.spec.spec));
+                say!(terminal, "{}", rollback::standing(rolled, &args.spec.spec));
             }
-            print!("{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
+            tell!(terminal, "{}", cutover::alarm(&workspace, &args.spec.spec, terminal)?);
             if unsettled > 0 && process.is_none() {
-                println!(
+                say!(
+                    terminal,
                     "{} writes were under way when the last run ended; the next run settles them by their markers",
                     count(unsettled)
                 );

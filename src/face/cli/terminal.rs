@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::failure::Failure;
 use super::findings::Shape;
-use super::{Colour, Format};
+use super::{Colour, Format, lines};
 
 /// What output should look like.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Terminal {
     pub colour: bool,
     /// In columns.
     pub width: usize,
+    /// Columns that no line of prose and no table passes: where people read on a terminal.
+    pub fold: Option<usize>,
     pub unicode: bool,
     /// Whether somebody watches, so that questions can be asked.
     pub attended: bool,
@@ -41,6 +43,7 @@ impl Terminal {
             .and_then(|columns| columns.parse().ok())
             .or_else(|| comfy_table::Table::new().width().map(usize::from))
             .unwrap_or(100);
+        let reads = findings == Shape::Human && std::io::stdout().is_terminal();
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
@@ -53,6 +56,7 @@ impl Terminal {
             findings,
             colour,
             width: width.clamp(40, 200),
+            fold: reads.then_some(width.clamp(20, 200)),
             unicode,
             attended: shown && std::io::stdin().is_terminal(),
             drawn: shown && !dumb && std::io::stdin().is_terminal(),
@@ -84,8 +88,48 @@ impl Terminal {
         self.paint("1", text)
     }
 
-    /// A table without frames whose number columns (all but the first) stand to the right.
+    /// A text for people, in lines that fit.
+    pub fn laid(&self, text: String) -> String {
+        match self.fold {
+            Some(width) => lines::fold(&text, width),
+            None => text,
+        }
+    }
+
+    /// A table without frames whose number columns (all but the first) stand to the right. On a terminal it fits: titles
+    /// are broken, then the widest texts are shortened; where that does not do, a paragraph per row.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> String {
+        let whole = self.grid(head, rows);
+        let Some(width) = self.fold else { return whole };
+        let wide = |table: &str| table.lines().map(lines::columns).max().unwrap_or(0);
+        if wide(&whole) <= width {
+            return whole;
+        }
+        let titles: Vec<String> = head.iter().map(|title| title.replace(' ', "\n")).collect();
+        let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+        let mut short = rows.to_vec();
+        loop {
+            let table = self.grid(&titles, &short);
+            let over = wide(&table).saturating_sub(width);
+            if over == 0 {
+                return table;
+            }
+            let texts = (0..head.len()).filter_map(|index| {
+                let cells = short.iter().filter_map(|row| row.get(index));
+                let widest = cells.clone().map(|cell| lines::columns(cell)).max()?;
+                let numbers = cells.clone().all(|cell| is_number(cell));
+                (!numbers && widest > NAME).then_some((widest, index))
+            });
+            let Some((widest, index)) = texts.max() else { break };
+            for cell in short.iter_mut().filter_map(|row| row.get_mut(index)) {
+                *cell = clip(cell, widest.saturating_sub(over).max(NAME));
+            }
+        }
+        self.rows_apart(head, rows, width)
+    }
+
+    /// The same, as wide as it is.
+    pub fn grid(&self, head: &[&str], rows: &[Vec<String>]) -> String {
         use comfy_table::{CellAlignment, Table, presets};
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -99,14 +143,35 @@ impl Terminal {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        // Painted when every column has its width: what paints has none.
-        let paint = |(at, line): (usize, String)| match at {
-            0 => format!("  {}\n", self.bold(line.trim_end())),
-            _ => format!("  {}\n", line.trim_end()),
+        let titles = head.iter().map(|title| title.lines().count()).max().unwrap_or(0);
+        let line = |(index, line): (usize, String)| match line.trim_end() {
+            // Painted when it is laid out: colours would count as columns.
+            line if index < titles => format!("  {}\n", self.bold(line)),
+            line => format!("  {line}\n"),
         };
-        table.lines().enumerate().map(paint).collect()
+        table.lines().enumerate().map(line).collect()
+    }
+
+    /// The rows of a table below each other.
+    fn rows_apart(&self, head: &[&str], rows: &[Vec<String>], width: usize) -> String {
+        // A number stays with its title.
+        let pair = |(title, cell): (&&str, &String)| match format!("{title} {cell}") {
+            pair if is_number(cell) && lines::columns(&pair) + 8 <= width => pair.replace(' ', HELD),
+            pair => pair,
+        };
+        let row = |row: &Vec<String>| {
+            let cells: Vec<String> = head.iter().zip(row).skip(1).map(pair).collect();
+            let name = self.bold(row.first().map_or("", String::as_str));
+            lines::fold(&format!("  {name}\n    {}\n", cells.join(", ")), width).replace(HELD, " ")
+        };
+        rows.iter().map(row).collect()
     }
 }
+
+/// Columns that a text keeps where a table is too wide.
+const NAME: usize = 12;
+/// A blank that no line is broken at.
+const HELD: &str = "\u{a0}";
 
 fn is_number(cell: &str) -> bool {
     !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || " .,%-".contains(c))
@@ -201,7 +266,16 @@ mod tests {
 
     fn plain(width: usize) -> Terminal {
         let (format, findings) = (Format::Human, Shape::Human);
-        Terminal { format, findings, colour: false, width, unicode: true, attended: false, drawn: false }
+        Terminal {
+            format,
+            findings,
+            colour: false,
+            width,
+            unicode: true,
+            attended: false,
+            drawn: false,
+            fold: None,
+        }
     }
 
     #[test]
@@ -215,6 +289,24 @@ mod tests {
             table.lines().filter_map(|line| Some(line.split_once('|')?.0.width())).collect();
         assert_eq!(starts.len(), names.len(), "{table}");
         assert!(starts.iter().all(|start| *start == starts[0]), "{starts:?}\n{table}");
+    }
+
+    #[test]
+    fn a_table_fits_a_terminal() {
+        let rows: Vec<Vec<String>> = (0..3)
+            .map(|n| vec![format!("deal {n} -> Lead with a long name"), "48 210".to_owned(), "7".to_owned()])
+            .collect();
+        let head = ["map", "records of it", "rules"];
+        let whole = plain(100).table(&head, &rows);
+        for width in 20..120 {
+            let table = Terminal { fold: Some(width), ..plain(100) }.table(&head, &rows);
+            assert!(table.lines().all(|line| lines::columns(line) <= width), "{width}\n{table}");
+            assert_eq!(table.matches("48 210").count(), 3, "{width}\n{table}");
+            assert_eq!(table == whole, width >= lines::columns(whole.lines().nth(1).unwrap()), "{width}");
+            let painted = Terminal { fold: Some(width), colour: true, ..plain(100) }.table(&head, &rows);
+            let bare = painted.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+            assert_eq!(bare, table, "{width}");
+        }
     }
 
     #[test]

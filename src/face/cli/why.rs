@@ -13,6 +13,7 @@ use crate::run::workspace::{Entry, Workspace};
 
 use super::account::{self, Live};
 use super::failure::Failure;
+use super::lines::{say, tell};
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, moment, one_line};
 use super::{Format, PaceArgs, WorkspaceArgs};
@@ -147,14 +148,24 @@ pub fn why(args: &WhyArgs, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let told = Told { plan: &ready.plan, text: &text, terminal };
     let Some(mut chain) = chain else {
         let why = format!("this migration wrote no {object} {id}");
-        return told.nothing(&why, "`b2n where OBJECT/KEY` tells what became of a record of the source");
+        let known = crate::run::engine::objects(&ready.plan);
+        let next = match known.iter().find(|name| name.eq_ignore_ascii_case(object)) {
+            Some(name) => {
+                format!(
+                    "`{name}` is of the source: `b2n where {name}/{}` tells what became of it",
+                    one_line(id)
+                )
+            }
+            None => "`b2n where OBJECT/KEY` tells what became of a record of the source".to_owned(),
+        };
+        return told.nothing(&why, &next);
     };
     if let Some(field) = field {
         keep(&mut chain, object, field)?;
     }
     match terminal.format {
         Format::Json => println!("{}", told.json(&chain, held.as_ref().map(Option::as_deref))),
-        Format::Human => print!("{}", told.text(&chain, held.as_ref().map(Option::as_deref))),
+        Format::Human => tell!(terminal, "{}", told.text(&chain, held.as_ref().map(Option::as_deref))),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -205,7 +216,7 @@ pub fn whereabouts(args: &WhereArgs, terminal: &Terminal) -> Result<ExitCode, Fa
     }
     match terminal.format {
         Format::Json => println!("{}", told.whereabouts_json((object, id, field), &found)),
-        Format::Human => print!("{}", told.whereabouts((object, id, field), &found)),
+        Format::Human => tell!(terminal, "{}", told.whereabouts((object, id, field), &found)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -228,7 +239,7 @@ impl Told<'_> {
     fn nothing(&self, why: &str, hint: &str) -> Result<ExitCode, Failure> {
         match self.terminal.format {
             Format::Json => println!("{}", json!({"format": "b2n-why/1", "found": false, "why": why})),
-            Format::Human => println!("{why}\n{hint}"),
+            Format::Human => say!(self.terminal, "{why}\n{hint}"),
         }
         Ok(ExitCode::from(1))
     }

@@ -66,6 +66,20 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// A sentence of b2n's own: what stands in backticks is code.
+pub fn prose(text: &str) -> String {
+    let text = escaped(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return text;
+    }
+    let part = |(index, part): (usize, &&str)| match index % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// A document as a page, with its headings of the second level listed first.
 pub fn document(document: &Document) -> String {
     let mut body = String::new();
@@ -83,11 +97,11 @@ pub fn document(document: &Document) -> String {
                 let level = (*level).clamp(3, 6);
                 body.push_str(&format!("<h{level}>{}</h{level}>\n", escaped(text)));
             }
-            Block::Paragraph(text) => body.push_str(&format!("<p>{}</p>\n", escaped(text))),
+            Block::Paragraph(text) => body.push_str(&format!("<p>{}</p>\n", prose(text))),
             Block::Facts(facts) => {
                 body.push_str("<dl>\n");
                 for (name, text) in facts {
-                    body.push_str(&format!("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(text)));
+                    body.push_str(&format!("<dt>{}</dt><dd>{}</dd>\n", escaped(name), prose(text)));
                 }
                 body.push_str("</dl>\n");
             }

@@ -17,6 +17,10 @@ use super::{Engine, Error, Event, Result};
 /// A wait that a person should be told of, in milliseconds.
 const LONG_MS: u64 = 10_000;
 
+/// What is told of a write that did not go well.
+pub(super) const REFUSED: &str = "refused";
+pub(super) const UNANSWERED: &str = "no usable answer";
+
 /// How a write ended.
 pub(super) enum Sent {
     /// The destination has it.
@@ -139,9 +143,13 @@ impl Engine<'_> {
         })?)
     }
 
-    fn tell_fault(&self, write: &Write<'_>, what: &'static str) {
-        let row = self.streams[write.stream].name.as_str();
-        self.outside.progress.happened(&Event::WriteFault { row, key: write.key, what });
+    pub(super) fn tell_fault(&self, write: &Write<'_>, what: &'static str) {
+        self.tell_fault_of(&self.streams[write.stream].name, write.key, what);
+    }
+
+    /// The same for a write of this row of the books and source record.
+    pub(super) fn tell_fault_of(&self, row: &str, key: &str, what: &'static str) {
+        self.outside.progress.happened(&Event::WriteFault { row, key, what });
     }
 
     fn ended(&self, seq: i64, state: JournalState, target: Option<&str>, note: Option<&str>) -> Result<()> {
@@ -151,7 +159,7 @@ impl Engine<'_> {
     /// Nobody knows whether a write was done: noted, with the time since when it may still take effect.
     fn unanswered(&self, write: &Write<'_>, seq: i64, why: &str) -> Result<()> {
         self.given_up.borrow_mut().insert(write.stream, self.outside.clock.ticks_ms());
-        self.tell_fault(write, "no usable answer");
+        self.tell_fault(write, UNANSWERED);
         self.ended(seq, JournalState::Unknown, None, Some(why))
     }
 
@@ -192,7 +200,7 @@ impl Engine<'_> {
                 }
                 Err(error @ (SendError::Refused(_) | SendError::Stale | SendError::Gone)) => {
                     let why = error.to_string();
-                    self.tell_fault(write, "refused");
+                    self.tell_fault(write, REFUSED);
                     self.ended(seq, JournalState::Failed, None, Some(&why))?;
                     return Ok(Sent::Refused(why));
                 }
@@ -301,7 +309,7 @@ impl Engine<'_> {
                     return Err(Error::Denied(why));
                 }
                 Err(SendError::Refused(why)) => {
-                    self.tell_fault(write, "refused");
+                    self.tell_fault(write, REFUSED);
                     self.ended(seq, JournalState::Failed, None, Some(&why))?;
                     return Ok(Sent::Refused(why));
                 }
@@ -385,12 +393,16 @@ impl Engine<'_> {
             }
             Err(SendError::Refused(why)) => {
                 self.ended(seq, JournalState::Failed, None, Some(&why))?;
+                self.tell_fault(write, REFUSED);
                 Ok(Deleted::Refused(why))
             }
             Err(error) => {
                 let unknown = matches!(error, SendError::Unknown(_));
                 let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
                 self.ended(seq, state, None, Some(&error.to_string()))?;
+                if unknown {
+                    self.tell_fault(write, UNANSWERED);
+                }
                 Ok(Deleted::Again(error))
             }
         }

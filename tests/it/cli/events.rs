@@ -119,6 +119,12 @@ fn every_line_of_a_run_is_a_documented_event() {
         assert_eq!(exit["code"], ran.code, "{}", ran.all());
         (ran.code, told)
     };
+    // What moves nothing ends with its code too.
+    assert_eq!(json("rehearse", &["--share", "0.02"]).0, 0);
+    assert_eq!(json("scope", &[]).0, 0);
+    let into = spec.with_file_name("taken.json");
+    let taken = run(twins.b2n().args(["snapshot", "nutshell", "--format", "json", "-o"]).arg(&into));
+    assert_eq!(events(&taken.err).last().expect("the last")["reason"], "done", "{}", taken.all());
     let (code, told) = json("extract", &[]);
     assert_eq!((code, &told.last().expect("one")["reason"]), (0, &"done".into()));
     assert!(counts(&told).keys().map(String::as_str).collect::<Vec<_>>().starts_with(&["begin"]));

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::face::report::html::prose;
 use crate::lang::doc::html::escaped;
 
 /// A cell of a table.
@@ -57,7 +58,7 @@ pub fn table(caption: &str, head: &[&str], rows: &[Vec<Cell>]) -> String {
 
 /// A paragraph of data or of our own words.
 pub fn say(text: &str) -> String {
-    format!("<p>{}</p>\n", escaped(text))
+    format!("<p>{}</p>\n", prose(text))
 }
 
 /// Data within a sentence.

@@ -142,15 +142,39 @@ impl Client {
         }
     }
 
-    /// Sends a batch until it answers; single commands may have failed.
+    /// Sends a batch until it answers, with each of its commands answered or refused for good: what is only too early is
+    /// asked again with the whole batch, since commands refer to each other. One that never gets better keeps its problem.
     pub(super) async fn batch(&self, commands: &[Command]) -> Result<Answer, Error> {
-        let mut patience = Patience::default();
+        let (mut patience, mut patience_inside) = (Patience::default(), Patience::default());
         loop {
             match self.attempt_batch(commands, false).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    let Some(trouble) = self.too_early(commands, &answer) else { return Ok(answer) };
+                    if self.recover(&mut patience_inside, trouble).await.is_err() {
+                        return Ok(answer);
+                    }
+                }
                 Err(trouble) => self.recover(&mut patience, trouble).await?,
             }
         }
+    }
+
+    /// Why commands of a batch must be asked again, where they must.
+    fn too_early(&self, commands: &[Command], answer: &Answer) -> Option<Trouble> {
+        let batch = Batch::parse(answer.result())?;
+        let mut found = None;
+        for command in commands {
+            let Some(problem) = batch.problem(&command.name) else { continue };
+            match self.judge(command.method, 400, &problem) {
+                Trouble::Fatal(_) => continue,
+                Trouble::Blocked(method) => {
+                    self.block(method);
+                    found = Some(Trouble::Blocked(method));
+                }
+                trouble => found = found.or(Some(trouble)),
+            }
+        }
+        found
     }
 
     /// Sends a batch once. `halt` stops it at the first command that fails.

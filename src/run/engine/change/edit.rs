@@ -17,7 +17,7 @@ use crate::run::workspace::{
 };
 
 use super::super::load::deleted_there;
-use super::super::once::Write;
+use super::super::once::{REFUSED, UNANSWERED, Write};
 use super::super::prepare::Writing;
 use super::super::proof::{Verdict, compare};
 use super::super::{Engine, Error, Result};
@@ -437,6 +437,7 @@ impl Engine<'_> {
                 }
                 Err(SendError::Refused(why)) => {
                     end(JournalState::Failed, &why)?;
+                    self.tell_fault(write, REFUSED);
                     return Ok(Once::Refused(why));
                 }
                 Err(SendError::Gone) => {
@@ -453,6 +454,7 @@ impl Engine<'_> {
                     let state = if unknown { JournalState::Unknown } else { JournalState::Failed };
                     end(state, &error.to_string())?;
                     if unknown {
+                        self.tell_fault(write, UNANSWERED);
                         self.outside.clock.sleep(self.settings.first_look_ms).await;
                     }
                     return Ok(match self.target.read(object, &stored.id).await? {

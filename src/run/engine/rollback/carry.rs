@@ -10,6 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::run::connect::{Payload, SendError, Stored};
 use crate::run::workspace::{Fate, Intent, JournalState, Operation, Rollback, RollbackLine, Turn};
 
+use super::super::once::{REFUSED, UNANSWERED};
 use super::super::streams::NOTE;
 use super::super::{Engine, Error, Result};
 use super::judge::{shown_field, some};
@@ -214,12 +215,16 @@ impl Engine<'_> {
     /// A write that was not done, or of which nobody knows.
     fn not_done(&self, line: &RollbackLine, stored: &Stored, seq: i64, error: SendError) -> Result<Attempt> {
         match &error {
-            SendError::Unknown(why) => self.end_intent(seq, JournalState::Unknown, why)?,
+            SendError::Unknown(why) => {
+                self.tell_fault_of(&line.map, &line.key, UNANSWERED);
+                self.end_intent(seq, JournalState::Unknown, why)?;
+            }
             other => self.end_intent(seq, JournalState::Failed, &other.to_string())?,
         }
         match error {
             SendError::Denied(why) => Err(Error::Denied(why)),
             SendError::Refused(why) => {
+                self.tell_fault_of(&line.map, &line.key, REFUSED);
                 self.stays(line, Turn::Refused, &format!("the destination refuses: {why}"), stored)?;
                 Ok(Attempt::Over)
             }

@@ -292,3 +292,45 @@ fn limits_are_met_and_never_crossed() {
     assert_eq!((log.refused_rate, log.refused_operating), (0, 0));
     assert!(log.max_level <= 50.0);
 }
+
+#[test]
+fn what_is_too_early_inside_the_batch_of_a_schema_is_asked_again() {
+    use FaultKind::*;
+    let portal = || Portal::acme(0.1, 5);
+    let whole = wait(rig(portal(), |_| {}).source.schema("salt")).unwrap();
+    let kinds = [
+        OperatingLimit,
+        Command(503, "QUERY_LIMIT_EXCEEDED".to_owned()),
+        Command(500, "INTERNAL_SERVER_ERROR".to_owned()),
+    ];
+    // What every portal has, what some have, and what only the second batch asks for.
+    for method in ["crm.deal.fields", "crm.quote.fields", "user.get", "crm.status.list", "crm.item.fields"] {
+        for kind in &kinds {
+            let rig = rig(portal(), |settings| {
+                settings.faults = vec![Fault::new(Trigger::Nth(1), kind.clone()).on(method)];
+            });
+            let before = rig.clock.now_ms();
+            let schema = wait(rig.source.schema("salt")).unwrap_or_else(|e| panic!("{method} {kind:?}: {e}"));
+            assert_eq!(schema, whole, "{method} {kind:?}");
+            assert_eq!(rig.twin.log().requests, 3, "{method} {kind:?}: one batch again");
+            assert!(rig.clock.now_ms() - before >= 500, "{method} {kind:?}: without a wait");
+            assert!(
+                rig.source.met().iter().any(|met| met.times > 0 && met.waited_ms > 0),
+                "{method} {kind:?}"
+            );
+        }
+    }
+    // What never gets better ends, and what not every portal has stays beside.
+    let forever = |method: &str| {
+        let rig = rig(portal(), |settings| {
+            settings.faults = vec![Fault::new(Trigger::From(1), kinds[2].clone()).on(method)];
+        });
+        wait(rig.source.schema("salt"))
+    };
+    let without = forever("crm.quote.fields").unwrap();
+    assert!(
+        without.object("quote").unwrap().hint.as_ref().is_some_and(|why| why.contains("try again later"))
+    );
+    assert_eq!(without.objects.len(), whole.objects.len());
+    assert!(matches!(forever("crm.deal.fields"), Err(Error::Refused { .. })));
+}
