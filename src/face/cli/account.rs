@@ -8,7 +8,7 @@ use crate::run::connect::outside::{Clock, Random, Transport};
 use crate::run::connect::probe::Prober;
 use crate::run::connect::secret::Credentials;
 use crate::run::connect::{self, Account, Decode, Limits, Pace, Source, Target};
-use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings};
+use crate::run::engine::{self, Engine, Interrupted, Outside, Points, Settings, UNDER_WAY};
 use crate::run::workspace::{self, Lock, Taken, Workspace};
 
 use super::failure::Failure;
@@ -134,15 +134,19 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::outside(format!("no runtime can be started: {error}")))
 }
 
-/// Ends the run at the next point after Ctrl-C.
+/// Ends the run at the next point after Ctrl-C at which nothing is without its answer.
 #[derive(Default)]
 struct UntilCtrlC {
     asked: Cell<bool>,
 }
 
 impl Points for UntilCtrlC {
-    fn reach(&self, _: &'static str) -> Result<(), Interrupted> {
-        if self.asked.get() { Err(Interrupted) } else { Ok(()) }
+    fn reach(&self, point: &'static str) -> Result<(), Interrupted> {
+        if self.asked.get() && !UNDER_WAY.contains(&point) { Err(Interrupted) } else { Ok(()) }
+    }
+
+    fn stops(&self) -> bool {
+        self.asked.get()
     }
 }
 

@@ -442,7 +442,8 @@ fn reviewed_line(workspace: &Workspace, approval: &Approval) -> Result<Option<St
         format!("review: {ticked} of {} records ticked", review["shown"].as_u64().unwrap_or_default());
     if !kept.despite.is_empty() {
         let open = review["open"].as_array().map_or(0, Vec::len);
-        let _ = write!(text, "; approved with {open} open comments: {}", one_line(&kept.despite));
+        let comments = if open == 1 { "comment" } else { "comments" };
+        let _ = write!(text, "; approved with {open} open {comments}: {}", one_line(&kept.despite));
     }
     Ok(Some(text))
 }

@@ -396,13 +396,20 @@ pub fn main() -> ExitCode {
     } else if cli.format == Shape::Html {
         if !matches!(cli.command, Command::Scope(_) | Command::Inventory(_) | Command::Gaps(_)) {
             return Failure::usage("`html` is a format of `b2n scope`, `b2n inventory` and `b2n gaps`")
-                .hint("use `--format human` or `--format json` here; `b2n doc SPEC --as html` writes the mapping document")
+                .hint(match cli.command {
+                    Command::Plan(_) => "`b2n plan SPEC --html FILE` writes the plan as a page",
+                    Command::Report(_) => "leave it out: `b2n report` writes a page and CSV files by itself",
+                    _ => "use `--format human` or `--format json` here; `b2n doc SPEC --as html` writes the mapping document",
+                })
                 .show(&terminal);
         }
     } else if cli.format == Shape::Csv {
         if !matches!(cli.command, Command::Audit(_)) {
             return Failure::usage("`csv` is a format of `b2n audit`")
-                .hint("use `--format human` or `--format json` here; `b2n reconcile SPEC --out FILE` writes the books")
+                .hint(match cli.command {
+                    Command::Report(_) => "leave it out: `b2n report` writes a CSV file for each list by itself",
+                    _ => "use `--format human` or `--format json` here; `b2n reconcile SPEC --out FILE` writes the books",
+                })
                 .show(&terminal);
         }
     } else if cli.format == Shape::Prometheus {

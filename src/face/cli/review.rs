@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use crate::face::review::books::Books;
 use crate::face::review::words::{self, Standing};
 use crate::face::review::{About, Sheet, page, server};
+use crate::lang::plan::Plan;
 use crate::lang::text::SourceText;
 use crate::run::engine::ReviewAsked;
 use crate::run::workspace::{Said, Workspace};
 
 use super::account::{self, Live};
 use super::failure::Failure;
+use super::fresh::Fresh;
 use super::project::{Project, Ready};
 use super::terminal::{Terminal, count, one_line};
 use super::{Format, SpecArgs, WorkspaceArgs};
@@ -104,7 +106,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode, Failure> {
         return told(terminal, &said, "wrote", file, &next);
     }
     drop(workspace);
-    serve(args, sheet, &said, (spec, by, path), terminal)
+    serve(args, (sheet, ready.plan), &said, (spec, by, path), terminal)
 }
 
 fn now_ms() -> i64 {
@@ -136,7 +138,10 @@ pub fn sheet(
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::file(file, &error))
+    // It shows records of people.
+    let mut out = Fresh::create(file)?;
+    out.write(text)?;
+    out.finish()
 }
 
 fn told(terminal: &Terminal, said: &Said, did: &str, file: &Path, next: &str) -> Result<ExitCode, Failure> {
@@ -200,7 +205,7 @@ fn import(
 
 fn serve(
     args: &Args,
-    sheet: Sheet,
+    (sheet, plan): (Sheet, Plan),
     said: &Said,
     (spec, by, path): (String, String, PathBuf),
     terminal: &Terminal,
@@ -214,7 +219,7 @@ fn serve(
                 .hint("name another port, or 0 for a free one")
         })?;
         let port = listening.address.port();
-        let desk = Arc::new(server::Desk::new(sheet, spec.clone(), path, by, token, port));
+        let desk = Arc::new(server::Desk::new(sheet, plan, spec.clone(), path, by, token, port));
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         // The first look takes the signal over: whoever reads the line below may send it at once.
         let early = tokio::select! {

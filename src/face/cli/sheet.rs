@@ -10,6 +10,7 @@ use crate::lang::doc::{Block, Document, markdown};
 
 use super::failure::Failure;
 use super::findings::Shape;
+use super::fresh::Fresh;
 use super::lines::{columns, tell};
 use super::terminal::Terminal;
 
@@ -44,7 +45,9 @@ pub fn write(
     };
     match output {
         Some(path) => {
-            std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
+            let mut out = Fresh::create(path)?;
+            out.write(&text)?;
+            out.finish()?;
             eprintln!("wrote {}", path.display());
         }
         None => tell!(terminal, "{text}"),

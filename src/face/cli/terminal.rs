@@ -125,7 +125,7 @@ impl Terminal {
                 *cell = clip(cell, widest.saturating_sub(over).max(NAME));
             }
         }
-        self.rows_apart(head, &rows, width)
+        self.rows_apart(head, rows, width)
     }
 
     /// The same, as wide as it is.
@@ -156,7 +156,7 @@ impl Terminal {
     fn rows_apart(&self, head: &[&str], rows: &[Vec<String>], width: usize) -> String {
         // A number stays with its title.
         let pair = |(title, cell): (&&str, &String)| match format!("{title} {cell}") {
-            pair if is_number(cell) => pair.replace(' ', HELD),
+            pair if is_number(cell) && lines::columns(&pair) + 8 <= width => pair.replace(' ', HELD),
             pair => pair,
         };
         let row = |row: &Vec<String>| {

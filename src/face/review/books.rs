@@ -70,6 +70,15 @@ impl Books {
     }
 }
 
+/// What stands in their place while another command holds the workspace.
+pub fn in_use() -> Value {
+    let text = "Another command works with the workspace right now: load this page again later to see what is written. \
+                Every value is what the plan makes of the extracted records; a link is told by map and key.";
+    json!({
+        "begun": null, "created": null, "adopted": null, "last_ms": null, "taken_back": null, "text": text,
+    })
+}
+
 fn moment(ms: i64) -> String {
     let at = jiff::Timestamp::from_second(ms.div_euclid(1000));
     at.map_or_else(|_| ms.to_string(), |at| at.to_string())

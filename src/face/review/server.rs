@@ -25,8 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::lang::plan::Plan;
 use crate::run::workspace::{Error, Kept, Said, Word, Workspace};
 
+use super::books::{self, Books};
 use super::{Sheet, page, words};
 
 /// The header that carries the token.
@@ -61,6 +63,7 @@ pub fn token() -> Result<String, String> {
 /// What the server serves.
 pub struct Desk {
     sheet: Sheet,
+    plan: Plan,
     /// The spec's name, for exports.
     spec: String,
     workspace: PathBuf,
@@ -146,13 +149,14 @@ impl Desk {
     /// A desk with what is shown, and the workspace that keeps what is said.
     pub fn new(
         sheet: Sheet,
+        plan: Plan,
         spec: String,
         workspace: PathBuf,
         person: String,
         token: String,
         port: u16,
     ) -> Desk {
-        Desk { sheet, spec, workspace, person, token, port, turn: Mutex::new(()) }
+        Desk { sheet, plan, spec, workspace, person, token, port, turn: Mutex::new(()) }
     }
 
     /// The address to open.
@@ -197,6 +201,11 @@ impl Desk {
             "/api/head" => {
                 let mut head = self.sheet.head().clone();
                 head["person"] = json!(self.person);
+                // Other commands go on beside the page, and may have written since it was made.
+                head["books"] = match self.with(|workspace| Books::of(&self.plan, workspace)) {
+                    Ok(books) => books.json(),
+                    Err(_) => books::in_use(),
+                };
                 Reply::json(200, &head)
             }
             "/api/records" => match parameter(&asked.query, "from").and_then(|from| from.parse().ok()) {

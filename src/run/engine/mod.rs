@@ -93,7 +93,27 @@ pub trait Points {
     /// # Errors
     /// The run is to end here; everything that is durable stays.
     fn reach(&self, point: &'static str) -> std::result::Result<(), Interrupted>;
+
+    /// Whether the run is to end as soon as nothing that it sent is without an answer: nothing new is begun then.
+    fn stops(&self) -> bool {
+        false
+    }
 }
+
+/// Points at which a write is under way, or others may be: whoever asks a run to end lets these pass, and
+/// [`Points::stops`] ends it when the writes have their answers.
+pub const UNDER_WAY: [&str; 10] = [
+    "provision.done",
+    "load.prepared",
+    "load.intent",
+    "load.answered",
+    "load.edit",
+    "load.landed",
+    "sweep.delete",
+    "rollback.intent",
+    "rollback.answered",
+    "rollback.settled",
+];
 
 /// The run was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use crate::lang::plan::Plan;
 use crate::run::workspace::{Error, JournalState, Status, Workspace};
 
 use super::close::standing;
+use super::dossier::faults;
 use super::objects;
 
 /// Over how long a rate is told, in milliseconds.
@@ -116,8 +117,7 @@ pub fn pulse(
         what: match (trouble.unanswered, trouble.state) {
             (true, JournalState::Done) => "a write got no usable answer, and was found to be done",
             (true, _) => "a write got no usable answer",
-            (false, JournalState::Failed) => "the destination refused a write",
-            (false, _) => "a write was settled later",
+            _ => faults::what(&trouble),
         },
     });
     Ok(pulse)

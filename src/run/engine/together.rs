@@ -16,7 +16,7 @@ use super::aside;
 use super::load::{Feed, Flight, Landed, Launch, Settled, ended_well};
 use super::prepare::Prepared;
 use super::streams::records;
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 
 /// Outcomes that are kept in one transaction at most.
 const KEPT_AT_ONCE: usize = 500;
@@ -90,7 +90,11 @@ impl Engine<'_> {
         let mut landed: Vec<Landed> = Vec::new();
         let mut turn = 0;
         loop {
-            let (settled, launches) = self.next_of(&mut lanes, &adoptions, &mut turn, flights.len())?;
+            let stops = self.outside.points.stops();
+            let (settled, launches) = match stops {
+                true => (Vec::new(), Vec::new()),
+                false => self.next_of(&mut lanes, &adoptions, &mut turn, flights.len())?,
+            };
             self.outside.points.reach("load.prepared")?;
             let counts = |stream: usize| lanes.iter().any(|lane| lane.stream == stream && !lane.grows);
             done += landed.iter().filter(|landed| counts(landed.stream)).count() as u64;
@@ -110,6 +114,9 @@ impl Engine<'_> {
                 flights.push(Box::pin(self.fly(stream, writing, seq, encode, adoption, resumed)));
             }
             if flights.is_empty() {
+                if stops {
+                    return Err(Error::Interrupted);
+                }
                 if lanes.iter().all(|lane| lane.feed.is_through()) {
                     break;
                 }

@@ -17,7 +17,7 @@ use super::change::{field_key, value_hash};
 use super::once::{Sent, Write};
 use super::prepare::Evaluated;
 use super::resolve::{Held, Links};
-use super::{Engine, Result};
+use super::{Engine, Error, Result};
 
 /// Records that are looked up at once.
 const PAGE: u32 = 500;
@@ -71,7 +71,8 @@ impl Engine<'_> {
         let mut flights = FuturesUnordered::new();
         let mut done = 0u64;
         loop {
-            while self.has_room(flights.len()) {
+            let stops = self.outside.points.stops();
+            while !stops && self.has_room(flights.len()) {
                 let Some((map, key, fields)) = self.next_late(&mut feed)? else { break };
                 if done == 0 && flights.is_empty() {
                     self.outside.progress.begin("write links", None);
@@ -79,6 +80,9 @@ impl Engine<'_> {
                 flights.push(self.write_fields(map, key, fields, encoders[map].as_ref()));
             }
             if flights.is_empty() {
+                if stops {
+                    return Err(Error::Interrupted);
+                }
                 break;
             }
             let moved = std::pin::pin!(self.aside.changed());

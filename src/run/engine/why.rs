@@ -58,6 +58,8 @@ pub enum Standing {
     Unset,
     /// Nothing was sent yet.
     NotSent,
+    /// Nothing is sent: the record is not written.
+    Never,
 }
 
 impl Standing {
@@ -69,6 +71,7 @@ impl Standing {
             Standing::Waits => "written later, once the record that it leads to is there",
             Standing::Unset => "not written",
             Standing::NotSent => "not sent yet",
+            Standing::Never => "not sent: the record is not written",
         }
     }
 }
@@ -231,6 +234,8 @@ impl Engine<'_> {
         let targets = &plan.notes.as_ref().unwrap_or(map).targets;
         let sent = self.workspace.sent(&plan.name, key)?;
         let waiting = self.workspace.waiting_fields(&plan.name, key)?;
+        let outcome = self.workspace.outcome(&plan.name, key)?;
+        let ended_without = outcome.as_ref().is_some_and(|outcome| outcome.target.is_none());
         let mut fields = Vec::with_capacity(targets.len());
         for (at, target) in targets.iter().enumerate() {
             let Spoken { rules, sources, .. } = self.spoken_of(plan, at, &record, &source);
@@ -242,6 +247,7 @@ impl Engine<'_> {
             let kept = sent.as_ref().and_then(|sent| sent.fields.get(&field_key(target)).copied());
             let standing = match (&sent, kept, value) {
                 _ if waiting.iter().any(|field| usize::from(*field) == at) => Standing::Waits,
+                (None, ..) if ended_without => Standing::Never,
                 (None, ..) => Standing::NotSent,
                 (_, None, None) => Standing::Unset,
                 (_, Some(hash), Some(value)) if hash == value_hash(value) => Standing::AsSent,
@@ -261,7 +267,7 @@ impl Engine<'_> {
             source: (map.source.clone(), source_key),
             key: key.to_owned(),
             object: plan.target.clone(),
-            outcome: self.workspace.outcome(&plan.name, key)?,
+            outcome,
             decided,
             plan: sent.map(|sent| sent.plan),
             fields,

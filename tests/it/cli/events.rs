@@ -246,6 +246,14 @@ fn ctrl_c_says_what_is_safe_and_the_same_command_goes_on() {
     ] {
         assert!(err.contains(words), "{err}");
     }
-    shows(&run(&mut migrate("5000")), 0, &["every record is accounted for"]);
+    // What was under way has come to its end: the next run waits for nothing and finds no fault.
+    let audit = run(twins.b2n().arg("audit").arg(&spec).args(["--format", "csv"]));
+    assert_eq!(audit.code, 0, "{}", audit.all());
+    let (open, done) = (",intent", ",done");
+    assert!(!audit.out.contains(open), "a write was left without its answer: {}", audit.out);
+    assert!(audit.out.contains(done), "nothing was written before it stopped: {}", audit.out);
+    let ran = run(&mut migrate("5000"));
+    shows(&ran, 0, &["every record is accounted for"]);
+    assert!(!ran.all().contains("got no answer"), "{}", ran.all());
     shows(&run(b2n().arg("report").arg(&spec)), 0, &["Faults met"]);
 }

@@ -263,7 +263,7 @@ fn what_is_said_outlives_the_server_and_an_approval_says_it() {
     shows(&approve(&spec, &["--list"]), 1, &["is not approved"]);
     let despite = approve(&spec, &[&YES[..], &["--despite-comments", "settled by phone"]].concat());
     shows(&despite, 0, &["approved by ann@acme.example"]);
-    shows(&approve(&spec, &["--list"]), 0, &["review: 1 of", "1 open comments: settled by phone"]);
+    shows(&approve(&spec, &["--list"]), 0, &["review: 1 of", "1 open comment: settled by phone"]);
     let list = approve(&spec, &["--list", "--format", "json"]);
     let list: Json = serde_json::from_str(&list.out).expect("JSON");
     let kept = &list["approvals"][0];

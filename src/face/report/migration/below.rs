@@ -77,7 +77,7 @@ pub(super) fn left(dossier: &Dossier) -> String {
             Cell::text(&line.at),
         ]
     };
-    let head = ["what", "title", "records", "why", "line of the spec"];
+    let head = ["what", "title", "records with it, by the snapshot", "why", "line of the spec"];
     let mut out = String::new();
     // What has values somewhere matters; a field that is never filled is lost to nobody.
     let filled: Vec<_> =

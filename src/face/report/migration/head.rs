@@ -55,6 +55,9 @@ fn facts(dossier: &Dossier) -> String {
     if let (Some(by), Some(at)) = (&about.approved_by, &about.approved) {
         facts.push(("approved by", format!("{by}, {at}")));
     }
+    if let Some(with) = &about.approved_with {
+        facts.push(("approved with", with.clone()));
+    }
     if dossier.hashed {
         facts.push(("values", "shown as salted hashes".to_owned()));
     }

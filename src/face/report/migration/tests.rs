@@ -36,6 +36,7 @@ fn full(text: &str) -> Dossier {
             compared: Some(t()),
             approved_by: Some(t()),
             approved: Some(t()),
+            approved_with: Some(t()),
             rolled_back: true,
         },
         verdict: Verdict { outcome: Outcome::Open, text: t(), notes: vec![t()], ..Verdict::default() },

@@ -12,7 +12,7 @@ use super::super::load::deleted_there;
 use super::super::prepare::{Works, Writing};
 use super::super::rollback::Assessment;
 use super::super::streams::NOTE;
-use super::super::{Engine, Result};
+use super::super::{Engine, Error, Result};
 use super::away::Cleared;
 use super::{Fixed, standing};
 
@@ -75,7 +75,12 @@ impl Engine<'_> {
         let mut flights = FuturesUnordered::new();
         loop {
             let mut ended = Vec::new();
-            while !exhausted && flights.len() < self.settings.in_flight && ended.len() < KEPT_AT_ONCE {
+            let stops = self.outside.points.stops();
+            while !stops
+                && !exhausted
+                && flights.len() < self.settings.in_flight
+                && ended.len() < KEPT_AT_ONCE
+            {
                 let Some(record) = self.next_staged(stream, &mut feed)? else {
                     exhausted = true;
                     break;
@@ -96,8 +101,13 @@ impl Engine<'_> {
                     ended.extend(landed?);
                 }
             }
-            if ended.is_empty() && flights.is_empty() && exhausted {
-                break;
+            if ended.is_empty() && flights.is_empty() {
+                if stops {
+                    return Err(Error::Interrupted);
+                }
+                if exhausted {
+                    break;
+                }
             }
             done += ended.len() as u64;
             self.end_all(stream, notes, &ended)?;

@@ -90,6 +90,10 @@ const OWN: [&str; 5] = [
     "nothing of it was there when it was rolled back",
 ];
 
+/// Of these, what is said of a write that was looked for in vain.
+const NOT_THERE: [&str; 2] =
+    ["looked for twice and not found", "nothing of it was there when it was rolled back"];
+
 fn note(trouble: &Trouble, veil: &Veil) -> String {
     match trouble.note.as_deref() {
         Some(own) if OWN.contains(&own) => own.to_owned(),
@@ -98,8 +102,22 @@ fn note(trouble: &Trouble, veil: &Veil) -> String {
     }
 }
 
-fn kind(workspace: &Workspace, trouble: &Trouble) -> Result<Kind, crate::run::workspace::Error> {
+/// What went wrong with a write, in the journal's terms.
+pub(in crate::run::engine) fn what(trouble: &Trouble) -> &'static str {
     let said = trouble.note.as_deref().unwrap_or_default();
+    match (trouble.unanswered, trouble.state) {
+        (true, _) => "a write got no usable answer",
+        (false, JournalState::Intent | JournalState::Done) => "a process ended while a write was under way",
+        // Nobody waited for its answer: whoever came next looked for it.
+        (false, _) if NOT_THERE.contains(&said) => "a process ended while a write was under way",
+        (false, _) if said.starts_with("not sent") || said.starts_with("busy") => {
+            "the destination was busy or out of reach"
+        }
+        (false, _) => "the destination refused a write",
+    }
+}
+
+fn kind(workspace: &Workspace, trouble: &Trouble) -> Result<Kind, crate::run::workspace::Error> {
     if trouble.operation == Operation::Delete {
         let what = "the destination made a record twice";
         return Ok(match trouble.state {
@@ -110,14 +128,7 @@ fn kind(workspace: &Workspace, trouble: &Trouble) -> Result<Kind, crate::run::wo
     let outcome = workspace.outcome(&trouble.map, &trouble.key)?;
     let stands = outcome.as_ref().is_some_and(|outcome| outcome.target.is_some());
     let listed = outcome.is_some();
-    let what = match (trouble.unanswered, trouble.state) {
-        (true, _) => "a write got no usable answer",
-        (false, JournalState::Intent | JournalState::Done) => "a process ended while a write was under way",
-        (false, _) if said.starts_with("not sent") || said.starts_with("busy") => {
-            "the destination was busy or out of reach"
-        }
-        (false, _) => "the destination refused a write",
-    };
+    let what = what(trouble);
     let (how, settled) = match trouble.state {
         JournalState::Done => ("it was done: found by its marker", true),
         _ if trouble.repeated => ("it was not done, and was sent again", true),

@@ -101,8 +101,33 @@ fn about(input: &Input<'_>, told: &[Told]) -> Result<About, crate::run::workspac
         compared: compared.map(|compared| compared.at.clone()).min(),
         approved_by: approval.as_ref().map(|approval| veil.value(&approval.by)),
         approved: approval.as_ref().map(|approval| moment(approval.approved_ms)),
+        approved_with: match &approval {
+            Some(approval) => reviewed(workspace, approval.seq, veil)?,
+            None => None,
+        },
         rolled_back: workspace.all_writes()? > 0 && workspace.writes()? == 0,
     })
+}
+
+/// How the review stood that went with an approval.
+fn reviewed(
+    workspace: &Workspace,
+    approval: i64,
+    veil: &Veil,
+) -> Result<Option<String>, crate::run::workspace::Error> {
+    let Some(kept) = workspace.approved_review(approval)? else { return Ok(None) };
+    let review: serde_json::Value = serde_json::from_str(&kept.review).unwrap_or_default();
+    let ticked = review["ticked"].as_array().map_or(0, Vec::len);
+    let shown = review["shown"].as_u64().unwrap_or_default();
+    let mut text = format!("{ticked} of {shown} records ticked in the review");
+    if !kept.despite.is_empty() {
+        let open = match review["open"].as_array().map_or(0, Vec::len) {
+            1 => "1 comment was open".to_owned(),
+            open => format!("{open} comments were open"),
+        };
+        text.push_str(&format!("; {open}, approved all the same: {}", veil.reason(&kept.despite)));
+    }
+    Ok(Some(text))
 }
 
 /// What all rows come to, in a sentence.

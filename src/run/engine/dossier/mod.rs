@@ -5,7 +5,7 @@
 //! workspaces give equal reports: times come from the books, never from a clock.
 
 mod beside;
-mod faults;
+pub(super) mod faults;
 mod gather;
 mod keep;
 mod lists;

@@ -70,6 +70,8 @@ pub struct About {
     pub approved_by: Option<String>,
     /// When, in UTC.
     pub approved: Option<String>,
+    /// What of a review went with it: records ticked, and why it was approved with open comments.
+    pub approved_with: Option<String>,
     /// What was written is taken back.
     pub rolled_back: bool,
 }

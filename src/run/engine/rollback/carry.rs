@@ -59,7 +59,8 @@ impl Engine<'_> {
         let mut flights = FuturesUnordered::new();
         let mut begun = false;
         loop {
-            while flights.len() < self.settings.in_flight {
+            let stops = self.outside.points.stops();
+            while !stops && flights.len() < self.settings.in_flight {
                 if page.is_empty() {
                     page = self.workspace.open_for_rollback(name, after, PAGE)?.into();
                     // What is in flight is open still.
@@ -76,7 +77,12 @@ impl Engine<'_> {
                 }
                 flights.push(self.take_back(stream, line));
             }
-            let Some(ended) = flights.next().await else { break };
+            let Some(ended) = flights.next().await else {
+                if stops {
+                    return Err(Error::Interrupted);
+                }
+                break;
+            };
             ended?;
             done += 1;
             self.outside.progress.at(done);
