@@ -239,7 +239,20 @@ mod tests {
         #[test]
         fn no_text_becomes_markup(text in "\\PC{0,40}|[<>\"'&/a-z =]{0,40}") {
             let page = whole(&text);
-            prop_assert_eq!(strange(&page), Vec::<&str>::new());
+            // What stands in backticks is code, and nothing else is made of it.
+            let mut code = strange(&page).into_iter();
+            while let Some(tag) = code.next() {
+                prop_assert_eq!((tag, code.next()), ("code", Some("/code")));
+            }
+        }
+
+        #[test]
+        fn what_stands_in_backticks_is_code_and_no_more(text in "[`<>a ]{0,12}") {
+            let ticks = text.matches('`').count();
+            let page = prose(&text);
+            let pairs = if ticks % 2 == 0 { ticks / 2 } else { 0 };
+            prop_assert_eq!(page.matches("<code>").count(), pairs);
+            prop_assert_eq!(page.matches('<').count(), 2 * pairs);
         }
     }
 }

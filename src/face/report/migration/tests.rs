@@ -187,7 +187,9 @@ proptest! {
         // A number has a bar of its length.
         let number = text.trim().parse::<f64>().is_ok() || text.trim().parse::<rust_decimal::Decimal>().is_ok();
         prop_assume!(!number);
-        let bare = |page: &str| markup(page).split('"').step_by(2).collect::<String>();
-        prop_assert_eq!(bare(&page(&full(&text))), bare(&page(&full("x"))));
+        // What stands in backticks is code.
+        let plain = |page: String| page.replace("<code>", "").replace("</code>", "");
+        let bare = |page: String| markup(&plain(page)).split('"').step_by(2).collect::<String>();
+        prop_assert_eq!(bare(page(&full(&text))), bare(page(&full("x"))));
     }
 }
