@@ -489,7 +489,7 @@ fn a_killed_rollback_goes_on_to_the_same_end() {
         child.wait().expect("ends");
         let status = run(b2n().arg("status").arg(&spec));
         assert_eq!(status.code, 0, "{}", status.all());
-        if status.out.contains("under way") {
+        if status.out.contains("a rollback is under way") {
             under_way = true;
             let refused = run(twins.b2n().arg("migrate").arg(&spec).args(FAST));
             shows(&refused, 2, &["is not through", "b2n rollback"]);
